@@ -1,0 +1,101 @@
+import Foundation
+
+/// What random numbers are drawn for. Each purpose has numbers of its own, so that one more draw for one of them
+/// changes no other. The raw values enter the generator: they are part of what makes a run repeatable.
+public enum Purpose: UInt32, Sendable {
+  case initialization = 1
+  case sampleOrder = 2
+  case horizontalFlip = 3
+  case timestep = 4
+  case noise = 5
+  case dropout = 6
+  case labelDrop = 7
+  case samplerStart = 8
+  case samplerNoise = 9
+  case shapes = 10
+}
+
+/// The random numbers of one (seed, purpose, step, sample): an unlimited sequence that can be read from any place.
+///
+/// A sample is its position in the step's batch over all ranks, never in a rank's share of it; so nothing here
+/// depends on the world size or on the number of threads.
+public struct RandomStream: Sendable {
+  private let philox: Philox
+  private let purpose: UInt32
+  private let step: UInt32
+  private let sample: UInt32
+
+  /// - Parameters:
+  ///   - step: the training step, or whatever counts the draws of this purpose, below 2^32.
+  ///   - sample: the sample's position in the step's batch, below 2^32.
+  public init(seed: UInt64, purpose: Purpose, step: Int = 0, sample: Int = 0) {
+    precondition(
+      step >= 0 && step <= UInt32.max && sample >= 0 && sample <= UInt32.max,
+      "step \(step) and sample \(sample) must be in 0...\(UInt32.max)")
+    philox = Philox(key: seed)
+    self.purpose = purpose.rawValue
+    self.step = UInt32(step)
+    self.sample = UInt32(sample)
+  }
+
+  /// The 128 random bits at place `index` of the sequence.
+  public func block(_ index: Int) -> Philox.Block {
+    // A sequence has 2^56 blocks: 32 bits of the index in the first word, 24 beside the purpose.
+    philox(
+      Philox.Block(
+        UInt32(truncatingIfNeeded: index), sample, step,
+        purpose << 24 | UInt32(truncatingIfNeeded: index >> 32) & 0xFF_FFFF))
+  }
+
+  /// 64 random bits at place `index`.
+  public func bits(_ index: Int = 0) -> UInt64 {
+    let block = block(index)
+    return UInt64(block.y) << 32 | UInt64(block.x)
+  }
+
+  /// A fair coin at place `index`.
+  public func bool(_ index: Int = 0) -> Bool { block(index).x & 1 == 1 }
+
+  /// A whole number in `0..<bound` at place `index`; its bias is below `bound` / 2^64.
+  public func integer(below bound: Int, _ index: Int = 0) -> Int {
+    precondition(bound > 0, "bound must be positive, is \(bound)")
+    return Int(bits(index).multipliedFullWidth(by: UInt64(bound)).high)
+  }
+
+  /// Fills `values` with numbers uniform in [`low`, `high`): element i depends on i alone.
+  public func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, low: Float, high: Float) {
+    fill(values) { word in
+      let unit = Float(word >> 8) * 0x1p-24
+      return min(low + (high - low) * unit, high.nextDown)
+    }
+  }
+
+  /// Fills `values` with standard normal numbers: element i depends on i alone.
+  ///
+  /// Box-Muller: two uniform numbers u1 in (0, 1], u2 in [0, 1) give sqrt(-2 ln u1) (cos 2 pi u2, sin 2 pi u2).
+  public func fillNormal(_ values: UnsafeMutableBufferPointer<Float>) {
+    var index = 0
+    while index < values.count {
+      let block = block(index / 4)
+      let first = Self.normalPair(block.x, block.y)
+      let second = Self.normalPair(block.z, block.w)
+      for value in [first.0, first.1, second.0, second.1] where index < values.count {
+        values[index] = value
+        index += 1
+      }
+    }
+  }
+
+  private static func normalPair(_ a: UInt32, _ b: UInt32) -> (Float, Float) {
+    let u1 = (Double(a) + 1) * 0x1p-32
+    let angle = 2 * Double.pi * Double(b) * 0x1p-32
+    let radius = (-2 * log(u1)).squareRoot()
+    return (Float(radius * cos(angle)), Float(radius * sin(angle)))
+  }
+
+  private func fill(_ values: UnsafeMutableBufferPointer<Float>, _ convert: (UInt32) -> Float) {
+    for index in values.indices {
+      values[index] = convert(block(index / 4)[index % 4])
+    }
+  }
+}
