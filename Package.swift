@@ -11,7 +11,7 @@ let common: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=\(processor)"])]
 
 let package = Package(
   name: "Oboro",
-  products: [.executable(name: "oboro", targets: ["Oboro"])],
+//  products: [.executable(name: "oboro", targets: ["Oboro"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -25,12 +25,18 @@ let package = Package(
     .systemLibrary(name: "CGD", pkgConfig: "gdlib", providers: [.apt(["libgd-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CProcessor"),
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),
     .target(name: "Settings", swiftSettings: common),
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
+    .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
+    .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
+    .target(name: "Layers", dependencies: ["Tensors", "Randomness"], swiftSettings: common),
+    .target(name: "Models", dependencies: ["Layers", "Settings"], swiftSettings: common),
+    .target(name: "Diffusion", dependencies: ["Tensors", "Randomness", "Settings"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]

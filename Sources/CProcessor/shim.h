@@ -1,0 +1,49 @@
+// What the compiler and the C library say of the processor by macros and builtins, which Swift does not import.
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <sched.h>
+#include <stdbool.h>
+
+/// Tells the processor that this is a spinning wait: `__builtin_ia32_pause` is a builtin.
+static inline void oboro_spin_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/// The cores that this process may run on, or 0 if the system does not tell: `CPU_COUNT` is a macro.
+static inline int oboro_bound_cores(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+}
+
+/// The first processor feature that this program was compiled for and that this machine lacks, or NULL:
+/// `__AVX512F__` and the like are macros, `__builtin_cpu_supports` is a builtin.
+static inline const char *oboro_missing_processor_feature(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#ifdef __AVX2__
+  if (!__builtin_cpu_supports("avx2")) return "AVX2";
+#endif
+#ifdef __FMA__
+  if (!__builtin_cpu_supports("fma")) return "FMA";
+#endif
+#ifdef __AVX512F__
+  if (!__builtin_cpu_supports("avx512f")) return "AVX-512F";
+#endif
+#ifdef __AVX512BW__
+  if (!__builtin_cpu_supports("avx512bw")) return "AVX-512BW";
+#endif
+#ifdef __AVX512VL__
+  if (!__builtin_cpu_supports("avx512vl")) return "AVX-512VL";
+#endif
+#ifdef __AVX512BF16__
+  if (!__builtin_cpu_supports("avx512bf16")) return "AVX-512BF16";
+#endif
+#endif
+  return 0;
+}

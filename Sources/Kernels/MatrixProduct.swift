@@ -1,0 +1,78 @@
+import COpenBLAS
+
+/// A matrix in row-major memory, whole or a part of a larger one: element (r, c) is at `r * stride + c`.
+public struct Matrix {
+  public let elements: UnsafePointer<Float>
+  public let rows: Int
+  public let columns: Int
+  /// Floats from one row to the next.
+  public let stride: Int
+  /// Whether the product is to take the transpose; `rows` and `columns` are those in memory.
+  public let isTransposed: Bool
+
+  public init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
+    self.init(elements, rows: rows, columns: columns, stride: stride ?? columns, isTransposed: false)
+  }
+
+  public init(_ elements: UnsafeMutablePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
+    self.init(UnsafePointer(elements), rows: rows, columns: columns, stride: stride)
+  }
+
+  private init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int, isTransposed: Bool) {
+    precondition(stride >= columns, "a stride of \(stride) is too small for \(columns) columns")
+    self.elements = elements
+    self.rows = rows
+    self.columns = columns
+    self.stride = stride
+    self.isTransposed = isTransposed
+  }
+
+  public var transposed: Matrix {
+    Matrix(elements, rows: rows, columns: columns, stride: stride, isTransposed: !isTransposed)
+  }
+
+  var effectiveRows: Int { isTransposed ? columns : rows }
+  var effectiveColumns: Int { isTransposed ? rows : columns }
+}
+
+public enum MatrixProduct {
+  /// `output` = `scale` * `left` * `right` (+ `output` if `accumulating`), on the calling thread.
+  ///
+  /// - Parameters:
+  ///   - output: [left.rows, right.columns], rows `stride` floats apart (the columns' number if nil).
+  public static func compute(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
+    scale: Float = 1, accumulating: Bool = false
+  ) {
+    let (m, k, n) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
+    precondition(k == right.effectiveRows, "[\(m), \(k)] times [\(right.effectiveRows), \(n)]")
+    guard m > 0, n > 0 else { return }
+    cblas_sgemm(
+      CblasRowMajor, left.isTransposed ? CblasTrans : CblasNoTrans, right.isTransposed ? CblasTrans : CblasNoTrans,
+      blasint(m), blasint(n), blasint(k), scale, left.elements, blasint(left.stride), right.elements,
+      blasint(right.stride), accumulating ? 1 : 0, output, blasint(stride ?? n))
+  }
+
+  /// The same on all threads of `pool`, in blocks of `rowBlock` rows of the output: the blocks, and so the bits of
+  /// the result, depend on the shape alone.
+  public static func compute(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
+    accumulating: Bool = false, pool: ThreadPool, rowBlock: Int = 128
+  ) {
+    let outputStride = stride ?? right.effectiveColumns
+    pool.parallelPieces(left.effectiveRows, of: rowBlock) { rows, _ in
+      compute(
+        left.rowBlock(rows), right, into: output + rows.lowerBound * outputStride, stride: outputStride,
+        accumulating: accumulating)
+    }
+  }
+}
+
+extension Matrix {
+  /// Rows `range` of the effective matrix.
+  func rowBlock(_ range: Range<Int>) -> Matrix {
+    isTransposed
+      ? Matrix(elements + range.lowerBound, rows: rows, columns: range.count, stride: stride).transposed
+      : Matrix(elements + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+  }
+}

@@ -1,0 +1,91 @@
+/// Copies between images and the patches under output pixels ("im2col" and its adjoint).
+///
+/// A patch is [R, R, C]: for each tap, the channels of all inputs one after the other; zero outside the image.
+enum Patches {
+  /// Writes the patches of output rows `rows` (row = image * P + p) to `patches` [rows * Q, R * R * C].
+  static func gather(
+    _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], rows: Range<Int>,
+    into patches: UnsafeMutablePointer<Float>
+  ) {
+    let (patchLength, tapLength) = (shape.patchLength, shape.channels)
+    var channel = 0
+    for (input, channels) in zip(inputs, shape.inputChannels) {
+      let first = patches + channel
+      forEachTap(shape, rows: rows) { patch, tap, pixel in
+        let target = first + (patch &* patchLength &+ tap &* tapLength)
+        if let pixel {
+          copy(input + pixel &* channels, to: target, count: channels)
+        } else {
+          clear(target, count: channels)
+        }
+      }
+      channel += channels
+    }
+  }
+
+  /// Adds `patches`, laid out as `gather` writes them, to the pixels that they came from.
+  static func scatterAdd(
+    _ shape: ConvolutionShape, _ patches: UnsafePointer<Float>, rows: Range<Int>,
+    to images: [UnsafeMutablePointer<Float>?]
+  ) {
+    let (patchLength, tapLength) = (shape.patchLength, shape.channels)
+    var channel = 0
+    for (image, channels) in zip(images, shape.inputChannels) {
+      let first = patches + channel
+      channel += channels
+      guard let image else { continue }
+      forEachTap(shape, rows: rows) { patch, tap, pixel in
+        guard let pixel else { return }
+        Reduction.add(
+          first + (patch &* patchLength &+ tap &* tapLength), to: image + pixel &* channels,
+          count: channels)
+      }
+    }
+  }
+
+  /// Calls `body` for every tap of every patch with the patch's place in the block, the tap, and the index of the
+  /// input pixel, or nil outside the image.
+  @inline(__always)
+  private static func forEachTap(
+    _ shape: ConvolutionShape, rows: Range<Int>, _ body: (_ patch: Int, _ tap: Int, _ pixel: Int?) -> Void
+  ) {
+    let (r, q) = (shape.kernel, shape.outputWidth)
+    let (height, width, outputHeight) = (shape.height, shape.width, shape.outputHeight)
+    var patch = 0
+    for row in rows {
+      let image = row / outputHeight
+      let top = (row % outputHeight) * shape.stride - shape.padding
+      for column in 0..<q {
+        let left = column * shape.stride - shape.padding
+        for y in 0..<r {
+          let inputY = top &+ y
+          let isInside = inputY >= 0 && inputY < height
+          let line = (image &* height &+ inputY) &* width
+          for x in 0..<r {
+            let inputX = left &+ x
+            body(patch, y &* r &+ x, isInside && inputX >= 0 && inputX < width ? line &+ inputX : nil)
+          }
+        }
+        patch &+= 1
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func copy(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+    // Vectors rather than memcpy: a pixel has a few dozen channels, less than a call is worth.
+    forEachVector(count) { index in
+      Vector(from: source + index).store(to: target + index)
+    } rest: { index, rest in
+      for lane in index..<index &+ rest { target[lane] = source[lane] }
+    }
+  }
+  @inline(__always)
+  private static func clear(_ target: UnsafeMutablePointer<Float>, count: Int) {
+    forEachVector(count) { index in
+      Vector(repeating: 0).store(to: target + index)
+    } rest: { index, rest in
+      for lane in index..<index &+ rest { target[lane] = 0 }
+    }
+  }
+}

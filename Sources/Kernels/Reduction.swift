@@ -1,0 +1,63 @@
+/// Sums whose order is fixed by the shape: over pieces of fixed size, which are then added one after the other.
+public enum Reduction {
+  /// Rows that one task of `addColumnSums` adds up.
+  private static let rowsPerPiece = 512
+
+  /// sum[c] += Σ over r of values[r, c], for `values` [rows, columns].
+  public static func addColumnSums(
+    _ values: UnsafePointer<Float>, rows: Int, columns: Int, to sum: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let pieces = (rows + rowsPerPiece - 1) / rowsPerPiece
+    let partial = FloatMemory.allocate(pieces * columns)
+    defer { partial.deallocate() }
+    pool.parallelPieces(rows, of: rowsPerPiece) { piece, _ in
+      let target = partial.baseAddress! + piece.lowerBound / rowsPerPiece * columns
+      target.update(from: values + piece.lowerBound * columns, count: columns)
+      for row in piece.dropFirst() { add(values + row * columns, to: target, count: columns) }
+    }
+    for piece in 0..<pieces { add(partial.baseAddress! + piece * columns, to: sum, count: columns) }
+  }
+
+  /// sum[i] += Σ over p of pieces[p, i], the pieces in their order.
+  static func addPieces(
+    _ partial: UnsafePointer<Float>, pieces: Int, count: Int, to sum: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    pool.parallelPieces(count, of: 16_384) { range, _ in
+      for piece in 0..<pieces {
+        add(partial + piece * count + range.lowerBound, to: sum + range.lowerBound, count: range.count)
+      }
+    }
+  }
+
+  /// target += values.
+  @inline(__always)
+  static func add(_ values: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+    forEachVector(count) { index in
+      (Vector(from: target + index) + Vector(from: values + index)).store(to: target + index)
+    } rest: { index, rest in
+      for lane in index..<index &+ rest { target[lane] += values[lane] }
+    }
+  }
+
+  /// Σ values², in double precision: pieces of 65,536 values each summed in order, then the pieces in order.
+  public static func sumOfSquares(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> Double {
+    let size = 65_536
+    var partial = [Double](repeating: 0, count: (count + size - 1) / size)
+    partial.withUnsafeMutableBufferPointer { partial in
+      pool.parallelPieces(count, of: size) { piece, _ in
+        // Eight sums side by side, so that they can be one vector.
+        var sums = SIMD8<Double>(repeating: 0)
+        var index = piece.lowerBound
+        while index + 8 <= piece.upperBound {
+          let part = SIMD8<Double>(
+            UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self))
+          sums += part * part
+          index += 8
+        }
+        for rest in index..<piece.upperBound { sums[rest - index] += Double(values[rest]) * Double(values[rest]) }
+        partial[piece.lowerBound / size] = sums.sum()
+      }
+    }
+    return partial.reduce(0, +)
+  }
+}

@@ -1,0 +1,132 @@
+/// softmax(Q Kᵀ / sqrt(D)) V, a block of queries at a time: an N x N matrix never exists.
+struct SoftmaxAttentionCore: AttentionCore {
+  let tokens: Int
+  let heads: Int
+  let headWidth: Int
+
+  private let queriesPerBlock = 64
+
+  private var block: Int { min(queriesPerBlock, tokens) }
+  private var hidden: Int { heads * headWidth }
+  private var scale: Float { 1 / Float(headWidth).squareRoot() }
+
+  /// Two blocks [block, N]: probabilities, and their gradients.
+  var scratchCount: Int { 2 * block * tokens }
+
+  func forward(
+    _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) {
+    for head in 0..<heads {
+      let values = part(qkv, 2, head)
+      forEachBlock { queries in
+        probabilities(qkv, head, queries, into: scratch)
+        MatrixProduct.compute(
+          Matrix(scratch, rows: queries.count, columns: tokens), values,
+          into: attended + queries.lowerBound * hidden + head * headWidth, stride: hidden)
+      }
+    }
+  }
+
+  func backward(
+    _ qkv: UnsafeMutablePointer<Float>, attended: UnsafeMutablePointer<Float>,
+    attendedGradient: UnsafeMutablePointer<Float>, qkvGradient: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let stride = 3 * hidden
+    let scoreGradient = scratch + block * tokens
+    for head in 0..<heads {
+      forEachBlock { queries in
+        let isLater = queries.lowerBound > 0
+        let outputGradient = Matrix(
+          attendedGradient + queries.lowerBound * hidden + head * headWidth, rows: queries.count, columns: headWidth,
+          stride: hidden)
+        probabilities(qkv, head, queries, into: scratch)
+        let p = Matrix(scratch, rows: queries.count, columns: tokens)
+        // dV = Pᵀ dO; dP = dO Vᵀ; dS = P (dP - Σ P dP), where Σ P dP = Σ O dO.
+        MatrixProduct.compute(
+          p.transposed, outputGradient, into: place(qkvGradient, 2, head), stride: stride, accumulating: isLater)
+        MatrixProduct.compute(outputGradient, part(qkv, 2, head).transposed, into: scoreGradient)
+        for row in 0..<queries.count {
+          let offset = (queries.lowerBound + row) * hidden + head * headWidth
+          let dot = Self.dot(attended + offset, attendedGradient + offset, count: headWidth)
+          Self.softmaxGradient(scratch + row * tokens, dot: dot, gradient: scoreGradient + row * tokens, count: tokens)
+        }
+        let ds = Matrix(scoreGradient, rows: queries.count, columns: tokens)
+        // dQ = dS K / sqrt(D); dK = dSᵀ Q / sqrt(D).
+        MatrixProduct.compute(
+          ds, part(qkv, 1, head), into: place(qkvGradient, 0, head) + queries.lowerBound * stride, stride: stride,
+          scale: scale)
+        MatrixProduct.compute(
+          ds.transposed, part(qkv, 0, head).rowBlock(queries), into: place(qkvGradient, 1, head), stride: stride,
+          scale: scale, accumulating: isLater)
+      }
+    }
+  }
+
+  private func forEachBlock(_ body: (Range<Int>) -> Void) {
+    for start in stride(from: 0, to: tokens, by: block) { body(start..<min(start + block, tokens)) }
+  }
+
+  /// Where queries (0), keys (1) or values (2) of `head` begin.
+  private func place(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> UnsafeMutablePointer<Float> {
+    qkv + which * hidden + head * headWidth
+  }
+
+  private func part(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> Matrix {
+    Matrix(place(qkv, which, head), rows: tokens, columns: headWidth, stride: 3 * hidden)
+  }
+
+  /// softmax(Q Kᵀ / sqrt(D)) for a block of queries: [queries, N].
+  private func probabilities(
+    _ qkv: UnsafeMutablePointer<Float>, _ head: Int, _ queries: Range<Int>, into p: UnsafeMutablePointer<Float>
+  ) {
+    MatrixProduct.compute(
+      part(qkv, 0, head).rowBlock(queries), part(qkv, 1, head).transposed, into: p, scale: scale)
+    for row in 0..<queries.count { Self.softmax(p + row * tokens, count: tokens) }
+  }
+
+  private static func softmax(_ row: UnsafeMutablePointer<Float>, count: Int) {
+    var largest = Vector(repeating: -.infinity)
+    forEachVector(count) { index in
+      largest = largest.larger(Vector(from: row + index))
+    } rest: { index, rest in
+      largest = largest.larger(Vector(from: row + index, count: rest, fill: -.infinity))
+    }
+    let maximum = Vector(repeating: largest.largest)
+    var sum = Vector(repeating: 0)
+    forEachVector(count) { index in
+      let e = (Vector(from: row + index) - maximum).exponential
+      e.store(to: row + index)
+      sum += e
+    } rest: { index, rest in
+      let e = (Vector(from: row + index, count: rest) - maximum).exponential
+      e.store(to: row + index, count: rest)
+      for lane in 0..<rest { sum[lane] += e[lane] }
+    }
+    let inverse = 1 / sum.total
+    forEachVector(count) { index in
+      (Vector(from: row + index) * Vector(repeating: inverse)).store(to: row + index)
+    } rest: { index, rest in
+      for lane in index..<index + rest { row[lane] *= inverse }
+    }
+  }
+
+  /// gradient = p (gradient - dot).
+  private static func softmaxGradient(
+    _ p: UnsafePointer<Float>, dot: Float, gradient: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    forEachVector(count) { index in
+      (Vector(from: p + index) * (Vector(from: gradient + index) - Vector(repeating: dot))).store(to: gradient + index)
+    } rest: { index, rest in
+      for lane in index..<index + rest { gradient[lane] = p[lane] * (gradient[lane] - dot) }
+    }
+  }
+
+  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+    var sum = Vector(repeating: 0)
+    for index in stride(from: 0, to: count, by: Vector.width) {
+      sum = Vector(from: a + index).times(Vector(from: b + index), plus: sum)
+    }
+    return sum.total
+  }
+}

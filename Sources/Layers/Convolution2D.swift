@@ -1,0 +1,41 @@
+import Tensors
+
+/// PyTorch's `Conv2d` on images [B, H, W, C].
+public struct Convolution2D {
+  private let weight: Parameter
+  private let bias: Parameter
+  private let kernel: Int
+  private let stride: Int
+  private let padding: Int
+  private let isStandardized: Bool
+
+  /// - Parameters:
+  ///   - isStandardized: weight standardisation (article 003's `WeightStandardizedConv2d`).
+  ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
+  public init(
+    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
+    isStandardized: Bool = false, fileShape: [Int]? = nil
+  ) {
+    // PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
+    let bound = 1 / Float(inputs * kernel * kernel).squareRoot()
+    weight = builder.weights(
+      "weight", fileShape: fileShape ?? [outputs, inputs, kernel, kernel], outputs: outputs, inputs: inputs,
+      taps: kernel * kernel, .uniform(bound: bound))
+    bias = builder.vector("bias", count: outputs, .uniform(bound: bound))
+    self.kernel = kernel
+    self.stride = stride
+    self.padding = padding
+    self.isStandardized = isStandardized
+  }
+
+  /// - Parameter inputs: images that are read as if they were concatenated along the channels.
+  public func callAsFunction(_ inputs: Tensor...) -> Tensor { self(inputs) }
+
+  public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
+    let tape = inputs[0].tape
+    let weights = tape(weight)
+    return Tensor.convolution(
+      inputs, weights: isStandardized ? weights.standardized() : weights, bias: tape(bias), kernel: kernel,
+      stride: stride, padding: padding)
+  }
+}

@@ -1,0 +1,24 @@
+import Kernels
+import Tensors
+
+/// PyTorch's `GroupNorm` on [B, ..., C], with what may follow it: a scale and shift for each image, an activation.
+public struct GroupNorm {
+  private let weight: Parameter
+  private let bias: Parameter
+  private let groups: Int
+
+  public init(_ builder: ParameterBuilder, groups: Int, channels: Int) {
+    precondition(channels % groups == 0, "\(channels) channels cannot be split into \(groups) groups")
+    weight = builder.vector("weight", count: channels, .ones)
+    bias = builder.vector("bias", count: channels, .zeros)
+    self.groups = groups
+  }
+
+  /// - Parameter scaleShift: [B, 2 C]; the normalised values are multiplied by 1 + scale, and the shift is added.
+  public func callAsFunction(
+    _ x: Tensor, scaleShift: Tensor? = nil, activation: GroupNormalization.Activation = .none
+  ) -> Tensor {
+    x.groupNormalized(
+      groups: groups, gamma: x.tape(weight), beta: x.tape(bias), scaleShift: scaleShift, activation: activation)
+  }
+}

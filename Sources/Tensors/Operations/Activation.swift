@@ -1,0 +1,31 @@
+import Kernels
+
+extension Tensor {
+  /// x sigmoid(x).
+  public func silu() -> Tensor {
+    let output = tape.result(shape, of: [self])
+    Elementwise.silu(pointer, output: output.pointer, count: count, pool: threads)
+    tape.record(output) { [storage, target] tape, gradient in
+      let dx = tape.engine.storage(storage.count)
+      Elementwise.siluGradient(
+        storage.pointer, outputGradient: gradient.pointer, inputGradient: dx.pointer, count: storage.count,
+        pool: tape.engine.threads)
+      tape.add(dx, to: target)
+    }
+    return output
+  }
+
+  /// x Φ(x), with the normal distribution function itself, as PyTorch's `GELU()`.
+  public func gelu() -> Tensor {
+    let output = tape.result(shape, of: [self])
+    Elementwise.gelu(pointer, output: output.pointer, count: count, pool: threads)
+    tape.record(output) { [storage, target] tape, gradient in
+      let dx = tape.engine.storage(storage.count)
+      Elementwise.geluGradient(
+        storage.pointer, outputGradient: gradient.pointer, inputGradient: dx.pointer, count: storage.count,
+        pool: tape.engine.threads)
+      tape.add(dx, to: target)
+    }
+    return output
+  }
+}

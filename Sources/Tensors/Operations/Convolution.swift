@@ -1,0 +1,58 @@
+import Kernels
+
+extension Tensor {
+  /// A 2-D convolution of images [B, H, W, Ci], read as if they were concatenated along the channels.
+  ///
+  /// - Parameters:
+  ///   - weights: [R R, C, K], C the channels of all inputs.
+  ///   - bias: [K].
+  /// - Returns: [B, P, Q, K].
+  public static func convolution(
+    _ inputs: [Tensor], weights: Tensor, bias: Tensor?, kernel: Int, stride: Int = 1, padding: Int = 0
+  ) -> Tensor {
+    let first = inputs[0]
+    precondition(
+      inputs.allSatisfy { $0.shape.count == 4 && $0.shape.dropLast() == first.shape.dropLast() },
+      "inputs of a convolution differ: \(inputs.map(\.shape))")
+    let shape = ConvolutionShape(
+      batch: first.shape[0], height: first.shape[1], width: first.shape[2], inputChannels: inputs.map(\.channels),
+      outputChannels: weights.channels, kernel: kernel, stride: stride, padding: padding)
+    precondition(
+      weights.shape == [kernel * kernel, shape.channels, shape.outputChannels]
+        && bias.map { $0.shape == [shape.outputChannels] } ?? true,
+      "weights \(weights.shape) and bias \(bias?.shape ?? []) for \(shape)")
+    let tape = first.tape
+    let output = tape.result(
+      [shape.batch, shape.outputHeight, shape.outputWidth, shape.outputChannels], of: inputs + [weights])
+    Convolution.forward(
+      shape, inputs: inputs.map { UnsafePointer($0.pointer) }, weights: weights.pointer, bias: bias?.pointer,
+      output: output.pointer, pool: first.threads)
+
+    let storages = inputs.map(\.storage)
+    let targets = inputs.map(\.target)
+    tape.record(output) { [weightStorage = weights.storage, weights = weights.target, bias = bias?.target] tape, dy in
+      let pool = tape.engine.threads
+      if weights != .none {
+        Convolution.addWeightGradient(
+          shape, inputs: storages.map { UnsafePointer($0.pointer) }, outputGradient: dy.pointer,
+          gradient: tape.gradientMemory(weights, count: weightStorage.count), pool: pool)
+      }
+      if let bias, bias != .none {
+        Convolution.addBiasGradient(
+          shape, outputGradient: dy.pointer, gradient: tape.gradientMemory(bias, count: shape.outputChannels),
+          pool: pool)
+      }
+      let gradients = zip(storages, targets).map { storage, target in
+        target == .none ? nil : tape.engine.storage(storage.count)
+      }
+      guard gradients.contains(where: { $0 != nil }) else { return }
+      Convolution.inputGradient(
+        shape, outputGradient: dy.pointer, weights: weightStorage.pointer,
+        inputGradients: gradients.map { $0?.pointer }, pool: pool)
+      for (gradient, target) in zip(gradients, targets) {
+        if let gradient { tape.add(gradient, to: target) }
+      }
+    }
+    return output
+  }
+}

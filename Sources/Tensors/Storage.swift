@@ -1,0 +1,36 @@
+import Kernels
+
+/// The memory of a tensor. When the last reference goes, it returns to the pool that it came from.
+public final class Storage {
+  public let pointer: UnsafeMutablePointer<Float>
+  public let count: Int
+  private let memory: UnsafeMutableBufferPointer<Float>?
+  private let pool: BufferPool?
+  /// What keeps the memory alive that this storage only views.
+  private let owner: AnyObject?
+
+  init(memory: UnsafeMutableBufferPointer<Float>, count: Int, pool: BufferPool) {
+    precondition(memory.count >= count, "\(memory.count) floats are fewer than \(count)")
+    pointer = memory.baseAddress!
+    self.count = count
+    self.memory = memory
+    self.pool = pool
+    owner = nil
+  }
+
+  /// A view of memory that `owner` holds.
+  init(viewing pointer: UnsafeMutablePointer<Float>, count: Int, owner: AnyObject) {
+    self.pointer = pointer
+    self.count = count
+    self.owner = owner
+    memory = nil
+    pool = nil
+  }
+
+  deinit {
+    if let memory { pool?.give(memory) }
+  }
+
+  /// The floats, for reading and writing.
+  public var elements: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+}

@@ -1,0 +1,127 @@
+import Kernels
+
+/// A forward pass and, if it is recorded, the way back: each operation leaves a closure that turns its output's
+/// gradient into its inputs'.
+///
+/// A closure holds only what it needs, and goes when it has run; so memory falls as the backward pass proceeds. A
+/// tape serves one pass, on one thread (operations use the engine's threads inside).
+public final class Tape {
+  public let engine: Engine
+  private let weights: FlatMemory
+  private let gradients: FlatMemory?
+  private var slots: [Storage?] = []
+  private var steps: [() -> Void] = []
+
+  /// - Parameters:
+  ///   - weights: the parameters' values.
+  ///   - gradients: what the parameters' gradients are added to; nil: no backward pass follows, nothing is recorded.
+  public init(engine: Engine, weights: FlatMemory, gradients: FlatMemory?) {
+    precondition(
+      gradients.map { $0.count == weights.count } ?? true,
+      "\(weights.count) weights with \(gradients?.count ?? 0) gradients")
+    self.engine = engine
+    self.weights = weights
+    self.gradients = gradients
+  }
+
+  public var isRecording: Bool { gradients != nil }
+
+  /// An input, which gets no gradient; its elements are to be filled by the caller.
+  public func input(_ shape: [Int]) -> Tensor {
+    Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: .none)
+  }
+
+  /// An input that gets a gradient: for tests of operations.
+  package func variable(_ shape: [Int]) -> Tensor {
+    Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())
+  }
+
+  /// The values of a parameter.
+  public func callAsFunction(_ parameter: Parameter) -> Tensor {
+    precondition(
+      parameter.offset + parameter.count <= weights.count, "\(parameter.name) lies outside of \(weights.count) weights")
+    return Tensor(
+      shape: parameter.shape,
+      storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
+      tape: self, target: isRecording ? .parameter(offset: parameter.offset) : .none)
+  }
+
+  /// Runs the recorded operations backwards from `output`, whose gradient is `gradient`.
+  public func backward(from output: Tensor, gradient: Storage) {
+    precondition(gradient.count == output.count, "a gradient of \(gradient.count) for \(output.shape)")
+    add(gradient, to: output.target)
+    while let step = steps.popLast() { step() }
+  }
+
+  /// The gradient of `tensor` after `backward`, for tests; nil if none reached it.
+  package func gradient(of tensor: Tensor) -> Storage? {
+    guard case .slot(let index) = tensor.target else { return nil }
+    return slots[index]
+  }
+
+  // MARK: For operations
+
+  /// The result of an operation on `inputs`: it needs a gradient if one of them does.
+  func result(_ shape: [Int], of inputs: [Tensor]) -> Tensor {
+    let needed = isRecording && inputs.contains { $0.needsGradient }
+    return Tensor(
+      shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: needed ? newSlot() : .none)
+  }
+
+  /// Leaves `step`, which gets the gradient of `output` when the way back comes by.
+  func record(_ output: Tensor, _ step: @escaping (_ tape: Tape, _ outputGradient: Storage) -> Void) {
+    guard case .slot(let index) = output.target else { return }
+    steps.append { [unowned self] in
+      guard let gradient = slots[index] else { return }
+      slots[index] = nil
+      step(self, gradient)
+    }
+  }
+
+  /// Adds a whole gradient. It may be kept as it is, so nobody may write to it afterwards.
+  func add(_ gradient: Storage, to target: GradientTarget) {
+    switch target {
+    case .none: return
+    case .slot(let index):
+      guard slots[index] != nil else {
+        slots[index] = gradient
+        return
+      }
+      // The stored gradient may belong to another tensor as well: then the sum needs memory of its own.
+      let isShared = !isKnownUniquelyReferenced(&slots[index])
+      guard let stored = slots[index] else { return }
+      let sum = isShared ? engine.storage(stored.count) : stored
+      Elementwise.add(
+        stored.pointer, gradient.pointer, output: sum.pointer, count: stored.count, pool: engine.threads)
+      slots[index] = sum
+    case .parameter:
+      let sum = gradientMemory(target, count: gradient.count)
+      Elementwise.add(sum, gradient.pointer, output: sum, count: gradient.count, pool: engine.threads)
+    }
+  }
+
+  /// Memory for an operation that adds to the gradient of `target` itself, which must need one.
+  func gradientMemory(_ target: GradientTarget, count: Int) -> UnsafeMutablePointer<Float> {
+    switch target {
+    case .none: preconditionFailure("a gradient for an input that needs none")
+    case .parameter(let offset):
+      guard let gradients else { preconditionFailure("the tape does not record") }
+      return gradients.pointer + offset
+    case .slot(let index):
+      if isKnownUniquelyReferenced(&slots[index]), let stored = slots[index] { return stored.pointer }
+      let own = engine.storage(count)
+      if let stored = slots[index] {
+        own.pointer.update(from: stored.pointer, count: count)
+      } else {
+        own.pointer.update(repeating: 0, count: count)
+      }
+      slots[index] = own
+      return own.pointer
+    }
+  }
+
+  private func newSlot() -> GradientTarget {
+    slots.append(nil)
+    return .slot(slots.count - 1)
+  }
+}
