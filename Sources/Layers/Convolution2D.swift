@@ -1,7 +1,7 @@
 import Tensors
 
 /// PyTorch's `Conv2d` on images [B, H, W, C].
-public struct Convolution2D {
+public struct Convolution2D: Sendable {
   private let weight: Parameter
   private let bias: Parameter
   private let kernel: Int

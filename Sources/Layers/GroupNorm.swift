@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 
 /// PyTorch's `GroupNorm` on [B, ..., C], with what may follow it: a scale and shift for each image, an activation.
-public struct GroupNorm {
+public struct GroupNorm: Sendable {
   private let weight: Parameter
   private let bias: Parameter
   private let groups: Int

@@ -3,8 +3,8 @@ import Tensors
 
 /// Multi-head self-attention between the pixels of an image, with 1x1 convolutions before and after: the `Attention`
 /// and `LinearAttention` of the U-Nets, without the normalisation that may follow.
-public struct ImageAttention {
-  private let kind: SelfAttention.Kind
+public struct ImageAttention: Sendable {
+  private let kind: AttentionKind
   private let heads: Int
   private let headWidth: Int
   private let qkv: Parameter
@@ -15,7 +15,7 @@ public struct ImageAttention {
   ///   - builder: of the module that holds `to_qkv`.
   ///   - output: of the convolution after the attention (`to_out` or `to_out.0`).
   public init(
-    _ builder: ParameterBuilder, output: ParameterBuilder, kind: SelfAttention.Kind, channels: Int, heads: Int = 4,
+    _ builder: ParameterBuilder, output: ParameterBuilder, kind: AttentionKind, channels: Int, heads: Int = 4,
     headWidth: Int = 32
   ) {
     self.kind = kind
@@ -39,3 +39,6 @@ public struct ImageAttention {
       outputBias: x.tape(outputBias))
   }
 }
+
+/// How attention weighs pixels: see `SelfAttention.Kind`.
+public typealias AttentionKind = SelfAttention.Kind

@@ -1,7 +1,7 @@
 import Tensors
 
 /// PyTorch's `Linear` on vectors [B, C].
-public struct Linear {
+public struct Linear: Sendable {
   private let weight: Parameter
   private let bias: Parameter
 

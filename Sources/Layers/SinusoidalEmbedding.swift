@@ -3,7 +3,7 @@ import Tensors
 
 /// The position embedding of Vaswani et al. (2017) for timesteps, as the DDPM family computes it: sines in the first
 /// half, cosines in the second, frequency i is 10000^(-i / (width / 2 - 1)).
-public struct SinusoidalEmbedding {
+public struct SinusoidalEmbedding: Sendable {
   private let frequencies: [Float]
 
   /// - Parameter width: an even number from 4.

@@ -31,6 +31,13 @@ public final class Tape {
     Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: .none)
   }
 
+  /// An input of zeros.
+  public func zeros(_ shape: [Int]) -> Tensor {
+    let zeros = input(shape)
+    zeros.elements.update(repeating: 0)
+    return zeros
+  }
+
   /// An input that gets a gradient: for tests of operations.
   package func variable(_ shape: [Int]) -> Tensor {
     Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())

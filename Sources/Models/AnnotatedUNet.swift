@@ -1,0 +1,210 @@
+import Layers
+import Tensors
+
+/// The U-Net of "The Annotated Diffusion Model": DDPM's (Ho et al., 2020) as Phil Wang simplified it, with
+/// weight-standardised convolutions, scale-shift time conditioning, linear attention at every resolution and full
+/// attention in the middle.
+///
+/// Names in files are those of the article's PyTorch class `Unet`.
+public struct AnnotatedUNet: DenoisingModel {
+  public let parameters: ParameterLayout
+  public let imageChannels: Int
+  public let predictionChannels: Int
+  public let sizeDivisor: Int
+
+  private let isSelfConditioned: Bool
+  private let initialConvolution: Convolution2D
+  private let timeEmbedding: TimeEmbedding
+  private let downs: [DownStage]
+  private let middle: (block1: ResNetBlock, attention: AttentionBlock, block2: ResNetBlock)
+  private let ups: [UpStage]
+  private let finalBlock: ResNetBlock
+  private let finalConvolution: Convolution2D
+
+  private struct DownStage: Sendable {
+    let block1: ResNetBlock
+    let block2: ResNetBlock
+    let attention: AttentionBlock
+    let downsample: Convolution2D
+  }
+
+  private struct UpStage: Sendable {
+    let block1: ResNetBlock
+    let block2: ResNetBlock
+    let attention: AttentionBlock
+    let upsamples: Bool
+    let convolution: Convolution2D
+  }
+
+  public init(_ settings: AnnotatedUNetSettings) {
+    let builder = ParameterBuilder()
+    let dim = settings.dim
+    let channels = settings.channels
+    let dims = [dim] + settings.dimMultiples.map { dim * $0 }
+    let stages = Array(zip(dims.dropLast(), dims.dropFirst()))
+    let timeWidth = dim * 4
+
+    func block(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int) -> ResNetBlock {
+      ResNetBlock(builder, inputs, outputs, timeWidth: timeWidth, groups: settings.groups)
+    }
+
+    imageChannels = channels
+    predictionChannels = settings.outputChannels
+    sizeDivisor = 1 << (stages.count - 1)
+    isSelfConditioned = settings.isSelfConditioned
+    initialConvolution = Convolution2D(
+      builder["init_conv"], channels * (settings.isSelfConditioned ? 2 : 1), dim, kernel: 1)
+    timeEmbedding = TimeEmbedding(builder["time_mlp"], width: dim, timeWidth: timeWidth)
+
+    downs = stages.enumerated().map { index, stage in
+      let (inputs, outputs) = stage
+      let stageBuilder = builder["downs"][index]
+      return DownStage(
+        block1: block(stageBuilder[0], inputs, inputs),
+        block2: block(stageBuilder[1], inputs, inputs),
+        attention: AttentionBlock(stageBuilder[2], kind: .linear, channels: inputs),
+        // Pixel unshuffle and a 1x1 convolution are together a 2x2 convolution of stride 2, with the same weights.
+        downsample: index < stages.count - 1
+          ? Convolution2D(
+            stageBuilder[3][1], inputs, outputs, kernel: 2, stride: 2, fileShape: [outputs, inputs * 4, 1, 1])
+          : Convolution2D(stageBuilder[3], inputs, outputs, kernel: 3, padding: 1))
+    }
+
+    let width = dims[dims.count - 1]
+    middle = (
+      block(builder["mid_block1"], width, width),
+      AttentionBlock(builder["mid_attn"], kind: .softmax, channels: width),
+      block(builder["mid_block2"], width, width)
+    )
+
+    ups = stages.reversed().enumerated().map { index, stage in
+      let (outputs, inputs) = stage
+      let stageBuilder = builder["ups"][index]
+      let upsamples = index < stages.count - 1
+      return UpStage(
+        block1: block(stageBuilder[0], inputs + outputs, inputs),
+        block2: block(stageBuilder[1], inputs + outputs, inputs),
+        attention: AttentionBlock(stageBuilder[2], kind: .linear, channels: inputs),
+        upsamples: upsamples,
+        convolution: Convolution2D(
+          upsamples ? stageBuilder[3][1] : stageBuilder[3], inputs, outputs, kernel: 3, padding: 1))
+    }
+
+    finalBlock = block(builder["final_res_block"], dim * 2, dim)
+    finalConvolution = Convolution2D(builder["final_conv"], dim, settings.outputChannels, kernel: 1)
+    parameters = builder.layout
+  }
+
+  public func callAsFunction(_ images: Tensor, timesteps: [Int]) -> Tensor {
+    // As in the article, nothing is fed back: the condition is an image of zeros, before the image itself.
+    var x =
+      isSelfConditioned
+      ? initialConvolution(images.tape.zeros(images.shape), images) : initialConvolution(images)
+    let first = x
+    let time = timeEmbedding(timesteps, on: images.tape)
+
+    var skips: [Tensor] = []
+    for stage in downs {
+      x = stage.block1(x, time: time)
+      skips.append(x)
+      x = stage.attention(stage.block2(x, time: time))
+      skips.append(x)
+      x = stage.downsample(x)
+    }
+
+    x = middle.block1(x, time: time)
+    x = middle.attention(x)
+    x = middle.block2(x, time: time)
+
+    for stage in ups {
+      x = stage.block1(x, skips.removeLast(), time: time)
+      x = stage.block2(x, skips.removeLast(), time: time)
+      x = stage.attention(x)
+      x = stage.convolution(stage.upsamples ? x.upsampledToNearest() : x)
+    }
+
+    return finalConvolution(finalBlock(x, first, time: time))
+  }
+}
+
+/// `time_mlp`: the embedding of the timestep that all blocks are conditioned on.
+private struct TimeEmbedding: Sendable {
+  let sinusoids: SinusoidalEmbedding
+  let linear1: Linear
+  let linear2: Linear
+
+  init(_ builder: ParameterBuilder, width: Int, timeWidth: Int) {
+    sinusoids = SinusoidalEmbedding(width: width)
+    linear1 = Linear(builder[1], width, timeWidth)
+    linear2 = Linear(builder[3], timeWidth, timeWidth)
+  }
+
+  /// -> [B, time width].
+  func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
+    linear2(linear1(sinusoids(timesteps, on: tape)).gelu())
+  }
+}
+
+/// `ResnetBlock`: two `Block`s, the first with a scale and shift that the time decides, around a skip connection.
+private struct ResNetBlock: Sendable {
+  let timeLinear: Linear
+  let block1: Block
+  let block2: Block
+  let residualConvolution: Convolution2D?
+
+  init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, timeWidth: Int, groups: Int) {
+    timeLinear = Linear(builder["mlp"][1], timeWidth, outputs * 2)
+    block1 = Block(builder["block1"], inputs, outputs, groups: groups)
+    block2 = Block(builder["block2"], outputs, outputs, groups: groups)
+    residualConvolution =
+      inputs == outputs ? nil : Convolution2D(builder["res_conv"], inputs, outputs, kernel: 1)
+  }
+
+  /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
+  func callAsFunction(_ inputs: Tensor..., time: Tensor) -> Tensor {
+    let h = block2(block1(inputs, scaleShift: timeLinear(time.silu())))
+    return h + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+  }
+}
+
+/// `Block`: convolution, group normalisation, SiLU.
+private struct Block: Sendable {
+  let proj: Convolution2D
+  let norm: GroupNorm
+
+  init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, groups: Int) {
+    proj = Convolution2D(builder["proj"], inputs, outputs, kernel: 3, padding: 1, isStandardized: true)
+    norm = GroupNorm(builder["norm"], groups: groups, channels: outputs)
+  }
+
+  func callAsFunction(_ inputs: [Tensor], scaleShift: Tensor) -> Tensor {
+    norm(proj(inputs), scaleShift: scaleShift, activation: .silu)
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor { norm(proj(x), activation: .silu) }
+}
+
+/// `Residual(PreNorm(Attention))` or `Residual(PreNorm(LinearAttention))`; the linear one is normalised again.
+private struct AttentionBlock: Sendable {
+  let norm: GroupNorm
+  let attention: ImageAttention
+  let outputNorm: GroupNorm?
+
+  init(_ builder: ParameterBuilder, kind: AttentionKind, channels: Int) {
+    let module = builder["fn"]["fn"]
+    norm = GroupNorm(builder["fn"]["norm"], groups: 1, channels: channels)
+    switch kind {
+    case .softmax:
+      attention = ImageAttention(module, output: module["to_out"], kind: .softmax, channels: channels)
+      outputNorm = nil
+    case .linear:
+      attention = ImageAttention(module, output: module["to_out"][0], kind: .linear, channels: channels)
+      outputNorm = GroupNorm(module["to_out"][1], groups: 1, channels: channels)
+    }
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let attended = attention(norm(x))
+    return (outputNorm.map { $0(attended) } ?? attended) + x
+  }
+}
