@@ -40,7 +40,7 @@ public struct Parameter: Hashable, Sendable {
     self.taps = taps
     self.offset = offset
     self.initialization = initialization
-    shape = inputs == 1 && taps == 1 ? [outputs] : [taps, inputs, outputs]
+    shape = fileShape.count == 1 ? [outputs] : [taps, inputs, outputs]
   }
 
   public var count: Int { outputs * inputs * taps }
