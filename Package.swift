@@ -22,14 +22,16 @@ let package = Package(
     .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-pthread-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "CGD", pkgConfig: "gdlib", providers: [.apt(["libgd-dev"])]),
+    // No pkg-config: what Debian's file says of libavif makes SwiftPM warn in every build. The module map links it.
+    .systemLibrary(name: "CGD", providers: [.apt(["libgd-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CProcessor"),
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),
-    .target(name: "Settings", swiftSettings: common),
+    .target(name: "Files", swiftSettings: common),
+    .target(name: "Settings", dependencies: ["Yams"], swiftSettings: common),
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
@@ -37,7 +39,28 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Tensors", "Randomness"], swiftSettings: common),
     .target(name: "Models", dependencies: ["Layers", "Settings"], swiftSettings: common),
     .target(name: "Diffusion", dependencies: ["Tensors", "Randomness", "Settings"], swiftSettings: common),
-    .target(name: "Pictures", dependencies: ["CGD"], swiftSettings: common),
+    .target(
+      name: "DataParallel", dependencies: ["MPI", "Kernels", "Tensors"], swiftSettings: common),
+    .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
+    .target(
+      name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: common),
+
+    // The command.
+    .executableTarget(
+      name: "Oboro",
+      dependencies: [
+        "Files", "Settings", "Pictures", "Reporting",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: common),
+
+    // Tests, which mirror the sources.
+    .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "CGD"], swiftSettings: common),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
+    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

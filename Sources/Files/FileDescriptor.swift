@@ -1,0 +1,41 @@
+import Foundation
+
+/// The one owner of an open file.
+package struct FileDescriptor: ~Copyable, Sendable {
+  package let path: String
+  private let number: Int32
+
+  /// - Parameter flags: as for `open(2)`; the file is never inherited by child processes.
+  package init(_ path: String, _ flags: Int32) throws {
+    self.path = path
+    number = try Self.retrying("open", path) { open(path, flags | O_CLOEXEC, 0o666) }
+  }
+
+  deinit { close(number) }
+
+  /// Writes all of `bytes`.
+  package func write(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes
+    while let base = rest.baseAddress, !rest.isEmpty {
+      let count = try Self.retrying("write", path) { Foundation.write(number, base, rest.count) }
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  /// Returns once all that was written is on the storage device.
+  package func synchronize() throws {
+    _ = try Self.retrying("flush", path) { fsync(number) }
+  }
+
+  /// Calls `body` until no signal interrupts it, and turns its -1 into an error.
+  private static func retrying<Result: SignedInteger>(
+    _ operation: String, _ path: String, _ body: () -> Result
+  ) throws -> Result {
+    while true {
+      let result = body()
+      if result != -1 { return result }
+      let code = errno
+      if code != EINTR { throw FileError(operation, path, code: code) }
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// What is wrong with a configuration: one problem or several, one a line in the description.
+public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
+  public struct Problem: Sendable, Equatable, CustomStringConvertible {
+    /// The key's path, such as `model.dim`; empty for the whole configuration.
+    public let path: String
+    /// Where it was written; nil when nothing was.
+    public let location: SettingsLocation?
+    public let message: String
+
+    public init(path: String, location: SettingsLocation?, message: String) {
+      self.path = path
+      self.location = location
+      self.message = message
+    }
+
+    /// `configs/shapes.yaml:12: model.dim: expected a whole number, found "wide"`.
+    public var description: String {
+      [location?.description, path.isEmpty ? nil : path, message].compactMap { $0 }.joined(separator: ": ")
+    }
+  }
+
+  public let problems: [Problem]
+
+  public init(_ problems: [Problem]) {
+    precondition(!problems.isEmpty, "an error without a problem")
+    self.problems = problems
+  }
+
+  public init(path: String = "", location: SettingsLocation? = nil, _ message: String) {
+    self.init([Problem(path: path, location: location, message: message)])
+  }
+
+  public var description: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,90 @@
+import Foundation
+import Yams
+
+extension SettingsNode {
+  /// Reads YAML, and so JSON too. Text without any content is an empty section.
+  ///
+  /// - Parameter source: what messages call the text, such as its file's path.
+  /// - Throws: ``SettingsError`` when the text is no YAML, holds several documents, or a key twice in a section.
+  public init(yaml text: String, source: String) throws {
+    self = try Self.compose(text, located: { SettingsLocation(source: source, line: $0) }) ?? .empty
+  }
+
+  /// Reads the file at `path`.
+  ///
+  /// - Throws: ``SettingsError``, also when the file cannot be read.
+  public init(contentsOfFile path: String) throws {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      let exists = FileManager.default.fileExists(atPath: path)
+      throw SettingsError(
+        location: SettingsLocation(source: path), exists ? "cannot be read" : "there is no such file")
+    }
+    guard let text = String(data: bytes, encoding: .utf8) else {
+      throw SettingsError(location: SettingsLocation(source: path), "is no text in UTF-8")
+    }
+    try self.init(yaml: text, source: path)
+  }
+
+  /// nil when the text has no content.
+  static func compose(_ text: String, located: (Int?) -> SettingsLocation) throws -> SettingsNode? {
+    do {
+      // UTF-8 said here: Yams otherwise asks an environment variable.
+      let parser = try Parser(yaml: text, encoding: .utf8)
+      return try parser.singleRoot().map { try convert($0, path: "", located: located) }
+    } catch let error as YamlError {
+      throw settingsError(error, located)
+    }
+  }
+
+  private static func convert(
+    _ node: Node, path: String, located: (Int?) -> SettingsLocation
+  ) throws -> SettingsNode {
+    let location = located(node.mark?.line)
+    switch node {
+    case .scalar(let scalar):
+      let isQuoted = scalar.style != .plain && scalar.style != .any
+      let isTaggedText = scalar.tag.description == Tag.Name.str.rawValue
+      return SettingsNode(
+        .scalar(SettingsScalar(text: scalar.string, isQuoted: isQuoted || isTaggedText)), location: location)
+    case .sequence(let sequence):
+      return SettingsNode(
+        .list(try sequence.map { try convert($0, path: path, located: located) }), location: location)
+    case .mapping(let mapping):
+      let entries = try mapping.map { key, value in
+        guard let name = key.scalar?.string else {
+          throw SettingsError(path: path, location: located(key.mark?.line), "expected a name as key")
+        }
+        return SettingsEntry(
+          key: name,
+          node: try convert(value, path: path.isEmpty ? name : "\(path).\(name)", located: located),
+          location: located(key.mark?.line))
+      }
+      return SettingsNode(.section(entries), location: location)
+    case .alias:
+      // The parser puts an alias's target in its place.
+      throw SettingsError(path: path, location: location, "an alias without a target")
+    }
+  }
+
+  private static func settingsError(_ error: YamlError, _ located: (Int?) -> SettingsLocation)
+    -> SettingsError
+  {
+    switch error {
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      SettingsError(
+        location: located(mark.line),
+        "is no YAML: " + [context?.text, problem].compactMap { $0 }.joined(separator: " ")
+          + " (column \(mark.column))")
+    case .duplicatedKeysInMapping(let keys, let context):
+      SettingsError(
+        location: located(context.mark.line),
+        keys.map { "\"\($0)\"" }.joined(separator: ", ")
+          + (keys.count == 1 ? " stands" : " stand") + " more than once in one section")
+    case .reader(let problem, _, _, _):
+      SettingsError(location: located(nil), "is no YAML: \(problem)")
+    default:
+      SettingsError(location: located(nil), "is no YAML: \(error)")
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/// A configuration as a tree of scalars, lists and sections, each knowing where it was written.
+///
+/// The tree says nothing of keys or types: those are declared where a ``SettingsReader`` reads them.
+public struct SettingsNode: Sendable {
+  public enum Content: Sendable {
+    case scalar(SettingsScalar)
+    case list([SettingsNode])
+    case section([SettingsEntry])
+  }
+
+  public var content: Content
+  /// nil for what no file says, such as a default.
+  public var location: SettingsLocation?
+
+  public init(_ content: Content, location: SettingsLocation? = nil) {
+    self.content = content
+    self.location = location
+  }
+
+  /// A section that says nothing: every key has its default.
+  public static var empty: SettingsNode { SettingsNode(.section([])) }
+
+  static var null: SettingsNode { SettingsNode(.scalar(.nothing)) }
+
+  var isNull: Bool {
+    if case .scalar(let scalar) = content { scalar.meaning == .nothing } else { false }
+  }
+
+  /// The node at a path such as `model.dim`; nil when there is none.
+  public subscript(path: String) -> SettingsNode? {
+    path.split(separator: ".", omittingEmptySubsequences: false).reduce(self as SettingsNode?) { node, key in
+      guard case .section(let entries) = node?.content else { return nil }
+      return entries.first { $0.key == key }?.node
+    }
+  }
+}
+
+/// One `key: value` of a section.
+public struct SettingsEntry: Sendable {
+  public let key: String
+  public var node: SettingsNode
+  /// Where the key stands: the value may begin on a later line.
+  public let location: SettingsLocation?
+
+  public init(key: String, node: SettingsNode, location: SettingsLocation? = nil) {
+    self.key = key
+    self.node = node
+    self.location = location
+  }
+}
+
+/// Equal when they say the same: neither spelling (`1e-3`, `0.001`), nor order of keys, nor places count.
+extension SettingsNode: Equatable {
+  public static func == (a: SettingsNode, b: SettingsNode) -> Bool {
+    switch (a.content, b.content) {
+    case (.scalar(let a), .scalar(let b)): a == b
+    case (.list(let a), .list(let b)): a == b
+    case (.section(let a), .section(let b)):
+      a.count == b.count
+        && a.allSatisfy { entry in b.contains { $0.key == entry.key && $0.node == entry.node } }
+    default: false
+    }
+  }
+}
+
+// Trees written in Swift: `["model": ["dim": 28, "dim_mults": [1, 2, 4]]]`.
+extension SettingsNode: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral,
+  ExpressibleByStringLiteral, ExpressibleByNilLiteral, ExpressibleByArrayLiteral,
+  ExpressibleByDictionaryLiteral
+{
+  public init(integerLiteral value: Int) { self.init(value) }
+  public init(floatLiteral value: Double) { self.init(value) }
+  public init(booleanLiteral value: Bool) { self.init(value) }
+  public init(stringLiteral value: String) { self.init(value) }
+  public init(nilLiteral: ()) { self = .null }
+  public init(arrayLiteral elements: SettingsNode...) { self.init(.list(elements)) }
+  public init(dictionaryLiteral elements: (String, SettingsNode)...) {
+    precondition(Set(elements.map(\.0)).count == elements.count, "a key stands twice in \(elements.map(\.0))")
+    self.init(.section(elements.map { SettingsEntry(key: $0.0, node: $0.1) }))
+  }
+}
