@@ -32,6 +32,13 @@ let package = Package(
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD"], swiftSettings: common),
+
+    // Tests start real MPI jobs: programs that check themselves, run at several world sizes.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
+    .executableTarget(
+      name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
+    .testTarget(
+      name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )
