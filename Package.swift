@@ -11,7 +11,7 @@ let common: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-march=\(processor)"])]
 
 let package = Package(
   name: "Oboro",
-//  products: [.executable(name: "oboro", targets: ["Oboro"])],
+  products: [.executable(name: "oboro", targets: ["Oboro"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -30,37 +30,44 @@ let package = Package(
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),
-    .target(name: "Files", swiftSettings: common),
+    .target(name: "Files", dependencies: ["CCrypto"], swiftSettings: common),
     .target(name: "Settings", dependencies: ["Yams"], swiftSettings: common),
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
+
+    // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
     .target(name: "Layers", dependencies: ["Tensors", "Randomness"], swiftSettings: common),
     .target(name: "Models", dependencies: ["Layers", "Settings"], swiftSettings: common),
     .target(name: "Diffusion", dependencies: ["Tensors", "Randomness", "Settings"], swiftSettings: common),
-    .target(
-      name: "DataParallel", dependencies: ["MPI", "Kernels", "Tensors"], swiftSettings: common),
+
+    // Files that people see.
     .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
+    .target(
+      name: "Datasets", dependencies: ["HDF5", "Files", "Randomness", "CZlib"], swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
 
-    // The command.
+    // Training.
+    .target(name: "DataParallel", dependencies: ["MPI", "Tensors"], swiftSettings: common),
+    .target(
+      name: "Training",
+      dependencies: ["Models", "Diffusion", "Datasets", "DataParallel", "Pictures", "Reporting", "Settings", "Files"],
+      swiftSettings: common),
     .executableTarget(
       name: "Oboro",
-      dependencies: [
-        "Files", "Settings", "Pictures", "Reporting",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: common),
 
-    // Tests, which mirror the sources.
-    .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
+    // Tests, which mirror the sources. Those of MPI start real jobs of programs that check themselves.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
+    .executableTarget(
+      name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "CGD"], swiftSettings: common),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
-    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,5 @@
 /// The distance of a prediction from its target, averaged over all elements, with its gradient.
-public enum PredictionLoss: Sendable {
+public enum PredictionLoss: String, CaseIterable, Sendable {
   /// |d|, PyTorch's `l1_loss`.
   case l1
   /// d², PyTorch's `mse_loss`.

@@ -1,25 +1,46 @@
+import Settings
+
 /// The keys of `model` for `kind: annotated-unet`, as the article's `Unet` takes them.
 public struct AnnotatedUNetSettings: Hashable, Sendable {
   /// Channels at full resolution.
-  public var dim: Int
+  public let dim: Int
   /// Channels of each resolution as multiples of `dim`; each further one halves height and width.
-  public var dimMultiples: [Int]
-  public var channels: Int
-  public var outputChannels: Int
+  public let dimMultiples: [Int]
+  public let channels: Int
+  public let outputChannels: Int
   /// Groups of the normalisation after each convolution.
-  public var groups: Int
+  public let groups: Int
   /// Twice the channels go in: the article's self-conditioning, which it leaves at zero.
-  public var isSelfConditioned: Bool
+  public let isSelfConditioned: Bool
 
-  public init(
-    dim: Int, dimMultiples: [Int] = [1, 2, 4, 8], channels: Int = 3, outputChannels: Int? = nil, groups: Int = 4,
-    isSelfConditioned: Bool = false
-  ) {
-    self.dim = dim
-    self.dimMultiples = dimMultiples
-    self.channels = channels
-    self.outputChannels = outputChannels ?? channels
-    self.groups = groups
-    self.isSelfConditioned = isSelfConditioned
+  /// - Throws: `SettingsError` also for combinations that the article's arithmetic does not allow.
+  public init(_ reader: SettingsReader) throws {
+    dim = try reader.value("dim", default: 64, in: 4...4096, help: "channels at full resolution")
+    let initialDim = try reader.value(
+      "init_dim", as: Int.self, in: 1...4096, help: "channels after the first convolution; must equal dim")
+    let outputDim = try reader.value(
+      "out_dim", as: Int.self, in: 1...4096, help: "channels of the prediction; those of the images if not given")
+    dimMultiples = try reader.value(
+      "dim_mults", default: [1, 2, 4, 8], in: 1...64, count: 1...8,
+      help: "channels of each resolution as multiples of dim")
+    channels = try reader.value("channels", default: 3, in: 1...1024, help: "channels of the images")
+    groups = try reader.value("groups", default: 4, in: 1...1024, help: "groups of each group normalisation")
+    isSelfConditioned = try reader.value(
+      "self_condition", default: false, help: "whether an estimate of the image goes in beside it")
+    outputChannels = outputDim ?? channels
+
+    guard dim % 2 == 0 else {
+      throw reader.invalid("dim", "must be even, is \(dim): half of the time embedding are sines, half cosines")
+    }
+    if let initialDim, initialDim != dim {
+      throw reader.invalid(
+        "init_dim",
+        "must equal dim (\(dim)), is \(initialDim): the last block takes 2 dim channels, half from the first convolution"
+      )
+    }
+    let misfit = ([dim] + dimMultiples.map { dim * $0 }).first { $0 % groups != 0 }
+    if let misfit {
+      throw reader.invalid("groups", "\(groups) groups do not divide the \(misfit) channels of a stage")
+    }
   }
 }

@@ -1,0 +1,45 @@
+internal import COpenMPI
+
+/// An element type that MPI can send and reduce. Conformances are this module's alone.
+public protocol MPIDatatype: BitwiseCopyable, Sendable {
+  /// MPI's type for it.
+  static var datatype: DatatypeHandle { get }
+}
+
+/// MPI's handle of an element type.
+public struct DatatypeHandle {
+  let handle: MPI_Datatype
+}
+
+extension Float: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_float()) }
+}
+
+extension Double: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_double()) }
+}
+
+extension Int32: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_int32()) }
+}
+
+extension Int64: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_int64()) }
+}
+
+/// Sent as 64 bits, which `Int` has on every platform that Open MPI's clusters run on.
+extension Int: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_int64()) }
+}
+
+extension UInt8: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_uint8()) }
+}
+
+extension UInt32: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_uint32()) }
+}
+
+extension UInt64: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_uint64()) }
+}

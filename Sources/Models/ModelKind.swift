@@ -1,0 +1,15 @@
+import Settings
+
+/// The networks, by the names that a configuration has for them.
+public enum ModelKind: String, CaseIterable, Sendable {
+  case annotatedUNet = "annotated-unet"
+
+  /// The model that the section `model` of a configuration describes.
+  ///
+  /// - Throws: `SettingsError`.
+  public static func model(_ reader: SettingsReader) throws -> any DenoisingModel {
+    switch try reader.requiredChoice("kind", as: ModelKind.self, help: "which network") {
+    case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader))
+    }
+  }
+}
