@@ -1,1 +1,46 @@
 #include <hdf5.h>
+
+// Accessors for the macros of hdf5.h that Swift does not import: those that call H5open() before they name a
+// variable of the library (types, property list classes, access flags), and those made of casts. Call them as any
+// other function of libhdf5, one thread at a time.
+
+#define OBORO_ACCESSOR(type, macro) \
+  static inline type get_##macro(void) { return macro; }
+
+// Element types as memory holds them.
+OBORO_ACCESSOR(hid_t, H5T_NATIVE_FLOAT)
+OBORO_ACCESSOR(hid_t, H5T_NATIVE_DOUBLE)
+OBORO_ACCESSOR(hid_t, H5T_NATIVE_UINT8)
+OBORO_ACCESSOR(hid_t, H5T_NATIVE_INT32)
+OBORO_ACCESSOR(hid_t, H5T_NATIVE_INT64)
+
+// Element types as files hold them.
+OBORO_ACCESSOR(hid_t, H5T_IEEE_F32LE)
+OBORO_ACCESSOR(hid_t, H5T_IEEE_F32BE)
+OBORO_ACCESSOR(hid_t, H5T_IEEE_F64LE)
+OBORO_ACCESSOR(hid_t, H5T_IEEE_F64BE)
+OBORO_ACCESSOR(hid_t, H5T_STD_U8LE)
+OBORO_ACCESSOR(hid_t, H5T_STD_U8BE)
+OBORO_ACCESSOR(hid_t, H5T_STD_I32LE)
+OBORO_ACCESSOR(hid_t, H5T_STD_I32BE)
+OBORO_ACCESSOR(hid_t, H5T_STD_I64LE)
+OBORO_ACCESSOR(hid_t, H5T_STD_I64BE)
+OBORO_ACCESSOR(hid_t, H5T_C_S1)
+OBORO_ACCESSOR(size_t, H5T_VARIABLE)
+
+// Classes of property lists.
+OBORO_ACCESSOR(hid_t, H5P_FILE_CREATE)
+OBORO_ACCESSOR(hid_t, H5P_FILE_ACCESS)
+OBORO_ACCESSOR(hid_t, H5P_GROUP_CREATE)
+OBORO_ACCESSOR(hid_t, H5P_DATASET_CREATE)
+OBORO_ACCESSOR(hid_t, H5P_LINK_CREATE)
+
+// Access flags, kinds of objects, and the address of what has no place in the file.
+OBORO_ACCESSOR(unsigned, H5F_ACC_RDONLY)
+OBORO_ACCESSOR(unsigned, H5F_ACC_TRUNC)
+OBORO_ACCESSOR(unsigned, H5F_ACC_EXCL)
+OBORO_ACCESSOR(unsigned, H5F_OBJ_ALL)
+OBORO_ACCESSOR(unsigned, H5F_OBJ_LOCAL)
+OBORO_ACCESSOR(haddr_t, HADDR_UNDEF)
+
+#undef OBORO_ACCESSOR

@@ -1,0 +1,59 @@
+import CZlib
+import Foundation
+
+/// A file open to read, gzip or plain, from front to back.
+final class GzipFile {
+  let path: String
+  private let file: gzFile
+
+  /// - Throws: `DatasetError` if the file cannot be opened.
+  init(_ path: String) throws {
+    errno = 0
+    guard let file = gzopen(path, "rbe") else {
+      throw DatasetError.system(path, "open it", code: errno == 0 ? ENOMEM : errno)
+    }
+    gzbuffer(file, 1 << 17)
+    self.path = path
+    self.file = file
+  }
+
+  deinit { gzclose_r(file) }
+
+  /// Fills `buffer` as far as the data goes; returns how far.
+  ///
+  /// - Throws: `DatasetError` if reading fails, or the gzip data is truncated or corrupt.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    var filled = 0
+    while filled < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...].prefix(1 << 30))
+      let count = gzread(file, rest.baseAddress, UInt32(rest.count))
+      if count <= 0 {
+        try check()
+        break
+      }
+      filled += Int(count)
+    }
+    return filled
+  }
+
+  /// Goes to a place in the data, counted without compression. Going back reads again from the front.
+  func seek(to offset: Int) throws {
+    guard gztell(file) != offset else { return }
+    guard gzseek(file, offset, SEEK_SET) == offset else {
+      try check()
+      throw DatasetError.badData(path, "ends before byte \(offset)")
+    }
+  }
+
+  private func check() throws {
+    var code: Int32 = 0
+    let message = gzerror(file, &code).map { String(cString: $0) } ?? ""
+    switch code {
+    case Z_OK: return
+    case Z_ERRNO: throw DatasetError.system(path, "read it")
+    case Z_BUF_ERROR:
+      throw DatasetError.badData(path, "is truncated: the gzip data ends early; fetch it again")
+    default: throw DatasetError.badData(path, "is corrupt gzip data (\(message)); fetch it again")
+    }
+  }
+}

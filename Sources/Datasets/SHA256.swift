@@ -1,0 +1,53 @@
+import CCrypto
+
+/// SHA-256 digests, in hexadecimal.
+public enum SHA256 {
+  /// The digest of a file's content, read in pieces.
+  ///
+  /// - Throws: `DatasetError` if the file cannot be read.
+  public static func digest(ofFile path: String) throws -> String {
+    let file = try ReadableFile(path)
+    let stream = Stream()
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    defer { piece.deallocate() }
+    var offset = 0
+    while true {
+      let count = try file.readAvailable(into: piece, at: offset)
+      stream.append(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+      offset += count
+      if count < piece.count { return stream.finish() }
+    }
+  }
+
+  /// The digest of a text's UTF-8.
+  public static func digest(of text: String) -> String {
+    let stream = Stream()
+    Array(text.utf8).withUnsafeBytes { stream.append($0) }
+    return stream.finish()
+  }
+
+  /// A digest in the making. libcrypto's functions for it fail only where the algorithm is missing or memory is.
+  private final class Stream {
+    private let context = EVP_MD_CTX_new()
+
+    init() {
+      let outcome = EVP_DigestInit_ex(context, EVP_sha256(), nil)
+      precondition(outcome == 1, "libcrypto offers no SHA-256")
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    func append(_ bytes: UnsafeRawBufferPointer) {
+      let outcome = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+      precondition(outcome == 1, "EVP_DigestUpdate failed")
+    }
+
+    func finish() -> String {
+      var digest = [UInt8](repeating: 0, count: 32)
+      let outcome = EVP_DigestFinal_ex(context, &digest, nil)
+      precondition(outcome == 1, "EVP_DigestFinal_ex failed")
+      let digits = Array("0123456789abcdef".utf8)
+      return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import CHDF5
+
+/// The attributes of a group or a dataset: small named values.
+public struct Attributes: Sendable {
+  let owner: Handle
+
+  /// Whether there is an attribute of this name.
+  public func exists(_ name: String) throws -> Bool {
+    try Library.call("H5Aexists", place(name), using: [owner]) { H5Aexists(owner.id, name) } > 0
+  }
+
+  /// Adds an attribute of one number.
+  ///
+  /// - Throws: `HDF5Error` if there is one of that name.
+  public func write<Element: HDF5Element>(_ name: String, _ value: Element) throws {
+    try write(name, [value], shape: [])
+  }
+
+  /// Adds an attribute of one dimension.
+  public func write<Element: HDF5Element>(_ name: String, _ values: [Element]) throws {
+    try write(name, values, shape: [values.count])
+  }
+
+  /// Adds an attribute of text.
+  public func write(_ name: String, _ value: String) throws { try write(name, [value], shape: []) }
+
+  /// Adds an attribute of one dimension, of text.
+  public func write(_ name: String, _ values: [String]) throws {
+    try write(name, values, shape: [values.count])
+  }
+
+  /// Reads an attribute of one number.
+  ///
+  /// - Throws: `HDF5Error`, `missing` or `mismatch` if there is no such attribute, or of another type or shape.
+  public func read<Element: HDF5Element>(_ name: String, as element: Element.Type = Element.self) throws
+    -> Element
+  {
+    let (values, shape) = try elements(name, as: Element.self)
+    guard let value = values.first, values.count == 1 else {
+      throw mismatch(name, "shape", expected: "one element", found: "\(shape)")
+    }
+    return value
+  }
+
+  /// Reads an attribute of one dimension.
+  public func readArray<Element: HDF5Element>(
+    _ name: String, as element: Element.Type = Element.self
+  ) throws -> [Element] {
+    let (values, shape) = try elements(name, as: Element.self)
+    guard shape.count == 1 else {
+      throw mismatch(name, "shape", expected: "one dimension", found: "\(shape)")
+    }
+    return values
+  }
+
+  /// Reads an attribute of text.
+  public func readString(_ name: String) throws -> String {
+    let (values, shape) = try strings(name)
+    guard let value = values.first, values.count == 1 else {
+      throw mismatch(name, "shape", expected: "one element", found: "\(shape)")
+    }
+    return value
+  }
+
+  /// Reads an attribute of one dimension, of text.
+  public func readStrings(_ name: String) throws -> [String] {
+    let (values, shape) = try strings(name)
+    guard shape.count == 1 else {
+      throw mismatch(name, "shape", expected: "one dimension", found: "\(shape)")
+    }
+    return values
+  }
+}
+
+extension Attributes {
+  private func place(_ name: String) -> Place {
+    Place(file: owner.place.file, object: "attribute \(name) of \(owner.place.object ?? "/")")
+  }
+
+  private func mismatch(_ name: String, _ what: String, expected: String, found: String) -> HDF5Error {
+    HDF5Error(place(name), .mismatch(what: what, expected: expected, found: found))
+  }
+
+  private func write<Element: HDF5Element>(_ name: String, _ values: [Element], shape: [Int]) throws {
+    let place = place(name)
+    let space = try Handle.space(place, shape: shape)
+    let attribute = try Handle("H5Acreate2", place, parent: owner, using: [space]) {
+      H5Acreate2(
+        owner.id, name, Element.elementType.fileType, space.id, hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT))
+    }
+    try Library.call("H5Awrite", place, using: [attribute]) {
+      H5Awrite(attribute.id, Element.elementType.memoryType, values)
+    }
+  }
+
+  private func write(_ name: String, _ values: [String], shape: [Int]) throws {
+    let place = place(name)
+    let text = try FixedText(values, place)
+    let space = try Handle.space(place, shape: shape)
+    let attribute = try Handle("H5Acreate2", place, parent: owner, using: [space, text.type]) {
+      H5Acreate2(owner.id, name, text.type.id, space.id, hid_t(H5P_DEFAULT), hid_t(H5P_DEFAULT))
+    }
+    try Library.call("H5Awrite", place, using: [attribute, text.type]) {
+      H5Awrite(attribute.id, text.type.id, text.bytes)
+    }
+  }
+
+  private func open(_ name: String) throws -> (attribute: Handle, type: Handle, space: Handle) {
+    let place = place(name)
+    guard try exists(name) else { throw HDF5Error(place, .missing(present: [])) }
+    let attribute = try Handle("H5Aopen", place, parent: owner) {
+      H5Aopen(owner.id, name, hid_t(H5P_DEFAULT))
+    }
+    let type = try Handle("H5Aget_type", place, parent: attribute) { H5Aget_type(attribute.id) }
+    let space = try Handle("H5Aget_space", place, parent: attribute) { H5Aget_space(attribute.id) }
+    return (attribute, type, space)
+  }
+
+  private func elements<Element: HDF5Element>(
+    _ name: String, as element: Element.Type
+  ) throws -> (values: [Element], shape: [Int]) {
+    let (attribute, type, space) = try open(name)
+    let found = try ElementType.of(type).type
+    guard found == Element.elementType else {
+      throw mismatch(name, "element type", expected: "\(Element.elementType)", found: "\(found)")
+    }
+    let shape = try space.extents()
+    let count = shape.reduce(1, *)
+    let values = try [Element](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      try Library.call("H5Aread", attribute.place, using: [attribute]) {
+        H5Aread(attribute.id, Element.elementType.memoryType, buffer.baseAddress)
+      }
+      initializedCount = count
+    }
+    return (values, shape)
+  }
+
+  private func strings(_ name: String) throws -> (values: [String], shape: [Int]) {
+    let (attribute, type, space) = try open(name)
+    let found = try ElementType.of(type).type
+    guard found == .string else {
+      throw mismatch(name, "element type", expected: "string", found: "\(found)")
+    }
+    let shape = try space.extents()
+    let values = try readText(
+      "H5Aread", attribute.place, count: shape.reduce(1, *), type: type, space: space, using: [attribute]
+    ) { memoryType, buffer in H5Aread(attribute.id, memoryType, buffer) }
+    return (values, shape)
+  }
+}

@@ -1,0 +1,86 @@
+import CHDF5
+
+/// An HDF5 file.
+///
+/// Files are written so that the same content gives the same bytes: no times are recorded, and the format is that of
+/// HDF5 1.10 whatever the library. What is 4 KiB or larger starts on a 4 KiB border, so that it can be mapped. The
+/// library locks the file while it is open, unless HDF5_USE_FILE_LOCKING says otherwise.
+///
+/// Groups and datasets keep their file open; `close()` closes them all.
+public struct File: Sendable {
+  private let handle: Handle
+  private let isWritable: Bool
+
+  /// The file's path, as it was given.
+  public var path: String { handle.place.file }
+
+  /// The group that holds all others.
+  public var root: Group { Group(handle: handle) }
+
+  /// Opens `path` to read.
+  ///
+  /// - Throws: `HDF5Error` if the file cannot be opened, is not an HDF5 file, or is shorter than it should be.
+  public init(opening path: String) throws {
+    let place = Place(file: path)
+    let access = try Self.accessProperties(place)
+    handle = try Handle("H5Fopen", place, using: [access]) { H5Fopen(path, get_H5F_ACC_RDONLY(), access.id) }
+    isWritable = false
+  }
+
+  /// Creates `path` to write.
+  ///
+  /// - Parameter exclusively: whether a file that is there already is an error, rather than replaced.
+  /// - Throws: `HDF5Error` if the file cannot be created.
+  public init(creating path: String, exclusively: Bool = false) throws {
+    let place = Place(file: path)
+    let access = try Self.accessProperties(place)
+    let creation = try Handle.propertyList(place, get_H5P_FILE_CREATE)
+    try Library.call("H5Pset_obj_track_times", place, using: [creation]) {
+      H5Pset_obj_track_times(creation.id, false)
+    }
+    handle = try Handle("H5Fcreate", place, using: [access, creation]) {
+      H5Fcreate(path, exclusively ? get_H5F_ACC_EXCL() : get_H5F_ACC_TRUNC(), creation.id, access.id)
+    }
+    isWritable = true
+  }
+
+  /// Writes all that is still in memory and closes the file with all that was opened in it, none of which can be used
+  /// afterwards. The data is in the file only if this returns; a file that is let go without it may be incomplete.
+  ///
+  /// - Throws: `HDF5Error` if something could not be written, or if the file is closed already.
+  public func close() throws {
+    if isWritable {
+      try Library.call("H5Fflush", handle.place, using: [handle]) { H5Fflush(handle.id, H5F_SCOPE_LOCAL) }
+    }
+    try Library.call("H5Fclose", handle.place, using: [handle]) { H5Fclose(handle.id) }
+  }
+
+  /// How many objects of this file are open, the file itself among them: 1 when nothing else is.
+  package func openObjectCount() throws -> Int {
+    let count = try Library.call("H5Fget_obj_count", handle.place, using: [handle]) {
+      H5Fget_obj_count(handle.id, get_H5F_OBJ_ALL() | get_H5F_OBJ_LOCAL())
+    }
+    return Int(count)
+  }
+
+  /// How many files, groups, datasets and attributes the process holds open.
+  package static func openObjectCount() throws -> Int {
+    let count = try Library.call("H5Fget_obj_count", Place(file: "(all files)")) {
+      H5Fget_obj_count(hid_t(get_H5F_OBJ_ALL()), get_H5F_OBJ_ALL())
+    }
+    return Int(count)
+  }
+
+  private static func accessProperties(_ place: Place) throws -> Handle {
+    let access = try Handle.propertyList(place, get_H5P_FILE_ACCESS)
+    try Library.call("H5Pset_fclose_degree", place, using: [access]) {
+      H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG)
+    }
+    try Library.call("H5Pset_libver_bounds", place, using: [access]) {
+      H5Pset_libver_bounds(access.id, H5F_LIBVER_V110, H5F_LIBVER_V110)
+    }
+    let page: hsize_t = 4096
+    try Library.call("H5Pset_alignment", place, using: [access]) { H5Pset_alignment(access.id, page, page) }
+    return access
+  }
+}

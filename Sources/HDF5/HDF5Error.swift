@@ -1,0 +1,64 @@
+/// What went wrong in an HDF5 file, and where.
+public struct HDF5Error: Error, Sendable {
+  public enum Problem: Sendable {
+    /// A function of libhdf5 failed. `stack` is the library's own account, the failed call first, its cause last.
+    case library(function: String, stack: [Frame])
+    /// The object is not in the file. `present` names what lies beside it.
+    case missing(present: [String])
+    /// The object is there but is not what was asked for.
+    case mismatch(what: String, expected: String, found: String)
+  }
+
+  /// One level of libhdf5's error stack.
+  public struct Frame: Sendable {
+    public let function: String
+    public let message: String
+  }
+
+  public let file: String
+  /// The path of the object inside the file; nil for the file itself.
+  public let object: String?
+  public let problem: Problem
+
+  init(_ place: Place, _ problem: Problem) {
+    file = place.file
+    object = place.object
+    self.problem = problem
+  }
+}
+
+extension HDF5Error: CustomStringConvertible {
+  public var description: String {
+    let place = object.map { "\(file), \($0)" } ?? file
+    switch problem {
+    case .library(let function, let stack):
+      guard let cause = stack.last else { return "\(place): \(function) failed and left no explanation" }
+      let calls = stack.map { "\($0.function): \($0.message)" }.joined(separator: " > ")
+      let advice = cause.message.contains("lock file") ? "; \(Self.lockingAdvice)" : ""
+      return "\(place): \(function) failed: \(cause.message)\(advice) [\(calls)]"
+    case .missing(let present):
+      let beside = present.isEmpty ? "nothing" : present.joined(separator: ", ")
+      return "\(place): not in the file; found there: \(beside)"
+    case .mismatch(let what, let expected, let found):
+      return "\(place): \(what) is \(found), expected \(expected)"
+    }
+  }
+
+  private static var lockingAdvice: String {
+    "if another program is not writing it, its file system may not offer locks: set HDF5_USE_FILE_LOCKING=FALSE"
+  }
+}
+
+/// The file, and the object in it, that a call is about: what an error names.
+struct Place: Sendable {
+  let file: String
+  var object: String?
+
+  /// The place of `name` seen from here. A name that starts with "/" starts at the root.
+  func appending(_ name: String) -> Place {
+    guard let object, object != "/", !name.hasPrefix("/") else {
+      return Place(file: file, object: name.hasPrefix("/") ? name : "/" + name)
+    }
+    return Place(file: file, object: "\(object)/\(name)")
+  }
+}
