@@ -50,7 +50,7 @@ let package = Package(
     // Tests, which mirror the sources.
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "CGD"], swiftSettings: common),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
     .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
   ],
