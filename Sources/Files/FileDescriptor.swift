@@ -22,6 +22,19 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
   }
 
+  /// All bytes from the file's place to its end.
+  package func readToEnd() throws -> [UInt8] {
+    var bytes = [UInt8]()
+    var count = 0
+    repeat {
+      bytes += try [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, filled in
+        filled = try Self.retrying("read", path) { Foundation.read(number, buffer.baseAddress, buffer.count) }
+        count = filled
+      }
+    } while count > 0
+    return bytes
+  }
+
   /// Returns once all that was written is on the storage device.
   package func synchronize() throws {
     _ = try Self.retrying("flush", path) { fsync(number) }

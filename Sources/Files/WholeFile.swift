@@ -1,8 +1,16 @@
 import Foundation
 
-/// Writing a whole file so that a crash at any moment leaves the old file or the new one, never a part of either.
-public enum AtomicFile {
-  /// Puts a file with `bytes` at `path`, in the place of what was there.
+/// Files that are read and written as wholes.
+public enum WholeFile {
+  /// All bytes of the file at `path`.
+  ///
+  /// - Throws: ``FileError``.
+  public static func read(_ path: String) throws -> [UInt8] {
+    try FileDescriptor(path, O_RDONLY).readToEnd()
+  }
+
+  /// Puts a file with `bytes` at `path`, in the place of what was there: a crash at any moment leaves the old file or
+  /// the new one, never a part of either.
   ///
   /// The bytes go to a hidden temporary file in the same folder, which is flushed to the device and renamed; then the
   /// folder is flushed. A failure removes the temporary file and leaves `path` as it was.

@@ -1,0 +1,51 @@
+/// A picture of 8-bit samples, channels last.
+public struct Picture: Sendable, Equatable {
+  public let width: Int
+  public let height: Int
+  /// 1: grey. 3: red, green, blue.
+  public let channels: Int
+  /// [H, W, C], top row first.
+  public let samples: [UInt8]
+
+  public init(width: Int, height: Int, channels: Int, samples: [UInt8]) {
+    precondition(width > 0 && height > 0, "a picture of \(width) x \(height)")
+    precondition(channels == 1 || channels == 3, "\(channels) channels: a picture has 1 or 3")
+    precondition(
+      samples.count == width * height * channels,
+      "\(samples.count) samples for \(height) x \(width) x \(channels)")
+    self.width = width
+    self.height = height
+    self.channels = channels
+    self.samples = samples
+  }
+
+  /// A model's image, [H, W, C] with values in [-1, 1]: sample = round((x + 1) * 127.5), halves away from zero. What
+  /// lies outside is clamped, infinities too; NaN becomes 0.
+  public init(width: Int, height: Int, channels: Int, signed values: some Collection<Float>) {
+    self.init(width: width, height: height, channels: channels, samples: values.map(Self.sample))
+  }
+
+  private static func sample(_ value: Float) -> UInt8 {
+    let scaled = ((value + 1) * 127.5).rounded()
+    // `max` with NaN second would give NaN; this order of comparisons gives 0.
+    return scaled > 0 ? UInt8(scaled < 255 ? scaled : 255) : 0
+  }
+
+  /// The picture with each pixel as a square of `factor` x `factor` pixels.
+  public func enlarged(by factor: Int) -> Picture {
+    precondition(factor > 0, "enlarged by \(factor)")
+    if factor == 1 { return self }
+    var result = [UInt8]()
+    result.reserveCapacity(samples.count * factor * factor)
+    for y in 0..<height {
+      var row = [UInt8]()
+      row.reserveCapacity(width * factor * channels)
+      for x in 0..<width {
+        let pixel = samples[(y * width + x) * channels..<(y * width + x + 1) * channels]
+        for _ in 0..<factor { row += pixel }
+      }
+      for _ in 0..<factor { result += row }
+    }
+    return Picture(width: width * factor, height: height * factor, channels: channels, samples: result)
+  }
+}
