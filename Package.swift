@@ -54,7 +54,10 @@ let package = Package(
     .target(name: "DataParallel", dependencies: ["MPI", "Tensors"], swiftSettings: common),
     .target(
       name: "Training",
-      dependencies: ["Models", "Diffusion", "Datasets", "DataParallel", "Pictures", "Reporting", "Settings", "Files"],
+      dependencies: [
+        "Models", "Diffusion", "Datasets", "DataParallel", "HDF5", "Pictures", "Reporting", "Settings", "Files",
+        .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
@@ -65,7 +68,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
     .executableTarget(
       name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
-    .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    //.testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
   ],

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// What `dataset.json` says: what a dataset is, and which files hold it.

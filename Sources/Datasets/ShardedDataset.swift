@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A dataset open to read. Any number of threads may read at once, without waiting for one another.

@@ -28,11 +28,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
     var count = 0
     repeat {
       bytes += try [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, filled in
-        filled = try Self.retrying("read", path) { Foundation.read(number, buffer.baseAddress, buffer.count) }
+        filled = try read(into: UnsafeMutableRawBufferPointer(buffer))
         count = filled
       }
     } while count > 0
     return bytes
+  }
+
+  /// Reads into `buffer` what comes next, and returns how many bytes; 0 at the end.
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    try Self.retrying("read", path) { Foundation.read(number, buffer.baseAddress, buffer.count) }
   }
 
   /// Returns once all that was written is on the storage device.

@@ -25,17 +25,12 @@ public enum WholeFile {
       let file = try FileDescriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC)
       try bytes.withUnsafeBytes { try file.write($0) }
       try file.synchronize()
+      try rename(temporary, to: path)
     } catch let error as FileError {
       unlink(temporary)
       // The caller knows nothing of the temporary file.
       throw FileError("write", path, code: error.code)
     }
-    guard rename(temporary, path) == 0 else {
-      let code = errno
-      unlink(temporary)
-      throw FileError("write", path, code: code)
-    }
-    try synchronizeFolder(folder)
   }
 
   /// Makes renames in `folder` last. Some network file systems know no flushing of folders, which is no failure.
@@ -46,5 +41,21 @@ public enum WholeFile {
       try FileDescriptor(folder, O_RDONLY | O_DIRECTORY).synchronize()
     } catch let error as FileError where error.code == EINVAL || error.code == ENOTSUP {
     }
+  }
+
+  /// Makes what was written to the file at `path`, by whatever means, last.
+  ///
+  /// - Throws: ``FileError``.
+  public static func synchronize(_ path: String) throws {
+    try FileDescriptor(path, O_RDONLY).synchronize()
+  }
+
+  /// Gives the file or folder at `source` the name `target`, in the same folder, and makes that last. A file that
+  /// has the name already is replaced.
+  ///
+  /// - Throws: ``FileError``.
+  public static func rename(_ source: String, to target: String) throws {
+    guard Foundation.rename(source, target) == 0 else { throw FileError("write", target, code: errno) }
+    try synchronizeFolder(URL(fileURLWithPath: target).deletingLastPathComponent().path)
   }
 }

@@ -13,6 +13,28 @@ extension SettingsNode {
   /// The tree as JSON on one line. It reads back as an equal tree.
   public var json: String { flow(isJSON: true) }
 
+  /// The tree as JSON for people: a line for each key, and for each section in a list.
+  public var indentedJSON: String { indentedJSON("") + "\n" }
+
+  private func indentedJSON(_ indent: String) -> String {
+    let inner = indent + "  "
+    func block(_ open: String, _ lines: [String], _ close: String) -> String {
+      lines.isEmpty
+        ? open + close : "\(open)\n\(lines.map { inner + $0 }.joined(separator: ",\n"))\n\(indent)\(close)"
+    }
+    switch content {
+    case .scalar: return json
+    case .list(let nodes):
+      let holdsSections = nodes.contains { if case .section = $0.content { true } else { false } }
+      return holdsSections ? block("[", nodes.map { $0.indentedJSON(inner) }, "]") : json
+    case .section(let entries):
+      let lines = entries.map { entry in
+        SettingsScalar(text: entry.key, isQuoted: true).jsonText + ": " + entry.node.indentedJSON(inner)
+      }
+      return block("{", lines, "}")
+    }
+  }
+
   /// The tree as YAML on one line, as messages show it.
   var flowText: String { flow(isJSON: false) }
 

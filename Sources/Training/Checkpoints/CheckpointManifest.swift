@@ -4,80 +4,108 @@ import Settings
 
 /// `manifest.json` of a checkpoint. It is written last, and names every file with its size and digest: a checkpoint
 /// without it, or that does not agree with it, does not count.
-public struct CheckpointManifest: Codable, Sendable, Equatable {
+public struct CheckpointManifest: Sendable, Equatable {
   public static let fileName = "manifest.json"
   /// What this program writes, and the newest that it reads.
   public static let currentVersion = 1
 
-  public struct File: Codable, Sendable, Equatable {
+  public struct File: Sendable, Equatable {
     public let name: String
     public let bytes: Int
     public let sha256: String
   }
 
-  public let formatVersion: Int
   /// Steps done.
   public let step: Int
   /// Images seen.
   public let images: Int
-  /// The resolved configuration as JSON text.
-  public let configuration: String
-  /// SHA-256 over the digests of the dataset's shards.
-  public let datasetDigest: String
   /// [H, W, C] of the images.
   public let imageShape: [Int]
+  /// The digest over the dataset's shards.
+  public let datasetDigest: String
+  /// The resolved configuration.
+  public let configuration: SettingsNode
   public let files: [File]
 
-  private enum CodingKeys: String, CodingKey {
-    case formatVersion = "format_version"
-    case step, images, configuration
-    case datasetDigest = "dataset_sha256"
-    case imageShape = "image_shape"
-    case files
-  }
-
-  /// - Throws: `CheckpointError` if the manifest is missing or not one of this format.
-  public init(checkpoint directory: String) throws {
-    let path = "\(directory)/\(Self.fileName)"
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw CheckpointError(directory, "has no \(Self.fileName): it is not a checkpoint, or was not completed")
-    }
-    let data = try Data(WholeFile.read(path))
-    struct Version: Decodable {
-      let format_version: Int
-    }
-    guard let version = try? JSONDecoder().decode(Version.self, from: data) else {
-      throw CheckpointError(path, "is not the manifest of a checkpoint")
-    }
-    guard version.format_version <= Self.currentVersion else {
-      throw CheckpointError(
-        path,
-        "has format version \(version.format_version), this program reads up to \(Self.currentVersion): "
-          + "use a newer Oboro")
-    }
-    do {
-      self = try JSONDecoder().decode(CheckpointManifest.self, from: data)
-    } catch {
-      throw CheckpointError(path, "is damaged: \(error)")
-    }
-  }
-
   init(
-    step: Int, images: Int, configuration: SettingsNode, datasetDigest: String, imageShape: [Int], files: [File]
+    step: Int, images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode, files: [File]
   ) {
-    formatVersion = Self.currentVersion
     self.step = step
     self.images = images
-    self.configuration = configuration.json
-    self.datasetDigest = datasetDigest
     self.imageShape = imageShape
+    self.datasetDigest = datasetDigest
+    self.configuration = configuration
     self.files = files
   }
 
-  func encoded() throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data("\n".utf8)
+  private enum Key {
+    static let version = "format_version"
+    static let step = "step"
+    static let images = "images"
+    static let imageShape = "image_shape"
+    static let datasetDigest = "dataset_sha256"
+    static let configuration = "configuration"
+    static let files = "files"
+    static let fileName = "name"
+    static let fileBytes = "bytes"
+    static let fileDigest = "sha256"
+  }
+
+  /// Reads the manifest of the checkpoint in `directory`.
+  ///
+  /// - Throws: `CheckpointError` if it is missing, damaged or of a newer format; `FileError`.
+  public init(checkpoint directory: String) throws {
+    let path = "\(directory)/\(Self.fileName)"
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CheckpointError(directory, "has no \(Self.fileName): it is no checkpoint, or was not completed")
+    }
+    let text = String(decoding: try WholeFile.read(path), as: UTF8.self)
+    do {
+      try self.init(SettingsNode(yaml: text, source: path))
+    } catch let error as SettingsError {
+      throw CheckpointError(directory, "has a damaged manifest: \(error)")
+    }
+  }
+
+  private init(_ node: SettingsNode) throws {
+    let reader = try SettingsReader(node)
+    let version = try reader.required(Key.version, as: Int.self, help: "of the checkpoint's format")
+    guard version <= Self.currentVersion else {
+      throw reader.invalid(
+        Key.version, "is \(version), this program reads up to \(Self.currentVersion): use a newer Oboro")
+    }
+    step = try reader.required(Key.step, in: 0..., help: "steps done")
+    images = try reader.required(Key.images, in: 0..., help: "images seen")
+    imageShape = try reader.value(Key.imageShape, default: [1, 1, 1], in: 1..., count: 3...3, help: "[H, W, C]")
+    datasetDigest = try reader.required(Key.datasetDigest, help: "the digest over the dataset's shards")
+    configuration = node[Key.configuration] ?? .empty
+    guard case .list(let files)? = node[Key.files]?.content else {
+      throw reader.invalid(Key.files, "is missing, or no list")
+    }
+    self.files = try files.map { node in
+      let reader = try SettingsReader(node, path: Key.files)
+      return File(
+        name: try reader.required(Key.fileName, help: "the file's name"),
+        bytes: try reader.required(Key.fileBytes, in: 0..., help: "its size"),
+        sha256: try reader.required(Key.fileDigest, help: "its digest"))
+    }
+  }
+
+  var json: String {
+    let files = files.map { file in
+      [Key.fileName: SettingsNode(file.name), Key.fileBytes: SettingsNode(file.bytes), Key.fileDigest: SettingsNode(file.sha256)]
+        as SettingsNode
+    }
+    let node: SettingsNode = [
+      Key.version: SettingsNode(Self.currentVersion),
+      Key.step: SettingsNode(step),
+      Key.images: SettingsNode(images),
+      Key.imageShape: SettingsNode(.list(imageShape.map { SettingsNode($0) })),
+      Key.datasetDigest: SettingsNode(datasetDigest),
+      Key.configuration: configuration,
+      Key.files: SettingsNode(.list(files)),
+    ]
+    return node.indentedJSON
   }
 }
 

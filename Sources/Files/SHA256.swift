@@ -1,21 +1,20 @@
 import CCrypto
+import Foundation
 
 /// SHA-256 digests, in hexadecimal.
 public enum SHA256 {
   /// The digest of a file's content, read in pieces.
   ///
-  /// - Throws: `DatasetError` if the file cannot be read.
+  /// - Throws: ``FileError`` if the file cannot be read.
   public static func digest(ofFile path: String) throws -> String {
-    let file = try ReadableFile(path)
+    let file = try FileDescriptor(path, O_RDONLY)
     let stream = Stream()
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     defer { piece.deallocate() }
-    var offset = 0
     while true {
-      let count = try file.readAvailable(into: piece, at: offset)
+      let count = try file.read(into: piece)
+      if count == 0 { return stream.finish() }
       stream.append(UnsafeRawBufferPointer(rebasing: piece[..<count]))
-      offset += count
-      if count < piece.count { return stream.finish() }
     }
   }
 

@@ -1,0 +1,69 @@
+import Files
+import Foundation
+import HDF5
+import Layers
+import Settings
+import Tensors
+
+extension Checkpoint {
+  /// What a checkpoint says besides the state.
+  struct Provenance {
+    let images: Int
+    let imageShape: [Int]
+    let datasetDigest: String
+    let configuration: SettingsNode
+  }
+
+  /// Writes a checkpoint of `state` to `directory`, which appears when it is complete and on the device, not before.
+  ///
+  /// - Throws: `HDF5Error`, `FileError`; nothing is left behind then.
+  static func write(_ state: TrainingState, _ provenance: Provenance, to directory: String) throws {
+    let url = URL(fileURLWithPath: directory)
+    let parent = url.deletingLastPathComponent().path
+    let temporary = "\(parent)/.\(url.lastPathComponent).tmp"
+    let files = FileManager.default
+    do {
+      try? files.removeItem(atPath: temporary)
+      try files.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      let optimizerFile = Names.optimizerFile(0, of: 1)
+      try write(
+        [(Names.weights, state.weights), (Names.average, state.average)], of: state.layout,
+        to: "\(temporary)/\(Names.modelFile)")
+      try write(
+        [(Names.firstMoment, state.firstMoment), (Names.secondMoment, state.secondMoment)], of: state.layout,
+        to: "\(temporary)/\(optimizerFile)")
+      let manifest = CheckpointManifest(
+        step: state.step, images: provenance.images, imageShape: provenance.imageShape,
+        datasetDigest: provenance.datasetDigest, configuration: provenance.configuration,
+        files: try [Names.modelFile, optimizerFile].map { name in
+          let path = "\(temporary)/\(name)"
+          let size = try files.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+          return .init(name: name, bytes: size, sha256: try SHA256.digest(ofFile: path))
+        })
+      try WholeFile.write(Data(manifest.json.utf8), to: "\(temporary)/\(CheckpointManifest.fileName)")
+      try WholeFile.rename(temporary, to: directory)
+    } catch {
+      try? files.removeItem(atPath: temporary)
+      throw error
+    }
+  }
+
+  private static func write(
+    _ groups: [(name: String, flat: FlatMemory)], of layout: ParameterLayout, to path: String
+  ) throws {
+    let file = try HDF5.File(creating: path)
+    for (name, flat) in groups {
+      let group = try file.root.createGroup(name)
+      for parameter in layout.parameters {
+        let dataset = try group.createDataset(parameter.name, of: Float.self, shape: parameter.fileShape)
+        let elements = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
+          if let base = buffer.baseAddress { parameter.export(from: flat.pointer, to: base) }
+          count = parameter.count
+        }
+        try dataset.write(elements)
+      }
+    }
+    try file.close()
+    try WholeFile.synchronize(path)
+  }
+}

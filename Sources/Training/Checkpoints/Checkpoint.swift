@@ -1,0 +1,105 @@
+import Files
+import Foundation
+import HDF5
+import Layers
+import Settings
+import Tensors
+
+/// A complete checkpoint: a directory whose files agree with its manifest.
+public struct Checkpoint: Sendable {
+  public let directory: String
+  public let manifest: CheckpointManifest
+
+  /// The names inside, which are PyTorch's where PyTorch has one.
+  enum Names {
+    static let modelFile = "model.h5"
+    static func optimizerFile(_ index: Int, of count: Int) -> String {
+      String(format: "optimizer-%05d-of-%05d.h5", index, count)
+    }
+    static let weights = "model"
+    static let average = "ema"
+    static let firstMoment = "exp_avg"
+    static let secondMoment = "exp_avg_sq"
+  }
+
+  /// Opens the checkpoint in `directory` and checks every file's size and digest.
+  ///
+  /// - Throws: `CheckpointError` naming what is missing or was altered; `FileError`.
+  public init(opening directory: String) throws {
+    self.directory = directory
+    manifest = try CheckpointManifest(checkpoint: directory)
+    for file in manifest.files {
+      let path = "\(directory)/\(file.name)"
+      guard let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int else {
+        throw CheckpointError(path, "is missing")
+      }
+      guard size == file.bytes else {
+        throw CheckpointError(path, "has \(size) bytes, its manifest says \(file.bytes)")
+      }
+      guard try SHA256.digest(ofFile: path) == file.sha256 else {
+        throw CheckpointError(path, "was altered: its SHA-256 is not that of its manifest")
+      }
+    }
+  }
+
+  /// The tensors of which group to read.
+  public enum Weights: String, CaseIterable, Sendable {
+    case trained = "model"
+    case average = "ema"
+  }
+
+  /// Reads the weights, or their average, into new memory.
+  ///
+  /// - Throws: `CheckpointError` if they are not those of a model with `layout`; `HDF5Error`.
+  public func weights(_ which: Weights, layout: ParameterLayout) throws -> FlatMemory {
+    let flat = FlatMemory(count: layout.flatCount)
+    try read([(which == .trained ? Names.weights : Names.average, flat)], from: Names.modelFile, layout)
+    return flat
+  }
+
+  /// Reads the state of training.
+  ///
+  /// - Throws: `CheckpointError` if it is that of another model; `HDF5Error`.
+  public func restore(_ state: TrainingState) throws {
+    let optimizerFiles = manifest.files.map(\.name).filter { $0 != Names.modelFile }
+    guard optimizerFiles == [Names.optimizerFile(0, of: 1)] else {
+      throw CheckpointError(directory, "has optimizer files \(optimizerFiles), expected one")
+    }
+    try read(
+      [(Names.weights, state.weights), (Names.average, state.average)], from: Names.modelFile, state.layout)
+    try read(
+      [(Names.firstMoment, state.firstMoment), (Names.secondMoment, state.secondMoment)],
+      from: optimizerFiles[0], state.layout)
+    state.step = manifest.step
+  }
+
+  private func read(_ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout) throws {
+    let file = try HDF5.File(opening: "\(directory)/\(file)")
+    for (name, flat) in groups {
+      try Self.read(file.root.group(name), into: flat, layout: layout)
+    }
+    try file.close()
+  }
+
+  private static func read(_ group: HDF5.Group, into flat: FlatMemory, layout: ParameterLayout) throws {
+    let found = try Set(group.children())
+    let expected = Set(layout.parameters.map(\.name))
+    let missing = expected.subtracting(found).sorted()
+    let surplus = found.subtracting(expected).sorted()
+    guard missing.isEmpty && surplus.isEmpty else {
+      let lists = [("lacks", missing), ("has", surplus)].filter { !$0.1.isEmpty }
+        .map { "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")" }
+      throw CheckpointError(group.path, "belongs to another model: it \(lists.joined(separator: ", and "))")
+    }
+    for parameter in layout.parameters {
+      let dataset = try group.dataset(parameter.name)
+      guard dataset.shape == parameter.fileShape else {
+        throw CheckpointError(
+          dataset.path,
+          "belongs to another model: it is \(dataset.shape), the configured model has \(parameter.fileShape)")
+      }
+      let elements = try dataset.read(as: Float.self)
+      parameter.import(from: elements, to: flat.pointer)
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import Files
+import Foundation
+import Logging
+
+/// The checkpoints of a run: a directory with `step-00001000` and so on, and `latest`, a link to the newest.
+public struct CheckpointStore: Sendable {
+  public let directory: String
+  /// How many of the newest to keep; 0: all.
+  private let keep: Int
+
+  private static let prefix = "step-"
+  private static let latest = "latest"
+
+  public init(directory: String, keep: Int = 0) {
+    self.directory = directory
+    self.keep = keep
+  }
+
+  /// The names of files that belong to a step, in checkpoints and samples alike.
+  static func name(step: Int) -> String { prefix + String(format: "%08d", step) }
+
+  /// The steps that a checkpoint is there for, complete or not, newest first.
+  public func steps() throws -> [Int] {
+    guard FileManager.default.fileExists(atPath: directory) else { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: directory)
+        .compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
+        .sorted(by: >)
+    } catch {
+      throw FileError("list", directory, code: errno)
+    }
+  }
+
+  /// The newest checkpoint that is complete and unaltered; nil if there is none at all. Damaged ones before it are
+  /// told to `onDamage`.
+  ///
+  /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged.
+  public func newest(onDamage: (CheckpointError) -> Void) throws -> Checkpoint? {
+    var damaged: [CheckpointError] = []
+    for step in try steps() {
+      do {
+        return try Checkpoint(opening: path(step))
+      } catch let error as CheckpointError {
+        damaged.append(error)
+        onDamage(error)
+      }
+    }
+    guard damaged.isEmpty else {
+      throw CheckpointError(
+        directory,
+        "none of its \(damaged.count) checkpoints is good; move them away to start the run anew")
+    }
+    return nil
+  }
+
+  /// Writes a checkpoint, lets `latest` point to it, and removes what is older than `keep` says.
+  ///
+  /// - Returns: the checkpoint's directory.
+  /// - Throws: `HDF5Error`, `FileError`; older checkpoints are untouched then.
+  func save(_ state: TrainingState, _ provenance: Checkpoint.Provenance) throws -> String {
+    let target = path(state.step)
+    // Present only if it is damaged, or the run went back behind it.
+    try remove(target)
+    try Checkpoint.write(state, provenance, to: target)
+    try link(to: Self.name(step: state.step))
+    if keep > 0 {
+      for step in try steps().filter({ $0 <= state.step }).dropFirst(keep) { try remove(path(step)) }
+    }
+    return target
+  }
+
+  private func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
+
+  private func link(to name: String) throws {
+    let temporary = "\(directory)/.\(Self.latest).tmp"
+    unlink(temporary)
+    guard symlink(name, temporary) == 0 else { throw FileError("link", temporary, code: errno) }
+    try WholeFile.rename(temporary, to: "\(directory)/\(Self.latest)")
+  }
+
+  /// Removes a checkpoint such that what is left of it after a crash does not look like one.
+  private func remove(_ path: String) throws {
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    let url = URL(fileURLWithPath: path)
+    let hidden = "\(directory)/.\(url.lastPathComponent).old"
+    do {
+      try? FileManager.default.removeItem(atPath: hidden)
+      try WholeFile.rename(path, to: hidden)
+      try FileManager.default.removeItem(atPath: hidden)
+    } catch let error as FileError {
+      throw error
+    } catch {
+      throw FileError("remove", path, code: errno)
+    }
+  }
+}
