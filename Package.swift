@@ -51,8 +51,14 @@ let package = Package(
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
-    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
+    .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "Files", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: common),
+    .testTarget(
+      name: "OboroTests",
+      dependencies: ["Oboro", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )
