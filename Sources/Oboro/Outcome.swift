@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import Reporting
+
+/// How an error, or a request for help, ends the process: a status and what is printed.
+package struct Outcome: Equatable {
+  package let exitStatus: Int32
+  package let standardOutput: String
+  package let standardError: String
+
+  /// Of a wrong command line or configuration, which all ranks share, rank 0 alone speaks. Any other error is printed
+  /// by the rank that has it.
+  package init(of error: any Error, launch: Launch) {
+    let status = Self.status(of: error)
+    let printed = Self.text(of: error, status)
+    let isShared = status == ExitStatus.usage.rawValue || status == ExitStatus.done.rawValue
+    let isPrinted = !printed.isEmpty && (launch.isFirst || !isShared)
+    let name = launch.isFirst ? "oboro: " : "oboro: rank \(launch.rank ?? 0): "
+
+    exitStatus = status
+    standardOutput = isPrinted && status == ExitStatus.done.rawValue ? printed + "\n" : ""
+    standardError = isPrinted && status != ExitStatus.done.rawValue ? name + printed + "\n" : ""
+  }
+
+  /// Prints and ends the process.
+  package func exitProcess() -> Never {
+    // `exit` flushes what `print` has buffered.
+    print(standardOutput, terminator: "")
+    StandardError().write(standardError)
+    exit(exitStatus)
+  }
+
+  private static func status(of error: any Error) -> Int32 {
+    if let error = error as? any ExitStatusProviding { return error.exitStatus.rawValue }
+    if let error = error as? ExitCode { return error.rawValue }
+    if (error as NSError).domain == NSPOSIXErrorDomain || error is CocoaError {
+      return ExitStatus.inputOutput.rawValue
+    }
+    // What the argument parser throws is known to the argument parser: help, or a usage error. All else is 1 to it.
+    return OboroCommand.exitCode(for: error).rawValue
+  }
+
+  private static func text(of error: any Error, _ status: Int32) -> String {
+    if error is any ExitStatusProviding { return "\(error)" }
+    // A command that ends with a bare status has said what there is to say.
+    if error is ExitCode { return "" }
+    guard status == ExitStatus.usage.rawValue || status == ExitStatus.done.rawValue else {
+      return OboroCommand.message(for: error)
+    }
+    // The message with the usage of the command in question, under our name in place of the parser's label.
+    let full = OboroCommand.fullMessage(for: error)
+    let label = "Error: "
+    return full.hasPrefix(label) ? String(full.dropFirst(label.count)) : full
+  }
+}

@@ -1,0 +1,98 @@
+import Synchronization
+
+/// Shows how far a long task is: on a terminal a status line with a bar, rewritten at most ten times a second;
+/// elsewhere a plain line now and then.
+public final class ProgressBar: Sendable {
+  private let label: String
+  private let total: Int
+  private let console: Console
+  private let clock: MonotonicClock
+  private let plainInterval: Double
+  private let start: Double
+  private let state: Mutex<State>
+
+  /// Seconds between two redraws: faster changes cannot be read, and each costs a call of the system.
+  private static let redrawInterval = 0.1
+
+  private struct State {
+    var completed: Int
+    var fields: [String] = []
+    var speed: Speed
+    var lastShown: Double
+    var isFinished = false
+  }
+
+  /// - Parameters:
+  ///   - label: what the task is, such as `train`.
+  ///   - completed: how much of `total` was done before, which says nothing of the speed.
+  ///   - plainInterval: seconds between lines where there is no terminal.
+  public init(
+    _ label: String, total: Int, completed: Int = 0, console: Console, clock: MonotonicClock = .system(),
+    plainInterval: Double = 30
+  ) {
+    precondition(total >= 0 && completed >= 0, "\(completed) of \(total)")
+    self.label = label
+    self.total = total
+    self.console = console
+    self.clock = clock
+    self.plainInterval = plainInterval
+    start = clock.seconds()
+    // Shown a full interval ago: the first update shows at once.
+    let interval = console.terminal.isInteractive ? Self.redrawInterval : plainInterval
+    state = Mutex(
+      State(completed: completed, speed: Speed(units: completed, seconds: start), lastShown: start - interval)
+    )
+  }
+
+  /// Reports that `completed` of the total are done. `fields` are short texts such as `loss 0.0531`, the most
+  /// important first: a narrow terminal shows the first ones only.
+  public func update(_ completed: Int, fields: [String] = []) {
+    state.withLock { state in
+      precondition(!state.isFinished, "\(label) is finished")
+      let now = clock.seconds()
+      state.completed = completed
+      state.fields = fields
+      state.speed.add(units: completed, seconds: now)
+      let interval = console.terminal.isInteractive ? Self.redrawInterval : plainInterval
+      if now - state.lastShown >= interval {
+        state.lastShown = now
+        if console.terminal.isInteractive {
+          console.show(status: line(state, now, width: console.terminal.width - 1))
+        } else {
+          console.print(line(state, now, width: nil))
+        }
+      }
+    }
+  }
+
+  /// Leaves the last state as a line that stays. Later calls do nothing.
+  public func finish() {
+    state.withLock { state in
+      if state.isFinished { return }
+      state.isFinished = true
+      let width = console.terminal.isInteractive ? console.terminal.width - 1 : nil
+      console.show(status: "")
+      console.print(line(state, clock.seconds(), width: width))
+    }
+  }
+
+  private func line(_ state: State, _ now: Double, width: Int?) -> String {
+    let elapsed = Self.clockFace(now - start)
+    var times = ["\(elapsed) elapsed"]
+    if !state.isFinished, state.completed < total, let perSecond = state.speed.unitsPerSecond {
+      times.insert("\(Self.clockFace(Double(total - state.completed) / perSecond)) left", at: 0)
+    }
+    return ProgressLine(
+      label: label, completed: state.completed, total: total, fields: state.fields, times: times
+    ).text(width: width)
+  }
+
+  /// `1:02:03`, or `2:03` below an hour.
+  static func clockFace(_ seconds: Double) -> String {
+    // A century: nothing takes longer, and the integers below stay small.
+    let whole = Int(min(max(seconds, 0), 3.2e9).rounded())
+    func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, twoDigits(whole % 60))
+    return hours > 0 ? "\(hours):\(twoDigits(minutes)):\(rest)" : "\(minutes):\(rest)"
+  }
+}

@@ -1,0 +1,76 @@
+import Files
+import Foundation
+import Logging
+import Synchronization
+
+/// The log of one run: every message as a dated line in a file, and shortly on the console.
+///
+/// Of a run on several ranks, rank 0 alone writes the file, since lines that machines append to one file over a
+/// network can overwrite each other; the other ranks put warnings and errors on their console, which `mpirun` brings
+/// to the user, with their rank.
+public final class RunLog: Sendable {
+  let rank: Int
+  private let console: Console
+  private let file: LineFile?
+  private let date: @Sendable () -> Date
+  private let hasFileFailed = Mutex(false)
+
+  /// - Parameters:
+  ///   - path: the file to append to, created if needed; nil for none. Ranks other than 0 leave it alone.
+  ///   - date: the time of day; tests bring their own.
+  /// - Throws: `FileError` when the file cannot be opened.
+  public init(
+    path: String?, rank: Int = 0, console: Console, date: @escaping @Sendable () -> Date = { Date() }
+  ) throws {
+    self.rank = rank
+    self.console = console
+    self.date = date
+    file = rank == 0 ? try path.map { try LineFile(appendingTo: $0) } : nil
+  }
+
+  /// A logger that writes here.
+  public func logger(_ label: String, level: Logger.Level = .info) -> Logger {
+    Logger(label: label) { _ in RunLogHandler(log: self, logLevel: level) }
+  }
+
+  func write(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
+    let text = LogText.line(message, metadata)
+    console.print(LogText.console(level, text, rank: rank, hasColours: console.terminal.hasColours))
+    guard let file else { return }
+    do {
+      try file.append("\(LogText.timestamp(date())) \(level) \(text)")
+    } catch {
+      let isFirst = hasFileFailed.withLock { hasFailed in
+        defer { hasFailed = true }
+        return !hasFailed
+      }
+      // Once: a full disk would otherwise double every message.
+      if isFirst {
+        console.print(
+          LogText.console(.warning, "\(error); the log goes on without it", rank: rank, hasColours: false))
+      }
+    }
+  }
+}
+
+/// What swift-log calls for each message.
+struct RunLogHandler: LogHandler {
+  let log: RunLog
+  var logLevel: Logger.Level
+  var metadata: Logger.Metadata = [:]
+  var metadataProvider: Logger.MetadataProvider?
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    if log.rank != 0 && event.level < .warning { return }
+    var all = metadata
+    all.merge(metadataProvider?.get() ?? [:]) { $1 }
+    all.merge(event.metadata ?? [:]) { $1 }
+    if let error = event.error { all["error"] = "\(error)" }
+    log.write(event.level, event.message.description, all)
+  }
+}
