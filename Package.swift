@@ -70,7 +70,11 @@ let package = Package(
       name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
     //.testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
+    .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
+    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -72,7 +72,7 @@ extension String: SettingsValue {
 }
 
 extension SettingsNode {
-  init(_ value: some SettingsValue) { self.init(.scalar(value.settingsScalar)) }
+  public init(_ value: some SettingsValue) { self.init(.scalar(value.settingsScalar)) }
 
-  init(_ values: [some SettingsValue]) { self.init(.list(values.map { SettingsNode($0) })) }
+  public init(_ values: [some SettingsValue]) { self.init(.list(values.map { SettingsNode($0) })) }
 }

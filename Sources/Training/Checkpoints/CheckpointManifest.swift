@@ -100,7 +100,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.version: SettingsNode(Self.currentVersion),
       Key.step: SettingsNode(step),
       Key.images: SettingsNode(images),
-      Key.imageShape: SettingsNode(.list(imageShape.map { SettingsNode($0) })),
+      Key.imageShape: SettingsNode(imageShape),
       Key.datasetDigest: SettingsNode(datasetDigest),
       Key.configuration: configuration,
       Key.files: SettingsNode(.list(files)),
