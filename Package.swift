@@ -69,6 +69,12 @@ let package = Package(
     .executableTarget(
       name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
     //.testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    .target(
+      name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness"], path: "Tests/NumericsTestSupport",
+      swiftSettings: common),
+    .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),

@@ -30,9 +30,11 @@ public final class ThreadPool {
     let crew = Crew(threadCount: threadCount)
     self.crew = crew
     for worker in 1..<max(threadCount, 1) {
-      let thread = Thread { crew.work(as: worker) }
-      thread.name = "oboro-worker-\(worker)"
-      thread.start()
+      Thread.detachNewThread {
+        // Of Foundation's name for a thread the system learns nothing; its own holds 15 characters.
+        pthread_setname_np(pthread_self(), "oboro-\(worker)")
+        crew.work(as: worker)
+      }
     }
   }
 
