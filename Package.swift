@@ -55,7 +55,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Models", "Diffusion", "Datasets", "DataParallel", "HDF5", "Pictures", "Reporting", "Settings", "Files",
+        "Models", "Diffusion", "Datasets", "DataParallel", "MPI", "HDF5", "Pictures", "Reporting", "Settings", "Files",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),

@@ -10,7 +10,9 @@ package struct OboroCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: subcommands)
 
-  private static let subcommands: [any ParsableCommand.Type] = []
+  private static let subcommands: [any ParsableCommand.Type] = [
+    Prepare.self, Train.self, Sample.self, Inspect.self,
+  ]
 
   package init() {}
 

@@ -42,6 +42,21 @@ public struct Checkpoint: Sendable {
     }
   }
 
+  /// Opens the checkpoint in `path`, or the newest good one if `path` is a run directory.
+  ///
+  /// - Parameter onDamage: is told of newer checkpoints of the run that are damaged.
+  /// - Throws: `CheckpointError` if there is none; `FileError`.
+  public static func find(at path: String, onDamage: (CheckpointError) -> Void) throws -> Checkpoint {
+    let directory = RunDirectory(path)
+    guard FileManager.default.fileExists(atPath: directory.configuration) else {
+      return try Checkpoint(opening: path)
+    }
+    guard let newest = try CheckpointStore(directory: directory.checkpoints).newest(onDamage: onDamage) else {
+      throw CheckpointError(path, "the run has no checkpoint yet")
+    }
+    return newest
+  }
+
   /// The tensors of which group to read.
   public enum Weights: String, CaseIterable, Sendable {
     case trained = "model"
