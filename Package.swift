@@ -33,7 +33,13 @@ let package = Package(
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD"], swiftSettings: common),
 
+    .target(
+      name: "Datasets", dependencies: ["HDF5", "Randomness", "CZlib", "CCrypto"], swiftSettings: common),
+
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Randomness", "CZlib"], exclude: ["Fixtures"],
+      swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )
