@@ -34,6 +34,8 @@ enum MPIPrograms {
     "session": checkSession,
     "fail": fail,
     "fail-agreed": failAgreed,
+    "fail-on-wrong-rank": failOnWrongRank,
+    "hang": hang,
     "die": die,
     "large": checkLargeCounts,
   ]
