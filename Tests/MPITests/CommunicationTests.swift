@@ -1,30 +1,11 @@
 import Testing
 
-/// Chunk limits: none, one that cuts the programs' counts in all ways, and the smallest.
-private let chunkLimits: [[String]] = [[], ["7"], ["1"]]
-
+/// What ranks send to each other; the programs also cut messages into chunks.
 @Suite struct CommunicationTests {
-  @Test(arguments: worldSizes, chunkLimits) func collectives(ranks: Int, chunkLimit: [String]) throws {
-    try expectPass("collectives", chunkLimit, ranks: ranks)
-  }
-
-  @Test(arguments: worldSizes, chunkLimits) func messages(ranks: Int, chunkLimit: [String]) throws {
-    try expectPass("messages", chunkLimit, ranks: ranks)
-  }
-
-  @Test(arguments: worldSizes, chunkLimits) func requests(ranks: Int, chunkLimit: [String]) throws {
-    try expectPass("requests", chunkLimit, ranks: ranks)
-  }
-
-  @Test(arguments: worldSizes) func messageErrors(ranks: Int) throws {
-    try expectPass("message-errors", ranks: ranks)
-  }
-
-  @Test(arguments: worldSizes) func communicators(ranks: Int) throws {
-    try expectPass("communicators", ranks: ranks)
-  }
-
-  @Test(arguments: worldSizes) func threads(ranks: Int) throws {
-    try expectPass("threads", ranks: ranks)
+  @Test(
+    arguments: worldSizes,
+    ["collectives", "messages", "message-errors", "requests", "communicators", "threads"])
+  func program(ranks: Int, name: String) throws {
+    try expectPass(name, ranks: ranks)
   }
 }

@@ -17,10 +17,9 @@ func runProgram(
 
 /// Expects that the self-checking program `name` passes on every rank.
 func expectPass(
-  _ name: String, _ arguments: [String] = [], ranks: Int,
-  sourceLocation: SourceLocation = #_sourceLocation
+  _ name: String, ranks: Int, sourceLocation: SourceLocation = #_sourceLocation
 ) throws {
-  let run = try runProgram(name, arguments, ranks: ranks)
+  let run = try runProgram(name, ranks: ranks)
   #expect(run.exitStatus == 0 && !run.timedOut, "\(run)", sourceLocation: sourceLocation)
   let expected = (0..<ranks).map { "\(name) passed on rank \($0) of \(ranks)" }
   #expect(
