@@ -7,7 +7,7 @@ let worldSizes = [1, 2, 3, 4, 8]
 
 /// Runs the self-checking program `name`.
 func runProgram(
-  _ name: String, _ arguments: [String] = [], ranks: Int, timeout: TimeInterval = 60
+  _ name: String, _ arguments: [String] = [], ranks: Int, timeout: TimeInterval = 120
 ) throws -> ProcessRun {
   // A crash must look like one that users see: with no debugger's work on standard output.
   try MPIJob.run(
