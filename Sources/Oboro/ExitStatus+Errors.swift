@@ -1,3 +1,4 @@
+import DataParallel
 import Datasets
 import Files
 import HDF5
