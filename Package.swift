@@ -29,6 +29,7 @@ let package = Package(
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),
+    .target(name: "Safetensors", swiftSettings: common),
     .target(name: "Settings", swiftSettings: common),
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
@@ -38,6 +39,8 @@ let package = Package(
     .target(name: "Models", dependencies: ["Layers", "Settings"], swiftSettings: common),
     .target(name: "Diffusion", dependencies: ["Tensors", "Randomness", "Settings"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD"], swiftSettings: common),
+
+    .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )
