@@ -62,7 +62,7 @@ let package = Package(
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["Training", "Kernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: common),
 
     // Tests, which mirror the sources. Those of MPI start real jobs of programs that check themselves.
