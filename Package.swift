@@ -43,6 +43,7 @@ let package = Package(
     .target(name: "Diffusion", dependencies: ["Tensors", "Randomness", "Settings"], swiftSettings: common),
 
     // Files that people see.
+    .target(name: "Safetensors", swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
     .target(
       name: "Datasets", dependencies: ["HDF5", "Files", "Randomness", "CZlib"], swiftSettings: common),
@@ -55,32 +56,37 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Models", "Diffusion", "Datasets", "DataParallel", "HDF5", "Pictures", "Reporting", "Settings", "Files",
+        "Models", "Diffusion", "Datasets", "DataParallel", "MPI", "HDF5", "Pictures", "Reporting", "Settings", "Files",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: ["Training", "Kernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: common),
 
     // Tests, which mirror the sources. Those of MPI start real jobs of programs that check themselves.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
     .executableTarget(
       name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
-    //.testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Files", "Randomness", "CZlib"], swiftSettings: common),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
+    .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
+    .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
+    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
+    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
+
+    // Tests of the numeric modules.
     .target(
       name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness"], path: "Tests/NumericsTestSupport",
       swiftSettings: common),
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
     .testTarget(
-      name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
-    .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
-    .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
-    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
+      name: "KernelsTests", dependencies: ["Kernels", "Safetensors", "NumericsTestSupport"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

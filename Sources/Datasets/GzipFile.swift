@@ -47,7 +47,9 @@ final class GzipFile {
 
   private func check() throws {
     var code: Int32 = 0
-    let message = gzerror(file, &code).map { String(cString: $0) } ?? ""
+    // zlib starts its messages with the path, which ours have already.
+    let message =
+      gzerror(file, &code).map { String(cString: $0).replacingOccurrences(of: "\(path): ", with: "") } ?? ""
     switch code {
     case Z_OK: return
     case Z_ERRNO: throw DatasetError.system(path, "read it")

@@ -3,7 +3,7 @@ import Foundation
 /// A queue between a thread that makes elements and one that takes them, which lets the maker run ahead by a few.
 ///
 /// `@unchecked Sendable`: all that changes is touched under the condition's lock only.
-final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
+package final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private let capacity: Int
   private var ready: [Element] = []
@@ -12,14 +12,14 @@ final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
   private var isFinished = false
   private var waited = Duration.zero
 
-  init(capacity: Int) {
+  package init(capacity: Int) {
     precondition(capacity > 0, "capacity must be positive, is \(capacity)")
     self.capacity = capacity
   }
 
   /// Makes an element when there is room for one, and adds it. Returns whether to go on: not when the queue is closed,
   /// nor after an error, which `take()` then throws.
-  func put(_ make: () throws -> Element) -> Bool {
+  package func put(_ make: () throws -> Element) -> Bool {
     let hasRoom = condition.withLock {
       while ready.count >= capacity && !isClosed { condition.wait() }
       return !isClosed
@@ -37,7 +37,7 @@ final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
   }
 
   /// Says that the maker's thread ends.
-  func finish() {
+  package func finish() {
     condition.withLock {
       isFinished = true
       condition.broadcast()
@@ -45,7 +45,7 @@ final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
   }
 
   /// The first element, when there is one. Elements made before an error are taken before it is thrown.
-  func take() throws -> Element {
+  package func take() throws -> Element {
     try condition.withLock {
       precondition(!isClosed, "an element is asked for after close()")
       if ready.isEmpty && error == nil {
@@ -61,10 +61,10 @@ final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
   }
 
   /// The seconds that `take()` has waited in all.
-  var secondsWaited: Double { condition.withLock { waited / .seconds(1) } }
+  package var secondsWaited: Double { condition.withLock { waited / .seconds(1) } }
 
   /// Stops the maker and waits until its thread has ended.
-  func close() {
+  package func close() {
     condition.withLock {
       isClosed = true
       condition.broadcast()

@@ -37,7 +37,7 @@ enum Shape: String, CaseIterable {
           let t = 2 * Double.pi * Double(corner) / Double(corners)
           let x = 16 * pow(sin(t), 3)
           let y = 13 * cos(t) - 5 * cos(2 * t) - 2 * cos(3 * t) - cos(4 * t)
-          return Point(x, -y - 2.5) / 16.5
+          return Point(x, -y) / 17
         })
     }
   }

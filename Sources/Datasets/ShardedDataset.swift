@@ -36,6 +36,8 @@ public final class ShardedDataset: Sendable {
   public var width: Int { manifest.width }
   public var channels: Int { manifest.channels }
   public var classNames: [String] { manifest.classNames }
+  /// `[H, W, C]`.
+  public var imageShape: [Int] { [height, width, channels] }
   /// The bytes of one image.
   public var imageSize: Int { manifest.imageSize }
 

@@ -1,8 +1,3 @@
-import Files
-import Pictures
-import Reporting
-import Settings
-
 /// What the command tells its caller when it ends. The numbers are those of BSD's sysexits, and part of the contract
 /// with scripts.
 package enum ExitStatus: Int32, Sendable {
@@ -22,20 +17,4 @@ package enum ExitStatus: Int32, Sendable {
 /// An error that knows how the process ends. Modules below know nothing of exit statuses; their errors are mapped here.
 package protocol ExitStatusProviding: Error {
   var exitStatus: ExitStatus { get }
-}
-
-extension SettingsError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { .usage }
-}
-
-extension FileError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { .inputOutput }
-}
-
-extension PictureError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { .badData }
-}
-
-extension MetricsError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { .badData }
 }

@@ -30,7 +30,7 @@ package struct Outcome: Equatable {
     exit(exitStatus)
   }
 
-  private static func status(of error: any Error) -> Int32 {
+  static func status(of error: any Error) -> Int32 {
     if let error = error as? any ExitStatusProviding { return error.exitStatus.rawValue }
     if let error = error as? ExitCode { return error.rawValue }
     if (error as NSError).domain == NSPOSIXErrorDomain || error is CocoaError {

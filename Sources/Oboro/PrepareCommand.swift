@@ -92,10 +92,7 @@ struct Prepare: ParsableCommand {
     if let shards, shards > images.count {
       throw ValidationError("--shards \(shards) are more than the \(images.count) images")
     }
-    let progress = ProgressLine(total: images.count)
-    let manifest = try DatasetWriter(directory: output, shardCount: shards)
-      .write(images, progress: progress.update)
-    progress.clear()
+    let manifest = try write(images)
 
     let bytes = manifest.shards.reduce(0) { sum, shard in
       let path = URL(fileURLWithPath: output).appendingPathComponent(shard.fileName).path
@@ -109,6 +106,12 @@ struct Prepare: ParsableCommand {
       \(manifest.classNames.count) classes
         \(manifest.shards.count) \(manifest.shards.count == 1 ? "shard" : "shards"), \(megabytes) MB
       """)
+  }
+
+  private func write(_ images: any ImageSource) throws -> DatasetManifest {
+    let progress = ProgressLine(total: images.count)
+    defer { progress.clear() }
+    return try DatasetWriter(directory: output, shardCount: shards).write(images, progress: progress.update)
   }
 
   private func openSource() throws -> any ImageSource {

@@ -1,24 +1,24 @@
 import MPI
 
-/// Every collective on every element type. Around a chunk limit of 7 the counts are cut in all ways: none, a part of
-/// a chunk, whole chunks, whole chunks and a part.
+/// Every collective on every element type.
 func checkCollectives(_ context: Context) throws {
-  let world = try context.chunkedWorld()
-  try checkCollectives(world, Float.self)
-  try checkCollectives(world, Double.self)
-  try checkCollectives(world, Int32.self)
-  try checkCollectives(world, Int64.self)
-  try checkCollectives(world, Int.self)
-  try checkCollectives(world, UInt8.self)
-  try checkCollectives(world, UInt32.self)
-  try checkCollectives(world, UInt64.self)
-  try checkBits(world, Int32.self)
-  try checkBits(world, Int64.self)
-  try checkBits(world, Int.self)
-  try checkBits(world, UInt8.self)
-  try checkBits(world, UInt32.self)
-  try checkBits(world, UInt64.self)
-  try checkConveniences(world)
+  try context.atChunkLimits { world in
+    try checkCollectives(world, Float.self)
+    try checkCollectives(world, Double.self)
+    try checkCollectives(world, Int32.self)
+    try checkCollectives(world, Int64.self)
+    try checkCollectives(world, Int.self)
+    try checkCollectives(world, UInt8.self)
+    try checkCollectives(world, UInt32.self)
+    try checkCollectives(world, UInt64.self)
+    try checkBits(world, Int32.self)
+    try checkBits(world, Int64.self)
+    try checkBits(world, Int.self)
+    try checkBits(world, UInt8.self)
+    try checkBits(world, UInt32.self)
+    try checkBits(world, UInt64.self)
+    try checkConveniences(world)
+  }
 }
 
 private func checkCollectives<T: TestElement>(_ world: Communicator, _ type: T.Type) throws {

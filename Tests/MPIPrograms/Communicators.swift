@@ -33,8 +33,9 @@ func checkCommunicators(_ context: Context) throws {
   let error = try expectError(MPIError.self) { try half.send([1], to: half.size) }
   try expect(error.rank, equals: world.rank, "the world's rank")
 
-  // More communicators than MPI has numbers for at once: each must be freed with its object.
-  for _ in 0..<100_000 / world.size where world.size <= 2 { _ = try world.duplicate() }
+  // More communicators than MPI has numbers for at once, so each must be freed with its object. One rank suffices.
+  guard world.size == 1 else { return }
+  for _ in 0..<70_000 { _ = try world.duplicate() }
 }
 
 extension Communicator {

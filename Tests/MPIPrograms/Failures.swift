@@ -19,11 +19,28 @@ func fail(_ context: Context) throws {
   try world.barrier()
 }
 
-/// The rank of the first argument is hit by the signal of the second, while the others wait for it.
+/// Rank 0 makes MPI refuse a call, and does not catch the error.
+func failOnWrongRank(_ context: Context) throws {
+  if context.world.rank == 0 { try context.world.send([1], to: context.world.size) }
+  try context.world.barrier()
+}
+
+/// Rank 0 never comes to the barrier in which the others wait.
+func hang(_ context: Context) throws {
+  try announce(context.world)
+  while context.world.rank == 0 { Thread.sleep(forTimeInterval: 1) }
+  try context.world.barrier()
+}
+
+/// The rank of the first argument is killed, or writes where it may not if the second argument is `wild`, while the
+/// others wait for it.
 func die(_ context: Context) throws {
   let world = context.world
   try announce(world)
-  if world.rank == context.number(0) { kill(getpid(), Int32(context.number(1) ?? 0)) }
+  if world.rank == context.number(0) {
+    if context.arguments.last == "wild" { UnsafeMutablePointer<Int>(bitPattern: 16)?.pointee = 1 }
+    kill(getpid(), SIGKILL)
+  }
   try world.barrier()
 }
 

@@ -12,9 +12,18 @@ struct Context {
   /// The number at `index` of the arguments; nil when there is none.
   func number(_ index: Int) -> Int? { arguments.indices.contains(index) ? Int(arguments[index]) : nil }
 
-  /// The world, as a duplicate whose MPI calls count at most as many elements as the first argument says.
-  func chunkedWorld() throws -> Communicator {
-    try number(0).map { try world.duplicate(chunkLimit: $0) } ?? world
+  /// Runs `body` on the world, whose MPI calls count at most 2^31 - 1 elements, then on duplicates which cut the
+  /// programs' counts in all ways: none, a part of a chunk, whole chunks, whole chunks and a part.
+  /// - Throws: `Failure`, which names the limit.
+  func atChunkLimits(_ body: (Communicator) throws -> Void) throws {
+    try body(world)
+    for limit in [7, 1] {
+      do {
+        try body(try world.duplicate(chunkLimit: limit))
+      } catch {
+        throw Failure(description: "chunk limit \(limit): \(error)")
+      }
+    }
   }
 }
 
@@ -34,6 +43,8 @@ enum MPIPrograms {
     "session": checkSession,
     "fail": fail,
     "fail-agreed": failAgreed,
+    "fail-on-wrong-rank": failOnWrongRank,
+    "hang": hang,
     "die": die,
     "large": checkLargeCounts,
   ]

@@ -1,9 +1,16 @@
 import Foundation
 import MPI
 
-/// Blocking messages, around a ring, at lengths that are cut in all ways by a chunk limit of 7.
+/// Blocking messages.
 func checkMessages(_ context: Context) throws {
-  let world = try context.chunkedWorld()
+  try context.atChunkLimits {
+    try checkRing($0)
+    try checkAnySource($0)
+  }
+}
+
+/// Every rank sends to the next.
+private func checkRing(_ world: Communicator) throws {
   let next = (world.rank + 1) % world.size
   let previous = (world.rank + world.size - 1) % world.size
   for count in [0, 1, 6, 7, 8, 14, 23] {
@@ -13,10 +20,12 @@ func checkMessages(_ context: Context) throws {
     // Lengths that differ: a rank has more chunks to send than to receive, or fewer.
     try checkExchange(world, Double.self, count * (world.rank % 3), next, previous, count * (previous % 3))
   }
-  guard world.size > 1 else { return }
+}
+
+/// Rank 0 receives from whoever comes first; the rest of each message must be its sender's.
+private func checkAnySource(_ world: Communicator) throws {
   for count in [0, 1, 6, 7, 8, 14, 23] {
     if world.rank == 0 {
-      // Whoever comes first; the rest of each message is its sender's.
       var sources: Set<Int> = []
       for _ in 1..<world.size {
         let (values, status) = try world.receive(Int32.self, upTo: 30, from: nil, tag: nil)

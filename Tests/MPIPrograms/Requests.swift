@@ -3,12 +3,13 @@ import MPI
 
 /// Non-blocking messages and barriers.
 func checkRequests(_ context: Context) throws {
-  let world = try context.chunkedWorld()
-  for count in [0, 1, 6, 7, 8, 14, 23] { try checkAllToAll(world, count) }
-  try checkTest(world)
-  try checkLength(world)
-  try checkBarrier(world)
-  try checkDropped(world)
+  try context.atChunkLimits {
+    for count in [0, 1, 6, 7, 8, 14, 23] { try checkAllToAll($0, count) }
+    try checkTest($0)
+    try checkLength($0)
+    try checkBarrier($0)
+    try checkDropped($0)
+  }
 }
 
 /// Every rank to every rank, itself included, all under way at once, and waited for in the opposite order.

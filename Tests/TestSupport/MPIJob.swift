@@ -11,7 +11,7 @@ public enum MPIJob {
   ///   - timeout: seconds, from when the job's turn has come.
   public static func run(
     ranks: Int, _ executable: URL, _ arguments: [String] = [], launcherArguments: [String] = [],
-    environment: [String: String] = [:], timeout: TimeInterval = 60
+    environment: [String: String] = [:], timeout: TimeInterval = 120
   ) throws -> ProcessRun {
     let ours = ProcessInfo.processInfo.environment
     var settings = [

@@ -34,7 +34,7 @@ public struct ProcessRun: Sendable, CustomStringConvertible {
   /// - Throws: what Foundation throws for a program that does not start.
   public static func run(
     _ executable: URL, _ arguments: [String] = [], environment: [String: String] = [:],
-    timeout: TimeInterval = 60
+    timeout: TimeInterval = 120
   ) throws -> ProcessRun {
     // Files, not pipes: a reader of a pipe waits for grandchildren too, if they inherit it.
     let folder = FileManager.default.temporaryDirectory.appending(component: "run-\(UUID().uuidString)")

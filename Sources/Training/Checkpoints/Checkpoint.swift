@@ -42,6 +42,21 @@ public struct Checkpoint: Sendable {
     }
   }
 
+  /// Opens the checkpoint in `path`, or the newest good one if `path` is a run directory.
+  ///
+  /// - Parameter onDamage: is told of newer checkpoints of the run that are damaged.
+  /// - Throws: `CheckpointError` if there is none; `FileError`.
+  public static func find(at path: String, onDamage: (CheckpointError) -> Void) throws -> Checkpoint {
+    let directory = RunDirectory(path)
+    guard FileManager.default.fileExists(atPath: directory.configuration) else {
+      return try Checkpoint(opening: path)
+    }
+    guard let newest = try CheckpointStore(directory: directory.checkpoints).newest(onDamage: onDamage) else {
+      throw CheckpointError(path, "the run has no checkpoint yet")
+    }
+    return newest
+  }
+
   /// The tensors of which group to read.
   public enum Weights: String, CaseIterable, Sendable {
     case trained = "model"
@@ -73,7 +88,9 @@ public struct Checkpoint: Sendable {
     state.step = manifest.step
   }
 
-  private func read(_ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout) throws {
+  private func read(
+    _ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout
+  ) throws {
     let file = try HDF5.File(opening: "\(directory)/\(file)")
     for (name, flat) in groups {
       try Self.read(file.root.group(name), into: flat, layout: layout)
@@ -88,7 +105,9 @@ public struct Checkpoint: Sendable {
     let surplus = found.subtracting(expected).sorted()
     guard missing.isEmpty && surplus.isEmpty else {
       let lists = [("lacks", missing), ("has", surplus)].filter { !$0.1.isEmpty }
-        .map { "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")" }
+        .map {
+          "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")"
+        }
       throw CheckpointError(group.path, "belongs to another model: it \(lists.joined(separator: ", and "))")
     }
     for parameter in layout.parameters {

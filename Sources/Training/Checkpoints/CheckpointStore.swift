@@ -69,7 +69,7 @@ public struct CheckpointStore: Sendable {
     return target
   }
 
-  private func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
+  func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
   private func link(to name: String) throws {
     let temporary = "\(directory)/.\(Self.latest).tmp"

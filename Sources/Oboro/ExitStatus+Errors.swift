@@ -1,0 +1,69 @@
+import DataParallel
+import Datasets
+import Files
+import HDF5
+import MPI
+import Models
+import Pictures
+import Reporting
+import Settings
+import Training
+
+// How each error of the modules below ends the process.
+
+extension SettingsError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
+extension ModelError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
+extension SliceError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
+extension RunDirectoryError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
+extension ReplicaError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension CheckpointError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension InspectionError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension DatasetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { ExitStatus(rawValue: kind.exitStatus) ?? .failure }
+}
+
+extension FileError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .inputOutput }
+}
+
+extension PictureError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension MetricsError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension HDF5Error: ExitStatusProviding {
+  /// What cannot be written is the system's fault; what cannot be read is the file's.
+  package var exitStatus: ExitStatus {
+    guard case .library(let function, _) = problem else { return .badData }
+    return ["create", "write", "flush", "close"].contains { function.lowercased().contains($0) }
+      ? .inputOutput : .badData
+  }
+}
+
+extension NonFiniteError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .failure }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Files
+import Foundation
+import MPI
+import Reporting
+import Training
+
+/// `oboro train`: trains, or takes up a run where it stopped.
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a model, on one process or on all ranks of mpirun.",
+    discussion: """
+      Started again with the same output, it goes on from the newest good checkpoint, on any number of ranks. Ctrl-C \
+      saves a checkpoint and stops, with exit status 75; a second one stops at once.
+
+      oboro train --config configs/fashion-mnist.yaml --output runs/first
+      mpirun -n 4 oboro train --config configs/fashion-mnist.yaml --output runs/first --set training.steps=10000
+      """)
+
+  @Option(help: ArgumentHelp("The configuration, YAML.", valueName: "file"))
+  var config: String
+
+  @Option(help: ArgumentHelp("The run directory, new or of the run to go on with.", valueName: "dir"))
+  var output: String
+
+  @Option(help: ArgumentHelp("Another value for a key, such as training.steps=60.", valueName: "key=value"))
+  var set: [String] = []
+
+  @Flag(help: "Go on with a run although the configuration differs from its own.")
+  var allowChanges = false
+
+  @OptionGroup var threadOptions: ThreadOptions
+
+  func run() throws {
+    let start = Trainer.Start(
+      configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
+      threads: try threadOptions.count())
+    let console = Console()
+    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+      let trainer = try Trainer(start, communicator: session.world, console: console)
+      let ending = try trainer.train()
+      guard session.world.rank == 0 else { return ending.exitStatus.rawValue }
+      switch ending {
+      case .finished:
+        console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
+      case .stopped(let reason):
+        console.print(
+          "oboro: stopped by \(reason) after step \(trainer.state.step); the same command goes on")
+      }
+      return ending.exitStatus.rawValue
+    }
+    guard status == 0 else { throw ExitCode(status) }
+  }
+}
+
+extension Trainer.Ending {
+  fileprivate var exitStatus: ExitStatus {
+    switch self {
+    case .finished: .done
+    case .stopped: .stopped
+    }
+  }
+}

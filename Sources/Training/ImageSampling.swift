@@ -1,0 +1,68 @@
+import Diffusion
+import Models
+import Pictures
+import Tensors
+
+/// Draws images with a model's weights, as pictures.
+public struct ImageSampling {
+  private let model: any DenoisingModel
+  private let sampler: AncestralSampler
+  private let weights: FlatMemory
+  /// [H, W, C].
+  private let shape: [Int]
+  private let engine: Engine
+
+  /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
+  private static let imagesPerPass = 32
+
+  public init(
+    model: any DenoisingModel, sampler: AncestralSampler, weights: FlatMemory, imageShape: [Int],
+    engine: Engine
+  ) {
+    self.model = model
+    self.sampler = sampler
+    self.weights = weights
+    self.shape = imageShape
+    self.engine = engine
+  }
+
+  /// Images number `samples`, one after the other [n, H, W, C].
+  ///
+  /// - Parameter onStep: called with how many of `samples.count * sampler.steps` steps are done, and with the images
+  ///   of the pass as they are now.
+  public func images(
+    _ samples: Range<Int>,
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void
+  ) -> [Float] {
+    var images: [Float] = []
+    images.reserveCapacity(samples.count * shape.reduce(1, *))
+    var start = samples.lowerBound
+    while start < samples.upperBound {
+      let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
+      images += sampler.sample(
+        shape: shape, samples: pass, engine: engine, predict: { model($0, timesteps: $1) }, weights: weights
+      ) { done, now in
+        onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
+      }
+      start = pass.upperBound
+    }
+    return images
+  }
+
+  /// Each image of `images` [n, H, W, C] as a picture.
+  public func pictures(_ images: some RandomAccessCollection<Float>) -> [Picture] {
+    let size = shape.reduce(1, *)
+    return (0..<images.count / size).map { index in
+      let start = images.index(images.startIndex, offsetBy: index * size)
+      return Picture(
+        width: shape[1], height: shape[0], channels: shape[2],
+        signed: images[start..<images.index(start, offsetBy: size)])
+    }
+  }
+
+  /// The pictures in a grid, enlarged so that small ones can be looked at.
+  public static func grid(_ pictures: [Picture]) -> Picture {
+    PictureGrid(enlargement: PictureGrid.enlargement(of: pictures[0].width, pictures[0].height)).compose(
+      pictures)
+  }
+}

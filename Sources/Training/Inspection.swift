@@ -1,0 +1,142 @@
+import Datasets
+import Files
+import Foundation
+import HDF5
+import Models
+import Reporting
+import Settings
+
+/// What a path holds: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
+public enum Inspection {
+  /// A description of what is at `path`, to be shown as YAML or JSON.
+  ///
+  /// - Throws: `InspectionError` for something unknown, and what reading it throws.
+  public static func describe(_ path: String) throws -> SettingsNode {
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    guard files.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw InspectionError.missing(path)
+    }
+    func holds(_ name: String) -> Bool { files.fileExists(atPath: "\(path)/\(name)") }
+    if isFolder.boolValue {
+      if holds(DatasetManifest.fileName) { return try dataset(path) }
+      if holds(CheckpointManifest.fileName) { return try checkpoint(path) }
+      if holds(URL(fileURLWithPath: RunDirectory("").configuration).lastPathComponent) {
+        return try run(path)
+      }
+      throw InspectionError.unknown(path)
+    }
+    if path.hasSuffix(".h5") { return try hdf5(path) }
+    if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path) }
+    throw InspectionError.unknown(path)
+  }
+
+  private static func dataset(_ path: String) throws -> SettingsNode {
+    let dataset = try ShardedDataset(directory: path)
+    let manifest = dataset.manifest
+    return [
+      "kind": "dataset",
+      "name": SettingsNode(manifest.name),
+      "split": SettingsNode(manifest.split),
+      "images": SettingsNode(manifest.imageCount),
+      "height": SettingsNode(manifest.height),
+      "width": SettingsNode(manifest.width),
+      "channels": SettingsNode(manifest.channels),
+      "classes": SettingsNode(manifest.classNames),
+      "sha256": SettingsNode(dataset.digest),
+      "shards": SettingsNode(
+        .list(
+          manifest.shards.map {
+            ["file": SettingsNode($0.fileName), "images": SettingsNode($0.imageCount)] as SettingsNode
+          })),
+    ]
+  }
+
+  private static func checkpoint(_ path: String) throws -> SettingsNode {
+    let checkpoint = try Checkpoint(opening: path)
+    let manifest = checkpoint.manifest
+    let model = try TrainingConfiguration(manifest.configuration).model
+    return [
+      "kind": "checkpoint",
+      "step": SettingsNode(manifest.step),
+      "images": SettingsNode(manifest.images),
+      "image_shape": SettingsNode(manifest.imageShape),
+      "parameters": SettingsNode(model.parameters.valueCount),
+      "dataset_sha256": SettingsNode(manifest.datasetDigest),
+      "files": SettingsNode(
+        .list(
+          manifest.files.map {
+            ["file": SettingsNode($0.name), "bytes": SettingsNode($0.bytes)] as SettingsNode
+          })),
+      "configuration": manifest.configuration,
+    ]
+  }
+
+  private static func run(_ path: String) throws -> SettingsNode {
+    let directory = RunDirectory(path)
+    let store = CheckpointStore(directory: directory.checkpoints)
+    let checkpoints = try store.steps().map { step -> SettingsNode in
+      do {
+        _ = try Checkpoint(opening: store.path(step))
+        return ["step": SettingsNode(step), "state": "good"]
+      } catch let error as CheckpointError {
+        return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
+      }
+    }
+    let hasMetrics = FileManager.default.fileExists(atPath: directory.metrics)
+    let last = hasMetrics ? try MetricsFile.read(directory.metrics).last : nil
+    let node = try SettingsNode(contentsOfFile: directory.configuration)
+    return [
+      "kind": "run",
+      "step": SettingsNode(last?.step ?? 0),
+      "steps": node["training.steps"] ?? nil,
+      "loss": last.map { SettingsNode(Double($0.loss)) } ?? nil,
+      "images_per_second": last.map { SettingsNode($0.imagesPerSecond) } ?? nil,
+      "checkpoints": SettingsNode(.list(checkpoints)),
+      "configuration": node,
+    ]
+  }
+
+  private static func configuration(_ path: String) throws -> SettingsNode {
+    let configuration = try TrainingConfiguration(file: path)
+    return [
+      "kind": "configuration",
+      "parameters": SettingsNode(configuration.model.parameters.valueCount),
+      "size_multiple_of": SettingsNode(configuration.model.sizeDivisor),
+      "configuration": configuration.resolved,
+    ]
+  }
+
+  private static func hdf5(_ path: String) throws -> SettingsNode {
+    let file = try HDF5.File(opening: path)
+    var datasets: [SettingsNode] = []
+    func visit(_ group: HDF5.Group) throws {
+      for name in try group.children() {
+        if let dataset = try? group.dataset(name) {
+          datasets.append([
+            "name": SettingsNode(dataset.path), "type": SettingsNode("\(dataset.elementType)"),
+            "shape": SettingsNode(dataset.shape),
+          ])
+        } else {
+          try visit(group.group(name))
+        }
+      }
+    }
+    try visit(file.root)
+    return ["kind": "hdf5", "datasets": SettingsNode(.list(datasets))]
+  }
+}
+
+/// A path that nothing can be said of.
+public enum InspectionError: Error, CustomStringConvertible, Equatable {
+  case missing(String)
+  case unknown(String)
+
+  public var description: String {
+    switch self {
+    case .missing(let path): "\(path): there is no such file or directory"
+    case .unknown(let path):
+      "\(path): is no dataset, shard, checkpoint, run directory or configuration"
+    }
+  }
+}

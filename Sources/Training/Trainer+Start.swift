@@ -1,0 +1,133 @@
+import DataParallel
+import Datasets
+import Files
+import Foundation
+import Kernels
+import Logging
+import MPI
+import Models
+import Reporting
+import Settings
+import Tensors
+
+extension Trainer {
+  /// What a run is started with.
+  public struct Start: Sendable {
+    public let configurationFile: String
+    public let overrides: [String]
+    public let output: String
+    public let allowsChanges: Bool
+    public let threads: Int
+
+    public init(
+      configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false,
+      threads: Int
+    ) {
+      self.configurationFile = configurationFile
+      self.overrides = overrides
+      self.output = output
+      self.allowsChanges = allowsChanges
+      self.threads = threads
+    }
+  }
+
+  /// Prepares a run on all ranks: reads and checks the configuration and the dataset, makes or takes up the run
+  /// directory, and takes the state of the newest good checkpoint. Collective.
+  ///
+  /// - Throws: `CollectiveFailure` with what was wrong on the lowest rank that failed; `MPIError`.
+  public convenience init(_ start: Start, communicator: Communicator, console: Console) throws {
+    let rank = communicator.rank
+    let directory = RunDirectory(start.output)
+
+    let (configuration, dataset, share) = try communicator.agree {
+      let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
+      let share = try SliceShare(
+        batchSize: configuration.training.batchSize, slices: configuration.training.slices, rank: rank,
+        worldSize: communicator.size)
+      let dataset = try ShardedDataset(directory: configuration.dataset.path)
+      try configuration.model.check(height: dataset.height, width: dataset.width, channels: dataset.channels)
+      return (configuration, dataset, share)
+    }
+    try Self.requireSame(configuration, dataset, communicator)
+
+    let differences = try communicator.agree {
+      rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : []
+    }
+    let log = try communicator.agree {
+      try RunLog(path: directory.log, rank: rank, console: console).logger("train")
+    }
+    for difference in differences { log.warning("configuration changed", metadata: ["key": "\(difference)"]) }
+
+    let state = TrainingState(layout: configuration.model.parameters, seed: configuration.training.seed)
+    try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
+    let report = try communicator.agree {
+      rank == 0
+        ? try TrainingReport(
+          metricsPath: directory.metrics, settings: configuration.training, startStep: state.step,
+          console: console)
+        : nil
+    }
+    log.info(
+      "\(state.step == 0 ? "training" : "going on")",
+      metadata: [
+        "parameters": "\(state.layout.valueCount)", "images": "\(dataset.count)",
+        "step": "\(state.step)", "steps": "\(configuration.training.steps)",
+        "ranks": "\(communicator.size)", "threads": "\(start.threads)",
+      ])
+    if !share.isExact {
+      log.notice(
+        "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
+      )
+    }
+    self.init(
+      configuration: configuration, dataset: dataset, share: share, state: state, directory: directory,
+      engine: Engine(threadCount: start.threads), communicator: communicator, report: report, log: log,
+      stopRequest: StopRequest())
+  }
+
+  /// All ranks must have read the same: files on different hosts may differ. Collective.
+  private static func requireSame(
+    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ communicator: Communicator
+  ) throws {
+    let configurations = try communicator.allGather(configuration.resolved.json)
+    let digests = try communicator.allGather(dataset.digest)
+    try communicator.agree {
+      for (what, values) in [("configuration", configurations), ("dataset", digests)] {
+        if values[communicator.rank] != values[0] {
+          throw ReplicaError("rank \(communicator.rank) has another \(what) than rank 0")
+        }
+      }
+    }
+  }
+
+  /// Takes the state of the newest good checkpoint, if there is one. Rank 0 finds it. Collective.
+  private static func resume(
+    _ state: TrainingState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
+    _ communicator: Communicator, _ log: Logger
+  ) throws {
+    let store = CheckpointStore(directory: directory.checkpoints)
+    let found = try communicator.agree {
+      guard communicator.rank == 0 else { return "" }
+      return try store.newest { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }?
+        .directory ?? ""
+    }
+    let path = try communicator.broadcast(found, root: 0)
+    guard !path.isEmpty else { return }
+    try communicator.agree {
+      let checkpoint = try Checkpoint(opening: path)
+      if checkpoint.manifest.datasetDigest != dataset.digest && !allowsChanges {
+        throw ReplicaError(
+          "\(path) was trained on another dataset than \(dataset.directory): give the old one, or --allow-changes"
+        )
+      }
+      try checkpoint.restore(state)
+    }
+  }
+}
+
+/// Ranks, or a run and its checkpoint, that do not belong together.
+public struct ReplicaError: Error, CustomStringConvertible {
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,170 @@
+import Datasets
+import Foundation
+import HDF5
+import Testing
+
+@Suite("Reading a dataset")
+struct ShardedDatasetTests {
+  private static let shard = "train-00001-of-00003.h5"
+
+  private func withDataset(_ body: (String) throws -> Void) throws {
+    try withTemporaryDirectory { directory in
+      try DatasetWriter(directory: directory, shardCount: 3).write(PatternSource())
+      try body(directory)
+    }
+  }
+
+  private func expectError(
+    _ name: String, _ problems: [String], in directory: String, location: SourceLocation = #_sourceLocation
+  ) throws {
+    let error = try #require(throws: DatasetError.self, sourceLocation: location) {
+      try ShardedDataset(directory: directory)
+    }
+    #expect(error.path == (name.isEmpty ? directory : "\(directory)/\(name)"), sourceLocation: location)
+    #expect(error.kind.exitStatus == 65, sourceLocation: location)
+    for problem in problems {
+      #expect(error.description.contains(problem), "\(error)", sourceLocation: location)
+    }
+  }
+
+  /// Replaces a shard, which should hold 8 images, with one of other content.
+  private func replaceShard<Images: HDF5Element, Labels: HDF5Element>(
+    in directory: String, images: [Images], imageShape: [Int], imageLayout: Group.Layout = .contiguous,
+    labels: [Labels]
+  ) throws {
+    let file = try File(creating: "\(directory)/\(Self.shard)")
+    try file.root.createDataset("images", of: Images.self, shape: imageShape, layout: imageLayout).write(
+      images)
+    try file.root.createDataset("labels", of: Labels.self, shape: [labels.count]).write(labels)
+    try file.close()
+  }
+
+  @Test func properties() throws {
+    try withDataset { directory in
+      let dataset = try ShardedDataset(directory: directory)
+      #expect(dataset.count == 23 && dataset.height == 4 && dataset.width == 3 && dataset.channels == 2)
+      #expect(dataset.digest == dataset.manifest.digest)
+    }
+  }
+
+  @Test func batchesInAnyOrder() throws {
+    try withDataset { directory in
+      let dataset = try ShardedDataset(directory: directory)
+      let indices = [22, 0, 7, 8, 8, 14, 15]
+      var pixels = [UInt8](repeating: 0, count: indices.count * 24)
+      let labels = try pixels.withUnsafeMutableBufferPointer { try dataset.read(indices, into: $0) }
+      #expect(pixels == indices.flatMap { PatternSource().pixels($0) })
+      #expect(labels == indices.map { PatternSource().label($0) })
+    }
+  }
+
+  @Test func missingFiles() throws {
+    try withDataset { directory in
+      try expectError("", ["does not exist"], in: "\(directory)/none")
+      try FileManager.default.removeItem(atPath: "\(directory)/\(Self.shard)")
+      try expectError(Self.shard, ["No such file"], in: directory)
+      try FileManager.default.removeItem(atPath: "\(directory)/dataset.json")
+      try expectError("", ["has no dataset.json"], in: directory)
+    }
+  }
+
+  @Test func truncatedAndForeignShards() throws {
+    try withDataset { directory in
+      let path = "\(directory)/\(Self.shard)"
+      try write(Array(content(path).dropLast(1)), to: path)
+      try expectError(Self.shard, ["truncated file"], in: directory)
+      try write(Array("not HDF5".utf8), to: path)
+      try expectError(Self.shard, ["file signature not found"], in: directory)
+    }
+  }
+
+  @Test func shardsOfOtherContent() throws {
+    let labels = [Int32](repeating: 0, count: 8)
+    try withDataset { directory in
+      try replaceShard(
+        in: directory, images: [UInt8](repeating: 0, count: 9 * 24), imageShape: [9, 4, 3, 2], labels: labels)
+      try expectError(Self.shard, ["/images", "shape is [9, 4, 3, 2], expected [8, 4, 3, 2]"], in: directory)
+
+      let pixels = [UInt8](repeating: 0, count: 8 * 24)
+      try replaceShard(in: directory, images: pixels, imageShape: [8, 3, 4, 2], labels: labels)
+      try expectError(Self.shard, ["shape is [8, 3, 4, 2], expected [8, 4, 3, 2]"], in: directory)
+      try replaceShard(
+        in: directory, images: pixels.map { Float($0) }, imageShape: [8, 4, 3, 2], labels: labels)
+      try expectError(Self.shard, ["element type is float32, expected uint8"], in: directory)
+      try replaceShard(
+        in: directory, images: pixels, imageShape: [8, 4, 3, 2], labels: labels.map { Int64($0) })
+      try expectError(Self.shard, ["/labels", "element type is int64, expected int32"], in: directory)
+      try replaceShard(
+        in: directory, images: pixels, imageShape: [8, 4, 3, 2], labels: Array(labels.dropLast()))
+      try expectError(Self.shard, ["/labels", "shape is [7], expected [8]"], in: directory)
+      try replaceShard(
+        in: directory, images: pixels, imageShape: [8, 4, 3, 2],
+        imageLayout: .chunked([1, 4, 3, 2], gzip: 1), labels: labels)
+      try expectError(Self.shard, ["/images is not in one uncompressed little-endian piece"], in: directory)
+
+      let file = try File(creating: "\(directory)/\(Self.shard)")
+      try file.root.createGroup("pictures")
+      try file.close()
+      try expectError(Self.shard, ["/images", "not in the file; found there: pictures"], in: directory)
+    }
+  }
+
+  @Test func labelsOutsideTheClasses() throws {
+    try withDataset { directory in
+      try replaceShard(
+        in: directory, images: [UInt8](repeating: 0, count: 8 * 24), imageShape: [8, 4, 3, 2],
+        labels: [0, 1, 2, 3, -2, 0, 0, 0] as [Int32])
+      let dataset = try ShardedDataset(directory: directory)
+      let first = dataset.manifest.shards[0].imageCount
+      #expect(try dataset.image(first + 2).label == 2)
+      for (place, label) in [(3, 3), (4, -2)] {
+        let error = #expect(throws: DatasetError.self) { try dataset.image(first + place) }
+        #expect(error?.description.contains("the label of image \(place) is \(label)") == true)
+        #expect(error?.path == "\(directory)/\(Self.shard)")
+      }
+    }
+  }
+
+  @Test func alteredShardsAreFoundAndNamed() throws {
+    try withDataset { directory in
+      for name in ["train-00000-of-00003.h5", "train-00002-of-00003.h5"] {
+        var bytes = Array(try content("\(directory)/\(name)"))
+        bytes[bytes.count / 2] ^= 0x10
+        try write(bytes, to: "\(directory)/\(name)")
+      }
+      let dataset = try ShardedDataset(directory: directory)
+      let error = try #require(throws: DatasetError.self) { try dataset.verify() }
+      #expect(error.description.contains("train-00000-of-00003.h5, train-00002-of-00003.h5"))
+      #expect(!error.description.contains(Self.shard))
+    }
+  }
+
+  @Test func aShardReplacedAfterOpeningIsNoticed() throws {
+    try withDataset { directory in
+      let dataset = try ShardedDataset(directory: directory)
+      try DatasetWriter(directory: directory, shardCount: 3).write(PatternSource(label: { _ in 0 }))
+      let error = #expect(throws: DatasetError.self) { try dataset.image(0) }
+      #expect(error?.description.contains("was replaced or altered since the dataset was opened") == true)
+    }
+  }
+
+  @Test func threadsReadAtOnce() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appendingPathComponent("oboro-datasets-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try DatasetWriter(directory: directory, shardCount: 5).write(PatternSource(count: 500))
+    let dataset = try ShardedDataset(directory: directory)
+    let correct = try await withThrowingTaskGroup(of: Int.self) { group in
+      for worker in 0..<8 {
+        group.addTask {
+          try (0..<500).count { step in
+            let index = (step * 37 + worker * 101) % 500
+            return try dataset.image(index).pixels == PatternSource().pixels(index)
+          }
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    #expect(correct == 4000)
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Safetensors
+import Testing
+
+/// SplitMix64 (Steele, Lea and Flood, 2014): the same mutations on every machine.
+private struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
+
+@Suite("Damaged files")
+struct MutationTests {
+  /// Bytes that mean something in a header.
+  private static let telling = Array(#"{}[]":,\u0123456789 _-.F"#.utf8) + [0, 0x7f, 0x80, 0xff]
+
+  private static let original: [UInt8] = HandMadeFile(
+    header: #"""
+      {"__metadata__":{"format":"pt"},"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},
+      "b":{"dtype":"F16","shape":[4],"data_offsets":[24,32]},"c":{"dtype":"I64","shape":[],"data_offsets":[32,40]},
+      "d":{"dtype":"BF16","shape":[0,7],"data_offsets":[40,40]},"e":{"dtype":"F64","shape":[1],"data_offsets":[40,48]}}
+      """#, data: Array(0..<48)
+  ).bytes
+
+  private static func mutate(_ bytes: [UInt8], with generator: inout SeededGenerator) -> [UInt8] {
+    var bytes = bytes
+    for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
+      let place = Int.random(in: 0..<bytes.count, using: &generator)
+      switch Int.random(in: 0..<6, using: &generator) {
+      case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+      case 1: bytes[place] = telling[Int.random(in: 0..<telling.count, using: &generator)]
+      case 2: bytes.insert(telling[Int.random(in: 0..<telling.count, using: &generator)], at: place)
+      case 3: bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 1...9, using: &generator)))
+      case 4: bytes.removeSubrange(place...)
+      default:
+        bytes[Int.random(in: 0..<min(8, bytes.count), using: &generator)] = UInt8.random(
+          in: 0...255, using: &generator)
+      }
+      // A length that fits again brings the damage to the parser.
+      if Bool.random(using: &generator), bytes.count > 8, let end = bytes.lastIndex(of: UInt8(ascii: "}")),
+        end >= 8
+      {
+        for index in 0..<8 { bytes[index] = UInt8(truncatingIfNeeded: (end - 7) >> (index * 8)) }
+      }
+    }
+    return bytes
+  }
+
+  /// Reads all of a file; what it holds must agree with itself and with the file's size.
+  private static func read(_ file: SafetensorsFile, size: Int) throws {
+    var total = 0
+    for name in file.names {
+      let count = try file.shape(of: name).reduce(1, *)
+      let type = try file.elementType(of: name)
+      total += count * type.byteCount
+      switch type {
+      case .float32, .float16, .bfloat16, .float64:
+        try #expect(file.floats(name).count == count)
+        try #expect(file.doubles(name).count == count)
+      case .int64, .int32:
+        try #expect(file.int64s(name).count == count)
+      default:
+        #expect(throws: SafetensorsError.self) { try file.floats(name) }
+      }
+    }
+    #expect(total <= size)
+  }
+
+  @Test func thousandMutationsAreReadOrRefused() throws {
+    var generator = SeededGenerator(state: 2026)
+    var (readCount, refusedCount, parsedCount) = (0, 0, 0)
+    try withTemporaryDirectory { directory in
+      let path = directory.file("damaged.safetensors")
+      for _ in 0..<1000 {
+        let bytes = Self.mutate(Self.original, with: &generator)
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        do {
+          try Self.read(SafetensorsFile(path: path), size: bytes.count)
+          readCount += 1
+        } catch let error as SafetensorsError {
+          #expect(error.file == path)
+          #expect(error.description.count < 1000)
+          refusedCount += 1
+          switch error.problem {
+          case .truncated, .headerLength: break
+          default: parsedCount += 1
+          }
+        }
+      }
+    }
+    // The mutations must reach all: what is harmless, what the parser refuses, what is refused before it.
+    #expect(readCount > 20)
+    #expect(parsedCount > 200)
+    #expect(refusedCount > parsedCount)
+  }
+
+  @Test func everyTruncationIsRefused() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory.file("cut.safetensors")
+      for count in 0..<Self.original.count {
+        try Data(Self.original[..<count]).write(to: URL(fileURLWithPath: path))
+        #expect(throws: SafetensorsError.self, "cut to \(count) bytes") { try SafetensorsFile(path: path) }
+      }
+    }
+  }
+}
