@@ -87,6 +87,8 @@ let package = Package(
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "Safetensors", "NumericsTestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )
