@@ -82,13 +82,19 @@ let package = Package(
 
     // Tests of the numeric modules.
     .target(
-      name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness"], path: "Tests/NumericsTestSupport",
-      swiftSettings: common),
+      name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness", "Safetensors"],
+      path: "Tests/NumericsTestSupport", swiftSettings: common),
     .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
     .testTarget(
-      name: "KernelsTests", dependencies: ["Kernels", "Safetensors", "NumericsTestSupport"], swiftSettings: common),
+      name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(
       name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "LayersTests", dependencies: ["Layers", "NumericsTestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "NumericsTestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "DiffusionTests", dependencies: ["Diffusion", "NumericsTestSupport"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

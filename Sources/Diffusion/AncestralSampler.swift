@@ -43,6 +43,7 @@ public struct AncestralSampler {
       _ = x.elements.update(fromContentsOf: images)
       let timesteps = [Int](repeating: schedule.modelTimesteps[t], count: samples.count)
       let prediction = predict(x, timesteps)
+      precondition(prediction.shape == x.shape, "a prediction \(prediction.shape) for images \(x.shape)")
       images.withUnsafeMutableBufferPointer { images in
         engine.threads.parallel(samples.count) { place, _ in
           let range = place * size..<(place + 1) * size

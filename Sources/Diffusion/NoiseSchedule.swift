@@ -43,14 +43,20 @@ public struct NoiseSchedule: Hashable, Sendable {
     }
   }
 
-  private init(betas: [Double], modelTimesteps: [Int]? = nil) {
+  private init(betas: [Double]) {
     self.betas = betas
     var product = 1.0
     cumulativeAlphas = betas.map { beta in
       product *= 1 - beta
       return product
     }
-    self.modelTimesteps = modelTimesteps ?? Array(betas.indices)
+    modelTimesteps = Array(betas.indices)
+  }
+
+  private init(betas: [Double], cumulativeAlphas: [Double], modelTimesteps: [Int]) {
+    self.betas = betas
+    self.cumulativeAlphas = cumulativeAlphas
+    self.modelTimesteps = modelTimesteps
   }
 
   /// The schedule that visits only `count` of the timesteps, evenly spread, with the same ᾱ at each of them
@@ -65,7 +71,10 @@ public struct NoiseSchedule: Hashable, Sendable {
       defer { previous = cumulativeAlphas[t] }
       return 1 - cumulativeAlphas[t] / previous
     }
-    return NoiseSchedule(betas: betas, modelTimesteps: kept.map { modelTimesteps[$0] })
+    // Where β is nearly 1, a product of 1 - β would have lost most of ᾱ's digits.
+    return NoiseSchedule(
+      betas: betas, cumulativeAlphas: kept.map { cumulativeAlphas[$0] },
+      modelTimesteps: kept.map { modelTimesteps[$0] })
   }
 
   /// ᾱ before step t: 1 before the first.

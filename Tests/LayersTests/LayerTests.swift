@@ -1,0 +1,107 @@
+import Foundation
+import Kernels
+import Layers
+import NumericsTestSupport
+import Tensors
+import Testing
+
+/// Layers against the reference kernels, with weights in PyTorch's layout.
+@Suite struct LayerTests {
+  /// Runs `layer` on `x` with the layout's initial weights, and hands these over in PyTorch's order by name.
+  private func run(
+    _ layout: ParameterLayout, _ shape: [Int], _ x: [Float], _ layer: (Tensor) -> Tensor
+  ) -> (output: [Float], weights: [String: [Float]]) {
+    let flat = layout.initialWeights(seed: 3)
+    let tape = Tape(engine: Engine(threadCount: 2), weights: flat, gradients: nil)
+    let input = tape.input(shape)
+    _ = input.elements.update(fromContentsOf: x)
+    let output = layer(input)
+    var weights: [String: [Float]] = [:]
+    for parameter in layout.parameters {
+      var values = [Float](repeating: .nan, count: parameter.count)
+      parameter.export(from: flat.pointer, to: &values)
+      weights[parameter.name] = values
+    }
+    return withExtendedLifetime(output) { (Array(output.elements), weights) }
+  }
+
+  /// PyTorch's [K, C, R, R] as [R, R, C, K].
+  private func memoryOrder(_ weights: [Float], outputs: Int, inputs: Int, taps: Int) -> [Float] {
+    (0..<weights.count).map { index in
+      let (tap, input, output) = (index / (inputs * outputs), index / outputs % inputs, index % outputs)
+      return weights[(output * inputs + input) * taps + tap]
+    }
+  }
+
+  @Test(arguments: [false, true]) func convolution(isStandardized: Bool) throws {
+    let builder = ParameterBuilder()
+    let layer = Convolution2D(
+      builder["conv"], 5, 7, kernel: 3, stride: 2, padding: 1, isStandardized: isStandardized)
+    let x = normalValues(2 * 6 * 5 * 5, seed: 1)
+    let (output, weights) = run(builder.layout, [2, 6, 5, 5], x) { layer($0) }
+    var kernel = memoryOrder(try #require(weights["conv.weight"]), outputs: 7, inputs: 5, taps: 9)
+    if isStandardized {
+      let plain = kernel
+      ReferenceWeightStandardization.forward(plain, fanIn: 45, outputs: 7, standardized: &kernel)
+    }
+    let shape = ConvolutionShape(
+      batch: 2, height: 6, width: 5, inputChannels: [5], outputChannels: 7, kernel: 3, stride: 2, padding: 1)
+    var expected = [Float](repeating: .nan, count: output.count)
+    x.withUnsafeBufferPointer {
+      ReferenceConvolution.forward(
+        shape, inputs: [$0.baseAddress!], weights: kernel, bias: weights["conv.bias"], output: &expected)
+    }
+    #expect(relativeError(of: output, from: expected) < 2e-6)
+  }
+
+  @Test func linear() throws {
+    let builder = ParameterBuilder()
+    let layer = Linear(builder["linear"], 5, 3)
+    let x = normalValues(4 * 5, seed: 1)
+    let (output, weights) = run(builder.layout, [4, 5], x) { layer($0) }
+    let (w, b) = (try #require(weights["linear.weight"]), try #require(weights["linear.bias"]))
+    let expected = (0..<12).map { index -> Double in
+      let (row, column) = (index / 3, index % 3)
+      let products = (0..<5).map { Double(x[row * 5 + $0]) * Double(w[column * 5 + $0]) }
+      return products.reduce(Double(b[column]), +)
+    }
+    #expect(relativeError(of: output.map(Double.init), from: expected) < 1e-6)
+  }
+
+  @Test(arguments: [AttentionKind.softmax, .linear]) func attention(kind: AttentionKind) throws {
+    let builder = ParameterBuilder()
+    let layer = ImageAttention(
+      builder["a"], output: builder["a"]["to_out"], kind: kind, channels: 6, heads: 2, headWidth: 16)
+    let x = normalValues(2 * 3 * 4 * 6, seed: 1)
+    let (output, weights) = run(builder.layout, [2, 3, 4, 6], x) { layer($0) }
+    let qkv = memoryOrder(try #require(weights["a.to_qkv.weight"]), outputs: 96, inputs: 6, taps: 1)
+    let out = memoryOrder(try #require(weights["a.to_out.weight"]), outputs: 6, inputs: 32, taps: 1)
+    var expected = [Float](repeating: .nan, count: output.count)
+    ReferenceSelfAttention.forward(
+      SelfAttention(kind: kind, batch: 2, tokens: 12, channels: 6, heads: 2, headWidth: 16), x,
+      qkvWeights: qkv,
+      outputWeights: out, bias: try #require(weights["a.to_out.bias"]), output: &expected)
+    #expect(relativeError(of: output, from: expected) < 2e-6)
+  }
+
+  @Test(arguments: [4, 6, 28, 64]) func sinusoids(width: Int) {
+    let timesteps = [0, 1, 7, 299, 999]
+    let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
+    let embedding = SinusoidalEmbedding(width: width)(timesteps, on: tape)
+    #expect(embedding.shape == [5, width])
+    let half = width / 2
+    for (row, timestep) in timesteps.enumerated() {
+      for index in 0..<half {
+        let frequency = pow(10000, -Double(index) / Double(half - 1))
+        // A float32 angle of some hundreds is known to 3e-5.
+        let bound = 1e-6 + 3e-7 * Double(timestep)
+        let (sine, cosine) = (
+          Double(embedding.elements[row * width + index]),
+          Double(embedding.elements[row * width + half + index])
+        )
+        #expect(abs(sine - sin(Double(timestep) * frequency)) <= bound)
+        #expect(abs(cosine - cos(Double(timestep) * frequency)) <= bound)
+      }
+    }
+  }
+}
