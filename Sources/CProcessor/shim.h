@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 
@@ -14,6 +15,10 @@ static inline void oboro_spin_pause(void) {
   __asm__ volatile("yield");
 #endif
 }
+
+/// Names the calling thread for debuggers and `top`; 15 characters. Swift sees `pthread_setname_np` only where it was
+/// compiled with GNU's extensions.
+static inline void oboro_name_thread(const char *name) { (void)pthread_setname_np(pthread_self(), name); }
 
 /// The cores that this process may run on, or 0 if the system does not tell: `CPU_COUNT` is a macro.
 static inline int oboro_bound_cores(void) {
