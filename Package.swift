@@ -72,12 +72,6 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Files", "Randomness", "CZlib"], swiftSettings: common),
-    .target(
-      name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness"], path: "Tests/NumericsTestSupport",
-      swiftSettings: common),
-    .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
-    .testTarget(
-      name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
@@ -85,6 +79,16 @@ let package = Package(
     .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
     .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
+
+    // Tests of the numeric modules.
+    .target(
+      name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness"], path: "Tests/NumericsTestSupport",
+      swiftSettings: common),
+    .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Kernels", "Safetensors", "NumericsTestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

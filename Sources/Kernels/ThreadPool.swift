@@ -32,7 +32,7 @@ public final class ThreadPool {
     self.crew = crew
     for worker in 1..<max(threadCount, 1) {
       Thread.detachNewThread {
-        // Of Foundation's name for a thread the system learns nothing; its own holds 15 characters.
+        // Foundation keeps a thread's name to itself until it runs; the system's holds 15 characters.
         oboro_name_thread("oboro-\(worker)")
         crew.work(as: worker)
       }
