@@ -132,13 +132,17 @@ private final class PseudoTerminal {
   /// Of the side that programs write to.
   let path: String
 
+  // Linux's numbers: Swift sees neither these macros nor `unlockpt` and `ptsname`.
+  private static let unlock: UInt = 0x4004_5431  // TIOCSPTLCK
+  private static let number: UInt = 0x8004_5430  // TIOCGPTN
+
   init(columns: UInt16) throws {
-    controller = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
-    var name = [CChar](repeating: 0, count: 128)
-    guard controller >= 0, grantpt(controller) == 0, unlockpt(controller) == 0,
-      ptsname_r(controller, &name, name.count) == 0
-    else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-    path = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    controller = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    var (isLocked, number): (Int32, Int32) = (0, 0)
+    guard ioctl(controller, Self.unlock, &isLocked) == 0, ioctl(controller, Self.number, &number) == 0 else {
+      throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+    }
+    path = "/dev/pts/\(number)"
     resize(columns: columns)
   }
 
