@@ -46,6 +46,7 @@ let package = Package(
       swiftSettings: common),
 
     // Files that people see.
+    .target(name: "Safetensors", swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
     .target(
       name: "Datasets", dependencies: ["HDF5", "Files", "Randomness", "CZlib"], swiftSettings: common),
@@ -76,12 +77,13 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
     .executableTarget(
       name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
-    //.testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Files", "Randomness", "CZlib"],
       swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
+    .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
     .testTarget(

@@ -47,3 +47,25 @@ static inline const char *oboro_missing_processor_feature(void) {
 #endif
   return 0;
 }
+
+/// Whether OpenBLAS's kernels for AVX-512 run here. They want these five features.
+static inline bool oboro_has_avx512(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
+/// Whether the processor has dot products of bfloat16.
+static inline bool oboro_has_avx512_bf16(void) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}

@@ -7,6 +7,40 @@ enum Patches {
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], rows: Range<Int>,
     into patches: UnsafeMutablePointer<Float>
   ) {
+    guard inputs.count == 1 else { return gatherFromSeveral(shape, inputs, rows, patches) }
+    // The pixels of one line of a patch lie side by side in the image: they are copied together.
+    let (r, c, q) = (shape.kernel, shape.channels, shape.outputWidth)
+    let (height, width, outputHeight) = (shape.height, shape.width, shape.outputHeight)
+    let lineLength = r * c
+    var target = patches
+    for row in rows {
+      let image = row / outputHeight
+      let top = (row % outputHeight) * shape.stride - shape.padding
+      for column in 0..<q {
+        let left = column * shape.stride - shape.padding
+        // The taps of a line that fall into the image.
+        let firstTap = max(0, -left)
+        let lastTap = max(firstTap, min(r, width &- left))
+        for y in 0..<r {
+          let inputY = top &+ y
+          if inputY >= 0 && inputY < height && lastTap > firstTap {
+            let pixel = (image &* height &+ inputY) &* width &+ left &+ firstTap
+            clear(target, count: firstTap &* c)
+            copy(inputs[0] + pixel &* c, to: target + firstTap &* c, count: (lastTap &- firstTap) &* c)
+            clear(target + lastTap &* c, count: (r &- lastTap) &* c)
+          } else {
+            clear(target, count: lineLength)
+          }
+          target += lineLength
+        }
+      }
+    }
+  }
+
+  private static func gatherFromSeveral(
+    _ shape: ConvolutionShape, _ inputs: [UnsafePointer<Float>], _ rows: Range<Int>,
+    _ patches: UnsafeMutablePointer<Float>
+  ) {
     let (patchLength, tapLength) = (shape.patchLength, shape.channels)
     var channel = 0
     for (input, channels) in zip(inputs, shape.inputChannels) {

@@ -12,7 +12,9 @@ package struct Launch: Sendable, Equatable {
   private static let ranksOnHostNames = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"]
 
   package init(environment: [String: String]) {
-    func number(_ names: [String]) -> Int? { names.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first }
+    func number(_ names: [String]) -> Int? {
+      names.lazy.compactMap { environment[$0].flatMap { Int($0) } }.first
+    }
     rank = number(Self.rankNames)
     ranksOnHost = max(number(Self.ranksOnHostNames) ?? 1, 1)
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Kernels
 
 /// The command `oboro`: parses, calls, prints.
 @main
@@ -18,11 +19,24 @@ package struct OboroCommand: ParsableCommand {
 
   /// Runs the command of the process's arguments and ends the process with the exit status of its outcome.
   package static func main() {
+    Processor.restartWithBetterBLASKernels()
     do {
+      if let feature = Processor.missingFeature { throw ProcessorError(missingFeature: feature) }
       var command = try parseAsRoot()
       try command.run()
     } catch {
       Outcome(of: error, launch: Launch(environment: ProcessInfo.processInfo.environment)).exitProcess()
     }
   }
+}
+
+/// A build for another processor than this one.
+struct ProcessorError: Error, CustomStringConvertible, ExitStatusProviding {
+  let missingFeature: String
+
+  var description: String {
+    "this program was built for a processor with \(missingFeature), which this machine lacks: build it here, or for "
+      + "the oldest processor of the cluster (OBORO_MARCH=x86-64-v3 swift build -c release)"
+  }
+  var exitStatus: ExitStatus { .failure }
 }

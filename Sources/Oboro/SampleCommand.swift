@@ -22,7 +22,8 @@ struct Sample: ParsableCommand {
   }
 
   @Option(
-    help: ArgumentHelp("A checkpoint, or a run directory, whose newest good checkpoint is taken.", valueName: "path"))
+    help: ArgumentHelp(
+      "A checkpoint, or a run directory, whose newest good checkpoint is taken.", valueName: "path"))
   var checkpoint: String
 
   @Option(help: ArgumentHelp("The directory to write to, new or of an earlier call.", valueName: "dir"))

@@ -44,7 +44,8 @@ struct Train: ParsableCommand {
       case .finished:
         console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
       case .stopped(let reason):
-        console.print("oboro: stopped by \(reason) after step \(trainer.state.step); the same command goes on")
+        console.print(
+          "oboro: stopped by \(reason) after step \(trainer.state.step); the same command goes on")
       }
       return ending.exitStatus.rawValue
     }

@@ -16,7 +16,8 @@ public struct ImageSampling {
   private static let imagesPerPass = 32
 
   public init(
-    model: any DenoisingModel, sampler: AncestralSampler, weights: FlatMemory, imageShape: [Int], engine: Engine
+    model: any DenoisingModel, sampler: AncestralSampler, weights: FlatMemory, imageShape: [Int],
+    engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
@@ -30,7 +31,8 @@ public struct ImageSampling {
   /// - Parameter onStep: called with how many of `samples.count * sampler.steps` steps are done, and with the images
   ///   of the pass as they are now.
   public func images(
-    _ samples: Range<Int>, onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void
+    _ samples: Range<Int>,
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void
   ) -> [Float] {
     var images: [Float] = []
     images.reserveCapacity(samples.count * shape.reduce(1, *))
@@ -60,6 +62,7 @@ public struct ImageSampling {
 
   /// The pictures in a grid, enlarged so that small ones can be looked at.
   public static func grid(_ pictures: [Picture]) -> Picture {
-    PictureGrid(enlargement: PictureGrid.enlargement(of: pictures[0].width, pictures[0].height)).compose(pictures)
+    PictureGrid(enlargement: PictureGrid.enlargement(of: pictures[0].width, pictures[0].height)).compose(
+      pictures)
   }
 }

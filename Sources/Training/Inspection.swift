@@ -21,7 +21,9 @@ public enum Inspection {
     if isFolder.boolValue {
       if holds(DatasetManifest.fileName) { return try dataset(path) }
       if holds(CheckpointManifest.fileName) { return try checkpoint(path) }
-      if holds(URL(fileURLWithPath: RunDirectory("").configuration).lastPathComponent) { return try run(path) }
+      if holds(URL(fileURLWithPath: RunDirectory("").configuration).lastPathComponent) {
+        return try run(path)
+      }
       throw InspectionError.unknown(path)
     }
     if path.hasSuffix(".h5") { return try hdf5(path) }

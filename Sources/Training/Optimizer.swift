@@ -22,7 +22,9 @@ public struct Optimizer: Sendable {
   ///   - gradient: the sum over the slices.
   ///   - slices: by which it is divided.
   ///   - norm: the length of the mean gradient.
-  public func update(_ state: TrainingState, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool) {
+  public func update(
+    _ state: TrainingState, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool
+  ) {
     state.step += 1
     let clipping = settings.clipNorm > 0 && norm > settings.clipNorm ? settings.clipNorm / norm : 1
     let update = AdamUpdate(

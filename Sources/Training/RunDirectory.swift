@@ -19,7 +19,9 @@ public struct RunDirectory: Sendable {
   /// - Parameter allowsChanges: whether a configuration that differs replaces the one that is there.
   /// - Throws: `RunDirectoryError`, `FileError`, `SettingsError`.
   /// - Returns: what differs from the run before.
-  public func prepare(_ configuration: TrainingConfiguration, allowsChanges: Bool) throws -> [SettingsDifference] {
+  public func prepare(_ configuration: TrainingConfiguration, allowsChanges: Bool) throws
+    -> [SettingsDifference]
+  {
     let files = FileManager.default
     let present = files.fileExists(atPath: path) ? try contents() : []
     var differences: [SettingsDifference] = []

@@ -20,7 +20,8 @@ public final class StopRequest: Sendable {
     for number in Self.stopSignals {
       // A dispatch source sees signals that are ignored otherwise.
       signal(number, SIG_IGN)
-      guard let source = DispatchSource.makeSignalSource(signal: number, queue: queue) as? DispatchSource else {
+      guard let source = DispatchSource.makeSignalSource(signal: number, queue: queue) as? DispatchSource
+      else {
         continue
       }
       sources.append(source)
@@ -42,7 +43,8 @@ public final class StopRequest: Sendable {
   /// The name of the signal that asked for a stop, if one did.
   public var reason: String? {
     signals.withLock { $0.first }.map { number in
-      [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"][number] ?? "signal \(number)"
+      [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"][number]
+        ?? "signal \(number)"
     }
   }
 

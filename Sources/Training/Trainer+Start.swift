@@ -20,7 +20,8 @@ extension Trainer {
     public let threads: Int
 
     public init(
-      configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false, threads: Int
+      configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false,
+      threads: Int
     ) {
       self.configurationFile = configurationFile
       self.overrides = overrides
@@ -52,7 +53,9 @@ extension Trainer {
     let differences = try communicator.agree {
       rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : []
     }
-    let log = try communicator.agree { try RunLog(path: directory.log, rank: rank, console: console).logger("train") }
+    let log = try communicator.agree {
+      try RunLog(path: directory.log, rank: rank, console: console).logger("train")
+    }
     for difference in differences { log.warning("configuration changed", metadata: ["key": "\(difference)"]) }
 
     let state = TrainingState(layout: configuration.model.parameters, seed: configuration.training.seed)
@@ -60,7 +63,8 @@ extension Trainer {
     let report = try communicator.agree {
       rank == 0
         ? try TrainingReport(
-          metricsPath: directory.metrics, settings: configuration.training, startStep: state.step, console: console)
+          metricsPath: directory.metrics, settings: configuration.training, startStep: state.step,
+          console: console)
         : nil
     }
     log.info(
@@ -72,7 +76,8 @@ extension Trainer {
       ])
     if !share.isExact {
       log.notice(
-        "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank")
+        "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
+      )
     }
     self.init(
       configuration: configuration, dataset: dataset, share: share, state: state, directory: directory,
@@ -103,7 +108,8 @@ extension Trainer {
     let store = CheckpointStore(directory: directory.checkpoints)
     let found = try communicator.agree {
       guard communicator.rank == 0 else { return "" }
-      return try store.newest { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }?.directory ?? ""
+      return try store.newest { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }?
+        .directory ?? ""
     }
     let path = try communicator.broadcast(found, root: 0)
     guard !path.isEmpty else { return }
@@ -111,7 +117,8 @@ extension Trainer {
       let checkpoint = try Checkpoint(opening: path)
       if checkpoint.manifest.datasetDigest != dataset.digest && !allowsChanges {
         throw ReplicaError(
-          "\(path) was trained on another dataset than \(dataset.directory): give the old one, or --allow-changes")
+          "\(path) was trained on another dataset than \(dataset.directory): give the old one, or --allow-changes"
+        )
       }
       try checkpoint.restore(state)
     }

@@ -93,7 +93,8 @@ public final class Trainer {
   /// Computes the gradients of this rank's slices and leaves their sum in `gradient`; returns the slices' losses.
   private func sumGradients(of batch: Loader.Batch) -> [Double] {
     var losses: [Double] = []
-    SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) { slice, gradient in
+    SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
+      slice, gradient in
       losses.append(addGradient(of: slice, in: batch, to: gradient))
     }
     return losses
@@ -107,7 +108,8 @@ public final class Trainer {
     return batch.images.withUnsafeBufferPointer { images in
       let examples = configuration.diffusion.examples(
         of: UnsafeBufferPointer(rebasing: images[first..<first + samples.count * dataset.imageSize]),
-        shape: [samples.count, dataset.height, dataset.width, dataset.channels], seed: configuration.training.seed,
+        shape: [samples.count, dataset.height, dataset.width, dataset.channels],
+        seed: configuration.training.seed,
         step: batch.step, samples: samples, on: tape)
       let prediction = configuration.model(examples.noisy, timesteps: examples.timesteps)
       let loss = configuration.diffusion.loss(of: prediction, for: examples)

@@ -88,7 +88,9 @@ public struct Checkpoint: Sendable {
     state.step = manifest.step
   }
 
-  private func read(_ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout) throws {
+  private func read(
+    _ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout
+  ) throws {
     let file = try HDF5.File(opening: "\(directory)/\(file)")
     for (name, flat) in groups {
       try Self.read(file.root.group(name), into: flat, layout: layout)
@@ -103,7 +105,9 @@ public struct Checkpoint: Sendable {
     let surplus = found.subtracting(expected).sorted()
     guard missing.isEmpty && surplus.isEmpty else {
       let lists = [("lacks", missing), ("has", surplus)].filter { !$0.1.isEmpty }
-        .map { "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")" }
+        .map {
+          "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")"
+        }
       throw CheckpointError(group.path, "belongs to another model: it \(lists.joined(separator: ", and "))")
     }
     for parameter in layout.parameters {

@@ -28,7 +28,8 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let files: [File]
 
   init(
-    step: Int, images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode, files: [File]
+    step: Int, images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode,
+    files: [File]
   ) {
     self.step = step
     self.images = images
@@ -76,7 +77,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     }
     step = try reader.required(Key.step, in: 0..., help: "steps done")
     images = try reader.required(Key.images, in: 0..., help: "images seen")
-    imageShape = try reader.value(Key.imageShape, default: [1, 1, 1], in: 1..., count: 3...3, help: "[H, W, C]")
+    imageShape = try reader.value(
+      Key.imageShape, default: [1, 1, 1], in: 1..., count: 3...3, help: "[H, W, C]")
     datasetDigest = try reader.required(Key.datasetDigest, help: "the digest over the dataset's shards")
     configuration = node[Key.configuration] ?? .empty
     guard case .list(let files)? = node[Key.files]?.content else {
@@ -93,7 +95,10 @@ public struct CheckpointManifest: Sendable, Equatable {
 
   var json: String {
     let files = files.map { file in
-      [Key.fileName: SettingsNode(file.name), Key.fileBytes: SettingsNode(file.bytes), Key.fileDigest: SettingsNode(file.sha256)]
+      [
+        Key.fileName: SettingsNode(file.name), Key.fileBytes: SettingsNode(file.bytes),
+        Key.fileDigest: SettingsNode(file.sha256),
+      ]
         as SettingsNode
     }
     let node: SettingsNode = [

@@ -7,7 +7,8 @@ public struct DatasetSettings: Hashable, Sendable {
   public let flipsHorizontally: Bool
 
   init(_ reader: SettingsReader) throws {
-    path = try reader.required("path", as: String.self, help: "directory of a dataset that oboro prepare made")
+    path = try reader.required(
+      "path", as: String.self, help: "directory of a dataset that oboro prepare made")
     flipsHorizontally = try reader.value(
       "horizontal_flip", default: false, help: "mirror every other image, at random")
   }

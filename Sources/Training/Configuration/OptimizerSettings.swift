@@ -22,7 +22,8 @@ public struct OptimizerSettings: Hashable, Sendable {
     learningRate = try reader.value("learning_rate", default: 1e-3, in: 0.0..., help: "step size")
     betas = try reader.value(
       "betas", default: [0.9, 0.999], in: 0.0..<1.0, count: 2...2, help: "decay of the two moments")
-    epsilon = try reader.value("eps", default: 1e-8, in: Above(0), help: "added to the root of the second moment")
+    epsilon = try reader.value(
+      "eps", default: 1e-8, in: Above(0), help: "added to the root of the second moment")
     weightDecay = try reader.value("weight_decay", default: 0, in: 0.0..., help: "pull of the weights to 0")
     clipNorm = try reader.value("clip_norm", default: 0, in: 0.0..., help: "largest gradient norm; 0: any")
     warmupSteps = try reader.value(

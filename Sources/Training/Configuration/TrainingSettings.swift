@@ -15,11 +15,14 @@ public struct TrainingSettings: Hashable, Sendable {
     batchSize = try reader.value(
       "batch_size", default: 128, in: 1...16_777_216, help: "images a step, over all ranks together")
     slices = try reader.value(
-      "slices", default: 8, in: 1...65_536, help: "equal parts of the batch; the number of ranks must divide it")
-    steps = try reader.value("steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
+      "slices", default: 8, in: 1...65_536,
+      help: "equal parts of the batch; the number of ranks must divide it")
+    steps = try reader.value(
+      "steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")
     averageDecay = try reader.value(
       "ema_decay", default: 0.995, in: 0.0..<1.0, help: "decay of the weights' moving average")
-    logEvery = try reader.value("log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
+    logEvery = try reader.value(
+      "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
   }
 }

@@ -1,0 +1,31 @@
+import COpenBLAS
+import CProcessor
+import Foundation
+
+/// What the processor at hand offers, against what this program and OpenBLAS make of it.
+public enum Processor {
+  /// A feature that this program was compiled for and that this machine lacks, such as `AVX-512F`; nil if all is
+  /// there. A program that lacks one would end by an illegal instruction somewhere.
+  public static var missingFeature: String? { oboro_missing_processor_feature().map { String(cString: $0) } }
+
+  /// The processor type whose kernels OpenBLAS runs, such as `Cooperlake`.
+  public static var blasKernels: String { openblas_get_corename().map { String(cString: $0) } ?? "unknown" }
+
+  private static let blasVariable = "OPENBLAS_CORETYPE"
+
+  /// Starts this program anew, with its arguments, if OpenBLAS did not recognise the processor.
+  ///
+  /// OpenBLAS chooses its kernels when it is loaded, by the processor's model. One that is newer than the library gets
+  /// those for AVX2, even where it has AVX-512: its products then take 1.4 times as long, as measured on AMD's family
+  /// 26 with OpenBLAS 0.3.21. The choice can be made in the environment only, before the program starts. Does nothing
+  /// if the user has made it. To be called before anything is opened or started.
+  public static func restartWithBetterBLASKernels() {
+    guard oboro_has_avx512(), getenv(blasVariable) == nil else { return }
+    let fitting = ["skylakex", "cooperlake", "sapphirerapids"]
+    guard !fitting.contains(blasKernels.lowercased()) else { return }
+    // The rule by which OpenBLAS itself chooses between the two on processors that it knows.
+    setenv(blasVariable, oboro_has_avx512_bf16() ? "Cooperlake" : "SkylakeX", 1)
+    // Returns only if it fails; then everything works as it is, slower.
+    execv("/proc/self/exe", CommandLine.unsafeArgv)
+  }
+}
