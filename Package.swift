@@ -80,7 +80,7 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Files", "Randomness", "CZlib"],
-      swiftSettings: common),
+      exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
