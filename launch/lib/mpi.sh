@@ -32,13 +32,14 @@ prepare_open_mpi() {
   export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism-none}"
 }
 
-# run_ranks COUNT COMMAND...: runs it under mpirun; returns its exit status.
+# run_ranks COUNT COMMAND...: runs it under mpirun; returns its exit status, or 130 if it was done all the same when
+# asked to stop.
 #
 # Ctrl-C must not reach mpirun: it would give the ranks a second to save their work, then kill them. So mpirun runs in
 # a process group of its own, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is
 # mpirun's to handle.
 run_ranks() {
-  local count=$1 process status signal=USR1 woken=0
+  local count=$1 process status signal=USR1 woken=0 asked=0
   shift
   prepare_open_mpi
   set -m # a process group for each job
@@ -46,7 +47,7 @@ run_ranks() {
   mpirun --quiet --oversubscribe --bind-to none -n "$count" "$@" </dev/null &
   process=$!
   set +m
-  trap 'woken=1; kill -s "$signal" "$process" 2>/dev/null || true; signal=TERM' INT TERM HUP
+  trap 'woken=1 asked=1; kill -s "$signal" "$process" 2>/dev/null || true; signal=TERM' INT TERM HUP
   while true; do
     woken=0 status=0
     wait "$process" || status=$?
@@ -54,5 +55,6 @@ run_ranks() {
     ((woken)) || break
   done
   trap - INT TERM HUP
+  ((!asked || status)) || status=130
   return "$status"
 }

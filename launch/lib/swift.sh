@@ -44,7 +44,8 @@ c_compiler() {
 # build ARGUMENT...: `swift build` as every script calls it. All builds have the same flags, so that they share what
 # they make.
 build() {
-  # The first build fetches the packages that we depend on.
-  try 3 swift package resolve || fail "cannot fetch the packages named in Package.swift (is the network there?)"
+  # The first build fetches the packages that we depend on; later ones need no network.
+  [[ -d .build/checkouts ]] || try 3 swift package resolve ||
+    fail "cannot fetch the packages that Package.swift names (is the network there?)"
   swift build -c release "$@"
 }
