@@ -18,11 +18,17 @@ package struct OboroCommand: ParsableCommand {
 
   /// Runs the command of the process's arguments and ends the process with the exit status of its outcome.
   package static func main() {
+    // A file that grows beyond the process's limit is an error of writing, like a full disk: not a reason to die.
+    signal(SIGXFSZ, SIG_IGN)
+    let launch = Launch(environment: ProcessInfo.processInfo.environment)
     do {
       var command = try parseAsRoot()
-      try command.run()
+      if launch.isFirst || command is any ParallelCommand { try command.run() }
     } catch {
-      Outcome(of: error, launch: Launch(environment: ProcessInfo.processInfo.environment)).exitProcess()
+      Outcome(of: error, launch: launch).exitProcess()
     }
   }
 }
+
+/// A command whose work the ranks of a launcher share. Any other is done by the first rank alone.
+protocol ParallelCommand: ParsableCommand {}
