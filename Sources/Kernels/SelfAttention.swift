@@ -76,9 +76,7 @@ public struct SelfAttention: Sendable {
     // Weights' gradients are summed over fixed pieces of the batch; the pieces are added in their order.
     let imagesPerPiece = (batch + 7) / 8
     let pieces = (batch + imagesPerPiece - 1) / imagesPerPiece
-    let partial = FloatMemory.allocate(pieces * (qkvCount + outputCount))
-    defer { partial.deallocate() }
-    let qkvPartial = partial.baseAddress!
+    let qkvPartial = pool.workspace(pieces * (qkvCount + outputCount))
     let outputPartial = qkvPartial + pieces * qkvCount
 
     pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in

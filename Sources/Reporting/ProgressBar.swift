@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Shows how far a long task is: on a terminal a status line with a bar, rewritten at most ten times a second;
-/// elsewhere a plain line now and then.
+/// elsewhere a plain line now and then; nothing where nobody wants to see it.
 public final class ProgressBar: Sendable {
   private let label: String
   private let total: Int
@@ -54,7 +54,7 @@ public final class ProgressBar: Sendable {
       state.fields = fields
       state.speed.add(units: completed, seconds: now)
       let interval = console.terminal.isInteractive ? Self.redrawInterval : plainInterval
-      if now - state.lastShown >= interval {
+      if console.terminal.showsProgress && now - state.lastShown >= interval {
         state.lastShown = now
         if console.terminal.isInteractive {
           console.show(status: line(state, now, width: console.terminal.width - 1))
@@ -70,6 +70,7 @@ public final class ProgressBar: Sendable {
     state.withLock { state in
       if state.isFinished { return }
       state.isFinished = true
+      guard console.terminal.showsProgress else { return }
       let width = console.terminal.isInteractive ? console.terminal.width - 1 : nil
       console.show(status: "")
       console.print(line(state, clock.seconds(), width: width))

@@ -77,44 +77,53 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   /// The gradients of the inputs one after the other; those not in `wanted` stay NaN.
   func inputGradient(_ pool: ThreadPool?, wanted: Set<Int>? = nil) -> [Float] {
     let counts = shape.inputChannels.indices.map(inputCount)
-    return withPointers([outputGradient, weights]) { pointers in
-      written(counts.reduce(0, +)) { memory in
+    return withPointers(inputs + [outputGradient, weights]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
+      return written(counts.reduce(0, +)) { memory in
         let places = counts.indices.map { index in
           wanted?.contains(index) ?? true ? memory + counts[..<index].reduce(0, +) : nil
         }
         if let pool {
-          Convolution.inputGradient(
-            shape, outputGradient: pointers[0], weights: pointers[1], inputGradients: places, pool: pool)
+          Convolution.backward(
+            shape, inputs: inputs, weights: weights, outputGradient: gradient, inputGradients: places,
+            weightGradient: nil, biasGradient: nil, pool: pool)
         } else {
           ReferenceConvolution.inputGradient(
-            shape, outputGradient: pointers[0], weights: pointers[1], inputGradients: places)
+            shape, outputGradient: gradient, weights: weights, inputGradients: places)
         }
       }
     }
   }
 
   func weightGradient(_ pool: ThreadPool?) -> [Float] {
-    withPointers(inputs + [outputGradient]) { pointers in
-      let inputs = Array(pointers.dropLast())
+    withPointers(inputs + [outputGradient, weights]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
       return added(weightCount) {
         if let pool {
-          Convolution.addWeightGradient(
-            shape, inputs: inputs, outputGradient: pointers[inputs.count], gradient: $0, pool: pool)
+          Convolution.backward(
+            shape, inputs: inputs, weights: weights, outputGradient: gradient, inputGradients: inputs.map { _ in nil },
+            weightGradient: $0, biasGradient: nil, pool: pool)
         } else {
           ReferenceConvolution.addWeightGradient(
-            shape, inputs: inputs, outputGradient: pointers[inputs.count], gradient: $0)
+            shape, inputs: inputs, outputGradient: gradient, gradient: $0)
         }
       }
     }
   }
 
   func biasGradient(_ pool: ThreadPool?) -> [Float] {
-    withPointers([outputGradient]) { pointers in
-      added(shape.outputChannels) {
+    withPointers(inputs + [outputGradient, weights]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
+      return added(shape.outputChannels) {
         if let pool {
-          Convolution.addBiasGradient(shape, outputGradient: pointers[0], gradient: $0, pool: pool)
+          Convolution.backward(
+            shape, inputs: inputs, weights: weights, outputGradient: gradient, inputGradients: inputs.map { _ in nil },
+            weightGradient: nil, biasGradient: $0, pool: pool)
         } else {
-          ReferenceConvolution.addBiasGradient(shape, outputGradient: pointers[0], gradient: $0)
+          ReferenceConvolution.addBiasGradient(shape, outputGradient: gradient, gradient: $0)
         }
       }
     }

@@ -110,6 +110,16 @@ import Testing
     #expect(!terminal.text.contains("\u{1B}") && !terminal.text.contains("\r"))
   }
 
+  @Test(arguments: [true, false])
+  func whoWantsNoProgressSeesOtherLinesOnly(_ isInteractive: Bool) {
+    let terminal = RecordingTerminal(isInteractive: isInteractive, showsProgress: false)
+    let (bar, console) = bar(terminal)
+    bar.update(1)
+    console.print("saved a checkpoint")
+    bar.finish()
+    #expect(terminal.text == "saved a checkpoint\n")
+  }
+
   @Test func nothingToDoIsDone() {
     let terminal = RecordingTerminal(isInteractive: false)
     let (bar, _) = bar(terminal, total: 0)

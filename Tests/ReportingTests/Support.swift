@@ -5,11 +5,13 @@ import Synchronization
 /// Keeps what is written to it.
 final class RecordingTerminal: Terminal {
   let isInteractive: Bool
+  let showsProgress: Bool
   let hasColours: Bool
   private let state: Mutex<(text: String, width: Int)>
 
-  init(isInteractive: Bool = true, hasColours: Bool = false, width: Int = 80) {
+  init(isInteractive: Bool = true, showsProgress: Bool = true, hasColours: Bool = false, width: Int = 80) {
     self.isInteractive = isInteractive
+    self.showsProgress = showsProgress
     self.hasColours = hasColours
     state = Mutex(("", width))
   }

@@ -34,23 +34,15 @@ extension Tensor {
     let targets = inputs.map(\.target)
     tape.record(output) {
       [weightStorage = weights.storage, weights = weights.target, bias = bias?.target ?? .none] tape, dy in
-      let pool = tape.engine.threads
-      if let gradient = tape.gradientMemory(weights, count: weightStorage.count) {
-        Convolution.addWeightGradient(
-          shape, inputs: storages.map { UnsafePointer($0.pointer) }, outputGradient: dy.pointer,
-          gradient: gradient,
-          pool: pool)
-      }
-      if let gradient = tape.gradientMemory(bias, count: shape.outputChannels) {
-        Convolution.addBiasGradient(shape, outputGradient: dy.pointer, gradient: gradient, pool: pool)
-      }
       let gradients = zip(storages, targets).map { storage, target in
         target == .none ? nil : tape.engine.storage(storage.count)
       }
-      guard gradients.contains(where: { $0 != nil }) else { return }
-      Convolution.inputGradient(
-        shape, outputGradient: dy.pointer, weights: weightStorage.pointer,
-        inputGradients: gradients.map { $0?.pointer }, pool: pool)
+      Convolution.backward(
+        shape, inputs: storages.map { UnsafePointer($0.pointer) }, weights: weightStorage.pointer,
+        outputGradient: dy.pointer, inputGradients: gradients.map { $0?.pointer },
+        weightGradient: tape.gradientMemory(weights, count: weightStorage.count),
+        biasGradient: tape.gradientMemory(bias, count: shape.outputChannels),
+        pool: tape.engine.threads)
       for (gradient, target) in zip(gradients, targets) {
         if let gradient { tape.add(gradient, to: target) }
       }

@@ -1,0 +1,42 @@
+import Foundation
+
+/// The standard error output. What cannot be written there is lost: there is no better place to say so.
+///
+/// Under `mpirun` it counts as the terminal that mpirun writes to. Every rank of this host sees it so; who draws there
+/// is for the ranks to agree on.
+public struct StandardError: Terminal {
+  public let isInteractive: Bool
+  public let showsProgress: Bool
+  public let hasColours: Bool
+  private let device: TerminalDevice?
+  private let fallbackWidth: Int
+
+  /// Colours follow the custom of `NO_COLOR` (no-color.org), progress what ``ProgressStyle`` says.
+  public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+    let device =
+      isatty(STDERR_FILENO) == 1 ? TerminalDevice.descriptor(STDERR_FILENO) : LauncherTerminal.find()
+    self.init(environment: environment, device: device)
+  }
+
+  package init(environment: [String: String], device: TerminalDevice?) {
+    let isCapable = device != nil && environment["TERM"] != "dumb"
+    let style = ProgressStyle(environment: environment)
+    self.device = device
+    isInteractive = style.map { $0 == .bar } ?? isCapable
+    showsProgress = style != .hidden
+    hasColours = isCapable && (environment["NO_COLOR"] ?? "").isEmpty
+    fallbackWidth = environment["COLUMNS"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil } ?? 80
+  }
+
+  /// What the terminal says, or else `COLUMNS`, or else 80.
+  public var width: Int { device?.width ?? fallbackWidth }
+
+  public func write(_ text: String) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Foundation.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      if count < 0 && errno != EINTR { return }
+      rest = rest.dropFirst(max(0, count))
+    }
+  }
+}

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# Ranks on this machine.
+
+# Cores that this process may use: those it is bound to, or fewer where a container has a share of them.
+usable_cores() {
+  local cores quota=max period=1 share
+  # nproc obeys OpenMP's variables, which say something else.
+  cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+  if [[ -r /sys/fs/cgroup/cpu.max ]]; then
+    read -r quota period </sys/fs/cgroup/cpu.max
+  elif [[ -r /sys/fs/cgroup/cpu/cpu.cfs_quota_us ]]; then
+    quota=$(</sys/fs/cgroup/cpu/cpu.cfs_quota_us) period=$(</sys/fs/cgroup/cpu/cpu.cfs_period_us)
+  fi
+  if [[ $quota =~ ^[0-9]+$ ]]; then
+    share=$(((quota + period - 1) / period))
+    ((share >= cores)) || cores=$share
+  fi
+  echo "$cores"
+}
+
+# Settings of Open MPI for ranks that are all on this machine; what the caller has set stays.
+prepare_open_mpi() {
+  if ((EUID == 0)); then
+    # mpirun refuses to work for root, since a mistake could harm the system. We may be in a container, with no other
+    # user; and the ranks write to the directories named on their command lines only.
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+  fi
+  # Shared memory only: no search for networks, and no warnings about those that are not there.
+  export OMPI_MCA_pml="${OMPI_MCA_pml-ob1}" OMPI_MCA_btl="${OMPI_MCA_btl-self,vader}"
+  export OMPI_MCA_btl_base_warn_component_unused="${OMPI_MCA_btl_base_warn_component_unused-0}"
+  # Containers forbid reading another process's memory, which Open MPI would try, and warn about.
+  export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism-none}"
+}
+
+# run_ranks COUNT COMMAND...: runs it under mpirun; returns its exit status, or 130 if it was done all the same when
+# asked to stop.
+#
+# Ctrl-C must not reach mpirun: it would give the ranks a second to save their work, then kill them. So mpirun runs in
+# a process group of its own, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is
+# mpirun's to handle.
+run_ranks() {
+  local count=$1 process status signal=USR1 woken=0 asked=0
+  shift
+  prepare_open_mpi
+  set -m # a process group for each job
+  # Threads share the cores that they are given: no binding of ranks. A machine may count fewer slots than cores.
+  mpirun --quiet --oversubscribe --bind-to none -n "$count" "$@" </dev/null &
+  process=$!
+  set +m
+  trap 'woken=1 asked=1; kill -s "$signal" "$process" 2>/dev/null || true; signal=TERM' INT TERM HUP
+  while true; do
+    woken=0 status=0
+    wait "$process" || status=$?
+    # A signal ends the waiting, not mpirun.
+    ((woken)) || break
+  done
+  trap - INT TERM HUP
+  ((!asked || status)) || status=130
+  return "$status"
+}
