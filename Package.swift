@@ -113,6 +113,13 @@ let package = Package(
       name: "ModelsTests", dependencies: ["Models", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion", "NumericsTestSupport"], swiftSettings: common),
+    .executableTarget(
+      name: "DataParallelPrograms", dependencies: ["DataParallel", "MPI", "Randomness"],
+      path: "Tests/DataParallelPrograms", swiftSettings: common),
+    .testTarget(
+      name: "DataParallelTests",
+      dependencies: ["DataParallel", "DataParallelPrograms", "TestSupport", "NumericsTestSupport"],
+      swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -107,6 +107,16 @@ import Testing
     }
   }
 
+  /// The memory that an operation's tasks share is none of their own.
+  @Test func workspaceIsApartFromScratch() {
+    let pool = ThreadPool(threadCount: 1)
+    let workspace = pool.workspace(100)
+    workspace.update(repeating: 1, count: 100)
+    pool.scratch(100, worker: 0).update(repeating: 2, count: 100)
+    #expect((0..<100).allSatisfy { workspace[$0] == 1 })
+    #expect(UInt(bitPattern: pool.workspace(100_000)) % 64 == 0)
+  }
+
   /// The names of this process's threads.
   private func threadNames() throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").compactMap {

@@ -61,6 +61,7 @@ private struct Pass {
 @Suite struct AnnotatedUNetGoldenTests {
   private static let cases = [
     "two-stages-huber", "three-stages-not-square-l2", "one-stage-odd-size-l1", "self-condition-huber",
+    "larger-images-huber",
   ]
   private let bound = 1e-4
 

@@ -14,6 +14,7 @@ struct FixtureTests {
   @Test(arguments: [
     ("two-stages-huber", [2, 1, 8, 8], 1), ("three-stages-not-square-l2", [1, 3, 8, 12], 3),
     ("one-stage-odd-size-l1", [3, 2, 5, 7], 2), ("self-condition-huber", [2, 1, 8, 8], 2),
+    ("larger-images-huber", [4, 3, 22, 26], 3),
   ])
   func annotatedUNetCase(name: String, imageShape: [Int], predictionChannels: Int) throws {
     let file = try Self.open("annotated-unet/\(name)")

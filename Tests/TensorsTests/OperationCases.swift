@@ -61,6 +61,12 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
     .init("convolution 2x2 of two, stride 2", [[1, 4, 6, 1], [1, 4, 6, 3], [4, 4, 3], [3]]) {
       .convolution([$0[0], $0[1]], weights: $0[2], bias: $0[3], kernel: 2, stride: 2)
     },
+    .init("convolution 3x3 of larger images", [[2, 15, 16, 8], [9, 8, 12], [12]]) {
+      .convolution([$0[0]], weights: $0[1], bias: $0[2], kernel: 3, padding: 1)
+    },
+    .init("convolution 3x3 of two larger images", [[3, 14, 13, 8], [3, 14, 13, 12], [9, 20, 8], [8]]) {
+      .convolution([$0[0], $0[1]], weights: $0[2], bias: $0[3], kernel: 3, padding: 1)
+    },
     .init("standardized convolution", [[1, 4, 4, 3], [9, 3, 5], [5]]) {
       .convolution([$0[0]], weights: $0[1].standardized(), bias: $0[2], kernel: 3, padding: 1)
     },

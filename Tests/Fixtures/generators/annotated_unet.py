@@ -232,6 +232,14 @@ CASES = [
         (2, 8, 8),
         [40, 999],
     ),
+    # Images large enough for the fast algorithms, sides that their tiles do not divide.
+    (
+        "larger-images-huber",
+        {"dim": 8, "dim_mults": [1, 2], "channels": 3, "groups": 4},
+        "huber",
+        (4, 22, 26),
+        [5, 250, 120, 0],
+    ),
 ]
 
 

@@ -1,0 +1,56 @@
+import DataParallel
+import Testing
+
+@Suite struct SliceShareTests {
+  @Test(arguments: [(128, 8), (24, 24), (96, 12), (1, 1)]) func sharesCoverTheBatch(
+    batchSize: Int, slices: Int
+  ) throws {
+    for worldSize in 1...slices where slices % worldSize == 0 {
+      let shares = try (0..<worldSize).map {
+        try SliceShare(batchSize: batchSize, slices: slices, rank: $0, worldSize: worldSize)
+      }
+      #expect(shares.flatMap { Array($0.own) } == Array(0..<slices))
+      #expect(shares.flatMap { Array($0.ownSamples) } == Array(0..<batchSize))
+      for share in shares {
+        #expect(share.sliceSize == batchSize / slices)
+        #expect(share.own.flatMap { Array(share.samples(of: $0)) } == Array(share.ownSamples))
+        #expect(share.own.allSatisfy { share.samples(of: $0).count == share.sliceSize })
+        #expect(share.isExact == [1, 2, 4, 8, 16, 32].contains(worldSize))
+      }
+    }
+  }
+
+  /// A slice's samples are the same on whichever rank it is computed.
+  @Test func slicesDoNotDependOnTheWorld() throws {
+    let one = try SliceShare(batchSize: 48, slices: 12, rank: 0, worldSize: 1)
+    for worldSize in [2, 3, 4, 6, 12] {
+      for rank in 0..<worldSize {
+        let share = try SliceShare(batchSize: 48, slices: 12, rank: rank, worldSize: worldSize)
+        #expect(share.own.allSatisfy { share.samples(of: $0) == one.samples(of: $0) })
+      }
+    }
+  }
+
+  @Test func errorsSayWhatWouldDo() throws {
+    let batch = try #require(throws: SliceError.self) {
+      try SliceShare(batchSize: 130, slices: 8, rank: 0, worldSize: 1)
+    }
+    #expect(batch == .batch(batchSize: 130, slices: 8))
+    #expect(
+      batch.description
+        == "training.batch_size: 130 images cannot be cut into 8 equal slices (training.slices); batch sizes near it "
+        + "that can: 128, 136")
+    let small = try #require(throws: SliceError.self) {
+      try SliceShare(batchSize: 3, slices: 8, rank: 0, worldSize: 1)
+    }
+    #expect(small.description.hasSuffix("that can: 8"))
+    let world = try #require(throws: SliceError.self) {
+      try SliceShare(batchSize: 120, slices: 12, rank: 0, worldSize: 5)
+    }
+    #expect(world == .worldSize(5, slices: 12))
+    #expect(
+      world.description
+        == "12 slices (training.slices) cannot be dealt evenly to 5 ranks; world sizes that would do: 1, 2, 3, 4, 6, "
+        + "12; or set training.slices to a multiple of 5")
+  }
+}
