@@ -97,6 +97,16 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
+
+    // Tests of the numeric modules.
+    .target(
+      name: "NumericsTestSupport", dependencies: ["Kernels", "Randomness"], path: "Tests/NumericsTestSupport",
+      swiftSettings: common),
+    .testTarget(name: "RandomnessTests", dependencies: ["Randomness"], swiftSettings: common),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Kernels", "Safetensors", "NumericsTestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )

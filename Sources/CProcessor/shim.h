@@ -5,6 +5,7 @@
 #endif
 #include <sched.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 
 /// Tells the processor that this is a spinning wait: `__builtin_ia32_pause` is a builtin.
 static inline void oboro_spin_pause(void) {
@@ -14,6 +15,9 @@ static inline void oboro_spin_pause(void) {
   __asm__ volatile("yield");
 #endif
 }
+
+/// Names the calling thread for the system's tools, in at most 15 characters: `prctl` is variadic.
+static inline void oboro_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 /// The cores that this process may run on, or 0 if the system does not tell: `CPU_COUNT` is a macro.
 static inline int oboro_bound_cores(void) {

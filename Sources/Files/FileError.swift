@@ -14,6 +14,14 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     self.code = code
   }
 
+  /// What Foundation threw for `operation`, as the system's error beneath it.
+  public init(_ operation: String, _ path: String, cause: any Error) {
+    let error = cause as NSError
+    let beneath =
+      error.userInfo[NSUnderlyingErrorKey].flatMap { $0 as? any Error }.map { $0 as NSError } ?? error
+    self.init(operation, path, code: beneath.domain == NSPOSIXErrorDomain ? Int32(beneath.code) : EIO)
+  }
+
   /// The system's words for the error number.
   public var reason: String { String(cString: strerror(code)) }
 

@@ -9,6 +9,15 @@ public enum WholeFile {
     try FileDescriptor(path, O_RDONLY).readToEnd()
   }
 
+  /// The bytes of the file at `path`, by number.
+  ///
+  /// - Throws: ``FileError``.
+  public static func size(_ path: String) throws -> Int {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw FileError("read the size of", path, code: errno) }
+    return Int(status.st_size)
+  }
+
   /// Puts a file with `bytes` at `path`, in the place of what was there: a crash at any moment leaves the old file or
   /// the new one, never a part of either.
   ///

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What went wrong in an HDF5 file, and where.
 public struct HDF5Error: Error, Sendable {
   public enum Problem: Sendable {
@@ -27,11 +29,23 @@ public struct HDF5Error: Error, Sendable {
   }
 }
 
+extension HDF5Error {
+  /// The `errno` of the system call that was at the bottom of it, such as `ENOSPC`, as far as the library tells.
+  public var systemErrorNumber: Int32? {
+    guard case .library(_, let stack) = problem else { return nil }
+    return stack.lazy.compactMap { $0.message.firstMatch(of: /errno = (\d+)/).flatMap { Int32($0.1) } }.first
+  }
+}
+
 extension HDF5Error: CustomStringConvertible {
   public var description: String {
     let place = object.map { "\(file), \($0)" } ?? file
     switch problem {
     case .library(let function, let stack):
+      // The system's words say more than the library's account of how they went up its calls.
+      if let code = systemErrorNumber, code != EAGAIN, code != EWOULDBLOCK {
+        return "\(place): \(function) failed: \(String(cString: strerror(code)))"
+      }
       guard let cause = stack.last else { return "\(place): \(function) failed and left no explanation" }
       let calls = stack.map { "\($0.function): \($0.message)" }.joined(separator: " > ")
       let advice = cause.message.contains("lock file") ? "; \(Self.lockingAdvice)" : ""

@@ -38,7 +38,8 @@ public struct GroupNormalization: Sendable {
 
   public func forward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
-    scaleShift: UnsafePointer<Float>?, output: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<Float>,
+    scaleShift: UnsafePointer<Float>?, output: UnsafeMutablePointer<Float>,
+    statistics: UnsafeMutablePointer<Float>,
     pool: ThreadPool
   ) {
     pool.parallel(batch) { image, worker in
@@ -54,7 +55,7 @@ public struct GroupNormalization: Sendable {
     }
   }
 
-  /// Writes dx, and dScaleShift where there is one; adds the gradients of gamma and beta.
+  /// Writes dx, and dScaleShift where there is one; adds the gradients of gamma and beta, unless they are nil.
   ///
   /// With u = a x + b the activation's input and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over the pixels of a
   /// channel give everything but dx, and with w = gamma (1 + scale), over the n values of a group,
@@ -63,7 +64,7 @@ public struct GroupNormalization: Sendable {
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
     scaleShift: UnsafePointer<Float>?, statistics: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, scaleShiftGradient: UnsafeMutablePointer<Float>?,
-    gammaGradient: UnsafeMutablePointer<Float>, betaGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    gammaGradient: UnsafeMutablePointer<Float>?, betaGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     // For each image the gradients of gamma and beta, added up in the images' order afterwards.
     let partial = FloatMemory.allocate(batch * 2 * channels)
@@ -99,8 +100,8 @@ public struct GroupNormalization: Sendable {
     }
     for image in 0..<batch {
       let gammaPart = partial.baseAddress! + image * 2 * channels
-      Reduction.add(gammaPart, to: gammaGradient, count: channels)
-      Reduction.add(gammaPart + channels, to: betaGradient, count: channels)
+      if let gammaGradient { Reduction.add(gammaPart, to: gammaGradient, count: channels) }
+      if let betaGradient { Reduction.add(gammaPart + channels, to: betaGradient, count: channels) }
     }
   }
 
@@ -141,7 +142,8 @@ public struct GroupNormalization: Sendable {
 
   /// Prepares, for each place of the period, u = a x + b and x^ = (x - mean) inverse.
   private func fillTables(
-    _ tables: Tables, _ statistics: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>,
+    _ tables: Tables, _ statistics: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>,
+    _ beta: UnsafePointer<Float>,
     _ scaleShift: UnsafePointer<Float>?
   ) {
     for c in 0..<channels {
@@ -162,7 +164,8 @@ public struct GroupNormalization: Sendable {
   /// y = act(a x + b).
   @inline(__always)
   private func transform(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ tables: Tables, _ activate: (Vector) -> Vector
+    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ tables: Tables,
+    _ activate: (Vector) -> Vector
   ) {
     let (a, b) = (tables.aExpanded, tables.bExpanded)
     period.forEach(imageSize) { index, place in
@@ -206,7 +209,8 @@ public struct GroupNormalization: Sendable {
 
   /// Turns g in `target` into dx = p g + q x + r, whose p, q and r are the same for all pixels of a channel.
   private func finishInputGradient(
-    _ x: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ tables: Tables, _ gamma: UnsafePointer<Float>,
+    _ x: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ tables: Tables,
+    _ gamma: UnsafePointer<Float>,
     _ scales: UnsafePointer<Float>?
   ) {
     let count = Float(pixels * channelsPerGroup)
@@ -260,8 +264,8 @@ public struct GroupNormalization: Sendable {
   /// One worker's tables: of C floats, and of a period's length.
   private struct Tables {
     let mean, inverse, a, b, sum, secondSum: UnsafeMutablePointer<Float>
-    let meanExpanded, inverseExpanded, aExpanded, bExpanded, accumulator, secondAccumulator:
-      UnsafeMutablePointer<Float>
+    let meanExpanded, inverseExpanded, aExpanded, bExpanded, accumulator,
+      secondAccumulator: UnsafeMutablePointer<Float>
 
     static func size(_ norm: GroupNormalization) -> Int { 6 * (norm.channels + norm.period.length) }
 

@@ -50,22 +50,24 @@ public struct SelfAttention: Sendable {
       let qkv = pool.scratch(n * 4 * hidden + core.scratchCount, worker: worker)
       let attended = qkv + n * 3 * hidden
       MatrixProduct.compute(
-        Matrix(x + image * n * c, rows: n, columns: c), Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
+        Matrix(x + image * n * c, rows: n, columns: c), Matrix(qkvWeights, rows: c, columns: 3 * hidden),
+        into: qkv)
       core.forward(qkv, attended, scratch: attended + n * hidden)
       let target = output + image * n * c
       for token in 0..<n { (target + token * c).update(from: bias, count: c) }
       MatrixProduct.compute(
-        Matrix(attended, rows: n, columns: hidden), Matrix(outputWeights, rows: hidden, columns: c), into: target,
+        Matrix(attended, rows: n, columns: hidden), Matrix(outputWeights, rows: hidden, columns: c),
+        into: target,
         accumulating: true)
     }
   }
 
-  /// Writes dx; adds the gradients of the weights and of the bias.
+  /// Writes dx; adds the gradients of the weights and of the bias, unless they are nil.
   public func backward(
     _ x: UnsafePointer<Float>, qkvWeights: UnsafePointer<Float>, outputWeights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
-    qkvGradient: UnsafeMutablePointer<Float>, outputWeightGradient: UnsafeMutablePointer<Float>,
-    biasGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    qkvGradient: UnsafeMutablePointer<Float>?, outputWeightGradient: UnsafeMutablePointer<Float>?,
+    biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     let (n, c, hidden) = (tokens, channels, hiddenWidth)
     let core = core
@@ -74,9 +76,7 @@ public struct SelfAttention: Sendable {
     // Weights' gradients are summed over fixed pieces of the batch; the pieces are added in their order.
     let imagesPerPiece = (batch + 7) / 8
     let pieces = (batch + imagesPerPiece - 1) / imagesPerPiece
-    let partial = FloatMemory.allocate(pieces * (qkvCount + outputCount))
-    defer { partial.deallocate() }
-    let qkvPartial = partial.baseAddress!
+    let qkvPartial = pool.workspace(pieces * (qkvCount + outputCount))
     let outputPartial = qkvPartial + pieces * qkvCount
 
     pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
@@ -92,22 +92,33 @@ public struct SelfAttention: Sendable {
         let dy = Matrix(outputGradient + image * n * c, rows: n, columns: c)
         MatrixProduct.compute(source, Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
         core.forward(qkv, attended, scratch: scratch)
-        MatrixProduct.compute(dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
         MatrixProduct.compute(
-          Matrix(attended, rows: n, columns: hidden).transposed, dy, into: outputPartial + piece * outputCount,
+          dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
+        MatrixProduct.compute(
+          Matrix(attended, rows: n, columns: hidden).transposed, dy,
+          into: outputPartial + piece * outputCount,
           accumulating: isLater)
         core.backward(
-          qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients, scratch: scratch)
+          qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients,
+          scratch: scratch)
         let gradient = Matrix(qkvGradients, rows: n, columns: 3 * hidden)
         MatrixProduct.compute(
           source.transposed, gradient, into: qkvPartial + piece * qkvCount, accumulating: isLater)
         MatrixProduct.compute(
-          gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed, into: inputGradient + image * n * c)
+          gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed,
+          into: inputGradient + image * n * c)
       }
     }
-    Reduction.addPieces(qkvPartial, pieces: pieces, count: qkvCount, to: qkvGradient, pool: pool)
-    Reduction.addPieces(outputPartial, pieces: pieces, count: outputCount, to: outputWeightGradient, pool: pool)
-    Reduction.addColumnSums(outputGradient, rows: batch * n, columns: c, to: biasGradient, pool: pool)
+    if let qkvGradient {
+      Reduction.addPieces(qkvPartial, pieces: pieces, count: qkvCount, to: qkvGradient, pool: pool)
+    }
+    if let outputWeightGradient {
+      Reduction.addPieces(
+        outputPartial, pieces: pieces, count: outputCount, to: outputWeightGradient, pool: pool)
+    }
+    if let biasGradient {
+      Reduction.addColumnSums(outputGradient, rows: batch * n, columns: c, to: biasGradient, pool: pool)
+    }
   }
 }
 
@@ -119,7 +130,9 @@ protocol AttentionCore: Sendable {
   var scratchCount: Int { get }
 
   /// May change `qkv` into what `backward` wants to find there.
-  func forward(_ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>)
+  func forward(
+    _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>)
 
   /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may change them and `attendedGradient`.
   func backward(

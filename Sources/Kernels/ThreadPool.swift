@@ -15,6 +15,7 @@ public final class ThreadPool {
   public let threadCount: Int
 
   private let crew: Crew
+  private let shared = Scratch()
 
   /// The cores that this process is bound to: what `threadCount` is when nobody says otherwise.
   public static var availableCores: Int {
@@ -30,9 +31,11 @@ public final class ThreadPool {
     let crew = Crew(threadCount: threadCount)
     self.crew = crew
     for worker in 1..<max(threadCount, 1) {
-      let thread = Thread { crew.work(as: worker) }
-      thread.name = "oboro-worker-\(worker)"
-      thread.start()
+      Thread.detachNewThread {
+        // Foundation keeps a thread's name to itself until it runs; the system's holds 15 characters.
+        oboro_name_thread("oboro-\(worker)")
+        crew.work(as: worker)
+      }
     }
   }
 
@@ -58,6 +61,10 @@ public final class ThreadPool {
   public func scratch(_ count: Int, worker: Int) -> UnsafeMutablePointer<Float> {
     crew.scratch[worker].floats(count)
   }
+
+  /// Memory for `count` floats that the tasks of one operation share, 64-byte aligned; not cleared. The next call
+  /// gives the same memory again, so an operation asks once, before its loops.
+  public func workspace(_ count: Int) -> UnsafeMutablePointer<Float> { shared.floats(count) }
 }
 
 /// What the threads of a pool share.

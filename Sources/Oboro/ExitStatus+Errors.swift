@@ -1,6 +1,7 @@
 import DataParallel
 import Datasets
 import Files
+import Foundation
 import HDF5
 import MPI
 import Models
@@ -24,7 +25,13 @@ extension SliceError: ExitStatusProviding {
 }
 
 extension RunDirectoryError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { .usage }
+  package var exitStatus: ExitStatus {
+    switch self {
+    case .notARun, .otherConfiguration: .usage
+    // Not the call is wrong, but the moment.
+    case .inUse: .inputOutput
+    }
+  }
 }
 
 extension ReplicaError: ExitStatusProviding {
@@ -33,6 +40,10 @@ extension ReplicaError: ExitStatusProviding {
 
 extension CheckpointError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .badData }
+}
+
+extension CheckpointSavingError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .inputOutput }
 }
 
 extension InspectionError: ExitStatusProviding {
@@ -56,8 +67,9 @@ extension MetricsError: ExitStatusProviding {
 }
 
 extension HDF5Error: ExitStatusProviding {
-  /// What cannot be written is the system's fault; what cannot be read is the file's.
+  /// What the system refuses, and what cannot be written, is the system's fault; what cannot be read is the file's.
   package var exitStatus: ExitStatus {
+    if let code = systemErrorNumber, code != ENOENT { return .inputOutput }
     guard case .library(let function, _) = problem else { return .badData }
     return ["create", "write", "flush", "close"].contains { function.lowercased().contains($0) }
       ? .inputOutput : .badData

@@ -20,12 +20,15 @@ package struct OboroCommand: ParsableCommand {
   /// Runs the command of the process's arguments and ends the process with the exit status of its outcome.
   package static func main() {
     Processor.restartWithBetterBLASKernels()
+    // A file that grows beyond the process's limit is an error of writing, like a full disk: not a reason to die.
+    signal(SIGXFSZ, SIG_IGN)
+    let launch = Launch(environment: ProcessInfo.processInfo.environment)
     do {
       if let feature = Processor.missingFeature { throw ProcessorError(missingFeature: feature) }
       var command = try parseAsRoot()
-      try command.run()
+      if launch.isFirst || command is any ParallelCommand { try command.run() }
     } catch {
-      Outcome(of: error, launch: Launch(environment: ProcessInfo.processInfo.environment)).exitProcess()
+      Outcome(of: error, launch: launch).exitProcess()
     }
   }
 }
@@ -40,3 +43,6 @@ struct ProcessorError: Error, CustomStringConvertible, ExitStatusProviding {
   }
   var exitStatus: ExitStatus { .failure }
 }
+
+/// A command whose work the ranks of a launcher share. Any other is done by the first rank alone.
+protocol ParallelCommand: ParsableCommand {}

@@ -7,6 +7,8 @@ package struct Outcome: Equatable {
   package let exitStatus: Int32
   package let standardOutput: String
   package let standardError: String
+  /// Whether another rank prints, and needs the time to: a launcher ends all processes when the first one fails.
+  package let isSilent: Bool
 
   /// Of a wrong command line or configuration, which all ranks share, rank 0 alone speaks. Any other error is printed
   /// by the rank that has it.
@@ -18,6 +20,7 @@ package struct Outcome: Equatable {
     let name = launch.isFirst ? "oboro: " : "oboro: rank \(launch.rank ?? 0): "
 
     exitStatus = status
+    isSilent = !printed.isEmpty && !isPrinted
     standardOutput = isPrinted && status == ExitStatus.done.rawValue ? printed + "\n" : ""
     standardError = isPrinted && status != ExitStatus.done.rawValue ? name + printed + "\n" : ""
   }
@@ -27,6 +30,7 @@ package struct Outcome: Equatable {
     // `exit` flushes what `print` has buffered.
     print(standardOutput, terminator: "")
     StandardError().write(standardError)
+    if isSilent { Thread.sleep(forTimeInterval: 1) }
     exit(exitStatus)
   }
 

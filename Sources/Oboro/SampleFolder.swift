@@ -8,7 +8,7 @@ struct SampleFolder {
   private static let gridName = "grid.png"
   private static let animationName = "denoising.gif"
 
-  /// Makes the folder, or checks that it holds nothing but an earlier call's pictures, which it removes.
+  /// Makes the folder, or checks that it holds nothing but an earlier call's pictures.
   ///
   /// - Throws: `SampleFolderError`, `FileError`.
   init(_ path: String) throws {
@@ -17,14 +17,30 @@ struct SampleFolder {
     do {
       try files.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw FileError("create", path, code: errno == 0 ? EEXIST : errno)
+      throw FileError("create the directory", path, cause: error)
     }
-    let present = (try? files.contentsOfDirectory(atPath: path)) ?? []
-    if let stranger = present.sorted().first(where: { !Self.isOurs($0) }) {
+    if let stranger = try contents().sorted().first(where: { !Self.isOurs($0) }) {
       throw SampleFolderError(path: path, stranger: stranger)
     }
     guard access(path, W_OK) == 0 else { throw FileError("write to", path, code: errno) }
-    for name in present { try? files.removeItem(atPath: "\(path)/\(name)") }
+  }
+
+  /// Removes the pictures of an earlier call.
+  ///
+  /// - Throws: `FileError`.
+  func clear() throws {
+    for name in try contents() where unlink("\(path)/\(name)") != 0 {
+      throw FileError("remove", "\(path)/\(name)", code: errno)
+    }
+  }
+
+  /// What a user sees there.
+  private func contents() throws -> [String] {
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: path).filter { !$0.hasPrefix(".") }
+    } catch {
+      throw FileError("list", path, cause: error)
+    }
   }
 
   var grid: String { "\(path)/\(Self.gridName)" }
@@ -33,7 +49,7 @@ struct SampleFolder {
 
   private static func isOurs(_ name: String) -> Bool {
     name == gridName || name == animationName
-      || name.hasSuffix(".png") && name.dropLast(4).allSatisfy { $0.isASCII && $0.isNumber }
+      || name.hasSuffix(".png") && name.count > 4 && name.dropLast(4).allSatisfy { $0.isASCII && $0.isNumber }
   }
 }
 

@@ -6,7 +6,7 @@ import Reporting
 import Training
 
 /// `oboro train`: trains, or takes up a run where it stopped.
-struct Train: ParsableCommand {
+struct Train: ParallelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a model, on one process or on all ranks of mpirun.",
     discussion: """

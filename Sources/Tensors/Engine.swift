@@ -12,4 +12,7 @@ public final class Engine {
 
   /// Memory of `count` floats, not cleared.
   public func storage(_ count: Int) -> Storage { buffers.take(count) }
+
+  /// Tensors' buffers in use, and kept for later: what tests watch.
+  package var bufferCounts: (inUse: Int, free: Int) { (buffers.inUse, buffers.freeCount) }
 }

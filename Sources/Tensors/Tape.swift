@@ -46,7 +46,8 @@ public final class Tape {
   /// The values of a parameter.
   public func callAsFunction(_ parameter: Parameter) -> Tensor {
     precondition(
-      parameter.offset + parameter.count <= weights.count, "\(parameter.name) lies outside of \(weights.count) weights")
+      parameter.offset + parameter.count <= weights.count,
+      "\(parameter.name) lies outside of \(weights.count) weights")
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
@@ -70,9 +71,11 @@ public final class Tape {
 
   /// The result of an operation on `inputs`: it needs a gradient if one of them does.
   func result(_ shape: [Int], of inputs: [Tensor]) -> Tensor {
+    precondition(inputs.allSatisfy { $0.tape === self }, "an operation on tensors of several tapes")
     let needed = isRecording && inputs.contains { $0.needsGradient }
     return Tensor(
-      shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: needed ? newSlot() : .none)
+      shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self,
+      target: needed ? newSlot() : .none)
   }
 
   /// Leaves `step`, which gets the gradient of `output` when the way back comes by.
@@ -102,15 +105,15 @@ public final class Tape {
         stored.pointer, gradient.pointer, output: sum.pointer, count: stored.count, pool: engine.threads)
       slots[index] = sum
     case .parameter:
-      let sum = gradientMemory(target, count: gradient.count)
+      guard let sum = gradientMemory(target, count: gradient.count) else { return }
       Elementwise.add(sum, gradient.pointer, output: sum, count: gradient.count, pool: engine.threads)
     }
   }
 
-  /// Memory for an operation that adds to the gradient of `target` itself, which must need one.
-  func gradientMemory(_ target: GradientTarget, count: Int) -> UnsafeMutablePointer<Float> {
+  /// Memory for an operation that adds to the gradient of `target` itself; nil if `target` needs none.
+  func gradientMemory(_ target: GradientTarget, count: Int) -> UnsafeMutablePointer<Float>? {
     switch target {
-    case .none: preconditionFailure("a gradient for an input that needs none")
+    case .none: return nil
     case .parameter(let offset):
       guard let gradients else { preconditionFailure("the tape does not record") }
       return gradients.pointer + offset

@@ -1,4 +1,5 @@
 import Diffusion
+import MPI
 import Models
 import Pictures
 import Tensors
@@ -26,6 +27,9 @@ public struct ImageSampling {
     self.engine = engine
   }
 
+  /// Model evaluations for each image.
+  public var steps: Int { sampler.steps }
+
   /// Images number `samples`, one after the other [n, H, W, C].
   ///
   /// - Parameter onStep: called with how many of `samples.count * sampler.steps` steps are done, and with the images
@@ -47,6 +51,23 @@ public struct ImageSampling {
       start = pass.upperBound
     }
     return images
+  }
+
+  /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
+  ///
+  /// - Parameter onStep: called as that of `images(_:onStep:)`, for this rank's part.
+  /// - Throws: `MPIError`.
+  public func images(
+    count: Int, on communicator: Communicator,
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void = { _, _, _ in }
+  ) throws -> [Float]? {
+    let own = Self.part(of: count, rank: communicator.rank, worldSize: communicator.size)
+    return try communicator.gather(images(own, onStep: onStep), root: 0).map { $0.flatMap { $0 } }
+  }
+
+  /// The numbers of the images that a rank draws.
+  public static func part(of count: Int, rank: Int, worldSize: Int) -> Range<Int> {
+    count * rank / worldSize..<count * (rank + 1) / worldSize
   }
 
   /// Each image of `images` [n, H, W, C] as a picture.

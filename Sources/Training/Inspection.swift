@@ -21,9 +21,7 @@ public enum Inspection {
     if isFolder.boolValue {
       if holds(DatasetManifest.fileName) { return try dataset(path) }
       if holds(CheckpointManifest.fileName) { return try checkpoint(path) }
-      if holds(URL(fileURLWithPath: RunDirectory("").configuration).lastPathComponent) {
-        return try run(path)
-      }
+      if holds(RunDirectory.configurationName) { return try run(path) }
       throw InspectionError.unknown(path)
     }
     if path.hasSuffix(".h5") { return try hdf5(path) }
@@ -75,9 +73,10 @@ public enum Inspection {
   private static func run(_ path: String) throws -> SettingsNode {
     let directory = RunDirectory(path)
     let store = CheckpointStore(directory: directory.checkpoints)
+    var saved = 0
     let checkpoints = try store.steps().map { step -> SettingsNode in
       do {
-        _ = try Checkpoint(opening: store.path(step))
+        saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
         return ["step": SettingsNode(step), "state": "good"]
       } catch let error as CheckpointError {
         return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
@@ -88,7 +87,8 @@ public enum Inspection {
     let node = try SettingsNode(contentsOfFile: directory.configuration)
     return [
       "kind": "run",
-      "step": SettingsNode(last?.step ?? 0),
+      // Not every step has its line of metrics.
+      "step": SettingsNode(max(last?.step ?? 0, saved)),
       "steps": node["training.steps"] ?? nil,
       "loss": last.map { SettingsNode(Double($0.loss)) } ?? nil,
       "images_per_second": last.map { SettingsNode($0.imagesPerSecond) } ?? nil,

@@ -8,46 +8,55 @@ public struct RunDirectory: Sendable {
 
   public init(_ path: String) { self.path = path }
 
-  public var configuration: String { "\(path)/config.yaml" }
+  public static let configurationName = "config.yaml"
+
+  public var configuration: String { "\(path)/\(Self.configurationName)" }
   public var metrics: String { "\(path)/metrics.jsonl" }
   public var log: String { "\(path)/log.txt" }
   public var checkpoints: String { "\(path)/checkpoints" }
   public func samples(step: Int) -> String { "\(path)/samples/\(CheckpointStore.name(step: step)).png" }
 
-  /// Makes the directory for a new run, or checks that it holds a run of the same configuration.
+  /// Makes the directory for a new run, or checks that it holds a run of the same configuration, and takes it for this
+  /// process. A configuration that differs stays as it is, for `replaceConfiguration`.
   ///
-  /// - Parameter allowsChanges: whether a configuration that differs replaces the one that is there.
+  /// - Parameter allowsChanges: whether a configuration that differs is no error.
   /// - Throws: `RunDirectoryError`, `FileError`, `SettingsError`.
-  /// - Returns: what differs from the run before.
+  /// - Returns: what differs from the run before; and the lock, to be held while the run goes on.
   public func prepare(_ configuration: TrainingConfiguration, allowsChanges: Bool) throws
-    -> [SettingsDifference]
+    -> (differences: [SettingsDifference], lock: FolderLock)
   {
     let files = FileManager.default
-    let present = files.fileExists(atPath: path) ? try contents() : []
+    let isRun = files.fileExists(atPath: self.configuration)
     var differences: [SettingsDifference] = []
-    if files.fileExists(atPath: self.configuration) {
+    if isRun {
       let before = try SettingsNode(contentsOfFile: self.configuration)
       differences = SettingsNode.differences(before, configuration.resolved)
       guard differences.isEmpty || allowsChanges else {
         throw RunDirectoryError.otherConfiguration(path, differences)
       }
-    } else if let stranger = present.first {
+    } else if files.fileExists(atPath: path), let stranger = try contents().first {
       throw RunDirectoryError.notARun(path, holding: stranger)
     }
-    for folder in [path, checkpoints, "\(path)/samples"] {
-      guard !files.fileExists(atPath: folder) else { continue }
-      try make(folder)
-    }
+    for folder in [path, checkpoints, "\(path)/samples"] { try make(folder) }
     guard access(path, W_OK) == 0 else { throw FileError("write to", path, code: errno) }
-    try WholeFile.write(Data(configuration.commentedYAML.utf8), to: self.configuration)
-    return differences
+    guard let lock = try FolderLock(path) else { throw RunDirectoryError.inUse(path) }
+    if !isRun { try replaceConfiguration(configuration) }
+    return (differences, lock)
   }
 
+  /// Makes `configuration` that of the run.
+  ///
+  /// - Throws: `FileError`.
+  public func replaceConfiguration(_ configuration: TrainingConfiguration) throws {
+    try WholeFile.write(Data(configuration.commentedYAML.utf8), to: self.configuration)
+  }
+
+  /// What a user sees there.
   private func contents() throws -> [String] {
     do {
       return try FileManager.default.contentsOfDirectory(atPath: path).filter { !$0.hasPrefix(".") }.sorted()
     } catch {
-      throw FileError("list", path, code: errno == 0 ? ENOTDIR : errno)
+      throw FileError("list", path, cause: error)
     }
   }
 
@@ -55,7 +64,7 @@ public struct RunDirectory: Sendable {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw FileError("create", folder, code: errno == 0 ? EIO : errno)
+      throw FileError("create the directory", folder, cause: error)
     }
   }
 }
@@ -64,6 +73,7 @@ public struct RunDirectory: Sendable {
 public enum RunDirectoryError: Error, CustomStringConvertible, Equatable {
   case notARun(String, holding: String)
   case otherConfiguration(String, [SettingsDifference])
+  case inUse(String)
 
   public var description: String {
     switch self {
@@ -73,6 +83,8 @@ public enum RunDirectoryError: Error, CustomStringConvertible, Equatable {
       "the run in \(path) has another configuration:\n"
         + differences.map { "  \($0)" }.joined(separator: "\n")
         + "\nuse its configuration, another --output, or --allow-changes"
+    case .inUse(let path):
+      "another process is training in \(path): wait until it ends, or name another --output"
     }
   }
 }

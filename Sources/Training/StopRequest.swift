@@ -55,7 +55,8 @@ public final class StopRequest: Sendable {
     }
     if isSecond {
       signal(number, SIG_DFL)
-      raise(number)
+      // Not `raise`, which is for the calling thread: this queue's threads hold signals back.
+      kill(getpid(), number)
     }
   }
 }

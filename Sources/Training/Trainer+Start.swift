@@ -45,30 +45,40 @@ extension Trainer {
         batchSize: configuration.training.batchSize, slices: configuration.training.slices, rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
-      try configuration.model.check(height: dataset.height, width: dataset.width, channels: dataset.channels)
+      do {
+        try configuration.model.check(
+          height: dataset.height, width: dataset.width, channels: dataset.channels)
+      } catch {
+        throw ModelError("\(dataset.directory): \(error)")
+      }
       return (configuration, dataset, share)
     }
     try Self.requireSame(configuration, dataset, communicator)
 
-    let differences = try communicator.agree {
-      rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : []
+    let prepared = try communicator.agree {
+      rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : nil
     }
     let log = try communicator.agree {
       try RunLog(path: directory.log, rank: rank, console: console).logger("train")
     }
-    for difference in differences { log.warning("configuration changed", metadata: ["key": "\(difference)"]) }
-
     let state = TrainingState(layout: configuration.model.parameters, seed: configuration.training.seed)
     try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
+    if let differences = prepared?.differences, !differences.isEmpty {
+      for difference in differences {
+        log.notice("configuration changed", metadata: ["key": "\(difference)"])
+      }
+    }
     let report = try communicator.agree {
-      rank == 0
+      // Not before: a run that cannot go on with the changes keeps its configuration.
+      if prepared?.differences.isEmpty == false { try directory.replaceConfiguration(configuration) }
+      return rank == 0
         ? try TrainingReport(
           metricsPath: directory.metrics, settings: configuration.training, startStep: state.step,
           console: console)
         : nil
     }
     log.info(
-      "\(state.step == 0 ? "training" : "going on")",
+      "\(state.step == 0 ? "training" : state.step < configuration.training.steps ? "going on" : "nothing left to do")",
       metadata: [
         "parameters": "\(state.layout.valueCount)", "images": "\(dataset.count)",
         "step": "\(state.step)", "steps": "\(configuration.training.steps)",
@@ -81,7 +91,8 @@ extension Trainer {
     }
     self.init(
       configuration: configuration, dataset: dataset, share: share, state: state, directory: directory,
-      engine: Engine(threadCount: start.threads), communicator: communicator, report: report, log: log,
+      lock: prepared?.lock, engine: Engine(threadCount: start.threads), communicator: communicator,
+      report: report, log: log,
       stopRequest: StopRequest())
   }
 
@@ -108,6 +119,7 @@ extension Trainer {
     let store = CheckpointStore(directory: directory.checkpoints)
     let found = try communicator.agree {
       guard communicator.rank == 0 else { return "" }
+      try store.removeLeftovers()
       return try store.newest { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }?
         .directory ?? ""
     }

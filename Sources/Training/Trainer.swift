@@ -28,6 +28,7 @@ public final class Trainer {
   private let engine: Engine
   private let communicator: Communicator
   private let directory: RunDirectory
+  private let lock: FolderLock?
   private let checkpoints: CheckpointStore
   private let optimizer: Optimizer
   private let gradient: FlatMemory
@@ -45,7 +46,11 @@ public final class Trainer {
     let loader = Loader(
       dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: share.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
-    defer { loader.close() }
+    // The last state of progress stays on display, also above the message of an error.
+    defer {
+      report?.finish()
+      loader.close()
+    }
     var stopReason: String?
 
     while state.step < settings.steps && stopReason == nil {
@@ -81,13 +86,14 @@ public final class Trainer {
       try report?.step(metrics)
 
       let isLast = state.step == settings.steps
-      if Self.isDue(configuration.sampling.every, at: state.step) { try writeSamples() }
+      // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
         try saveCheckpoint()
       }
+      if Self.isDue(configuration.sampling.every, at: state.step) { try writeSamples() }
     }
-    report?.finish()
-    return stopReason.map { .stopped(reason: $0) } ?? .finished
+    guard let stopReason, state.step < settings.steps else { return .finished }
+    return .stopped(reason: stopReason)
   }
 
   /// Computes the gradients of this rank's slices and leaves their sum in `gradient`; returns the slices' losses.
@@ -137,19 +143,15 @@ public final class Trainer {
 
   /// Writes a grid of samples, each rank drawing its part of the images. Collective.
   private func writeSamples() throws {
-    let count = configuration.sampling.count
-    let (rank, size) = (communicator.rank, communicator.size)
-    let own = count * rank / size..<count * (rank + 1) / size
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
       weights: state.average, imageShape: dataset.imageShape, engine: engine)
-    let images = sampling.images(own) { _, _, _ in }
-    let all = try communicator.gather(images, root: 0)
+    let images = try sampling.images(count: configuration.sampling.count, on: communicator)
     try communicator.agree {
-      guard let all else { return }
+      guard let images else { return }
       let path = directory.samples(step: state.step)
-      try ImageSampling.grid(sampling.pictures(all.flatMap { $0 })).writePNG(to: path)
+      try ImageSampling.grid(sampling.pictures(images)).writePNG(to: path)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     }
   }
@@ -172,7 +174,8 @@ public final class Trainer {
 
   init(
     configuration: TrainingConfiguration, dataset: ShardedDataset, share: SliceShare, state: TrainingState,
-    directory: RunDirectory, engine: Engine, communicator: Communicator, report: TrainingReport?, log: Logger,
+    directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
+    report: TrainingReport?, log: Logger,
     stopRequest: StopRequest
   ) {
     self.configuration = configuration
@@ -180,6 +183,7 @@ public final class Trainer {
     self.share = share
     self.state = state
     self.directory = directory
+    self.lock = lock
     self.engine = engine
     self.communicator = communicator
     self.report = report

@@ -15,7 +15,8 @@ extension Tensor {
       inputs.allSatisfy { $0.shape.count == 4 && $0.shape.dropLast() == first.shape.dropLast() },
       "inputs of a convolution differ: \(inputs.map(\.shape))")
     let shape = ConvolutionShape(
-      batch: first.shape[0], height: first.shape[1], width: first.shape[2], inputChannels: inputs.map(\.channels),
+      batch: first.shape[0], height: first.shape[1], width: first.shape[2],
+      inputChannels: inputs.map(\.channels),
       outputChannels: weights.channels, kernel: kernel, stride: stride, padding: padding)
     precondition(
       weights.shape == [kernel * kernel, shape.channels, shape.outputChannels]
@@ -23,32 +24,25 @@ extension Tensor {
       "weights \(weights.shape) and bias \(bias?.shape ?? []) for \(shape)")
     let tape = first.tape
     let output = tape.result(
-      [shape.batch, shape.outputHeight, shape.outputWidth, shape.outputChannels], of: inputs + [weights])
+      [shape.batch, shape.outputHeight, shape.outputWidth, shape.outputChannels],
+      of: inputs + [weights] + (bias.map { [$0] } ?? []))
     Convolution.forward(
       shape, inputs: inputs.map { UnsafePointer($0.pointer) }, weights: weights.pointer, bias: bias?.pointer,
       output: output.pointer, pool: first.threads)
 
     let storages = inputs.map(\.storage)
     let targets = inputs.map(\.target)
-    tape.record(output) { [weightStorage = weights.storage, weights = weights.target, bias = bias?.target] tape, dy in
-      let pool = tape.engine.threads
-      if weights != .none {
-        Convolution.addWeightGradient(
-          shape, inputs: storages.map { UnsafePointer($0.pointer) }, outputGradient: dy.pointer,
-          gradient: tape.gradientMemory(weights, count: weightStorage.count), pool: pool)
-      }
-      if let bias, bias != .none {
-        Convolution.addBiasGradient(
-          shape, outputGradient: dy.pointer, gradient: tape.gradientMemory(bias, count: shape.outputChannels),
-          pool: pool)
-      }
+    tape.record(output) {
+      [weightStorage = weights.storage, weights = weights.target, bias = bias?.target ?? .none] tape, dy in
       let gradients = zip(storages, targets).map { storage, target in
         target == .none ? nil : tape.engine.storage(storage.count)
       }
-      guard gradients.contains(where: { $0 != nil }) else { return }
-      Convolution.inputGradient(
-        shape, outputGradient: dy.pointer, weights: weightStorage.pointer,
-        inputGradients: gradients.map { $0?.pointer }, pool: pool)
+      Convolution.backward(
+        shape, inputs: storages.map { UnsafePointer($0.pointer) }, weights: weightStorage.pointer,
+        outputGradient: dy.pointer, inputGradients: gradients.map { $0?.pointer },
+        weightGradient: tape.gradientMemory(weights, count: weightStorage.count),
+        biasGradient: tape.gradientMemory(bias, count: shape.outputChannels),
+        pool: tape.engine.threads)
       for (gradient, target) in zip(gradients, targets) {
         if let gradient { tape.add(gradient, to: target) }
       }

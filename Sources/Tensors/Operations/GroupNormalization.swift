@@ -12,10 +12,11 @@ extension Tensor {
       "\(shape) with gamma \(gamma.shape), beta \(beta.shape), scale and shift \(scaleShift?.shape ?? [])")
     let norm = GroupNormalization(
       batch: b, pixels: pixels, channels: c, groups: groups, activation: activation)
-    let output = tape.result(shape, of: [self, gamma])
+    let output = tape.result(shape, of: [self, gamma, beta] + (scaleShift.map { [$0] } ?? []))
     let statistics = tape.engine.storage(b * groups * 2)
     norm.forward(
-      pointer, gamma: gamma.pointer, beta: beta.pointer, scaleShift: scaleShift?.pointer, output: output.pointer,
+      pointer, gamma: gamma.pointer, beta: beta.pointer, scaleShift: scaleShift?.pointer,
+      output: output.pointer,
       statistics: statistics.pointer, pool: threads)
 
     let scales = scaleShift.map { (storage: $0.storage, target: $0.target) }

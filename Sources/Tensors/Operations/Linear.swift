@@ -7,18 +7,23 @@ extension Tensor {
     precondition(
       shape.count == 2 && weights.shape == [1, c, k] && bias.shape == [k],
       "\(shape) times \(weights.shape) plus \(bias.shape)")
-    let output = tape.result([b, k], of: [self, weights])
+    let output = tape.result([b, k], of: [self, weights, bias])
     for row in 0..<b { (output.pointer + row * k).update(from: bias.pointer, count: k) }
     MatrixProduct.compute(
-      Matrix(pointer, rows: b, columns: c), Matrix(weights.pointer, rows: c, columns: k), into: output.pointer,
+      Matrix(pointer, rows: b, columns: c), Matrix(weights.pointer, rows: c, columns: k),
+      into: output.pointer,
       accumulating: true)
-    tape.record(output) { [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target] tape, dy in
+    tape.record(output) {
+      [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
+      tape, dy in
       let gradient = Matrix(dy.pointer, rows: b, columns: k)
       let x = Matrix(storage.pointer, rows: b, columns: c)
-      MatrixProduct.compute(
-        x.transposed, gradient, into: tape.gradientMemory(weights, count: c * k), accumulating: true)
-      Reduction.addColumnSums(
-        dy.pointer, rows: b, columns: k, to: tape.gradientMemory(bias, count: k), pool: tape.engine.threads)
+      if let sum = tape.gradientMemory(weights, count: c * k) {
+        MatrixProduct.compute(x.transposed, gradient, into: sum, accumulating: true)
+      }
+      if let sum = tape.gradientMemory(bias, count: k) {
+        Reduction.addColumnSums(dy.pointer, rows: b, columns: k, to: sum, pool: tape.engine.threads)
+      }
       guard target != .none else { return }
       let dx = tape.engine.storage(b * c)
       MatrixProduct.compute(

@@ -14,11 +14,12 @@ extension Tensor {
     let c = channels
     let hidden = heads * headWidth
     precondition(
-      qkvWeights.shape == [1, c, 3 * hidden] && outputWeights.shape == [1, hidden, c] && outputBias.shape == [c],
+      qkvWeights.shape == [1, c, 3 * hidden] && outputWeights.shape == [1, hidden, c]
+        && outputBias.shape == [c],
       "\(shape) with \(qkvWeights.shape), \(outputWeights.shape), \(outputBias.shape)")
     let attention = SelfAttention(
       kind: kind, batch: batch, tokens: pixels, channels: c, heads: heads, headWidth: headWidth)
-    let output = tape.result(shape, of: [self, qkvWeights])
+    let output = tape.result(shape, of: [self, qkvWeights, outputWeights, outputBias])
     attention.forward(
       pointer, qkvWeights: qkvWeights.pointer, outputWeights: outputWeights.pointer, bias: outputBias.pointer,
       output: output.pointer, pool: threads)

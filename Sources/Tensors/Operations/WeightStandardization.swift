@@ -8,11 +8,13 @@ extension Tensor {
     let output = tape.result(shape, of: [self])
     let statistics = tape.engine.storage(2 * k)
     WeightStandardization.forward(
-      pointer, fanIn: fanIn, outputs: k, standardized: output.pointer, statistics: statistics.pointer, pool: threads)
+      pointer, fanIn: fanIn, outputs: k, standardized: output.pointer, statistics: statistics.pointer,
+      pool: threads)
     tape.record(output) { [target, standardized = output.storage] tape, dy in
+      guard let gradient = tape.gradientMemory(target, count: fanIn * k) else { return }
       WeightStandardization.addGradient(
         standardized.pointer, statistics: statistics.pointer, standardizedGradient: dy.pointer, fanIn: fanIn,
-        outputs: k, gradient: tape.gradientMemory(target, count: fanIn * k), pool: tape.engine.threads)
+        outputs: k, gradient: gradient, pool: tape.engine.threads)
     }
     return output
   }

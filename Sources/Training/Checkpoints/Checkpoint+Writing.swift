@@ -16,15 +16,19 @@ extension Checkpoint {
 
   /// Writes a checkpoint of `state` to `directory`, which appears when it is complete and on the device, not before.
   ///
-  /// - Throws: `HDF5Error`, `FileError`; nothing is left behind then.
+  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`; nothing is left behind then.
   static func write(_ state: TrainingState, _ provenance: Provenance, to directory: String) throws {
     let url = URL(fileURLWithPath: directory)
     let parent = url.deletingLastPathComponent().path
-    let temporary = "\(parent)/.\(url.lastPathComponent).tmp"
+    let temporary = "\(parent)/.\(url.lastPathComponent)\(CheckpointStore.partial)"
     let files = FileManager.default
     do {
       try? files.removeItem(atPath: temporary)
-      try files.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      do {
+        try files.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      } catch {
+        throw FileError("create", temporary, cause: error)
+      }
       let optimizerFile = Names.optimizerFile(0, of: 1)
       try write(
         [(Names.weights, state.weights), (Names.average, state.average)], of: state.layout,
@@ -37,13 +41,15 @@ extension Checkpoint {
         datasetDigest: provenance.datasetDigest, configuration: provenance.configuration,
         files: try [Names.modelFile, optimizerFile].map { name in
           let path = "\(temporary)/\(name)"
-          let size = try files.attributesOfItem(atPath: path)[.size] as? Int ?? 0
-          return .init(name: name, bytes: size, sha256: try SHA256.digest(ofFile: path))
+          return .init(name: name, bytes: try WholeFile.size(path), sha256: try SHA256.digest(ofFile: path))
         })
       try WholeFile.write(Data(manifest.json.utf8), to: "\(temporary)/\(CheckpointManifest.fileName)")
       try WholeFile.rename(temporary, to: directory)
     } catch {
       try? files.removeItem(atPath: temporary)
+      if let code = (error as? HDF5Error)?.systemErrorNumber {
+        throw FileError("write", directory, code: code)
+      }
       throw error
     }
   }

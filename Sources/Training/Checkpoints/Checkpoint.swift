@@ -26,6 +26,9 @@ public struct Checkpoint: Sendable {
   ///
   /// - Throws: `CheckpointError` naming what is missing or was altered; `FileError`.
   public init(opening directory: String) throws {
+    guard FileManager.default.fileExists(atPath: directory) else {
+      throw CheckpointError(directory, "there is no such checkpoint or run directory")
+    }
     self.directory = directory
     manifest = try CheckpointManifest(checkpoint: directory)
     for file in manifest.files {
@@ -91,14 +94,17 @@ public struct Checkpoint: Sendable {
   private func read(
     _ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout
   ) throws {
-    let file = try HDF5.File(opening: "\(directory)/\(file)")
+    let path = "\(directory)/\(file)"
+    let file = try HDF5.File(opening: path)
     for (name, flat) in groups {
-      try Self.read(file.root.group(name), into: flat, layout: layout)
+      try Self.read(file.root.group(name), of: path, into: flat, layout: layout)
     }
     try file.close()
   }
 
-  private static func read(_ group: HDF5.Group, into flat: FlatMemory, layout: ParameterLayout) throws {
+  private static func read(
+    _ group: HDF5.Group, of file: String, into flat: FlatMemory, layout: ParameterLayout
+  ) throws {
     let found = try Set(group.children())
     let expected = Set(layout.parameters.map(\.name))
     let missing = expected.subtracting(found).sorted()
@@ -108,13 +114,14 @@ public struct Checkpoint: Sendable {
         .map {
           "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")"
         }
-      throw CheckpointError(group.path, "belongs to another model: it \(lists.joined(separator: ", and "))")
+      throw CheckpointError(
+        "\(file), \(group.path)", "belongs to another model: it \(lists.joined(separator: ", and "))")
     }
     for parameter in layout.parameters {
       let dataset = try group.dataset(parameter.name)
       guard dataset.shape == parameter.fileShape else {
         throw CheckpointError(
-          dataset.path,
+          "\(file), \(dataset.path)",
           "belongs to another model: it is \(dataset.shape), the configured model has \(parameter.fileShape)")
       }
       let elements = try dataset.read(as: Float.self)

@@ -62,19 +62,28 @@ public struct CheckpointManifest: Sendable, Equatable {
     }
     let text = String(decoding: try WholeFile.read(path), as: UTF8.self)
     do {
-      try self.init(SettingsNode(yaml: text, source: path))
+      let node = try SettingsNode(yaml: text, source: path)
+      let version = try SettingsReader(node).required(
+        Key.version, as: Int.self, in: 1..., help: "of the checkpoint's format")
+      // The version first: what follows may differ in a newer one.
+      guard version <= Self.currentVersion else {
+        throw CheckpointError(
+          directory,
+          "has format version \(version), but this program reads up to \(Self.currentVersion): use a newer Oboro"
+        )
+      }
+      try self.init(node)
     } catch let error as SettingsError {
       throw CheckpointError(directory, "has a damaged manifest: \(error)")
+    }
+    guard files.contains(where: { $0.name == Checkpoint.Names.modelFile }) else {
+      throw CheckpointError(
+        directory, "has a damaged manifest: it does not name \(Checkpoint.Names.modelFile)")
     }
   }
 
   private init(_ node: SettingsNode) throws {
     let reader = try SettingsReader(node)
-    let version = try reader.required(Key.version, as: Int.self, help: "of the checkpoint's format")
-    guard version <= Self.currentVersion else {
-      throw reader.invalid(
-        Key.version, "is \(version), this program reads up to \(Self.currentVersion): use a newer Oboro")
-    }
     step = try reader.required(Key.step, in: 0..., help: "steps done")
     images = try reader.required(Key.images, in: 0..., help: "images seen")
     imageShape = try reader.value(
@@ -86,8 +95,13 @@ public struct CheckpointManifest: Sendable, Equatable {
     }
     self.files = try files.map { node in
       let reader = try SettingsReader(node, path: Key.files)
+      let name = try reader.required(Key.fileName, as: String.self, help: "the file's name")
+      guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
+        throw reader.invalid(
+          Key.fileName, "expected the name of a file beside the manifest, found \"\(name)\"")
+      }
       return File(
-        name: try reader.required(Key.fileName, help: "the file's name"),
+        name: name,
         bytes: try reader.required(Key.fileBytes, in: 0..., help: "its size"),
         sha256: try reader.required(Key.fileDigest, help: "its digest"))
     }

@@ -10,6 +10,9 @@ public struct CheckpointStore: Sendable {
 
   private static let prefix = "step-"
   private static let latest = "latest"
+  /// Ends of the hidden names of checkpoints that are being written, and removed.
+  static let partial = ".tmp"
+  private static let discarded = ".old"
 
   public init(directory: String, keep: Int = 0) {
     self.directory = directory
@@ -27,7 +30,24 @@ public struct CheckpointStore: Sendable {
         .compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
         .sorted(by: >)
     } catch {
-      throw FileError("list", directory, code: errno)
+      throw FileError("list", directory, cause: error)
+    }
+  }
+
+  /// Removes what a crash in the middle of saving or removing a checkpoint has left.
+  ///
+  /// - Throws: `FileError`.
+  func removeLeftovers() throws {
+    let files = FileManager.default
+    for name in (try? files.contentsOfDirectory(atPath: directory)) ?? []
+    where name.hasPrefix(".\(Self.prefix)")
+      && (name.hasSuffix(Self.partial) || name.hasSuffix(Self.discarded))
+    {
+      do {
+        try files.removeItem(atPath: "\(directory)/\(name)")
+      } catch {
+        throw FileError("remove", "\(directory)/\(name)", cause: error)
+      }
     }
   }
 
@@ -46,9 +66,10 @@ public struct CheckpointStore: Sendable {
       }
     }
     guard damaged.isEmpty else {
+      let names = try steps().map(Self.name(step:)).joined(separator: ", ")
       throw CheckpointError(
         directory,
-        "none of its \(damaged.count) checkpoints is good; move them away to start the run anew")
+        "none of its checkpoints is good (\(names)); move them away to start the run anew")
     }
     return nil
   }
@@ -56,13 +77,17 @@ public struct CheckpointStore: Sendable {
   /// Writes a checkpoint, lets `latest` point to it, and removes what is older than `keep` says.
   ///
   /// - Returns: the checkpoint's directory.
-  /// - Throws: `HDF5Error`, `FileError`; older checkpoints are untouched then.
+  /// - Throws: `CheckpointSavingError`, `HDF5Error`, `FileError`; older checkpoints are untouched then.
   func save(_ state: TrainingState, _ provenance: Checkpoint.Provenance) throws -> String {
     let target = path(state.step)
-    // Present only if it is damaged, or the run went back behind it.
-    try remove(target)
-    try Checkpoint.write(state, provenance, to: target)
-    try link(to: Self.name(step: state.step))
+    do {
+      // Present only if it is damaged, or the run went back behind it.
+      try remove(target)
+      try Checkpoint.write(state, provenance, to: target)
+      try link(to: Self.name(step: state.step))
+    } catch let error as FileError {
+      throw CheckpointSavingError(path: target, reason: error.reason)
+    }
     if keep > 0 {
       for step in try steps().filter({ $0 <= state.step }).dropFirst(keep) { try remove(path(step)) }
     }
@@ -81,8 +106,7 @@ public struct CheckpointStore: Sendable {
   /// Removes a checkpoint such that what is left of it after a crash does not look like one.
   private func remove(_ path: String) throws {
     guard FileManager.default.fileExists(atPath: path) else { return }
-    let url = URL(fileURLWithPath: path)
-    let hidden = "\(directory)/.\(url.lastPathComponent).old"
+    let hidden = "\(directory)/.\(URL(fileURLWithPath: path).lastPathComponent)\(Self.discarded)"
     do {
       try? FileManager.default.removeItem(atPath: hidden)
       try WholeFile.rename(path, to: hidden)
@@ -90,7 +114,19 @@ public struct CheckpointStore: Sendable {
     } catch let error as FileError {
       throw error
     } catch {
-      throw FileError("remove", path, code: errno)
+      throw FileError("remove", path, cause: error)
     }
+  }
+}
+
+/// A checkpoint that could not be written, as for want of space.
+public struct CheckpointSavingError: Error, CustomStringConvertible, Equatable {
+  public let path: String
+  /// The system's words.
+  public let reason: String
+
+  public var description: String {
+    "cannot save the checkpoint \(path): \(reason). Earlier ones are as they were: "
+      + "once this is mended, the same command goes on from the newest"
   }
 }

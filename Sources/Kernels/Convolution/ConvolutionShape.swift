@@ -1,0 +1,50 @@
+/// What a 2-D convolution computes, in PyTorch's terms. Images are channels last.
+///
+/// Dimension letters: B batch, H and W the input's height and width, P and Q the output's, C input channels,
+/// K output channels, R the kernel's side.
+public struct ConvolutionShape: Hashable, Sendable {
+  public let batch: Int
+  public let height: Int
+  public let width: Int
+  /// The channels of each input: two inputs are read as if they were concatenated, and never are.
+  public let inputChannels: [Int]
+  public let outputChannels: Int
+  public let kernel: Int
+  public let stride: Int
+  public let padding: Int
+
+  public init(
+    batch: Int, height: Int, width: Int, inputChannels: [Int], outputChannels: Int, kernel: Int, stride: Int = 1,
+    padding: Int = 0
+  ) {
+    precondition(
+      batch > 0 && inputChannels.allSatisfy { $0 > 0 } && !inputChannels.isEmpty && outputChannels > 0 && kernel > 0
+        && stride > 0 && padding >= 0 && height + 2 * padding >= kernel && width + 2 * padding >= kernel,
+      "no convolution: \(batch) x \(height) x \(width) x \(inputChannels) -> \(outputChannels), kernel \(kernel), "
+        + "stride \(stride), padding \(padding)")
+    self.batch = batch
+    self.height = height
+    self.width = width
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    self.kernel = kernel
+    self.stride = stride
+    self.padding = padding
+  }
+
+  public var channels: Int { inputChannels.reduce(0, +) }
+  public var outputHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
+  public var outputWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
+  /// Floats of the input under one output pixel: R * R * C.
+  public var patchLength: Int { kernel * kernel * channels }
+  public var outputPixels: Int { batch * outputHeight * outputWidth }
+
+  /// Rows of output pixels, over all images: the unit in which the work is cut.
+  var outputRows: Int { batch * outputHeight }
+
+  /// Output rows whose patches fill about half a megabyte, so that they stay in the second-level cache.
+  var rowsPerBlock: Int { min(max(131_072 / (patchLength * outputWidth), 1), outputRows) }
+
+  /// A 1x1 convolution reads its inputs as they are.
+  var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 }
+}

@@ -1,0 +1,171 @@
+import Kernels
+import NumericsTestSupport
+import Testing
+
+/// A convolution with values for everything that goes in, and each of its kernels as a function to arrays.
+struct ConvolutionCase: CustomTestStringConvertible, Sendable {
+  let shape: ConvolutionShape
+
+  init(
+    _ batch: Int, _ height: Int, _ width: Int, _ inputs: [Int], _ outputs: Int, kernel: Int, stride: Int = 1,
+    padding: Int = 0
+  ) {
+    shape = ConvolutionShape(
+      batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs,
+      kernel: kernel,
+      stride: stride, padding: padding)
+  }
+
+  var testDescription: String {
+    let inputs = shape.inputChannels.map(String.init).joined(separator: "+")
+    return "\(shape.batch)x\(shape.height)x\(shape.width) \(inputs)->\(shape.outputChannels) "
+      + "k\(shape.kernel) s\(shape.stride) p\(shape.padding)"
+  }
+
+  var weightCount: Int { shape.patchLength * shape.outputChannels }
+  var outputCount: Int { shape.outputPixels * shape.outputChannels }
+  func inputCount(_ index: Int) -> Int {
+    shape.batch * shape.height * shape.width * shape.inputChannels[index]
+  }
+
+  var inputs: [[Float]] {
+    shape.inputChannels.indices.map { normalValues(inputCount($0), seed: UInt64(10 + $0)) }
+  }
+  var weights: [Float] { normalValues(weightCount, seed: 1) }
+  var bias: [Float] { normalValues(shape.outputChannels, seed: 2) }
+  var outputGradient: [Float] { normalValues(outputCount, seed: 3) }
+
+  /// Where `body` writes: NaN before, so that what is read or left out shows.
+  private func written(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) -> [Float] {
+    var values = [Float](repeating: .nan, count: count)
+    values.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
+    return values
+  }
+
+  /// Where `body` adds.
+  private func added(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) -> [Float] {
+    var values = normalValues(count, seed: 4)
+    values.withUnsafeMutableBufferPointer { body($0.baseAddress!) }
+    return values
+  }
+
+  private func withPointers<R>(_ arrays: [[Float]], _ body: ([UnsafePointer<Float>]) -> R) -> R {
+    let copies = arrays.map { array in
+      let copy = FloatMemory.allocate(array.count)
+      copy.baseAddress!.update(from: array, count: array.count)
+      return copy
+    }
+    defer { copies.forEach { $0.deallocate() } }
+    return body(copies.map { UnsafePointer($0.baseAddress!) })
+  }
+
+  /// nil as `pool`: the reference.
+  func forward(_ pool: ThreadPool?, hasBias: Bool = true) -> [Float] {
+    withPointers(inputs + [weights, bias]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (weights, bias) = (pointers[inputs.count], hasBias ? pointers[inputs.count + 1] : nil)
+      return written(outputCount) {
+        if let pool {
+          Convolution.forward(shape, inputs: inputs, weights: weights, bias: bias, output: $0, pool: pool)
+        } else {
+          ReferenceConvolution.forward(shape, inputs: inputs, weights: weights, bias: bias, output: $0)
+        }
+      }
+    }
+  }
+
+  /// The gradients of the inputs one after the other; those not in `wanted` stay NaN.
+  func inputGradient(_ pool: ThreadPool?, wanted: Set<Int>? = nil) -> [Float] {
+    let counts = shape.inputChannels.indices.map(inputCount)
+    return withPointers(inputs + [outputGradient, weights]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
+      return written(counts.reduce(0, +)) { memory in
+        let places = counts.indices.map { index in
+          wanted?.contains(index) ?? true ? memory + counts[..<index].reduce(0, +) : nil
+        }
+        if let pool {
+          Convolution.backward(
+            shape, inputs: inputs, weights: weights, outputGradient: gradient, inputGradients: places,
+            weightGradient: nil, biasGradient: nil, pool: pool)
+        } else {
+          ReferenceConvolution.inputGradient(
+            shape, outputGradient: gradient, weights: weights, inputGradients: places)
+        }
+      }
+    }
+  }
+
+  func weightGradient(_ pool: ThreadPool?) -> [Float] {
+    withPointers(inputs + [outputGradient, weights]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
+      return added(weightCount) {
+        if let pool {
+          Convolution.backward(
+            shape, inputs: inputs, weights: weights, outputGradient: gradient, inputGradients: inputs.map { _ in nil },
+            weightGradient: $0, biasGradient: nil, pool: pool)
+        } else {
+          ReferenceConvolution.addWeightGradient(
+            shape, inputs: inputs, outputGradient: gradient, gradient: $0)
+        }
+      }
+    }
+  }
+
+  func biasGradient(_ pool: ThreadPool?) -> [Float] {
+    withPointers(inputs + [outputGradient, weights]) { pointers in
+      let inputs = Array(pointers.dropLast(2))
+      let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
+      return added(shape.outputChannels) {
+        if let pool {
+          Convolution.backward(
+            shape, inputs: inputs, weights: weights, outputGradient: gradient, inputGradients: inputs.map { _ in nil },
+            weightGradient: nil, biasGradient: $0, pool: pool)
+        } else {
+          ReferenceConvolution.addBiasGradient(shape, outputGradient: gradient, gradient: $0)
+        }
+      }
+    }
+  }
+}
+
+extension ConvolutionCase {
+  static let all: [ConvolutionCase] = [
+    // One pixel, one channel.
+    .init(1, 1, 1, [1], 1, kernel: 1),
+    .init(1, 1, 1, [3], 5, kernel: 3, padding: 1),
+    .init(2, 1, 1, [2], 3, kernel: 1, padding: 1),
+    // Every kernel, on images that are not square, with odd channels.
+    .init(1, 5, 9, [3], 7, kernel: 1),
+    .init(2, 6, 5, [7], 3, kernel: 2),
+    .init(3, 9, 4, [1], 28, kernel: 3, padding: 1),
+    .init(2, 7, 8, [28], 1, kernel: 4, padding: 2),
+    .init(1, 11, 9, [3], 33, kernel: 7, padding: 3),
+    .init(2, 8, 6, [33], 7, kernel: 3),
+    // Padding beyond what keeps the size.
+    .init(1, 4, 3, [3], 4, kernel: 3, padding: 2),
+    .init(1, 4, 3, [3], 4, kernel: 3, padding: 4),
+    .init(1, 3, 4, [5], 2, kernel: 2, padding: 3),
+    // Strides, also such that some pixels are under no patch.
+    .init(2, 8, 6, [3], 8, kernel: 2, stride: 2),
+    .init(2, 7, 9, [5], 3, kernel: 2, stride: 2),
+    .init(1, 9, 8, [4], 6, kernel: 3, stride: 2, padding: 1),
+    .init(2, 10, 7, [3], 5, kernel: 4, stride: 3, padding: 2),
+    .init(1, 8, 8, [7], 9, kernel: 1, stride: 3),
+    // Two inputs and more.
+    .init(2, 6, 7, [3, 5], 4, kernel: 1),
+    .init(2, 5, 6, [28, 7], 16, kernel: 3, padding: 1),
+    .init(1, 6, 6, [1, 33], 3, kernel: 4, stride: 2, padding: 1),
+    .init(2, 4, 5, [16, 32], 48, kernel: 3, padding: 1),
+    .init(1, 4, 4, [2, 3, 4], 5, kernel: 2),
+    // Several blocks of patches, and several pieces of the weights' gradient.
+    .init(5, 28, 28, [28], 28, kernel: 3, padding: 1),
+    .init(2, 40, 33, [33], 17, kernel: 3, padding: 1),
+    .init(3, 32, 32, [20, 12], 24, kernel: 1),
+    .init(3, 34, 30, [24], 20, kernel: 2, stride: 2),
+    .init(1, 64, 64, [16], 8, kernel: 7, stride: 1, padding: 3),
+    // Fewer pieces, because the weights are large.
+    .init(2, 6, 6, [192], 256, kernel: 3, padding: 1),
+  ]
+}

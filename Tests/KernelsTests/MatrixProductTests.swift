@@ -1,0 +1,89 @@
+import Kernels
+import NumericsTestSupport
+import Testing
+
+@Suite struct MatrixProductTests {
+  /// left [m, k] times right [k, n], in double precision.
+  private func product(_ left: [Float], _ right: [Float], _ m: Int, _ k: Int, _ n: Int) -> [Double] {
+    (0..<m * n).map { index in
+      (0..<k).reduce(0) { $0 + Double(left[index / n * k + $1]) * Double(right[$1 * n + index % n]) }
+    }
+  }
+
+  private func transpose(_ values: [Float], rows: Int) -> [Float] {
+    let columns = values.count / rows
+    return (0..<values.count).map { values[$0 % rows * columns + $0 / rows] }
+  }
+
+  @Test(
+    arguments: [(1, 1, 1), (3, 5, 7), (28, 28, 84), (129, 33, 3), (300, 64, 64), (2, 200, 1)], [false, true])
+  func allForms(size: (Int, Int, Int), transposed: Bool) {
+    let (m, k, n) = size
+    let (a, b) = (normalValues(m * k, seed: 1), normalValues(k * n, seed: 2))
+    let expected = product(a, b, m, k, n)
+    let (aT, bT) = (transpose(a, rows: m), transpose(b, rows: k))
+    let start = normalValues(m * n, seed: 3)
+    aT.withUnsafeBufferPointer { aT in
+      bT.withUnsafeBufferPointer { bT in
+        a.withUnsafeBufferPointer { a in
+          b.withUnsafeBufferPointer { b in
+            let left =
+              transposed
+              ? Matrix(aT.baseAddress!, rows: k, columns: m).transposed
+              : Matrix(a.baseAddress!, rows: m, columns: k)
+            let right =
+              transposed
+              ? Matrix(bT.baseAddress!, rows: n, columns: k).transposed
+              : Matrix(b.baseAddress!, rows: k, columns: n)
+            // NaN before: nothing of it may survive.
+            var written = [Float](repeating: .nan, count: m * n)
+            MatrixProduct.compute(left, right, into: &written, scale: 0.5)
+            #expect(relativeError(of: written.map(Double.init), from: expected.map { $0 / 2 }) < 1e-6)
+
+            var added = start
+            MatrixProduct.compute(left, right, into: &added, accumulating: true)
+            let sum = zip(expected, start).map { $0 + Double($1) }
+            #expect(relativeError(of: added.map(Double.init), from: sum) < 1e-6)
+
+            let byThreads = bitsByThreadCount { pool in
+              var output = start
+              MatrixProduct.compute(left, right, into: &output, accumulating: true, pool: pool)
+              return output
+            }
+            #expect(byThreads.allSatisfy { $0 == byThreads[0] })
+            let parallel = byThreads[0].map { Double(Float(bitPattern: $0)) }
+            #expect(relativeError(of: parallel, from: sum) < 1e-6)
+          }
+        }
+      }
+    }
+  }
+
+  /// A part of a larger matrix, to a part of a larger one: what lies around stays.
+  @Test func parts() {
+    let (a, b) = (normalValues(4 * 9, seed: 1), normalValues(5 * 8, seed: 2))
+    var output = [Float](repeating: -1, count: 4 * 10)
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        output.withUnsafeMutableBufferPointer {
+          MatrixProduct.compute(
+            Matrix(a.baseAddress! + 2, rows: 4, columns: 5, stride: 9),
+            Matrix(b.baseAddress! + 1, rows: 5, columns: 6, stride: 8), into: $0.baseAddress! + 3, stride: 10)
+        }
+      }
+    }
+    for row in 0..<4 {
+      for column in 0..<10 {
+        let value = output[row * 10 + column]
+        guard (3..<9).contains(column) else {
+          #expect(value == -1)
+          continue
+        }
+        let expected = (0..<5).reduce(0) {
+          $0 + Double(a[row * 9 + 2 + $1]) * Double(b[$1 * 8 + 1 + column - 3])
+        }
+        #expect(abs(Double(value) - expected) < 1e-5)
+      }
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Kernels
+import NumericsTestSupport
+import Testing
+
+/// Sizes of one attention, with values for all that goes in.
+struct AttentionCase: CustomTestStringConvertible, Sendable {
+  let kind: SelfAttention.Kind
+  let batch, tokens, channels, heads, headWidth: Int
+  /// How peaked the softmax is.
+  var scale: Float = 0.5
+
+  var testDescription: String {
+    "\(kind) \(batch)x\(tokens)x\(channels), \(heads) heads of \(headWidth), weights of \(scale)"
+  }
+
+  var attention: SelfAttention {
+    SelfAttention(
+      kind: kind, batch: batch, tokens: tokens, channels: channels, heads: heads, headWidth: headWidth)
+  }
+
+  var count: Int { batch * tokens * channels }
+  var hidden: Int { heads * headWidth }
+  var x: [Float] { normalValues(count, seed: 1) }
+  var qkvWeights: [Float] { normalValues(channels * 3 * hidden, seed: 2).map { scale * $0 } }
+  var outputWeights: [Float] { normalValues(hidden * channels, seed: 3) }
+  var bias: [Float] { normalValues(channels, seed: 4) }
+  var outputGradient: [Float] { normalValues(count, seed: 5) }
+
+  func forward(_ pool: ThreadPool) -> [Float] {
+    var output = [Float](repeating: .nan, count: count)
+    attention.forward(
+      x, qkvWeights: qkvWeights, outputWeights: outputWeights, bias: bias, output: &output, pool: pool)
+    return output
+  }
+
+  func reference() -> [Float] {
+    var output = [Float](repeating: .nan, count: count)
+    ReferenceSelfAttention.forward(
+      attention, x, qkvWeights: qkvWeights, outputWeights: outputWeights, bias: bias, output: &output)
+    return output
+  }
+
+  /// dx and the gradients of the weights and the bias, one after the other.
+  func gradients(_ pool: ThreadPool) -> [Float] {
+    var dx = [Float](repeating: .nan, count: count)
+    var dQKV = normalValues(channels * 3 * hidden, seed: 6)
+    var (dOutput, dBias) = (normalValues(hidden * channels, seed: 7), normalValues(channels, seed: 8))
+    attention.backward(
+      x, qkvWeights: qkvWeights, outputWeights: outputWeights, outputGradient: outputGradient,
+      inputGradient: &dx, qkvGradient: &dQKV, outputWeightGradient: &dOutput, biasGradient: &dBias, pool: pool
+    )
+    return dx + dQKV + dOutput + dBias
+  }
+
+  static let all: [AttentionCase] = [SelfAttention.Kind.softmax, .linear].flatMap { kind in
+    [
+      AttentionCase(kind: kind, batch: 1, tokens: 1, channels: 1, heads: 1, headWidth: 16),
+      AttentionCase(kind: kind, batch: 2, tokens: 7, channels: 3, heads: 2, headWidth: 16),
+      AttentionCase(kind: kind, batch: 3, tokens: 49, channels: 28, heads: 4, headWidth: 32),
+      // More than a block of queries, and a rest.
+      AttentionCase(kind: kind, batch: 1, tokens: 150, channels: 33, heads: 1, headWidth: 48),
+      // Several images to a piece of the weights' gradient.
+      AttentionCase(kind: kind, batch: 19, tokens: 6, channels: 7, heads: 1, headWidth: 16),
+      AttentionCase(kind: kind, batch: 1, tokens: 20, channels: 16, heads: 2, headWidth: 16, scale: 20),
+    ]
+  }
+}
+
+@Suite struct SelfAttentionTests {
+  @Test(arguments: AttentionCase.all) func matchesReference(_ c: AttentionCase) {
+    // The error of a score is one of its softmax, and grows with it.
+    let bound = 2e-6 * Double(max(1, c.scale * c.scale))
+    #expect(relativeError(of: c.forward(ThreadPool(threadCount: 2)), from: c.reference()) < bound)
+  }
+
+  @Test(arguments: AttentionCase.all) func threadsDoNotChangeBits(_ c: AttentionCase) {
+    let outputs = bitsByThreadCount { c.forward($0) }
+    #expect(outputs.allSatisfy { $0 == outputs[0] })
+    let gradients = bitsByThreadCount { c.gradients($0) }
+    #expect(gradients.allSatisfy { $0 == gradients[0] })
+    #expect(c.gradients(ThreadPool(threadCount: 2)).allSatisfy { $0.isFinite })
+  }
+
+  /// Scores far beyond what e^x can hold.
+  @Test(arguments: [SelfAttention.Kind.softmax, .linear]) func hugeScores(kind: SelfAttention.Kind) {
+    let c = AttentionCase(
+      kind: kind, batch: 1, tokens: 9, channels: 5, heads: 1, headWidth: 16, scale: 1e6)
+    #expect(c.forward(ThreadPool(threadCount: 1)).allSatisfy { $0.isFinite })
+    #expect(c.gradients(ThreadPool(threadCount: 1)).allSatisfy { $0.isFinite })
+  }
+
+  /// An image's result does not depend on which images it is with.
+  @Test(arguments: [SelfAttention.Kind.softmax, .linear]) func imagesAreIndependent(kind: SelfAttention.Kind)
+  {
+    let c = AttentionCase(kind: kind, batch: 3, tokens: 10, channels: 6, heads: 1, headWidth: 16)
+    var x = c.x
+    x.replaceSubrange(0..<60, with: repeatElement(.nan, count: 60))
+    var output = [Float](repeating: 0, count: c.count)
+    c.attention.forward(
+      x, qkvWeights: c.qkvWeights, outputWeights: c.outputWeights, bias: c.bias, output: &output,
+      pool: ThreadPool(threadCount: 2))
+    #expect(output[..<60].allSatisfy { $0.isNaN })
+    #expect(
+      bitPatterns(Array(output[60...])) == bitPatterns(Array(c.forward(ThreadPool(threadCount: 1))[60...])))
+  }
+}
