@@ -13,6 +13,13 @@ fail() {
   exit 1
 }
 
+# Ctrl-C ends the script, also when the command that runs has caught it and ended well.
+end_on_interrupt() {
+  trap 'exit 130' INT
+  trap - TERM HUP
+}
+end_on_interrupt
+
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # try TIMES COMMAND...: until it works; for what depends on the network.

@@ -51,10 +51,10 @@ run_ranks() {
   while true; do
     woken=0 status=0
     wait "$process" || status=$?
-    # A signal ends the waiting, not mpirun.
-    ((woken)) || break
+    # A signal ends the waiting, not mpirun; unless it came just before.
+    ((woken && status > 128)) || break
   done
-  trap - INT TERM HUP
+  end_on_interrupt
   ((!asked || status)) || status=130
   return "$status"
 }
