@@ -82,6 +82,7 @@ private final class Crew: @unchecked Sendable {
   private let stopping = Atomic<Bool>(false)
   private let wakeUp = NSCondition()
   private var taskCount = 0
+  private var isInLoop = false
   private var body: ((_ task: Int, _ worker: Int) -> Void)?
 
   /// A thread looks for work this often before it sleeps; a look costs some 20 to 40 ns.
@@ -93,7 +94,10 @@ private final class Crew: @unchecked Sendable {
   }
 
   func run(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-    precondition(self.body == nil, "a task of a parallel loop cannot start another loop")
+    // Also where it would work, on one thread or for one task: it must fail for all thread counts or for none.
+    precondition(!isInLoop, "a task of a parallel loop cannot start another loop")
+    isInLoop = true
+    defer { isInLoop = false }
     if threadCount == 1 || count <= 1 {
       for task in 0..<max(count, 0) { body(task, 0) }
       return

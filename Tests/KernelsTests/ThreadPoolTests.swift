@@ -149,6 +149,18 @@ import Testing
     #expect(try ends("oboro-23"))
   }
 
+  /// A loop inside a loop is refused on every number of threads, not only where it would hang.
+  @Test func loopsDoNotNest() async {
+    await #expect(processExitsWith: .failure) {
+      let pool = ThreadPool(threadCount: 1)
+      pool.parallel(1) { _, _ in pool.parallel(1) { _, _ in } }
+    }
+    await #expect(processExitsWith: .failure) {
+      let pool = ThreadPool(threadCount: 3)
+      pool.parallel(4) { _, _ in pool.parallel(2) { _, _ in } }
+    }
+  }
+
   @Test func availableCoresAreThoseOfTheProcess() {
     #expect((1...ProcessInfo.processInfo.processorCount).contains(ThreadPool.availableCores))
   }

@@ -30,6 +30,16 @@ import Testing
     #expect(stream.bool(5) == (block.x % 2 == 1))
   }
 
+  /// Purposes have eight bits of the counter, and keep their numbers.
+  @Test func purposesKeepTheirNumbers() {
+    #expect(Purpose.allCases.allSatisfy { $0.rawValue < 256 })
+    let first: [Purpose] = [
+      .initialization, .sampleOrder, .horizontalFlip, .timestep, .noise, .dropout, .labelDrop, .samplerStart,
+      .samplerNoise, .shapes,
+    ]
+    #expect(first.map(\.rawValue) == Array(1...10))
+  }
+
   @Test func largestStepAndSample() {
     let last = Int(UInt32.max)
     let stream = RandomStream(seed: .max, purpose: .noise, step: last, sample: last)
