@@ -31,7 +31,12 @@ import Testing
     let lr: Double
     let betas: [Double]
     let eps: Double
-    let weight_decay: Double
+    let weightDecay: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case kind, lr, betas, eps
+      case weightDecay = "weight_decay"
+    }
   }
 
   @Test(arguments: ["adam", "adam-weight-decay", "adamw", "adam-large-eps"])
@@ -40,7 +45,7 @@ import Testing
     let options = try JSONDecoder().decode(Options.self, from: Data(try #require(file.metadata[run]).utf8))
     let adam = AdamUpdate(
       learningRate: options.lr, beta1: options.betas[0], beta2: options.betas[1], epsilon: options.eps,
-      weightDecay: options.weight_decay, isDecayDecoupled: options.kind == "adamw", averageDecay: 0)
+      weightDecay: options.weightDecay, isDecayDecoupled: options.kind == "adamw", averageDecay: 0)
     let initial = try file.floats("initial")
     let gradients = try file.floats("gradients")
     let expected = try file.doubles("\(run)/weights")
