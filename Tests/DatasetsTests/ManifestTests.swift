@@ -1,4 +1,5 @@
 import Datasets
+import Files
 import Foundation
 import Testing
 
@@ -97,7 +98,7 @@ struct ManifestTests {
       let long = String(repeating: "0123456789", count: 250_000)
       try write(Array(long.utf8), to: "\(directory)/b")
       #expect(try SHA256.digest(ofFile: "\(directory)/b") == SHA256.digest(of: long))
-      #expect(throws: DatasetError.self) { try SHA256.digest(ofFile: "\(directory)/c") }
+      #expect(throws: FileError.self) { try SHA256.digest(ofFile: "\(directory)/c") }
     }
   }
 }
