@@ -78,7 +78,16 @@ let package = Package(
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
     .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"], swiftSettings: common),
-    .testTarget(name: "OboroTests", dependencies: ["Oboro"], swiftSettings: common),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Diffusion", "Models", "Layers", "Tensors", "Kernels", "Pictures", "Settings", "Files",
+        "TestSupport",
+      ],
+      swiftSettings: common),
+    .testTarget(
+      name: "OboroTests", dependencies: ["Oboro", "TestSupport", "HDF5", "Files", "Pictures"],
+      swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]
 )
