@@ -91,9 +91,16 @@ let package = Package(
       dependencies: ["Reporting", "Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
     .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Diffusion", "Models", "Layers", "Tensors", "Kernels", "Pictures", "Settings", "Files",
+        "TestSupport",
+      ],
+      swiftSettings: common),
+    .testTarget(
       name: "OboroTests",
       dependencies: [
-        "Oboro", "Files", "Pictures", "Reporting", "Settings",
+        "Oboro", "TestSupport", "HDF5", "Files", "Pictures", "Reporting", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),

@@ -46,7 +46,7 @@ final class ReadableFile: Sendable {
     let count = try readAvailable(into: buffer, at: offset)
     guard count == buffer.count else {
       throw DatasetError.badData(
-        path, "ends at byte \(offset + count), expected \(buffer.count) bytes from \(offset)")
+        path, "ends before byte \(offset + buffer.count); it had \(size) bytes when it was opened")
     }
   }
 

@@ -61,8 +61,10 @@ struct Sample: ParallelCommand {
   }
 
   func run() throws {
-    let threads = try threadOptions.count()
+    // MPI changes the environment.
+    let environment = ProcessInfo.processInfo.environment
     let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+      let threads = try session.world.agree { try threadOptions.count(environment: environment) }
       try draw(on: session.world, threads: threads)
       return ExitStatus.done.rawValue
     }

@@ -17,7 +17,7 @@ struct ThreadOptions: ParsableArguments {
   }
 
   /// - Throws: `ValidationError` if the environment says something that is no number of threads.
-  func count(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> Int {
+  func count(environment: [String: String]) throws -> Int {
     if let threads { return threads }
     if let text = environment["OBORO_THREADS"] {
       guard let count = Int(text), (1...4096).contains(count) else {

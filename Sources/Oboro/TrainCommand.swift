@@ -32,11 +32,13 @@ struct Train: ParallelCommand {
   @OptionGroup var threadOptions: ThreadOptions
 
   func run() throws {
-    let start = Trainer.Start(
-      configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
-      threads: try threadOptions.count())
+    // MPI changes the environment.
+    let environment = ProcessInfo.processInfo.environment
     let console = Console()
     let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+      let start = Trainer.Start(
+        configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
+        threads: try session.world.agree { try threadOptions.count(environment: environment) })
       let trainer = try Trainer(start, communicator: session.world, console: console)
       let ending = try trainer.train()
       guard session.world.rank == 0 else { return ending.exitStatus.rawValue }

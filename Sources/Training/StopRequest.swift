@@ -1,62 +1,63 @@
-import Dispatch
 import Foundation
 import Synchronization
 
 /// Whether someone has asked this process to stop: Ctrl-C, or what a batch system sends before it takes the machine.
 ///
-/// Signals do nothing but count; the training loop looks at the count between two steps. A second Ctrl-C ends the
-/// process at once, as if nobody had listened.
+/// Signals do nothing but leave a note; the training loop looks at it between two steps. A second Ctrl-C ends the
+/// process at once, as if nobody had listened. Signals are the process's: one request listens at a time.
 public final class StopRequest: Sendable {
-  private let signals = Mutex<[Int32]>([])
-  private let sources: [any DispatchSourceSignal & Sendable]
-
   /// The signals that ask for a stop: the terminal's, the system's, and the two that batch systems let one choose.
   public static let stopSignals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]
 
+  /// The note. A signal's handler can reach nothing but what is static.
+  private enum Note {
+    /// The first signal; 0 for none.
+    static let first = Atomic<Int32>(0)
+    static let interrupts = Atomic<Int>(0)
+  }
+
   /// Listens until it is released.
   public init() {
-    let queue = DispatchQueue(label: "oboro.signals")
-    var sources: [any DispatchSourceSignal & Sendable] = []
+    Note.first.store(0, ordering: .sequentiallyConsistent)
+    Note.interrupts.store(0, ordering: .sequentiallyConsistent)
+    // A handler, and no dispatch source: that one misses signals that another thread takes.
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = Self.receive
+    action.sa_flags = SA_RESTART
+    var all = sigset_t()
+    sigemptyset(&all)
     for number in Self.stopSignals {
-      // A dispatch source sees signals that are ignored otherwise.
-      signal(number, SIG_IGN)
-      guard let source = DispatchSource.makeSignalSource(signal: number, queue: queue) as? DispatchSource
-      else {
-        continue
-      }
-      sources.append(source)
+      sigaddset(&all, number)
+      sigaction(number, &action, nil)
     }
-    self.sources = sources
-    for (number, source) in zip(Self.stopSignals, sources) {
-      source.setEventHandler { [weak self] in self?.receive(number) }
-      source.resume()
-    }
+    // Whoever started the process may have held them back.
+    pthread_sigmask(SIG_UNBLOCK, &all, nil)
   }
 
   deinit {
-    for (number, source) in zip(Self.stopSignals, sources) {
-      source.cancel()
-      signal(number, SIG_DFL)
-    }
+    for number in Self.stopSignals { signal(number, SIG_DFL) }
   }
 
   /// The name of the signal that asked for a stop, if one did.
   public var reason: String? {
-    signals.withLock { $0.first }.map { number in
-      [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGUSR1: "SIGUSR1", SIGUSR2: "SIGUSR2"][number]
-        ?? "signal \(number)"
+    switch Note.first.load(ordering: .sequentiallyConsistent) {
+    case 0: nil
+    case SIGINT: "SIGINT"
+    case SIGTERM: "SIGTERM"
+    case SIGUSR1: "SIGUSR1"
+    case SIGUSR2: "SIGUSR2"
+    case let number: "signal \(number)"
     }
   }
 
-  private func receive(_ number: Int32) {
-    let isSecond = signals.withLock { signals in
-      defer { signals.append(number) }
-      return number == SIGINT && signals.contains(SIGINT)
-    }
-    if isSecond {
+  /// The handler: nothing but what is safe while any other code stands still in the middle of anything.
+  private static let receive: @convention(c) (Int32) -> Void = { number in
+    _ = Note.first.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent)
+    guard number == SIGINT else { return }
+    if Note.interrupts.add(1, ordering: .sequentiallyConsistent).oldValue > 0 {
+      // Takes effect when the handler returns.
       signal(number, SIG_DFL)
-      // Not `raise`, which is for the calling thread: this queue's threads hold signals back.
-      kill(getpid(), number)
+      raise(number)
     }
   }
 }

@@ -9,10 +9,8 @@ let worldSizes = [1, 2, 3, 4, 8]
 func runProgram(
   _ name: String, _ arguments: [String] = [], ranks: Int, timeout: TimeInterval = 120
 ) throws -> ProcessRun {
-  // A crash must look like one that users see: with no debugger's work on standard output.
   try MPIJob.run(
-    ranks: ranks, try Products.executable("MPIPrograms"), [name] + arguments,
-    environment: ["SWIFT_BACKTRACE": "enable=no"], timeout: timeout)
+    ranks: ranks, try Products.executable("MPIPrograms"), [name] + arguments, timeout: timeout)
 }
 
 /// Expects that the self-checking program `name` passes on every rank.

@@ -1,51 +1,29 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The command as a process, as scripts see it.
 @Suite struct CommandTests {
-  private struct Run {
-    let status: Int32
-    let output: String
-    let error: String
-
-    init(_ arguments: String..., environment: [String: String] = [:]) throws {
-      let process = Process()
-      // The command is built into the folder of the test program.
-      process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-        .deletingLastPathComponent().appendingPathComponent("oboro")
-      process.arguments = arguments
-      process.environment = environment
-      let (output, error) = (Pipe(), Pipe())
-      process.standardOutput = output
-      process.standardError = error
-      try process.run()
-      self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      self.error = String(decoding: error.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      status = process.terminationStatus
-    }
-  }
-
   @Test func anUnknownOptionIsAUsageError() throws {
-    let run = try Run("--colour")
-    #expect(run.status == 64)
-    #expect(run.error.hasPrefix("oboro: Unknown option '--colour'\n"))
-    #expect(run.error.contains("Usage: oboro"))
-    #expect(run.output == "")
+    let run = try oboro(["--colour"])
+    expectFailure(run, 64, "oboro: Unknown option '--colour'\n", "Usage: oboro")
   }
 
+  /// Rank 0 says it. A rank that failed first would have the launcher end rank 0 before that: it waits.
   @Test func anUnknownOptionIsReportedByRankZeroAlone() throws {
-    let run = try Run("--colour", environment: ["OMPI_COMM_WORLD_RANK": "1"])
-    #expect(run.status == 64)
-    #expect(run.error == "" && run.output == "")
+    let run = try oboro(["--colour"], environment: ["OMPI_COMM_WORLD_RANK": "1"])
+    #expect(run.exitStatus == 64, "\(run)")
+    #expect(run.errors == "" && run.output == "", "\(run)")
+    #expect(run.duration >= 1)
+    expectFailure(try oboro(["--colour"], ranks: 2), 64, "oboro: Unknown option '--colour'\n")
   }
 
   @Test func helpAndVersionGoToTheStandardOutput() throws {
-    let help = try Run("--help")
-    #expect(help.status == 0 && help.error == "")
+    let help = try oboro(["--help"])
+    #expect(help.exitStatus == 0 && help.errors == "", "\(help)")
     #expect(help.output.contains("USAGE: oboro"))
-    let version = try Run("--version")
-    #expect(version.status == 0 && version.error == "")
+    let version = try oboro(["--version"])
+    #expect(version.exitStatus == 0 && version.errors == "", "\(version)")
     #expect(version.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
   }
 }

@@ -8,10 +8,13 @@ public enum MPIJob {
   /// - Parameters:
   ///   - launcherArguments: more arguments of mpirun's.
   ///   - environment: replaces or adds to this process's, on all ranks.
+  ///   - directory: where it runs; this process's directory if nil.
   ///   - timeout: seconds, from when the job's turn has come.
+  ///   - whileRunning: what to do to the job, which is mpirun's process.
   public static func run(
     ranks: Int, _ executable: URL, _ arguments: [String] = [], launcherArguments: [String] = [],
-    environment: [String: String] = [:], timeout: TimeInterval = 120
+    environment: [String: String] = [:], directory: URL? = nil, timeout: TimeInterval = 120,
+    whileRunning: (RunningProcess) throws -> Void = { _ in }
   ) throws -> ProcessRun {
     let ours = ProcessInfo.processInfo.environment
     var settings = [
@@ -24,10 +27,12 @@ public enum MPIJob {
     settings.merge(environment) { $1 }
 
     return try whileNoOtherJobRuns {
-      try ProcessRun.run(
+      let job = try RunningProcess(
         URL(filePath: "/usr/bin/env"),
         ["mpirun", "--oversubscribe", "-n", "\(ranks)"] + launcherArguments + [executable.path] + arguments,
-        environment: settings, timeout: timeout)
+        environment: settings, directory: directory)
+      try whileRunning(job)
+      return try job.wait(timeout: timeout)
     }
   }
 

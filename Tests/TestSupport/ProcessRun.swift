@@ -36,39 +36,6 @@ public struct ProcessRun: Sendable, CustomStringConvertible {
     _ executable: URL, _ arguments: [String] = [], environment: [String: String] = [:],
     timeout: TimeInterval = 120
   ) throws -> ProcessRun {
-    // Files, not pipes: a reader of a pipe waits for grandchildren too, if they inherit it.
-    let folder = FileManager.default.temporaryDirectory.appending(component: "run-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let files = [folder.appending(component: "output"), folder.appending(component: "errors")]
-    for file in files { try Data().write(to: file) }
-
-    let process = Process()
-    process.executableURL = executable
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: files[0])
-    process.standardError = try FileHandle(forWritingTo: files[1])
-    let ended = DispatchSemaphore(value: 0)
-    process.terminationHandler = { _ in ended.signal() }
-
-    let start = ContinuousClock.now
-    try process.run()
-    let timedOut = ended.wait(timeout: .now() + timeout) == .timedOut
-    if timedOut {
-      process.terminate()
-      if ended.wait(timeout: .now() + 5) == .timedOut {
-        kill(process.processIdentifier, SIGKILL)
-        ended.wait()
-      }
-    }
-    let duration = (ContinuousClock.now - start) / .seconds(1)
-    return ProcessRun(
-      command: ([executable.lastPathComponent] + arguments).joined(separator: " "),
-      exitStatus: (process.terminationReason == .uncaughtSignal ? 128 : 0) + process.terminationStatus,
-      output: String(decoding: try Data(contentsOf: files[0]), as: UTF8.self),
-      errors: String(decoding: try Data(contentsOf: files[1]), as: UTF8.self),
-      duration: duration, timedOut: timedOut)
+    try RunningProcess(executable, arguments, environment: environment).wait(timeout: timeout)
   }
 }

@@ -7,11 +7,18 @@ import Tensors
 
 extension Checkpoint {
   /// What a checkpoint says besides the state.
-  struct Provenance {
+  package struct Provenance {
     let images: Int
     let imageShape: [Int]
     let datasetDigest: String
     let configuration: SettingsNode
+
+    package init(images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode) {
+      self.images = images
+      self.imageShape = imageShape
+      self.datasetDigest = datasetDigest
+      self.configuration = configuration
+    }
   }
 
   /// Writes a checkpoint of `state` to `directory`, which appears when it is complete and on the device, not before.

@@ -13,6 +13,12 @@ public struct CheckpointManifest: Sendable, Equatable {
     public let name: String
     public let bytes: Int
     public let sha256: String
+
+    package init(name: String, bytes: Int, sha256: String) {
+      self.name = name
+      self.bytes = bytes
+      self.sha256 = sha256
+    }
   }
 
   /// Steps done.
@@ -27,7 +33,7 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let configuration: SettingsNode
   public let files: [File]
 
-  init(
+  package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode,
     files: [File]
   ) {
@@ -107,7 +113,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     }
   }
 
-  var json: String {
+  package var json: String {
     let files = files.map { file in
       [
         Key.fileName: SettingsNode(file.name), Key.fileBytes: SettingsNode(file.bytes),

@@ -37,7 +37,7 @@ public struct CheckpointStore: Sendable {
   /// Removes what a crash in the middle of saving or removing a checkpoint has left.
   ///
   /// - Throws: `FileError`.
-  func removeLeftovers() throws {
+  package func removeLeftovers() throws {
     let files = FileManager.default
     for name in (try? files.contentsOfDirectory(atPath: directory)) ?? []
     where name.hasPrefix(".\(Self.prefix)")
@@ -78,7 +78,7 @@ public struct CheckpointStore: Sendable {
   ///
   /// - Returns: the checkpoint's directory.
   /// - Throws: `CheckpointSavingError`, `HDF5Error`, `FileError`; older checkpoints are untouched then.
-  func save(_ state: TrainingState, _ provenance: Checkpoint.Provenance) throws -> String {
+  package func save(_ state: TrainingState, _ provenance: Checkpoint.Provenance) throws -> String {
     let target = path(state.step)
     do {
       // Present only if it is damaged, or the run went back behind it.
@@ -94,7 +94,7 @@ public struct CheckpointStore: Sendable {
     return target
   }
 
-  func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
+  package func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
   private func link(to name: String) throws {
     let temporary = "\(directory)/.\(Self.latest).tmp"

@@ -1,0 +1,87 @@
+import Foundation
+import HDF5
+import TestSupport
+import Testing
+
+/// What the section `optimizer` does to a run, read from the checkpoint of its first step.
+@Suite struct OptimizerRunTests {
+  private struct State {
+    let weights: [Float]
+    let average: [Float]
+    let firstMoment: [Float]
+    let secondMoment: [Float]
+    let gradientNorm: Double
+  }
+
+  /// One step with learning rate 0.001 unless told otherwise; all parameters, one after the other.
+  private func state(_ settings: String...) throws -> State {
+    let trial = try Trial()
+    let run = try oboro(trial.arguments(["training.steps=1", "sampling.every=0"] + settings))
+    try #require(run.exitStatus == 0, "\(run)")
+    func all(_ file: String, _ name: String) throws -> [Float] {
+      let group = try HDF5.File(opening: "\(trial.checkpoint(1))/\(file).h5").root.group(name)
+      return try group.children().sorted().flatMap { try group.dataset($0).read(as: Float.self) }
+    }
+    let optimizer = "optimizer-00000-of-00001"
+    return State(
+      weights: try all("model", "model"), average: try all("model", "ema"),
+      firstMoment: try all(optimizer, "exp_avg"), secondMoment: try all(optimizer, "exp_avg_sq"),
+      gradientNorm: try trial.record.column("gradient_norm")[0])
+  }
+
+  private func norm(_ values: [Float]) -> Double {
+    values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+  }
+
+  @Test func oneStepIsThatOfTheArticles() throws {
+    let start = try state("optimizer.learning_rate=0").weights
+    let adam = try state("training.ema_decay=0.75")
+    let count = start.count
+
+    // m = (1 - β1) g and v = (1 - β2) g²; the bias corrections leave a step of lr g / (|g| + ε).
+    #expect(abs(norm(adam.firstMoment) - 0.1 * adam.gradientNorm) < 1e-5 * adam.gradientNorm)
+    for index in 0..<count {
+      let gradient = 10 * adam.firstMoment[index]
+      let second = 1e-3 * gradient * gradient
+      #expect(abs(adam.secondMoment[index] - second) <= 1e-5 * second + 1e-12)
+      let expected = start[index] - 1e-3 * gradient / (abs(gradient) + 1e-8)
+      #expect(abs(adam.weights[index] - expected) < 1e-6)
+      #expect(abs(adam.average[index] - (0.75 * start[index] + 0.25 * adam.weights[index])) < 1e-6)
+    }
+    #expect(adam.average != adam.weights)
+
+    // Decoupled decay takes lr λ w off, besides.
+    let decoupled = try state("optimizer.kind=adamw", "optimizer.weight_decay=0.5")
+    for index in 0..<count {
+      #expect(abs(decoupled.weights[index] - (adam.weights[index] - 1e-3 * 0.5 * start[index])) < 1e-6)
+    }
+    #expect(decoupled.firstMoment == adam.firstMoment)
+    // Adam's own becomes a part of the gradient.
+    let coupled = try state("optimizer.kind=adam", "optimizer.weight_decay=0.5")
+    for index in 0..<count {
+      #expect(abs(coupled.firstMoment[index] - (adam.firstMoment[index] + 0.1 * 0.5 * start[index])) < 1e-6)
+    }
+    #expect(coupled.weights != decoupled.weights && coupled.weights != adam.weights)
+
+    // Clipping shortens the gradient and tells the length before.
+    let clipped = try state("optimizer.clip_norm=0.5")
+    #expect(clipped.gradientNorm == adam.gradientNorm && adam.gradientNorm > 0.5)
+    #expect(abs(norm(clipped.firstMoment) - 0.1 * 0.5) < 1e-5)
+    let loose = try state("optimizer.clip_norm=50")
+    #expect(loose.firstMoment == adam.firstMoment)
+  }
+
+  @Test func theLearningRateGrowsFromNothing() throws {
+    let trial = try Trial()
+    try trial.trainToEnd("optimizer.warmup_steps=4", "training.steps=6", "sampling.every=0")
+    let rates = try trial.record.column("learning_rate")
+    #expect(rates == [0.00025, 0.0005, 0.00075, 0.001, 0.001, 0.001])
+  }
+
+  @Test func aLossThatIsNoNumberStopsTheRun() throws {
+    let trial = try Trial()
+    let run = try trial.train(
+      "optimizer.learning_rate=1e30", "training.steps=50", "sampling.every=0", ranks: 2)
+    expectFailure(run, 1, "rank 0 of 2", "the weights were not updated", "optimizer.learning_rate")
+  }
+}

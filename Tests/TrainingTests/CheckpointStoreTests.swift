@@ -1,0 +1,126 @@
+import Foundation
+import TestSupport
+import Testing
+import Training
+
+@Suite struct CheckpointStoreTests {
+  private let folder: TemporaryDirectory
+  private var path: String { "\(folder.path)/checkpoints" }
+
+  init() throws { folder = try TemporaryDirectory() }
+
+  @discardableResult
+  private func save(_ step: Int, scale: Float = 1, keep: Int = 0) throws -> String {
+    let state = try state(step: step, scale: scale)
+    return try CheckpointStore(directory: path, keep: keep).save(state, provenance(state))
+  }
+
+  private func newest() throws -> (checkpoint: Checkpoint?, damaged: [CheckpointError]) {
+    var damaged: [CheckpointError] = []
+    return (try CheckpointStore(directory: path).newest { damaged.append($0) }, damaged)
+  }
+
+  @Test func aStateComesBackBitForBit() throws {
+    let saved = try state(step: 7, scale: 1 / 3)
+    // What arithmetic would not keep.
+    saved.weights.pointer[0] = Float(bitPattern: 0x7FC0_1234)
+    saved.average.pointer[0] = -0.0
+    saved.secondMoment.pointer[0] = .leastNonzeroMagnitude
+    let directory = try CheckpointStore(directory: path).save(saved, provenance(saved))
+    #expect(directory == "\(path)/step-00000007")
+
+    let restored = TrainingState(layout: saved.layout, seed: 99)
+    let checkpoint = try Checkpoint(opening: directory)
+    try checkpoint.restore(restored)
+    #expect(restored.step == 7)
+    #expect(bits(restored) == bits(saved))
+    #expect(checkpoint.manifest.images == 56 && checkpoint.manifest.imageShape == [16, 16, 1])
+    for (which, memory) in [(Checkpoint.Weights.trained, saved.weights), (.average, saved.average)] {
+      let read = try checkpoint.weights(which, layout: saved.layout)
+      #expect(read.elements.map(\.bitPattern) == memory.elements.map(\.bitPattern))
+    }
+  }
+
+  @Test func theSameStateGivesTheSameBytes() throws {
+    let contents = try (0..<2).map { _ in
+      let directory = try save(3)
+      return try names(in: directory).map { try Data(contentsOf: URL(filePath: "\(directory)/\($0)")) }
+    }
+    #expect(contents[0] == contents[1] && contents[0].count == 3)
+  }
+
+  @Test func latestPointsToTheNewest() throws {
+    for step in [1, 2, 3] {
+      try save(step)
+      let target = try FileManager.default.destinationOfSymbolicLink(atPath: "\(path)/latest")
+      #expect(target == "step-0000000\(step)")
+    }
+    #expect(try Checkpoint(opening: "\(path)/latest").manifest.step == 3)
+    #expect(try CheckpointStore(directory: path).steps() == [3, 2, 1])
+    #expect(names(in: path) == ["latest", "step-00000001", "step-00000002", "step-00000003"])
+  }
+
+  @Test(arguments: [(0, [1, 2, 3, 4]), (1, [4]), (2, [3, 4]), (9, [1, 2, 3, 4])])
+  func asManyAreKeptAsAskedFor(keep: Int, steps: [Int]) throws {
+    for step in 1...4 { try save(step, keep: keep) }
+    #expect(try CheckpointStore(directory: path).steps().sorted() == steps)
+  }
+
+  /// A run that went back behind damaged checkpoints removes none that it has not done again.
+  @Test func laterStepsAreNotOlderOnes() throws {
+    for step in [10, 20, 30] { try save(step) }
+    try save(15, keep: 1)
+    #expect(try CheckpointStore(directory: path).steps() == [30, 20, 15])
+  }
+
+  @Test func aStepIsReplaced() throws {
+    try save(5)
+    try save(5, scale: 2)
+    let restored = try state(step: 0)
+    try Checkpoint(opening: "\(path)/step-00000005").restore(restored)
+    #expect(try bits(restored) == bits(state(step: 5, scale: 2)))
+    #expect(names(in: path) == ["latest", "step-00000005"])
+  }
+
+  @Test func damagedOnesArePassedOver() throws {
+    for step in 1...3 { try save(step) }
+    unlink("\(path)/step-00000003/manifest.json")
+    truncate("\(path)/step-00000002/model.h5", 100)
+    let (checkpoint, damaged) = try newest()
+    #expect(checkpoint?.manifest.step == 1)
+    #expect(damaged.map(\.path) == ["\(path)/step-00000003", "\(path)/step-00000002/model.h5"])
+    truncate("\(path)/step-00000001/model.h5", 100)
+    #expect(throws: CheckpointError.self) { try newest() }
+  }
+
+  @Test func whatIsNoCheckpointIsNone() throws {
+    #expect(try newest().checkpoint == nil)
+    try FileManager.default.createDirectory(
+      atPath: "\(path)/.step-00000001.tmp", withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(atPath: "\(path)/step-one", withIntermediateDirectories: true)
+    #expect(try newest().checkpoint == nil)
+    try CheckpointStore(directory: path).removeLeftovers()
+    #expect(names(in: path) == ["step-one"])
+  }
+
+  @Test func aCheckpointThatCannotBeWrittenIsNamed() throws {
+    try write("x", to: path)
+    let error = #expect(throws: CheckpointSavingError.self) { try save(1) }
+    #expect(error?.path == "\(path)/step-00000001" && error?.reason == "Not a directory")
+    #expect(try text(path) == "x")
+  }
+
+  @Test func aCheckpointOfAnotherModelIsRefused() throws {
+    let directory = try save(1)
+    let wider = try configuration("model.dim=12").model.parameters
+    let deeper = try configuration("model.dim_mults=[1, 2, 2]").model.parameters
+    let checkpoint = try Checkpoint(opening: directory)
+    for (layout, message) in [
+      (wider, "/model/init_conv.weight: belongs to another model: it is [8, 1, 1, 1]"),
+      (deeper, "/model: belongs to another model: it lacks "),
+    ] {
+      let error = #expect(throws: CheckpointError.self) { try checkpoint.weights(.trained, layout: layout) }
+      #expect(error?.description.hasPrefix("\(directory)/model.h5, \(message)") == true, "\(error as Any)")
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import Kernels
+import Settings
+import Tensors
+import Testing
+import Training
+
+@Suite struct OptimizerTests {
+  private func optimizer(_ settings: [String]) throws -> Optimizer {
+    let base: SettingsNode = [
+      "dataset": ["path": "data"],
+      "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1], "channels": 1],
+    ]
+    let configuration = try TrainingConfiguration(base.applying(overrides: settings))
+    return Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
+  }
+
+  /// Adam in double precision, as Kingma and Ba's algorithm 1 has it, with AdamW's decay and a moving average.
+  private struct Model {
+    var weight: Double
+    var average: Double
+    var first = 0.0
+    var second = 0.0
+
+    mutating func update(
+      _ gradient: Double, step: Int, rate: Double, decay: Double, isDecoupled: Bool, averageDecay: Double
+    ) {
+      let g = isDecoupled ? gradient : gradient + decay * weight
+      first = 0.8 * first + 0.2 * g
+      second = 0.95 * second + 0.05 * g * g
+      let (power1, power2) = (power(0.8, step), power(0.95, step))
+      if isDecoupled { weight -= rate * decay * weight }
+      weight -= rate * (first / (1 - power1)) / ((second / (1 - power2)).squareRoot() + 1e-6)
+      average = averageDecay * average + (1 - averageDecay) * weight
+    }
+
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+      (0..<exponent).reduce(1) { value, _ in value * base }
+    }
+  }
+
+  @Test(arguments: [
+    ["optimizer.kind=adam"], ["optimizer.kind=adam", "optimizer.weight_decay=0.1"],
+    ["optimizer.kind=adamw", "optimizer.weight_decay=0.1"], ["optimizer.warmup_steps=3"],
+    ["optimizer.clip_norm=0.5"],
+  ]) func itFollowsTheArticle(settings: [String]) throws {
+    let optimizer = try optimizer(
+      settings + [
+        "optimizer.betas=[0.8, 0.95]", "optimizer.eps=1e-6", "optimizer.learning_rate=0.01",
+        "training.ema_decay=0.9",
+      ])
+    let state = try state(step: 0, scale: 1e-3)
+    for memory in [state.firstMoment, state.secondMoment] { memory.clear() }
+    let watched = [0, 5, state.layout.parameters[3].offset + 2]
+    var models = watched.map {
+      Model(weight: Double(state.weights.pointer[$0]), average: Double(state.average.pointer[$0]))
+    }
+    let gradient = FlatMemory(count: state.layout.flatCount)
+    let threads = ThreadPool(threadCount: 2)
+    for step in 1...4 {
+      // The sum over 4 slices; its mean has a norm of 2.
+      for index in 0..<gradient.count { gradient.pointer[index] = 0 }
+      for (place, index) in watched.enumerated() { gradient.pointer[index] = Float(4 * (place + step)) * 0.1 }
+      optimizer.update(state, gradient: gradient, slices: 4, norm: 2, threads: threads)
+      #expect(state.step == step)
+      for (place, index) in watched.enumerated() {
+        let clipping = settings.contains("optimizer.clip_norm=0.5") ? 0.25 : 1
+        let rate = settings.contains("optimizer.warmup_steps=3") ? 0.01 * min(1, Double(step) / 3) : 0.01
+        let decay = settings.contains("optimizer.weight_decay=0.1") ? 0.1 : 0
+        models[place].update(
+          Double(place + step) * 0.1 * clipping, step: step, rate: rate, decay: decay,
+          isDecoupled: settings.contains("optimizer.kind=adamw"), averageDecay: 0.9)
+        for (memory, expected) in [
+          (state.weights, models[place].weight), (state.average, models[place].average),
+          (state.firstMoment, models[place].first), (state.secondMoment, models[place].second),
+        ] {
+          #expect(abs(Double(memory.pointer[index]) - expected) < 1e-5 * abs(expected) + 1e-7, "step \(step)")
+        }
+      }
+    }
+  }
+
+  @Test func gradientsShorterThanTheLimitAreLeftAlone() throws {
+    var results: [[[UInt32]]] = []
+    for settings in [[], ["optimizer.clip_norm=2"]] {
+      let state = try state(step: 0, scale: 1e-3)
+      let gradient = FlatMemory(count: state.layout.flatCount)
+      for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
+      try optimizer(settings).update(
+        state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+      results.append(bits(state))
+    }
+    #expect(results[0] == results[1])
+  }
+
+  @Test func theLearningRateWarmsUp() throws {
+    let plain = try optimizer(["optimizer.learning_rate=0.5"])
+    #expect([1, 2, 1000].map(plain.learningRate(step:)) == [0.5, 0.5, 0.5])
+    let warming = try optimizer(["optimizer.learning_rate=0.5", "optimizer.warmup_steps=4"])
+    #expect([1, 2, 3, 4, 5].map(warming.learningRate(step:)) == [0.125, 0.25, 0.375, 0.5, 0.5])
+  }
+}

@@ -1,0 +1,85 @@
+import Files
+import Foundation
+import Settings
+import TestSupport
+import Testing
+import Training
+
+@Suite struct RunDirectoryTests {
+  private let folder: TemporaryDirectory
+  private var directory: RunDirectory { RunDirectory("\(folder.path)/runs/first") }
+
+  init() throws { folder = try TemporaryDirectory() }
+
+  @Test func aNewOneIsMadeWithItsConfiguration() throws {
+    let configuration = try configuration()
+    #expect(try directory.prepare(configuration, allowsChanges: false).differences == [])
+    #expect(names(in: directory.path) == ["checkpoints", "config.yaml", "samples"])
+    let written = try TrainingConfiguration(file: directory.configuration)
+    #expect(written.resolved == configuration.resolved)
+    #expect(try text(directory.configuration).contains("# images a step, over all ranks together"))
+  }
+
+  @Test func theSameConfigurationGoesOn() throws {
+    _ = try directory.prepare(configuration(), allowsChanges: false)
+    let before = try text(directory.configuration)
+    // Spelling is no difference.
+    #expect(
+      try directory.prepare(configuration("training.steps=2.8e3"), allowsChanges: false).differences == [])
+    #expect(try text(directory.configuration) == before)
+  }
+
+  @Test func anotherOneIsRefusedUnlessAllowed() throws {
+    _ = try directory.prepare(configuration(), allowsChanges: false)
+    let before = try text(directory.configuration)
+    let changed = try configuration("training.steps=5", "model.dim=12")
+    let expected = SettingsNode.differences(try configuration().resolved, changed.resolved)
+    #expect(expected.map(\.description) == ["model.dim: 8, now 12", "training.steps: 2800, now 5"])
+    #expect(throws: RunDirectoryError.otherConfiguration(directory.path, expected)) {
+      try directory.prepare(changed, allowsChanges: false)
+    }
+    #expect(try directory.prepare(changed, allowsChanges: true).differences == expected)
+    // It stays until the run is seen to go on with the change.
+    #expect(try text(directory.configuration) == before)
+    try directory.replaceConfiguration(changed)
+    #expect(try directory.prepare(changed, allowsChanges: false).differences == [])
+  }
+
+  @Test func aFolderWithSomethingElseIsRefused() throws {
+    try FileManager.default.createDirectory(atPath: directory.path, withIntermediateDirectories: true)
+    // A file system's own are nothing that a user put there.
+    try write("", to: "\(directory.path)/.snapshot")
+    for name in ["b", "a"] { try write("", to: "\(directory.path)/\(name)") }
+    #expect(throws: RunDirectoryError.notARun(directory.path, holding: "a")) {
+      try directory.prepare(configuration(), allowsChanges: true)
+    }
+    #expect(names(in: directory.path) == [".snapshot", "a", "b"])
+    for name in ["b", "a"] { unlink("\(directory.path)/\(name)") }
+    _ = try directory.prepare(configuration(), allowsChanges: false)
+  }
+
+  @Test func aPathThroughAFileIsAnErrorOfTheSystem() throws {
+    try write("", to: "\(folder.path)/runs")
+    #expect(throws: FileError("create the directory", directory.path, code: ENOTDIR)) {
+      try directory.prepare(configuration(), allowsChanges: false)
+    }
+    #expect(throws: FileError("list", "\(folder.path)/runs", code: ENOTDIR)) {
+      try RunDirectory("\(folder.path)/runs").prepare(configuration(), allowsChanges: false)
+    }
+  }
+
+  @Test func oneRunAtATime() throws {
+    let configuration = try configuration()
+    var first: FolderLock? = try directory.prepare(configuration, allowsChanges: false).lock
+    #expect(first != nil)
+    #expect(throws: RunDirectoryError.inUse(directory.path)) {
+      try directory.prepare(configuration, allowsChanges: false)
+    }
+    first = nil
+    _ = try directory.prepare(configuration, allowsChanges: false)
+  }
+
+  @Test func samplesSortByTheirStep() {
+    #expect(RunDirectory("r").samples(step: 1000) == "r/samples/step-00001000.png")
+  }
+}

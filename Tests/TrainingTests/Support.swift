@@ -1,0 +1,53 @@
+import Foundation
+import Models
+import Settings
+import Tensors
+import TestSupport
+import Training
+
+/// A configuration of a tiny model, with `settings` such as `training.steps=3`.
+func configuration(_ settings: String...) throws -> TrainingConfiguration {
+  let node: SettingsNode = [
+    "dataset": ["path": "data"],
+    "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],
+  ]
+  return try TrainingConfiguration(node.applying(overrides: settings))
+}
+
+/// A state after `step` steps of which every number is another, multiples of `scale`.
+func state(step: Int, scale: Float = 1) throws -> TrainingState {
+  let state = TrainingState(layout: try configuration().model.parameters, seed: 0)
+  state.step = step
+  for (index, memory) in memories(state).enumerated() {
+    // What lies between parameters is no part of the state.
+    for parameter in state.layout.parameters {
+      for element in 0..<parameter.count {
+        memory.pointer[parameter.offset + element] =
+          scale * (Float(parameter.offset + element) + 0.25 * Float(index))
+      }
+    }
+  }
+  return state
+}
+
+func memories(_ state: TrainingState) -> [FlatMemory] {
+  [state.weights, state.average, state.firstMoment, state.secondMoment]
+}
+
+func bits(_ state: TrainingState) -> [[UInt32]] { memories(state).map { $0.elements.map(\.bitPattern) } }
+
+func provenance(_ state: TrainingState) throws -> Checkpoint.Provenance {
+  Checkpoint.Provenance(
+    images: 8 * state.step, imageShape: [16, 16, 1], datasetDigest: String(repeating: "a", count: 64),
+    configuration: try configuration().resolved)
+}
+
+func names(in directory: String) -> [String] {
+  ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+}
+
+func text(_ path: String) throws -> String { try String(contentsOfFile: path, encoding: .utf8) }
+
+func write(_ text: String, to path: String) throws {
+  try Data(text.utf8).write(to: URL(filePath: path))
+}
