@@ -77,7 +77,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: common),
     .executableTarget(
       name: "MPIPrograms", dependencies: ["MPI"], path: "Tests/MPIPrograms", swiftSettings: common),
-    .testTarget(name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Files", "Randomness", "CZlib"],
       exclude: ["Fixtures"], swiftSettings: common),
@@ -113,7 +114,8 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common),
+      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common
+    ),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(

@@ -28,7 +28,8 @@ public final class GradientAllReduce {
       var distance = 1
       while distance < size {
         try communicator.sendReceive(
-          UnsafeBufferPointer(gradients.elements), to: rank ^ distance, into: received.elements, from: rank ^ distance)
+          UnsafeBufferPointer(gradients.elements), to: rank ^ distance, into: received.elements,
+          from: rank ^ distance)
         addReceived(to: gradients)
         distance *= 2
       }

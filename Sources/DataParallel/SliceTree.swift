@@ -26,7 +26,8 @@ public enum SliceTree {
   }
 
   private static func sum(
-    _ slices: Range<Int>, into sum: FlatMemory, depth: Int, _ branches: inout [FlatMemory], _ threads: ThreadPool,
+    _ slices: Range<Int>, into sum: FlatMemory, depth: Int, _ branches: inout [FlatMemory],
+    _ threads: ThreadPool,
     _ leaf: (_ slice: Int, _ gradient: FlatMemory) throws -> Void
   ) rethrows {
     if slices.count == 1 {

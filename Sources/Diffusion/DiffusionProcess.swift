@@ -33,13 +33,15 @@ public struct DiffusionProcess: Sendable {
   ///   - images: x_0, [B, H, W, C] in [-1, 1].
   ///   - samples: the images' positions in the step's batch, over all ranks.
   public func examples(
-    of images: UnsafeBufferPointer<Float>, shape: [Int], seed: UInt64, step: Int, samples: Range<Int>, on tape: Tape
+    of images: UnsafeBufferPointer<Float>, shape: [Int], seed: UInt64, step: Int, samples: Range<Int>,
+    on tape: Tape
   ) -> Examples {
     precondition(
       shape[0] == samples.count && images.count == shape.reduce(1, *),
       "\(images.count) values are not \(samples.count) images of \(shape)")
     let timesteps = samples.map { sample in
-      RandomStream(seed: seed, purpose: .timestep, step: step, sample: sample).integer(below: schedule.timesteps)
+      RandomStream(seed: seed, purpose: .timestep, step: step, sample: sample).integer(
+        below: schedule.timesteps)
     }
     let noisy = tape.input(shape)
     let noise = tape.engine.storage(noisy.count)
@@ -47,7 +49,8 @@ public struct DiffusionProcess: Sendable {
     tape.engine.threads.parallel(samples.count) { image, _ in
       let range = image * size..<(image + 1) * size
       let epsilon = UnsafeMutableBufferPointer(rebasing: noise.elements[range])
-      RandomStream(seed: seed, purpose: .noise, step: step, sample: samples.lowerBound + image).fillNormal(epsilon)
+      RandomStream(seed: seed, purpose: .noise, step: step, sample: samples.lowerBound + image).fillNormal(
+        epsilon)
       let cumulative = schedule.cumulativeAlphas[timesteps[image]]
       let (signal, spread) = (Float(cumulative.squareRoot()), Float((1 - cumulative).squareRoot()))
       for index in range { noisy.elements[index] = signal * images[index] + spread * noise.elements[index] }

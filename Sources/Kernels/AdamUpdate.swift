@@ -14,7 +14,8 @@ public struct AdamUpdate: Sendable {
   public var averageDecay: Double
 
   public init(
-    learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0,
+    learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    weightDecay: Double = 0,
     isDecayDecoupled: Bool = false, gradientScale: Double = 1, averageDecay: Double
   ) {
     self.learningRate = learningRate
@@ -31,7 +32,8 @@ public struct AdamUpdate: Sendable {
   ///
   /// - Parameter step: the number of this update, from 1.
   public func callAsFunction(
-    weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>, firstMoment: UnsafeMutablePointer<Float>,
+    weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
+    firstMoment: UnsafeMutablePointer<Float>,
     secondMoment: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>, count: Int, step: Int,
     pool: ThreadPool
   ) {
@@ -49,7 +51,9 @@ public struct AdamUpdate: Sendable {
     let (keep, take) = (Vector(repeating: Float(averageDecay)), Vector(repeating: Float(1 - averageDecay)))
 
     @inline(__always)
-    func update(_ w: inout Vector, _ gradient: Vector, _ m: inout Vector, _ v: inout Vector, _ a: inout Vector) {
+    func update(
+      _ w: inout Vector, _ gradient: Vector, _ m: inout Vector, _ v: inout Vector, _ a: inout Vector
+    ) {
       let g = w.times(l2, plus: gradient * scale)
       m = b1.times(m, plus: c1 * g)
       v = b2.times(v, plus: c2 * g * g)

@@ -30,8 +30,9 @@ struct ChannelPeriod {
   /// Walks `count` floats (a multiple of C) in vectors: `whole` gets the place in the image and the place in the
   /// period. What no full period covers goes to `single`, float by float.
   @inline(__always)
-  func forEach(_ count: Int, whole: (_ index: Int, _ place: Int) -> Void, single: (_ index: Int, _ place: Int) -> Void)
-  {
+  func forEach(
+    _ count: Int, whole: (_ index: Int, _ place: Int) -> Void, single: (_ index: Int, _ place: Int) -> Void
+  ) {
     var index = 0
     while index &+ length <= count {
       var place = 0

@@ -32,7 +32,8 @@ public enum Elementwise {
 
   /// inputGradient = outputGradient d(x sigmoid(x))/dx.
   public static func siluGradient(
-    _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+    _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>,
     count: Int, pool: ThreadPool
   ) {
     map(count, pool) { at, rest in
@@ -54,7 +55,8 @@ public enum Elementwise {
 
   /// inputGradient = outputGradient (Φ(x) + x φ(x)), φ the normal density.
   public static func geluGradient(
-    _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+    _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>,
     count: Int, pool: ThreadPool
   ) {
     let densityAtZero = Float(1 / (2 * Double.pi).squareRoot())

@@ -9,6 +9,7 @@ public enum FloatMemory {
     let rounded = max((count + 15) / 16 * 16, 16)
     let raw = UnsafeMutableRawPointer.allocate(
       byteCount: rounded * MemoryLayout<Float>.stride, alignment: alignment)
-    return UnsafeMutableBufferPointer(start: raw.bindMemory(to: Float.self, capacity: rounded), count: rounded)
+    return UnsafeMutableBufferPointer(
+      start: raw.bindMemory(to: Float.self, capacity: rounded), count: rounded)
   }
 }

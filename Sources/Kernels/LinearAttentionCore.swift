@@ -14,7 +14,8 @@ struct LinearAttentionCore: AttentionCore {
 
   /// Leaves q and k, after their softmax, in the place of Q and K, and the contexts in `scratch`.
   func forward(
-    _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
   ) {
     softmaxOfQueries(qkv)
     softmaxOfKeys(qkv, rows: rows(scratch))
@@ -37,11 +38,13 @@ struct LinearAttentionCore: AttentionCore {
       let outputGradient = Matrix(
         attendedGradient + head * headWidth, rows: tokens, columns: headWidth, stride: hidden)
       // The context holds the factor 1 / sqrt(D); its gradient takes it too, for k and v.
-      MatrixProduct.compute(part(qkv, 0, head).transposed, outputGradient, into: contextGradient, scale: scale)
+      MatrixProduct.compute(
+        part(qkv, 0, head).transposed, outputGradient, into: contextGradient, scale: scale)
       MatrixProduct.compute(
         outputGradient, square(context).transposed, into: place(qkvGradient, 0, head), stride: stride)
       MatrixProduct.compute(
-        part(qkv, 2, head), square(contextGradient).transposed, into: place(qkvGradient, 1, head), stride: stride)
+        part(qkv, 2, head), square(contextGradient).transposed, into: place(qkvGradient, 1, head),
+        stride: stride)
       MatrixProduct.compute(
         part(qkv, 1, head), square(contextGradient), into: place(qkvGradient, 2, head), stride: stride)
     }
@@ -53,7 +56,9 @@ struct LinearAttentionCore: AttentionCore {
     scratch + 2 * heads * headWidth * headWidth
   }
 
-  private func place(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> UnsafeMutablePointer<Float> {
+  private func place(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> UnsafeMutablePointer<
+    Float
+  > {
     qkv + which * hidden + head * headWidth
   }
 
@@ -71,7 +76,9 @@ struct LinearAttentionCore: AttentionCore {
       for head in 0..<heads {
         let q = qkv + (token &* stride &+ head &* headWidth)
         var largest = Vector(from: q)
-        for d in Swift.stride(from: 16, to: headWidth, by: 16) { largest = largest.larger(Vector(from: q + d)) }
+        for d in Swift.stride(from: 16, to: headWidth, by: 16) {
+          largest = largest.larger(Vector(from: q + d))
+        }
         let maximum = Vector(repeating: largest.largest)
         var sum = Vector(repeating: 0)
         for d in Swift.stride(from: 0, to: headWidth, by: 16) {
@@ -80,13 +87,17 @@ struct LinearAttentionCore: AttentionCore {
           sum += e
         }
         let inverse = Vector(repeating: 1 / sum.total)
-        for d in Swift.stride(from: 0, to: headWidth, by: 16) { (Vector(from: q + d) * inverse).store(to: q + d) }
+        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
+          (Vector(from: q + d) * inverse).store(to: q + d)
+        }
       }
     }
   }
 
   /// dQ = q (dq - Σ over D of q dq).
-  private func softmaxOfQueriesGradient(_ qkv: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>) {
+  private func softmaxOfQueriesGradient(
+    _ qkv: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>
+  ) {
     for token in 0..<tokens {
       for head in 0..<heads {
         let offset = token &* stride &+ head &* headWidth
@@ -125,13 +136,16 @@ struct LinearAttentionCore: AttentionCore {
 
   /// dK = k (dk - Σ over N of k dk). `row`: H D floats.
   private func softmaxOfKeysGradient(
-    _ qkv: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>, row sum: UnsafeMutablePointer<Float>
+    _ qkv: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    row sum: UnsafeMutablePointer<Float>
   ) {
     let (keys, g) = (qkv + hidden, gradient + hidden)
     sum.update(repeating: 0, count: hidden)
     forEachToken { row, column in
-      Vector(from: keys + row + column).times(Vector(from: g + row + column), plus: Vector(from: sum + column))
-        .store(to: sum + column)
+      Vector(from: keys + row + column).times(
+        Vector(from: g + row + column), plus: Vector(from: sum + column)
+      )
+      .store(to: sum + column)
     }
     forEachToken { row, column in
       (Vector(from: keys + row + column) * (Vector(from: g + row + column) - Vector(from: sum + column)))

@@ -48,7 +48,8 @@ public enum MatrixProduct {
     precondition(k == right.effectiveRows, "[\(m), \(k)] times [\(right.effectiveRows), \(n)]")
     guard m > 0, n > 0 else { return }
     cblas_sgemm(
-      CblasRowMajor, left.isTransposed ? CblasTrans : CblasNoTrans, right.isTransposed ? CblasTrans : CblasNoTrans,
+      CblasRowMajor, left.isTransposed ? CblasTrans : CblasNoTrans,
+      right.isTransposed ? CblasTrans : CblasNoTrans,
       blasint(m), blasint(n), blasint(k), scale, left.elements, blasint(left.stride), right.elements,
       blasint(right.stride), accumulating ? 1 : 0, output, blasint(stride ?? n))
   }

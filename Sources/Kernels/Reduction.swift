@@ -5,7 +5,8 @@ public enum Reduction {
 
   /// sum[c] += Σ over r of values[r, c], for `values` [rows, columns].
   public static func addColumnSums(
-    _ values: UnsafePointer<Float>, rows: Int, columns: Int, to sum: UnsafeMutablePointer<Float>, pool: ThreadPool
+    _ values: UnsafePointer<Float>, rows: Int, columns: Int, to sum: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
   ) {
     let pieces = (rows + rowsPerPiece - 1) / rowsPerPiece
     let partial = FloatMemory.allocate(pieces * columns)
@@ -20,7 +21,8 @@ public enum Reduction {
 
   /// sum[i] += Σ over p of pieces[p, i], the pieces in their order.
   static func addPieces(
-    _ partial: UnsafePointer<Float>, pieces: Int, count: Int, to sum: UnsafeMutablePointer<Float>, pool: ThreadPool
+    _ partial: UnsafePointer<Float>, pieces: Int, count: Int, to sum: UnsafeMutablePointer<Float>,
+    pool: ThreadPool
   ) {
     pool.parallelPieces(count, of: 16_384) { range, _ in
       for piece in 0..<pieces {
@@ -54,7 +56,9 @@ public enum Reduction {
           sums += part * part
           index += 8
         }
-        for rest in index..<piece.upperBound { sums[rest - index] += Double(values[rest]) * Double(values[rest]) }
+        for rest in index..<piece.upperBound {
+          sums[rest - index] += Double(values[rest]) * Double(values[rest])
+        }
         partial[piece.lowerBound / size] = sums.sum()
       }
     }

@@ -14,7 +14,8 @@ struct SoftmaxAttentionCore: AttentionCore {
   var scratchCount: Int { 2 * block * tokens }
 
   func forward(
-    _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+    _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
+    scratch: UnsafeMutablePointer<Float>
   ) {
     for head in 0..<heads {
       let values = part(qkv, 2, head)
@@ -38,26 +39,31 @@ struct SoftmaxAttentionCore: AttentionCore {
       forEachBlock { queries in
         let isLater = queries.lowerBound > 0
         let outputGradient = Matrix(
-          attendedGradient + queries.lowerBound * hidden + head * headWidth, rows: queries.count, columns: headWidth,
+          attendedGradient + queries.lowerBound * hidden + head * headWidth, rows: queries.count,
+          columns: headWidth,
           stride: hidden)
         probabilities(qkv, head, queries, into: scratch)
         let p = Matrix(scratch, rows: queries.count, columns: tokens)
         // dV = Pᵀ dO; dP = dO Vᵀ; dS = P (dP - Σ P dP), where Σ P dP = Σ O dO.
         MatrixProduct.compute(
-          p.transposed, outputGradient, into: place(qkvGradient, 2, head), stride: stride, accumulating: isLater)
+          p.transposed, outputGradient, into: place(qkvGradient, 2, head), stride: stride,
+          accumulating: isLater)
         MatrixProduct.compute(outputGradient, part(qkv, 2, head).transposed, into: scoreGradient)
         for row in 0..<queries.count {
           let offset = (queries.lowerBound + row) * hidden + head * headWidth
           let dot = Self.dot(attended + offset, attendedGradient + offset, count: headWidth)
-          Self.softmaxGradient(scratch + row * tokens, dot: dot, gradient: scoreGradient + row * tokens, count: tokens)
+          Self.softmaxGradient(
+            scratch + row * tokens, dot: dot, gradient: scoreGradient + row * tokens, count: tokens)
         }
         let ds = Matrix(scoreGradient, rows: queries.count, columns: tokens)
         // dQ = dS K / sqrt(D); dK = dSᵀ Q / sqrt(D).
         MatrixProduct.compute(
-          ds, part(qkv, 1, head), into: place(qkvGradient, 0, head) + queries.lowerBound * stride, stride: stride,
+          ds, part(qkv, 1, head), into: place(qkvGradient, 0, head) + queries.lowerBound * stride,
+          stride: stride,
           scale: scale)
         MatrixProduct.compute(
-          ds.transposed, part(qkv, 0, head).rowBlock(queries), into: place(qkvGradient, 1, head), stride: stride,
+          ds.transposed, part(qkv, 0, head).rowBlock(queries), into: place(qkvGradient, 1, head),
+          stride: stride,
           scale: scale, accumulating: isLater)
       }
     }
@@ -68,7 +74,9 @@ struct SoftmaxAttentionCore: AttentionCore {
   }
 
   /// Where queries (0), keys (1) or values (2) of `head` begin.
-  private func place(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> UnsafeMutablePointer<Float> {
+  private func place(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> UnsafeMutablePointer<
+    Float
+  > {
     qkv + which * hidden + head * headWidth
   }
 
@@ -78,7 +86,8 @@ struct SoftmaxAttentionCore: AttentionCore {
 
   /// softmax(Q Kᵀ / sqrt(D)) for a block of queries: [queries, N].
   private func probabilities(
-    _ qkv: UnsafeMutablePointer<Float>, _ head: Int, _ queries: Range<Int>, into p: UnsafeMutablePointer<Float>
+    _ qkv: UnsafeMutablePointer<Float>, _ head: Int, _ queries: Range<Int>,
+    into p: UnsafeMutablePointer<Float>
   ) {
     MatrixProduct.compute(
       part(qkv, 0, head).rowBlock(queries), part(qkv, 1, head).transposed, into: p, scale: scale)
@@ -116,7 +125,8 @@ struct SoftmaxAttentionCore: AttentionCore {
     _ p: UnsafePointer<Float>, dot: Float, gradient: UnsafeMutablePointer<Float>, count: Int
   ) {
     forEachVector(count) { index in
-      (Vector(from: p + index) * (Vector(from: gradient + index) - Vector(repeating: dot))).store(to: gradient + index)
+      (Vector(from: p + index) * (Vector(from: gradient + index) - Vector(repeating: dot))).store(
+        to: gradient + index)
     } rest: { index, rest in
       for lane in index..<index + rest { gradient[lane] = p[lane] * (gradient[lane] - dot) }
     }

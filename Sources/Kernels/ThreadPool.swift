@@ -1,5 +1,5 @@
-import CProcessor
 import COpenBLAS
+import CProcessor
 import Foundation
 import Synchronization
 
@@ -49,7 +49,8 @@ public final class ThreadPool {
   }
 
   /// Splits `0..<count` into pieces of `size` (the last may be shorter) and runs `body` on each.
-  public func parallelPieces(_ count: Int, of size: Int, _ body: (_ piece: Range<Int>, _ worker: Int) -> Void) {
+  public func parallelPieces(_ count: Int, of size: Int, _ body: (_ piece: Range<Int>, _ worker: Int) -> Void)
+  {
     precondition(size > 0, "pieces of \(size)")
     crew.run((count + size - 1) / size) { task, worker in
       body(task * size..<min((task + 1) * size, count), worker)

@@ -37,7 +37,8 @@ public enum WeightStandardization {
   /// Adds to `gradient`: with w^ the standardised weights and g their gradient,
   /// dw = (g - mean(g) - w^ mean(g w^)) / sqrt(variance + eps).
   public static func addGradient(
-    _ standardized: UnsafePointer<Float>, statistics: UnsafePointer<Float>, standardizedGradient: UnsafePointer<Float>,
+    _ standardized: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
+    standardizedGradient: UnsafePointer<Float>,
     fanIn: Int, outputs: Int, gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     pool.parallelPieces(outputs, of: block) { columns, worker in

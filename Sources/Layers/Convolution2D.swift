@@ -13,7 +13,8 @@ public struct Convolution2D: Sendable {
   ///   - isStandardized: weight standardisation (article 003's `WeightStandardizedConv2d`).
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
   public init(
-    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
+    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,
+    padding: Int = 0,
     isStandardized: Bool = false, fileShape: [Int]? = nil
   ) {
     // PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.

@@ -19,6 +19,7 @@ public struct GroupNorm: Sendable {
     _ x: Tensor, scaleShift: Tensor? = nil, activation: GroupNormalization.Activation = .none
   ) -> Tensor {
     x.groupNormalized(
-      groups: groups, gamma: x.tape(weight), beta: x.tape(bias), scaleShift: scaleShift, activation: activation)
+      groups: groups, gamma: x.tape(weight), beta: x.tape(bias), scaleShift: scaleShift,
+      activation: activation)
   }
 }

@@ -8,7 +8,8 @@ public struct Linear: Sendable {
   public init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int) {
     let bound = 1 / Float(inputs).squareRoot()
     weight = builder.weights(
-      "weight", fileShape: [outputs, inputs], outputs: outputs, inputs: inputs, taps: 1, .uniform(bound: bound))
+      "weight", fileShape: [outputs, inputs], outputs: outputs, inputs: inputs, taps: 1,
+      .uniform(bound: bound))
     bias = builder.vector("bias", count: outputs, .uniform(bound: bound))
   }
 

@@ -47,14 +47,17 @@ public struct ParameterBuilder {
   }
 
   /// The builder for the child module `name`.
-  public subscript(_ name: String) -> ParameterBuilder { ParameterBuilder(path: "\(path)\(name).", collected: collected) }
+  public subscript(_ name: String) -> ParameterBuilder {
+    ParameterBuilder(path: "\(path)\(name).", collected: collected)
+  }
 
   /// The builder for child number `index` of a `ModuleList` or a `Sequential`.
   public subscript(_ index: Int) -> ParameterBuilder { self[String(index)] }
 
   /// Weights of PyTorch's shape `fileShape`, whose elements are [outputs, inputs, taps].
   func weights(
-    _ name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int, _ initialization: Parameter.Initialization
+    _ name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int,
+    _ initialization: Parameter.Initialization
   ) -> Parameter {
     add(
       Parameter(
@@ -72,7 +75,8 @@ public struct ParameterBuilder {
 
   private func add(_ parameter: Parameter) -> Parameter {
     precondition(
-      !collected.parameters.contains { $0.name == parameter.name }, "two parameters are named \(parameter.name)")
+      !collected.parameters.contains { $0.name == parameter.name },
+      "two parameters are named \(parameter.name)")
     collected.parameters.append(parameter)
     collected.flatCount += (parameter.count + 15) / 16 * 16
     return parameter

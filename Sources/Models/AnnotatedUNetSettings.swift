@@ -19,7 +19,8 @@ public struct AnnotatedUNetSettings: Hashable, Sendable {
     let initialDim = try reader.value(
       "init_dim", as: Int.self, in: 1...4096, help: "channels after the first convolution; must equal dim")
     let outputDim = try reader.value(
-      "out_dim", as: Int.self, in: 1...4096, help: "channels of the prediction; those of the images if not given")
+      "out_dim", as: Int.self, in: 1...4096,
+      help: "channels of the prediction; those of the images if not given")
     dimMultiples = try reader.value(
       "dim_mults", default: [1, 2, 4, 8], in: 1...64, count: 1...8,
       help: "channels of each resolution as multiples of dim")
@@ -30,7 +31,8 @@ public struct AnnotatedUNetSettings: Hashable, Sendable {
     outputChannels = outputDim ?? channels
 
     guard dim % 2 == 0 else {
-      throw reader.invalid("dim", "must be even, is \(dim): half of the time embedding are sines, half cosines")
+      throw reader.invalid(
+        "dim", "must be even, is \(dim): half of the time embedding are sines, half cosines")
     }
     if let initialDim, initialDim != dim {
       throw reader.invalid(

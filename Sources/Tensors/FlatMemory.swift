@@ -17,7 +17,9 @@ public final class FlatMemory: @unchecked Sendable {
   deinit { memory.deallocate() }
 
   public var pointer: UnsafeMutablePointer<Float> { memory.baseAddress! }
-  public var elements: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(rebasing: memory[..<count]) }
+  public var elements: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(rebasing: memory[..<count])
+  }
 
   public func clear() { memory.baseAddress!.update(repeating: 0, count: memory.count) }
 

@@ -32,5 +32,7 @@ public final class Storage {
   }
 
   /// The floats, for reading and writing.
-  public var elements: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+  public var elements: UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: pointer, count: count)
+  }
 }

@@ -14,11 +14,13 @@ public struct ConvolutionShape: Hashable, Sendable {
   public let padding: Int
 
   public init(
-    batch: Int, height: Int, width: Int, inputChannels: [Int], outputChannels: Int, kernel: Int, stride: Int = 1,
+    batch: Int, height: Int, width: Int, inputChannels: [Int], outputChannels: Int, kernel: Int,
+    stride: Int = 1,
     padding: Int = 0
   ) {
     precondition(
-      batch > 0 && inputChannels.allSatisfy { $0 > 0 } && !inputChannels.isEmpty && outputChannels > 0 && kernel > 0
+      batch > 0 && inputChannels.allSatisfy { $0 > 0 } && !inputChannels.isEmpty && outputChannels > 0
+        && kernel > 0
         && stride > 0 && padding >= 0 && height + 2 * padding >= kernel && width + 2 * padding >= kernel,
       "no convolution: \(batch) x \(height) x \(width) x \(inputChannels) -> \(outputChannels), kernel \(kernel), "
         + "stride \(stride), padding \(padding)")

@@ -15,7 +15,8 @@ struct PatchConvolution {
       let pixels = rows.count * shape.outputWidth
       let block = output + rows.lowerBound * shape.outputWidth * k
       if let bias { fillRows(block, rows: pixels, with: bias, count: k) }
-      forEachPatchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool) { patches, weightRows, first in
+      forEachPatchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool) {
+        patches, weightRows, first in
         MatrixProduct.compute(
           patches, weightMatrix.rowBlock(weightRows), into: block, accumulating: bias != nil || !first)
       }
@@ -109,7 +110,8 @@ struct PatchConvolution {
         batch: shape.batch, height: shape.outputHeight, width: shape.outputWidth, inputChannels: [k],
         outputChannels: c, kernel: shape.kernel, padding: shape.kernel - 1 - shape.padding))
     pool.parallelPieces(turned.shape.outputRows, of: turned.shape.rowsPerBlock) { rows, worker in
-      turned.forEachPatchMatrix(inputs: [outputGradient], rows: rows, worker: worker, pool: pool) { patches, _, _ in
+      turned.forEachPatchMatrix(inputs: [outputGradient], rows: rows, worker: worker, pool: pool) {
+        patches, _, _ in
         var channel = 0
         for (gradient, channels) in zip(inputGradients, shape.inputChannels) {
           if let gradient {
@@ -141,7 +143,8 @@ struct PatchConvolution {
         let pixels = rows.count * shape.outputWidth
         let patches = pool.scratch(pixels * shape.patchLength, worker: worker)
         MatrixProduct.compute(
-          Matrix(outputGradient + start * shape.outputWidth * k, rows: pixels, columns: k), weightMatrix.transposed,
+          Matrix(outputGradient + start * shape.outputWidth * k, rows: pixels, columns: k),
+          weightMatrix.transposed,
           into: patches)
         Patches.scatterAdd(shape, patches, rows: rows, to: inputGradients)
         start = rows.upperBound

@@ -106,7 +106,8 @@ enum Patches {
   }
 
   @inline(__always)
-  private static func copy(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+  private static func copy(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int)
+  {
     // Vectors rather than memcpy: a pixel has a few dozen channels, less than a call is worth.
     forEachVector(count) { index in
       Vector(from: source + index).store(to: target + index)

@@ -65,7 +65,8 @@ struct WinogradConvolution {
   /// Writes the inputs' gradients (those that are not nil), and adds the weights' gradient if it is wanted.
   func backward(
     inputs: [UnsafePointer<Float>], weights: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-    inputGradients: [UnsafeMutablePointer<Float>?], weightGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+    inputGradients: [UnsafeMutablePointer<Float>?], weightGradient: UnsafeMutablePointer<Float>?,
+    pool: ThreadPool
   ) {
     let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
     let wantsInputs = inputGradients.contains { $0 != nil }
@@ -130,12 +131,15 @@ struct WinogradConvolution {
 
   private func origin(_ tile: Int) -> (image: Int, y: Int, x: Int) {
     let inImage = tile % tilesPerImage
-    return (tile / tilesPerImage, inImage / tileColumns * Self.tileSide, inImage % tileColumns * Self.tileSide)
+    return (
+      tile / tilesPerImage, inImage / tileColumns * Self.tileSide, inImage % tileColumns * Self.tileSide
+    )
   }
 
   /// V = Bᵀ d B of the 6x6 pixels around `tile`, for all inputs' channels.
   private func transformInput(
-    _ tile: Int, _ inputs: [UnsafePointer<Float>], into v: UnsafeMutablePointer<Float>, placeStride: Int, _ memory: Tile
+    _ tile: Int, _ inputs: [UnsafePointer<Float>], into v: UnsafeMutablePointer<Float>, placeStride: Int,
+    _ memory: Tile
   ) {
     let (image, top, left) = origin(tile)
     withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: Self.places) { pixels in
@@ -209,7 +213,8 @@ struct WinogradConvolution {
 
   @inline(__always)
   private func outputTile<V: SIMD>(
-    _: V.Type, _ channel: Int, _ m: UnsafeMutablePointer<Float>, _ placeStride: Int, _ bias: UnsafePointer<Float>?,
+    _: V.Type, _ channel: Int, _ m: UnsafeMutablePointer<Float>, _ placeStride: Int,
+    _ bias: UnsafePointer<Float>?,
     _ output: UnsafeMutablePointer<Float>, _ rows: Int, _ columns: Int, _ between: UnsafeMutablePointer<Float>
   ) where V.Scalar == Float {
     let width = V.scalarCount
@@ -224,7 +229,8 @@ struct WinogradConvolution {
     }
     let shift: V = bias?.vector(channel) ?? V.zero
     for y in 0..<rows {
-      let row: WinogradTransforms.Four<V> = WinogradTransforms.output(Self.load6(between, y &* 6 &* width, width))
+      let row: WinogradTransforms.Four<V> = WinogradTransforms.output(
+        Self.load6(between, y &* 6 &* width, width))
       let place = y &* shape.width &* k &+ channel
       output.store(row.0 + shift, place)
       if columns > 1 { output.store(row.1 + shift, place &+ k) }
@@ -235,7 +241,8 @@ struct WinogradConvolution {
 
   /// dM = A dY Aᵀ; what lies outside of the image has no gradient.
   private func transformOutputGradient(
-    _ tile: Int, _ gradient: UnsafePointer<Float>, into m: UnsafeMutablePointer<Float>, placeStride: Int, _ memory: Tile
+    _ tile: Int, _ gradient: UnsafePointer<Float>, into m: UnsafeMutablePointer<Float>, placeStride: Int,
+    _ memory: Tile
   ) {
     let (image, top, left) = origin(tile)
     let k = shape.outputChannels
@@ -244,7 +251,8 @@ struct WinogradConvolution {
     let columns = min(Self.tileSide, shape.width - left)
     let vectors = ChannelVectors(channels: k)
     for index in vectors.wide {
-      outputGradientTile(SIMD16<Float>.self, index &* 16, first, rows, columns, m, placeStride, memory.between)
+      outputGradientTile(
+        SIMD16<Float>.self, index &* 16, first, rows, columns, m, placeStride, memory.between)
     }
     if let channel = vectors.eight {
       outputGradientTile(SIMD8<Float>.self, channel, first, rows, columns, m, placeStride, memory.between)
@@ -312,7 +320,8 @@ struct WinogradConvolution {
 
   @inline(__always)
   private func addInputGradient<V: SIMD>(
-    _: V.Type, _ channel: Int, _ image: Int, _ v: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    _: V.Type, _ channel: Int, _ image: Int, _ v: UnsafeMutablePointer<Float>,
+    _ gradient: UnsafeMutablePointer<Float>,
     _ channels: Int, _ between: UnsafeMutablePointer<Float>
   ) where V.Scalar == Float {
     let width = V.scalarCount
@@ -430,7 +439,8 @@ struct WinogradConvolution {
   ) -> WinogradTransforms.Six<V> where V.Scalar == Float {
     (
       memory.vector(first), memory.vector(first &+ stride), memory.vector(first &+ 2 &* stride),
-      memory.vector(first &+ 3 &* stride), memory.vector(first &+ 4 &* stride), memory.vector(first &+ 5 &* stride)
+      memory.vector(first &+ 3 &* stride), memory.vector(first &+ 4 &* stride),
+      memory.vector(first &+ 5 &* stride)
     )
   }
 

@@ -16,7 +16,8 @@ enum WinogradTransforms {
     let evenFar = d.4 - d.2
     let oddFar = two * (d.3 - d.1)
     return (
-      four * d.0 - five * d.2 + d.4, evenNear + oddNear, evenNear - oddNear, evenFar + oddFar, evenFar - oddFar,
+      four * d.0 - five * d.2 + d.4, evenNear + oddNear, evenNear - oddNear, evenFar + oddFar,
+      evenFar - oddFar,
       four * d.1 - five * d.3 + d.5
     )
   }
@@ -87,13 +88,15 @@ enum WinogradTransforms {
 
 extension UnsafePointer<Float> {
   /// The vector at `index`, from any address.
-  @inline(__always) func vector<V: SIMD>(_ index: Int, as type: V.Type = V.self) -> V where V.Scalar == Float {
+  @inline(__always) func vector<V: SIMD>(_ index: Int, as type: V.Type = V.self) -> V
+  where V.Scalar == Float {
     UnsafeRawPointer(self + index).loadUnaligned(as: V.self)
   }
 }
 
 extension UnsafeMutablePointer<Float> {
-  @inline(__always) func vector<V: SIMD>(_ index: Int, as type: V.Type = V.self) -> V where V.Scalar == Float {
+  @inline(__always) func vector<V: SIMD>(_ index: Int, as type: V.Type = V.self) -> V
+  where V.Scalar == Float {
     UnsafeRawPointer(self + index).loadUnaligned(as: V.self)
   }
 
