@@ -33,34 +33,33 @@ import Testing
     values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
   }
 
+  private func expectClose(
+    _ values: [Float], _ expected: [Float], within tolerance: Float,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    #expect(values.count == expected.count && !values.isEmpty, sourceLocation: sourceLocation)
+    let worst = zip(values, expected).map { abs($0 - $1) }.max() ?? .infinity
+    #expect(worst <= tolerance, sourceLocation: sourceLocation)
+  }
+
   @Test func oneStepIsThatOfTheArticles() throws {
     let start = try state("optimizer.learning_rate=0").weights
     let adam = try state("training.ema_decay=0.75")
-    let count = start.count
-
     // m = (1 - β1) g and v = (1 - β2) g²; the bias corrections leave a step of lr g / (|g| + ε).
     #expect(abs(norm(adam.firstMoment) - 0.1 * adam.gradientNorm) < 1e-5 * adam.gradientNorm)
-    for index in 0..<count {
-      let gradient = 10 * adam.firstMoment[index]
-      let second = 1e-3 * gradient * gradient
-      #expect(abs(adam.secondMoment[index] - second) <= 1e-5 * second + 1e-12)
-      let expected = start[index] - 1e-3 * gradient / (abs(gradient) + 1e-8)
-      #expect(abs(adam.weights[index] - expected) < 1e-6)
-      #expect(abs(adam.average[index] - (0.75 * start[index] + 0.25 * adam.weights[index])) < 1e-6)
-    }
+    let gradients = adam.firstMoment.map { 10 * $0 }
+    expectClose(adam.secondMoment, gradients.map { 1e-3 * $0 * $0 }, within: 1e-7)
+    expectClose(adam.weights, zip(start, gradients).map { $0 - 1e-3 * $1 / (abs($1) + 1e-8) }, within: 1e-6)
+    expectClose(adam.average, zip(start, adam.weights).map { 0.75 * $0 + 0.25 * $1 }, within: 1e-6)
     #expect(adam.average != adam.weights)
 
     // Decoupled decay takes lr λ w off, besides.
     let decoupled = try state("optimizer.kind=adamw", "optimizer.weight_decay=0.5")
-    for index in 0..<count {
-      #expect(abs(decoupled.weights[index] - (adam.weights[index] - 1e-3 * 0.5 * start[index])) < 1e-6)
-    }
+    expectClose(decoupled.weights, zip(adam.weights, start).map { $0 - 1e-3 * 0.5 * $1 }, within: 1e-6)
     #expect(decoupled.firstMoment == adam.firstMoment)
     // Adam's own becomes a part of the gradient.
     let coupled = try state("optimizer.kind=adam", "optimizer.weight_decay=0.5")
-    for index in 0..<count {
-      #expect(abs(coupled.firstMoment[index] - (adam.firstMoment[index] + 0.1 * 0.5 * start[index])) < 1e-6)
-    }
+    expectClose(coupled.firstMoment, zip(gradients, start).map { 0.1 * ($0 + 0.5 * $1) }, within: 1e-6)
     #expect(coupled.weights != decoupled.weights && coupled.weights != adam.weights)
 
     // Clipping shortens the gradient and tells the length before.
