@@ -10,8 +10,9 @@ struct Train: ParallelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a model, on one process or on all ranks of mpirun.",
     discussion: """
-      Started again with the same output, it goes on from the newest good checkpoint, on any number of ranks. Ctrl-C \
-      saves a checkpoint and stops, with exit status 75; a second one stops at once.
+      Started again with the same output, it goes on from the newest good checkpoint, on any number of ranks. Ctrl-C, \
+      SIGTERM, SIGUSR1 or SIGUSR2 to any rank saves a checkpoint and stops all, with exit status 75; a second Ctrl-C \
+      stops at once. Stop mpirun itself by kill -USR1: after Ctrl-C it leaves its ranks one second only.
 
       oboro train --config configs/fashion-mnist.yaml --output runs/first
       mpirun -n 4 oboro train --config configs/fashion-mnist.yaml --output runs/first --set training.steps=10000

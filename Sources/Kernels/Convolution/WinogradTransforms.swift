@@ -84,6 +84,30 @@ enum WinogradTransforms {
       sixth * far - near + u.5
     )
   }
+
+  /// Six vectors, `stride` floats apart.
+  @inline(__always)
+  static func load6<V: SIMD>(
+    _ memory: UnsafeMutablePointer<Float>, _ first: Int, _ stride: Int
+  ) -> Six<V> where V.Scalar == Float {
+    (
+      memory.vector(first), memory.vector(first &+ stride), memory.vector(first &+ 2 &* stride),
+      memory.vector(first &+ 3 &* stride), memory.vector(first &+ 4 &* stride),
+      memory.vector(first &+ 5 &* stride)
+    )
+  }
+
+  @inline(__always)
+  static func store6<V: SIMD>(
+    _ values: Six<V>, to memory: UnsafeMutablePointer<Float>, _ first: Int, _ stride: Int
+  ) where V.Scalar == Float {
+    memory.store(values.0, first)
+    memory.store(values.1, first &+ stride)
+    memory.store(values.2, first &+ 2 &* stride)
+    memory.store(values.3, first &+ 3 &* stride)
+    memory.store(values.4, first &+ 4 &* stride)
+    memory.store(values.5, first &+ 5 &* stride)
+  }
 }
 
 extension UnsafePointer<Float> {
