@@ -15,7 +15,7 @@ extension WinogradConvolution {
     }
   }
 
-  /// Calls `body` for each vector of `0..<channels`, a multiple of 4, with the vector's type and first channel.
+  /// How `channels`, a multiple of 4, are cut into vectors: sixteens, then an eight, then a four.
   private struct ChannelVectors {
     let channels: Int
     var wide: Range<Int> { 0..<channels / 16 }
