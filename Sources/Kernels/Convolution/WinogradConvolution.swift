@@ -63,45 +63,114 @@ struct WinogradConvolution {
   }
 
   /// Writes the inputs' gradients (those that are not nil), and adds the weights' gradient if it is wanted.
+  ///
+  /// Transformed images take up to nine times the memory of images, so it is done for some images at a time.
   func backward(
     inputs: [UnsafePointer<Float>], weights: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], weightGradient: UnsafeMutablePointer<Float>?,
     pool: ThreadPool
   ) {
-    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
+    let (c, k) = (shape.channels, shape.outputChannels)
+    let imagesPerPart = min(max(Self.tilesPerPart / tilesPerImage, 1), shape.batch)
+    let partTiles = imagesPerPart * tilesPerImage
+    let memory = Products(
+      memory: pool.workspace(Self.places * (partTiles * (c + k) + 2 * c * k)), tiles: partTiles, channels: c,
+      outputChannels: k)
     let wantsInputs = inputGradients.contains { $0 != nil }
-    let products = pool.workspace(Self.places * (t * (c + k) + c * k))
-    let transformed = products + Self.places * t * k
-    let filters = transformed + Self.places * t * c
+    if wantsInputs { transformFilters(weights, into: memory.filters, pool: pool) }
+    for first in stride(from: 0, to: shape.batch, by: imagesPerPart) {
+      let pixels = first * shape.height * shape.width
+      let inputs = zip(inputs, shape.inputChannels).map { $0 + pixels * $1 }
+      let part = WinogradConvolution(self, batch: min(imagesPerPart, shape.batch - first))
+      part.transformGradients(
+        inputs: weightGradient == nil ? nil : inputs, outputGradient: outputGradient + pixels * k, memory,
+        pool)
+      if weightGradient != nil { part.multiplyForFilters(memory, isFirst: first == 0, pool) }
+      if wantsInputs {
+        part.multiplyForInputs(memory, pool)
+        let gradients = zip(inputGradients, shape.inputChannels).map { gradient, channels in
+          gradient.map { $0 + pixels * channels }
+        }
+        part.addInputGradients(memory.transformed, to: gradients, pool: pool)
+      }
+    }
+    if let weightGradient { addFilterGradient(memory.filterGradients, to: weightGradient, pool: pool) }
+  }
 
+  // MARK: Parts of the backward pass
+
+  /// About how many tiles the backward pass transforms at a time.
+  private static let tilesPerPart = 1024
+
+  /// The backward pass's memory for T tiles.
+  private struct Products {
+    /// dM, [36, T, K].
+    let outputs: UnsafeMutablePointer<Float>
+    /// V, then dV, [36, T, C].
+    let transformed: UnsafeMutablePointer<Float>
+    /// U and dU, [36, C, K].
+    let filters: UnsafeMutablePointer<Float>
+    let filterGradients: UnsafeMutablePointer<Float>
+
+    init(memory: UnsafeMutablePointer<Float>, tiles: Int, channels: Int, outputChannels: Int) {
+      outputs = memory
+      transformed = outputs + places * tiles * outputChannels
+      filters = transformed + places * tiles * channels
+      filterGradients = filters + places * channels * outputChannels
+    }
+  }
+
+  /// The same convolution of another number of images.
+  private init(_ whole: WinogradConvolution, batch: Int) {
+    let of = whole.shape
+    shape = ConvolutionShape(
+      batch: batch, height: of.height, width: of.width, inputChannels: of.inputChannels,
+      outputChannels: of.outputChannels, kernel: of.kernel, stride: of.stride, padding: of.padding)
+    tileRows = whole.tileRows
+    tileColumns = whole.tileColumns
+  }
+
+  /// dM of all tiles, and V of the inputs if they are given.
+  private func transformGradients(
+    inputs: [UnsafePointer<Float>]?, outputGradient: UnsafePointer<Float>, _ memory: Products,
+    _ pool: ThreadPool
+  ) {
+    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
     pool.parallelPieces(t, of: tilesPerBlock) { block, worker in
       let tile = Tile(scratch: pool.scratch(Tile.scratchCount(c), worker: worker), channels: c)
       for place in block {
-        transformOutputGradient(place, outputGradient, into: products + place * k, placeStride: t * k, tile)
-        if weightGradient != nil {
-          transformInput(place, inputs, into: transformed + place * c, placeStride: t * c, tile)
+        transformOutputGradient(
+          place, outputGradient, into: memory.outputs + place * k, placeStride: t * k, tile)
+        if let inputs {
+          transformInput(place, inputs, into: memory.transformed + place * c, placeStride: t * c, tile)
         }
       }
     }
-    if let weightGradient {
-      pool.parallel(Self.places) { xi, _ in
-        MatrixProduct.compute(
-          Matrix(transformed + xi * t * c, rows: t, columns: c).transposed,
-          Matrix(products + xi * t * k, rows: t, columns: k), into: filters + xi * c * k)
-      }
-      addFilterGradient(filters, to: weightGradient, pool: pool)
+  }
+
+  /// dU = Vᵀ dM, or adds it to what is there.
+  private func multiplyForFilters(_ memory: Products, isFirst: Bool, _ pool: ThreadPool) {
+    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
+    pool.parallel(Self.places) { xi, _ in
+      MatrixProduct.compute(
+        Matrix(memory.transformed + xi * t * c, rows: t, columns: c).transposed,
+        Matrix(memory.outputs + xi * t * k, rows: t, columns: k), into: memory.filterGradients + xi * c * k,
+        accumulating: !isFirst)
     }
-    guard wantsInputs else { return }
-    transformFilters(weights, into: filters, pool: pool)
-    let blocks = (t + 255) / 256
+  }
+
+  /// dV = dM Uᵀ, in the place of V.
+  private func multiplyForInputs(_ memory: Products, _ pool: ThreadPool) {
+    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
+    let rowsPerTask = 256
+    let blocks = (t + rowsPerTask - 1) / rowsPerTask
     pool.parallel(Self.places * blocks) { task, _ in
       let xi = task / blocks
-      let rows = task % blocks * 256..<min((task % blocks + 1) * 256, t)
+      let first = task % blocks * rowsPerTask
       MatrixProduct.compute(
-        Matrix(products + (xi * t + rows.lowerBound) * k, rows: rows.count, columns: k),
-        Matrix(filters + xi * c * k, rows: c, columns: k).transposed,
-        into: transformed + (xi * t + rows.lowerBound) * c)
+        Matrix(memory.outputs + (xi * t + first) * k, rows: min(rowsPerTask, t - first), columns: k),
+        Matrix(memory.filters + xi * c * k, rows: c, columns: k).transposed,
+        into: memory.transformed + (xi * t + first) * c)
     }
-    addInputGradients(transformed, to: inputGradients, pool: pool)
   }
 }
