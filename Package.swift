@@ -60,7 +60,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Models", "Diffusion", "Datasets", "DataParallel", "Layers", "Tensors", "Kernels", "MPI", "HDF5",
-        "Pictures", "Reporting", "Settings", "Files",
+        "Safetensors", "Pictures", "Reporting", "Settings", "Files",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
@@ -68,7 +68,7 @@ let package = Package(
       name: "Oboro",
       dependencies: [
         "Training", "Models", "Diffusion", "Datasets", "DataParallel", "Tensors", "Kernels", "MPI", "HDF5",
-        "Pictures", "Reporting", "Settings", "Files",
+        "Safetensors", "Pictures", "Reporting", "Settings", "Files",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -101,7 +101,7 @@ let package = Package(
     .testTarget(
       name: "OboroTests",
       dependencies: [
-        "Oboro", "TestSupport", "HDF5", "Files", "Pictures", "Reporting", "Settings",
+        "Oboro", "TestSupport", "HDF5", "Safetensors", "Files", "Pictures", "Reporting", "Settings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),

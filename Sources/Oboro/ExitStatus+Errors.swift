@@ -7,6 +7,7 @@ import MPI
 import Models
 import Pictures
 import Reporting
+import Safetensors
 import Settings
 import Training
 
@@ -44,6 +45,16 @@ extension CheckpointError: ExitStatusProviding {
 
 extension CheckpointSavingError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .inputOutput }
+}
+
+extension ModelCheckError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension SafetensorsError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    if case .system = problem { .inputOutput } else { .badData }
+  }
 }
 
 extension InspectionError: ExitStatusProviding {

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import Settings
+import Tensors
+import Training
+
+/// `oboro check`: compares a model with what another program computed.
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare a model's output, loss and gradients with a case made elsewhere.",
+    discussion: """
+      The case is a safetensors file. Metadata: model (JSON, the model section of a configuration) and loss (l1, l2 or \
+      huber). Tensors: model/NAME (PyTorch's state dict), x [B, C, H, W], t [B], target and output [B, C, H, W], loss, \
+      and grad/NAME. Errors are relative, ‖ours - theirs‖ / ‖theirs‖.
+      """)
+
+  @Argument(help: ArgumentHelp("The case.", valueName: "case.safetensors"))
+  var file: String
+
+  @Option(help: "The largest error that passes.")
+  var tolerance = 1e-4
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var threadOptions: ThreadOptions
+
+  func validate() throws {
+    if !(tolerance > 0) { throw ValidationError("--tolerance must be above 0, is \(tolerance)") }
+  }
+
+  func run() throws {
+    let check = try ModelCheck(
+      case: file,
+      engine: Engine(threadCount: try threadOptions.count(environment: ProcessInfo.processInfo.environment)))
+    print(json ? report(check).indentedJSON : table(check), terminator: "")
+    // NaN passes no comparison.
+    guard check.worst <= tolerance else { throw ExitCode(ExitStatus.failure.rawValue) }
+  }
+
+  private func report(_ check: ModelCheck) -> SettingsNode {
+    [
+      "output_error": SettingsNode(check.output),
+      "loss_error": SettingsNode(check.loss),
+      "gradient_error": SettingsNode(check.worstGradient?.error ?? 0),
+      "worst_gradient": SettingsNode(check.worstGradient?.name ?? ""),
+    ]
+  }
+
+  private func table(_ check: ModelCheck) -> String {
+    let rows =
+      [("output", check.output), ("loss", check.loss)] + check.gradients.map { ("grad/\($0.name)", $0.error) }
+    let width = rows.map(\.0.count).max() ?? 0
+    let lines = rows.map { name, error in
+      "\(name.padding(toLength: width, withPad: " ", startingAt: 0))  \(String(format: "%.2e", error))"
+        + (error <= tolerance ? "" : "  above \(tolerance)")
+    }
+    let verdict = check.worst <= tolerance ? "all within \(tolerance)" : "not all within \(tolerance)"
+    return
+      (lines + ["\(rows.count) compared, the worst \(String(format: "%.2e", check.worst)): \(verdict)", ""])
+      .joined(separator: "\n")
+  }
+}

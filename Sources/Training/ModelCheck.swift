@@ -1,0 +1,181 @@
+import Kernels
+import Layers
+import Models
+import Safetensors
+import Settings
+import Tensors
+
+/// A case made elsewhere, such as by PyTorch: a model with its weights, an input, and what should come out of a forward
+/// and a backward pass. Compares what comes out here.
+public struct ModelCheck: Sendable {
+  /// How far off a tensor is: ‖ours - theirs‖ / ‖theirs‖.
+  public struct Deviation: Sendable {
+    public let name: String
+    public let error: Double
+  }
+
+  public let output: Double
+  public let loss: Double
+  /// In the order of the model's parameters.
+  public let gradients: [Deviation]
+
+  public var worstGradient: Deviation? {
+    gradients.max { $0.error.isNaN ? false : $1.error.isNaN || $0.error < $1.error }
+  }
+
+  /// The largest of all deviations; NaN if one is.
+  public var worst: Double {
+    ([output, loss] + gradients.map(\.error)).reduce(0) { $0.isNaN || $1.isNaN ? .nan : max($0, $1) }
+  }
+
+  /// Names of a case's tensors and metadata.
+  private enum Name {
+    static let model = "model"
+    static let loss = "loss"
+    static let x = "x"
+    static let t = "t"
+    static let target = "target"
+    static let output = "output"
+    static func weight(_ name: String) -> String { "model/\(name)" }
+    static func gradient(_ name: String) -> String { "grad/\(name)" }
+  }
+
+  /// Runs the case in the file at `path`.
+  ///
+  /// - Throws: `ModelCheckError` naming tensors that are missing, not used or of another shape; `SafetensorsError`;
+  ///   `SettingsError` for a model that cannot be made.
+  public init(case path: String, engine: Engine) throws {
+    let file = try SafetensorsFile(path: path)
+    let (model, lossFunction) = try Self.description(file)
+    let parameters = model.parameters.parameters
+    let shape = try Self.imageShape(file, model)
+    let (batch, height, width) = (shape[0], shape[2], shape[3])
+    let predictionShape = [batch, model.predictionChannels, height, width]
+    try Self.requireTensors(
+      [
+        Name.x: shape, Name.t: [batch], Name.target: predictionShape, Name.output: predictionShape,
+        Name.loss: [],
+      ]
+      .merging(parameters.map { (Name.weight($0.name), $0.fileShape) }) { $1 }
+      .merging(parameters.map { (Name.gradient($0.name), $0.fileShape) }) { $1 },
+      in: file)
+
+    let weights = FlatMemory(count: model.parameters.flatCount)
+    for parameter in parameters {
+      parameter.import(from: try file.floats(Name.weight(parameter.name)), to: weights.pointer)
+    }
+    let flatGradients = FlatMemory(count: weights.count)
+    let tape = Tape(engine: engine, weights: weights, gradients: flatGradients)
+    let x = tape.input([batch, height, width, shape[1]])
+    _ = x.elements.update(fromContentsOf: Self.channelsLast(try file.floats(Name.x), shape))
+    let prediction = model(x, timesteps: try file.int64s(Name.t).map { Int($0) })
+    let theirOutput = Self.channelsLast(try file.floats(Name.output), predictionShape)
+    output = Self.deviation(of: prediction.elements, from: theirOutput)
+
+    let target = Self.channelsLast(try file.floats(Name.target), predictionShape)
+    let gradient = engine.storage(prediction.count)
+    let value = lossFunction(
+      prediction: prediction.storage.pointer, target: target, batch: batch, size: prediction.count / batch,
+      gradient: gradient.pointer, pool: engine.threads)
+    loss = Self.deviation(of: [Float(value)], from: try file.floats(Name.loss))
+
+    tape.backward(from: prediction, gradient: gradient)
+    gradients = try parameters.map { parameter in
+      let ours = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
+        if let base = buffer.baseAddress { parameter.export(from: flatGradients.pointer, to: base) }
+        count = parameter.count
+      }
+      let theirs = try file.floats(Name.gradient(parameter.name))
+      return Deviation(name: parameter.name, error: Self.deviation(of: ours, from: theirs))
+    }
+  }
+
+  /// The model and the loss that the metadata name.
+  private static func description(_ file: SafetensorsFile) throws -> (any DenoisingModel, PredictionLoss) {
+    guard let text = file.metadata[Name.model] else {
+      throw ModelCheckError(file.path, "its metadata have no \"\(Name.model)\", the JSON of a model section")
+    }
+    let reader = try SettingsReader(
+      SettingsNode(yaml: text, source: "\(file.path), metadata \(Name.model)"), path: Name.model)
+    let model = try ModelKind.model(reader)
+    try reader.finish()
+    let names = PredictionLoss.allCases.map(\.rawValue).joined(separator: ", ")
+    guard let loss = file.metadata[Name.loss].flatMap({ PredictionLoss(rawValue: $0) }) else {
+      throw ModelCheckError(
+        file.path,
+        "its metadata \"\(Name.loss)\" is \(file.metadata[Name.loss] ?? "missing"), expected one of \(names)")
+    }
+    return (model, loss)
+  }
+
+  private static func imageShape(_ file: SafetensorsFile, _ model: any DenoisingModel) throws -> [Int] {
+    let shape = try file.shape(of: Name.x)
+    guard shape.count == 4, shape.allSatisfy({ $0 > 0 }) else {
+      throw ModelCheckError(file.path, "\(Name.x) has shape \(shape), expected [B, C, H, W]")
+    }
+    do {
+      try model.check(height: shape[2], width: shape[3], channels: shape[1])
+    } catch {
+      throw ModelCheckError(file.path, "\(Name.x) has shape \(shape): \(error)")
+    }
+    return shape
+  }
+
+  /// Throws unless the file has these tensors, of these shapes, and no others.
+  private static func requireTensors(_ expected: [String: [Int]], in file: SafetensorsFile) throws {
+    let present = Set(file.names)
+    let lists = [
+      ("lacks", Set(expected.keys).subtracting(present)),
+      ("has what the model does not use", present.subtracting(expected.keys)),
+    ]
+    for (what, names) in lists where !names.isEmpty {
+      throw ModelCheckError(file.path, "\(what): \(names.sorted().joined(separator: ", "))")
+    }
+    for (name, shape) in expected.sorted(by: { $0.key < $1.key }) {
+      let found = try file.shape(of: name)
+      // A number may also come as a list of one.
+      guard found == shape || shape.isEmpty && found == [1] else {
+        throw ModelCheckError(file.path, "\(name) has shape \(found), the model's is \(shape)")
+      }
+    }
+  }
+
+  /// [B, C, H, W] to [B, H, W, C].
+  private static func channelsLast(_ values: [Float], _ shape: [Int]) -> [Float] {
+    let (channels, pixels) = (shape[1], shape[2] * shape[3])
+    return [Float](unsafeUninitializedCapacity: values.count) { buffer, count in
+      for image in 0..<shape[0] {
+        for channel in 0..<channels {
+          for pixel in 0..<pixels {
+            buffer[(image * pixels + pixel) * channels + channel] =
+              values[(image * channels + channel) * pixels + pixel]
+          }
+        }
+      }
+      count = values.count
+    }
+  }
+
+  /// Relative to their length; absolute where that is 0.
+  private static func deviation(of ours: some Collection<Float>, from theirs: [Float]) -> Double {
+    var (difference, length) = (0.0, 0.0)
+    for (ours, theirs) in zip(ours, theirs) {
+      difference += (Double(ours) - Double(theirs)) * (Double(ours) - Double(theirs))
+      length += Double(theirs) * Double(theirs)
+    }
+    return (length > 0 ? difference / length : difference).squareRoot()
+  }
+}
+
+/// A case that cannot be run, and why.
+public struct ModelCheckError: Error, CustomStringConvertible, Equatable {
+  public let path: String
+  public let problem: String
+
+  init(_ path: String, _ problem: String) {
+    self.path = path
+    self.problem = problem
+  }
+
+  public var description: String { "\(path): \(problem)" }
+}
