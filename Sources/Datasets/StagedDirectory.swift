@@ -26,7 +26,7 @@ final class StagedDirectory {
         try checkContent(name: name)
         try removePartialFiles()
       } catch {
-        close(descriptor)
+        Self.release(descriptor)
         throw error
       }
     } catch {
@@ -53,7 +53,7 @@ final class StagedDirectory {
     try synchronizeDirectory()
     try rename(DatasetManifest.fileName)
     try synchronizeDirectory()
-    close(descriptor)
+    Self.release(descriptor)
   }
 
   /// Gives up: removes the temporary files, and the directory if we made it.
@@ -64,6 +64,13 @@ final class StagedDirectory {
       for name in (try? Self.names(in: path)) ?? [] where isShard(name) { unlink(filePath(path, name)) }
     }
     for directory in created.reversed() { rmdir(directory) }
+    Self.release(descriptor)
+  }
+
+  /// Gives up the lock and the descriptor. Closing alone would leave the lock with a process that another thread is
+  /// just starting: between its fork and its exec it has our descriptors.
+  private static func release(_ descriptor: Int32) {
+    flock(descriptor, LOCK_UN)
     close(descriptor)
   }
 }

@@ -15,5 +15,10 @@ public final class FolderLock: Sendable {
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK { return nil }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // Closing alone would leave the lock with a process that another thread is just starting: between its fork and
+    // its exec it has our descriptors.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }

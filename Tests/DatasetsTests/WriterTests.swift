@@ -184,12 +184,14 @@ struct WriterTests {
 
   @Test func twoWritersAtOnceAreRefused() throws {
     try withTemporaryDirectory { directory in
-      let other = open(directory, O_RDONLY)
+      let other = open(directory, O_RDONLY | O_CLOEXEC)
       #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
       let error = #expect(throws: DatasetError.self) {
         try DatasetWriter(directory: directory).write(PatternSource())
       }
       #expect(error?.description.contains("another process is making a dataset here") == true)
+      // Unlocked first: other tests start processes, which have the descriptor for a moment.
+      flock(other, LOCK_UN)
       close(other)
       try DatasetWriter(directory: directory).write(PatternSource())
     }

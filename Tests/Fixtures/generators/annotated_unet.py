@@ -2,27 +2,18 @@
 
     python3 annotated_unet.py
 
-needs torch and numpy only. The committed files were written with torch 2.15.0 on the CPU.
-
-The model is the `Unet` of "The Annotated Diffusion Model", under the same parameter names. Weights, images and
-targets are rounded to float32, everything is then computed in float64 and rounded once at the end: the reference
-is exact as far as float32 can tell. Weights are perturbed after PyTorch's initialisation, so that no gain is 1 and
-no bias is 0. Seeds are fixed. Each case is also computed in float32, which must come close to the float64 result:
-a case that rounding alone could fail would say nothing about an implementation.
+The model is the `Unet` of "The Annotated Diffusion Model", under the same parameter names.
 """
 
-import json
 import math
-import pathlib
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-import safetensors_format
+import cases
 
 HEADS, HEAD_WIDTH = 4, 32
-SEED = 13
 
 
 class TimeEmbedding(nn.Module):
@@ -200,36 +191,34 @@ class Unet(nn.Module):
         return self.final_conv(self.final_res_block(torch.cat([x, first], dim=1), t))
 
 
-LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
-
 CASES = [
-    # name, model, loss, [B, H, W], timesteps
+    # name, model, loss, [B, C, H, W], timesteps
     (
         "two-stages-huber",
         {"dim": 8, "dim_mults": [1, 2], "channels": 1, "groups": 4},
         "huber",
-        (2, 8, 8),
+        (2, 1, 8, 8),
         [0, 217],
     ),
     (
         "three-stages-not-square-l2",
         {"dim": 12, "dim_mults": [1, 2, 3], "channels": 3, "groups": 3},
         "l2",
-        (1, 8, 12),
+        (1, 3, 8, 12),
         [131],
     ),
     (
         "one-stage-odd-size-l1",
         {"dim": 4, "dim_mults": [1], "channels": 2, "groups": 2},
         "l1",
-        (3, 5, 7),
+        (3, 2, 5, 7),
         [299, 3, 58],
     ),
     (
         "self-condition-huber",
         {"dim": 8, "dim_mults": [1, 1, 2], "channels": 1, "groups": 4, "self_condition": True, "out_dim": 2},
         "huber",
-        (2, 8, 8),
+        (2, 1, 8, 8),
         [40, 999],
     ),
     # Images large enough for the fast algorithms, sides that their tiles do not divide.
@@ -237,62 +226,12 @@ CASES = [
         "larger-images-huber",
         {"dim": 8, "dim_mults": [1, 2], "channels": 3, "groups": 4},
         "huber",
-        (4, 22, 26),
+        (4, 3, 22, 26),
         [5, 250, 120, 0],
     ),
 ]
 
 
-def evaluate(model, loss_name, x, t, target):
-    model.zero_grad()
-    output = model(x, t)
-    loss = LOSSES[loss_name](output, target)
-    loss.backward()
-    gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-    return {"output": output.detach(), "loss": loss.detach()}, gradients
-
-
-def relative_error(value, reference):
-    return ((value.double() - reference).norm() / reference.norm()).item()
-
-
-def make_case(name, settings, loss_name, size, timesteps):
-    generator = torch.Generator().manual_seed(SEED)
-    torch.manual_seed(SEED)  # What the layers are initialised from.
-
-    model = Unet(**settings)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    batch, height, width = size
-    channels = settings["channels"]
-    x = torch.randn(batch, channels, height, width, generator=generator)
-    target = torch.randn(batch, settings.get("out_dim", channels), height, width, generator=generator)
-    t = torch.tensor(timesteps, dtype=torch.int64)
-
-    single, single_gradients = evaluate(model, loss_name, x, t, target)
-    state = {key: value.clone() for key, value in model.state_dict().items()}
-    results, gradients = evaluate(model.double(), loss_name, x.double(), t, target.double())
-
-    errors = {key: relative_error(single[key], results[key]) for key in results}
-    errors |= {key: relative_error(single_gradients[key], gradients[key]) for key in gradients}
-    worst = max(errors, key=errors.get)
-    print(f"{name}: float32 is off by {errors[worst]:.1e} at most, in {worst}")
-    assert errors[worst] < 1e-5, "the case is ill-conditioned: take another SEED"
-
-    tensors = {"x": x, "t": t, "target": target, **results}
-    tensors |= {f"model/{key}": value for key, value in state.items()}
-    tensors |= {f"grad/{key}": value for key, value in gradients.items()}
-    tensors = {key: (value.float() if value.is_floating_point() else value).numpy() for key, value in tensors.items()}
-    metadata = {
-        "model": json.dumps({"kind": "annotated-unet", **settings}),
-        "loss": loss_name,
-        "generator": f"annotated_unet.py, torch {torch.__version__}",
-    }
-    folder = pathlib.Path(__file__).resolve().parent.parent / "annotated-unet"
-    safetensors_format.write(folder / f"{name}.safetensors", tensors, metadata)
-
-
 if __name__ == "__main__":
-    for case in CASES:
-        make_case(*case)
+    for name, settings, *case in CASES:
+        cases.write("annotated-unet", name, Unet, settings, *case)
