@@ -1,27 +1,58 @@
 import Randomness
 import Tensors
 
-/// The parameters of a model, in their order in the flat memory.
+/// The tensors of a model, in their order in the flat memory.
 public struct ParameterLayout: Sendable {
+  /// All that files hold, whatever its role.
   public let parameters: [Parameter]
+  /// Names of integers that PyTorch keeps beside running averages, how many batches they have seen: here the steps.
+  public let batchCounters: [String]
   /// Floats of the flat memory. Each parameter starts on a cache line; what lies between is zero and stays so.
   public let flatCount: Int
 
+  /// The parameters that gradients move.
+  public var trained: [Parameter] { parameters.filter { $0.role == .trained } }
+
   /// The number of trained values.
-  public var valueCount: Int { parameters.reduce(0) { $0 + $1.count } }
+  public var valueCount: Int { trained.reduce(0) { $0 + $1.count } }
+
+  /// A stretch of the flat memory whose parameters have one role, with the gaps that follow them.
+  public struct Segment: Hashable, Sendable {
+    public let role: Parameter.Role
+    public let range: Range<Int>
+  }
+
+  /// The whole flat memory, in as few segments as possible.
+  public var segments: [Segment] {
+    var segments: [Segment] = []
+    for (index, parameter) in parameters.enumerated() {
+      let end = index + 1 < parameters.count ? parameters[index + 1].offset : flatCount
+      if let last = segments.last, last.role == parameter.role {
+        segments[segments.count - 1] = Segment(role: last.role, range: last.range.lowerBound..<end)
+      } else {
+        segments.append(Segment(role: parameter.role, range: parameter.offset..<end))
+      }
+    }
+    return segments
+  }
 
   /// New weights: element i of parameter p is drawn with the key (seed, p, i), in the order of PyTorch's tensor.
   public func initialWeights(seed: UInt64) -> FlatMemory {
     let weights = FlatMemory(count: flatCount)
+    func random(_ parameter: Int) -> RandomStream {
+      RandomStream(seed: seed, purpose: .initialization, sample: parameter)
+    }
     for (index, parameter) in parameters.enumerated() {
       let elements = UnsafeMutableBufferPointer<Float>.allocate(capacity: parameter.count)
       defer { elements.deallocate() }
       switch parameter.initialization {
       case .zeros: elements.update(repeating: 0)
       case .ones: elements.update(repeating: 1)
-      case .uniform(let bound):
-        RandomStream(seed: seed, purpose: .initialization, sample: index)
-          .fillUniform(elements, low: -bound, high: bound)
+      case .values(let values): _ = elements.update(fromContentsOf: values)
+      case .uniform(let bound): random(index).fillUniform(elements, low: -bound, high: bound)
+      case .normal(let deviation):
+        random(index).fillNormal(elements)
+        for index in elements.indices { elements[index] *= deviation }
       }
       parameter.import(from: elements.baseAddress!, to: weights.pointer)
     }
@@ -33,6 +64,7 @@ public struct ParameterLayout: Sendable {
 public struct ParameterBuilder {
   private final class Collected {
     var parameters: [Parameter] = []
+    var batchCounters: [String] = []
     var flatCount = 0
   }
 
@@ -67,11 +99,21 @@ public struct ParameterBuilder {
 
   /// One value a channel.
   func vector(_ name: String, count: Int, _ initialization: Parameter.Initialization) -> Parameter {
+    table(name, shape: [count], initialization)
+  }
+
+  /// A tensor that is the same in memory as in files.
+  func table(
+    _ name: String, shape: [Int], _ initialization: Parameter.Initialization, role: Parameter.Role = .trained
+  ) -> Parameter {
     add(
       Parameter(
-        name: path + name, fileShape: [count], outputs: count, offset: collected.flatCount,
-        initialization: initialization))
+        name: path + name, shape: shape, offset: collected.flatCount, initialization: initialization,
+        role: role))
   }
+
+  /// An integer that PyTorch's files have beside running averages.
+  func batchCounter(_ name: String) { collected.batchCounters.append(path + name) }
 
   private func add(_ parameter: Parameter) -> Parameter {
     precondition(
@@ -84,6 +126,8 @@ public struct ParameterBuilder {
 
   /// All that was collected so far, by this builder and its relatives.
   public var layout: ParameterLayout {
-    ParameterLayout(parameters: collected.parameters, flatCount: collected.flatCount)
+    ParameterLayout(
+      parameters: collected.parameters, batchCounters: collected.batchCounters, flatCount: collected.flatCount
+    )
   }
 }

@@ -10,7 +10,7 @@ public struct AnnotatedUNet: DenoisingModel {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
-  public let sizeDivisor: Int
+  public let imageSize: ImageSize
 
   private let isSelfConditioned: Bool
   private let initialConvolution: Convolution2D
@@ -50,7 +50,7 @@ public struct AnnotatedUNet: DenoisingModel {
 
     imageChannels = channels
     predictionChannels = settings.outputChannels
-    sizeDivisor = 1 << (stages.count - 1)
+    imageSize = .multiples(of: 1 << (stages.count - 1))
     isSelfConditioned = settings.isSelfConditioned
     initialConvolution = Convolution2D(
       builder["init_conv"], channels * (settings.isSelfConditioned ? 2 : 1), dim, kernel: 1)
@@ -95,7 +95,7 @@ public struct AnnotatedUNet: DenoisingModel {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ images: Tensor, timesteps: [Int]) -> Tensor {
+  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
     // As in the article, nothing is fed back: the condition is an image of zeros, before the image itself.
     var x =
       isSelfConditioned

@@ -11,17 +11,54 @@ public protocol DenoisingModel: Sendable {
   var imageChannels: Int { get }
   /// Channels of the prediction.
   var predictionChannels: Int { get }
-  /// Height and width must be multiples of this.
-  var sizeDivisor: Int { get }
+  var imageSize: ImageSize { get }
+  /// nil for a model that knows no classes.
+  var classes: ModelClasses? { get }
 
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
   ///   - timesteps: B numbers, 0 for the least noise.
+  ///   - labels: the class of each image, nil for an image of no class; a model that knows no classes ignores them.
   /// - Returns: [B, H, W, predicted channels].
-  func callAsFunction(_ x: Tensor, timesteps: [Int]) -> Tensor
+  func callAsFunction(_ x: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor
+}
+
+/// The heights and widths that a model takes.
+public enum ImageSize: Hashable, Sendable, CustomStringConvertible {
+  /// Sides that are multiples of this power of two.
+  case multiples(of: Int)
+  /// Square images with this side.
+  case square(Int)
+
+  public var description: String {
+    switch self {
+    case .multiples(let divisor): divisor == 1 ? "any" : "multiples of \(divisor)"
+    case .square(let side): "\(side)x\(side)"
+    }
+  }
+}
+
+/// The classes that a model can be told of.
+public struct ModelClasses: Hashable, Sendable {
+  public let count: Int
+  /// How often training keeps an image's class from the model, so that it learns to do without: what classifier-free
+  /// guidance (Ho and Salimans, 2022) needs.
+  public let dropout: Double
+
+  public init(count: Int, dropout: Double) {
+    self.count = count
+    self.dropout = dropout
+  }
 }
 
 extension DenoisingModel {
+  public var classes: ModelClasses? { nil }
+
+  /// Images of no class.
+  public func callAsFunction(_ x: Tensor, timesteps: [Int]) -> Tensor {
+    self(x, timesteps: timesteps, labels: timesteps.map { _ in nil })
+  }
+
   /// Throws unless images of this size go through the model; the error says which sizes near it would.
   public func check(height: Int, width: Int, channels: Int) throws {
     guard channels == imageChannels else {
@@ -29,15 +66,24 @@ extension DenoisingModel {
         "the model is made for images of \(imageChannels) channels, these have \(channels): "
           + "set model.channels to \(channels)")
     }
-    let misfits = [("height", height), ("width", width)].filter { $0.1 % sizeDivisor != 0 }
-    guard misfits.isEmpty else {
-      let advice = misfits.map { name, size in
-        let lower = size / sizeDivisor * sizeDivisor
-        return "\(name) \(size) is not; \(lower > 0 ? "\(lower) or " : "")\(lower + sizeDivisor) would do"
+    switch imageSize {
+    case .square(let side):
+      guard height == side && width == side else {
+        throw ModelError(
+          "the model is made for images of \(side)x\(side), these are \(height)x\(width) (height x width): "
+            + (height == width ? "set model.image_size to \(height)" : "it takes square ones only"))
       }
-      throw ModelError(
-        "the model halves its images \(sizeDivisor.trailingZeroBitCount) times, so their sides must be multiples of "
-          + "\(sizeDivisor): \(advice.joined(separator: "; "))")
+    case .multiples(let divisor):
+      let misfits = [("height", height), ("width", width)].filter { $0.1 % divisor != 0 }
+      guard misfits.isEmpty else {
+        let advice = misfits.map { name, size in
+          let lower = size / divisor * divisor
+          return "\(name) \(size) is not; \(lower > 0 ? "\(lower) or " : "")\(lower + divisor) would do"
+        }
+        throw ModelError(
+          "the model halves its images \(divisor.trailingZeroBitCount) times, so their sides must be multiples of "
+            + "\(divisor): \(advice.joined(separator: "; "))")
+      }
     }
   }
 }

@@ -1,8 +1,19 @@
-/// A trained tensor: where it lies in the flat memory, and how files know it.
+/// A tensor of a model that files hold: where it lies in the flat memory, and how files know it.
 ///
 /// In memory weights are [taps, inputs, outputs], so that a convolution is a product of patches and weights. Files
 /// have PyTorch's order [outputs, inputs, taps] under PyTorch's name.
 public struct Parameter: Hashable, Sendable {
+  /// What a training step does to it.
+  public enum Role: Hashable, Sendable {
+    /// Its gradient moves it.
+    case trained
+    /// A running average of what batches are like, as batch normalisation keeps it. In the place of its gradient a
+    /// slice leaves what it found; `momentum` is the weight of a step's mean over the slices.
+    case runningAverage(momentum: Float)
+    /// Nothing: it stays as it was made, or as a file had it.
+    case constant
+  }
+
   /// PyTorch's name, such as `downs.0.1.block2.proj.weight`.
   public let name: String
   /// PyTorch's shape.
@@ -12,6 +23,7 @@ public struct Parameter: Hashable, Sendable {
   /// Where it starts in the flat memory, in floats.
   public let offset: Int
   public let initialization: Initialization
+  public let role: Role
 
   private let outputs: Int
   private let inputs: Int
@@ -22,25 +34,53 @@ public struct Parameter: Hashable, Sendable {
     case ones
     /// Uniform in [-bound, bound).
     case uniform(bound: Float)
+    /// Normal with mean 0.
+    case normal(deviation: Float)
+    /// These, in PyTorch's order.
+    case values([Float])
   }
 
   /// - Parameters:
   ///   - fileShape: PyTorch's shape, whose elements are [outputs, inputs, taps] in this order.
   public init(
-    name: String, fileShape: [Int], outputs: Int, inputs: Int = 1, taps: Int = 1, offset: Int,
+    name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int = 1, offset: Int,
     initialization: Initialization
+  ) {
+    self.init(
+      name: name, fileShape: fileShape, shape: [taps, inputs, outputs], outputs: outputs, inputs: inputs,
+      taps: taps,
+      offset: offset, initialization: initialization, role: .trained)
+  }
+
+  /// A tensor that is the same in memory as in files.
+  public init(name: String, shape: [Int], offset: Int, initialization: Initialization, role: Role = .trained)
+  {
+    self.init(
+      name: name, fileShape: shape, shape: shape, outputs: shape.reduce(1, *), inputs: 1, taps: 1,
+      offset: offset,
+      initialization: initialization, role: role)
+  }
+
+  private init(
+    name: String, fileShape: [Int], shape: [Int], outputs: Int, inputs: Int, taps: Int, offset: Int,
+    initialization: Initialization, role: Role
   ) {
     precondition(
       fileShape.reduce(1, *) == outputs * inputs * taps,
       "\(name): \(fileShape) is not \(outputs) x \(inputs) x \(taps)")
+    if case .values(let values) = initialization {
+      precondition(
+        values.count == outputs * inputs * taps, "\(name): \(values.count) values for \(fileShape)")
+    }
     self.name = name
     self.fileShape = fileShape
+    self.shape = shape
     self.outputs = outputs
     self.inputs = inputs
     self.taps = taps
     self.offset = offset
     self.initialization = initialization
-    shape = fileShape.count == 1 ? [outputs] : [taps, inputs, outputs]
+    self.role = role
   }
 
   public var count: Int { outputs * inputs * taps }

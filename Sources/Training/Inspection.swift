@@ -102,7 +102,7 @@ public enum Inspection {
     return [
       "kind": "configuration",
       "parameters": SettingsNode(configuration.model.parameters.valueCount),
-      "size_multiple_of": SettingsNode(configuration.model.sizeDivisor),
+      "image_size": SettingsNode("\(configuration.model.imageSize)"),
       "configuration": configuration.resolved,
     ]
   }

@@ -25,7 +25,7 @@ import Testing
 
   @Test func sizes() throws {
     let model = try model("{kind: annotated-unet, dim: 28, dim_mults: [1, 2, 4], channels: 1}")
-    #expect(model.imageChannels == 1 && model.predictionChannels == 1 && model.sizeDivisor == 4)
+    #expect(model.imageChannels == 1 && model.predictionChannels == 1 && model.imageSize == .multiples(of: 4))
     try model.check(height: 28, width: 32, channels: 1)
     try model.check(height: 4, width: 4, channels: 1)
 
@@ -47,7 +47,7 @@ import Testing
   /// One stage halves nothing: any size goes.
   @Test func oneStageTakesAnySize() throws {
     let model = try model("{kind: annotated-unet, dim: 8, dim_mults: [2], channels: 3, out_dim: 6}")
-    #expect(model.sizeDivisor == 1 && model.predictionChannels == 6)
+    #expect(model.imageSize == .multiples(of: 1) && model.predictionChannels == 6)
     try model.check(height: 1, width: 5, channels: 3)
   }
 
@@ -74,6 +74,6 @@ import Testing
 
   @Test func settingsThatCan() throws {
     #expect(try model("{kind: annotated-unet, dim: 28, init_dim: 28}").imageChannels == 3)
-    #expect(try model("{kind: annotated-unet}").sizeDivisor == 8)
+    #expect(try model("{kind: annotated-unet}").imageSize == .multiples(of: 8))
   }
 }

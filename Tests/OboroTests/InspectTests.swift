@@ -78,7 +78,7 @@ import Testing
       toFile: path, atomically: true, encoding: .utf8)
     let description = try json(path)
     #expect(description["kind"] as? String == "configuration")
-    #expect(description["size_multiple_of"] as? Int == 2)
+    #expect(description["image_size"] as? String == "multiples of 2")
     let configuration = try #require(description["configuration"] as? [String: [String: Any]])
     #expect(configuration["optimizer"]?["eps"] as? Double == 1e-8)
     expectFailure(try oboro(["inspect", trial.configuration]), 64, "dataset.path: is missing")

@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test func vectorsLieAsTheyAre() {
-    let parameter = Parameter(name: "b", fileShape: [5], outputs: 5, offset: 1, initialization: .ones)
+    let parameter = Parameter(name: "b", shape: [5], offset: 1, initialization: .ones)
     #expect(parameter.shape == [5])
     var flat = [Float](repeating: 0, count: 6)
     parameter.import(from: [1, 2, 3, 4, 5], to: &flat)

@@ -8,7 +8,7 @@ import Testing
   private let weight = Parameter(
     name: "weight", fileShape: [4, 4, 3, 3], outputs: 4, inputs: 4, taps: 9, offset: 16,
     initialization: .zeros)
-  private let bias = Parameter(name: "bias", fileShape: [4], outputs: 4, offset: 160, initialization: .zeros)
+  private let bias = Parameter(name: "bias", shape: [4], offset: 160, initialization: .zeros)
 
   private func memory(seed: UInt64) -> FlatMemory {
     let memory = FlatMemory(count: 176)
@@ -149,7 +149,7 @@ import Testing
           Parameter(
             name: "w", fileShape: [4, 4, 3, 3], outputs: 4, inputs: 4, taps: 9, offset: start,
             initialization: .zeros),
-          Parameter(name: "b", fileShape: [4], outputs: 4, offset: start + 144, initialization: .zeros),
+          Parameter(name: "b", shape: [4], offset: start + 144, initialization: .zeros),
         ]
         x = Tensor.convolution(
           [x], weights: tape(parameters[0]), bias: tape(parameters[1]), kernel: 3, padding: 1

@@ -12,9 +12,9 @@ import Training
     let parameters = ParameterBuilder().layout
     let imageChannels = 1
     let predictionChannels = 1
-    let sizeDivisor = 1
+    let imageSize = ImageSize.multiples(of: 1)
 
-    func callAsFunction(_ x: Tensor, timesteps: [Int]) -> Tensor {
+    func callAsFunction(_ x: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
       for index in x.elements.indices { x.elements[index] *= 0.5 }
       return x
     }
