@@ -67,7 +67,8 @@ public final class Trainer {
 
       // The mean over slices of equal size is the mean over the batch.
       let loss = SliceTree.sum(losses) / Double(share.slices)
-      let norm = gradientNorm()
+      let norm = Optimizer.norm(
+        of: gradient, layout: state.layout, slices: share.slices, threads: engine.threads)
       guard loss.isFinite && norm.isFinite else {
         throw NonFiniteError(step: state.step + 1, loss: loss, gradientNorm: norm)
       }
@@ -110,14 +111,19 @@ public final class Trainer {
   private func addGradient(of slice: Int, in batch: Loader.Batch, to gradient: FlatMemory) -> Double {
     let tape = Tape(engine: engine, weights: state.weights, gradients: gradient)
     let samples = share.samples(of: slice)
-    let first = (samples.lowerBound - share.ownSamples.lowerBound) * dataset.imageSize
+    let first = samples.lowerBound - share.ownSamples.lowerBound
+    let labels = configuration.model.classes?.trainingLabels(
+      of: batch.labels[first..<first + samples.count], seed: configuration.training.seed, step: batch.step,
+      samples: samples)
     return batch.images.withUnsafeBufferPointer { images in
       let examples = configuration.diffusion.examples(
-        of: UnsafeBufferPointer(rebasing: images[first..<first + samples.count * dataset.imageSize]),
+        of: UnsafeBufferPointer(
+          rebasing: images[first * dataset.imageSize..<(first + samples.count) * dataset.imageSize]),
         shape: [samples.count, dataset.height, dataset.width, dataset.channels],
         seed: configuration.training.seed,
         step: batch.step, samples: samples, on: tape)
-      let prediction = configuration.model(examples.noisy, timesteps: examples.timesteps)
+      let prediction = configuration.model(
+        examples.noisy, timesteps: examples.timesteps, labels: labels ?? samples.map { _ in nil })
       let loss = configuration.diffusion.loss(of: prediction, for: examples)
       tape.backward(from: prediction, gradient: loss.gradient)
       return loss.value
@@ -133,12 +139,6 @@ public final class Trainer {
       all.flatMap { $0.dropLast() },
       try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" }
     )
-  }
-
-  /// The length of the mean gradient.
-  private func gradientNorm() -> Double {
-    Reduction.sumOfSquares(gradient.pointer, count: gradient.count, pool: engine.threads).squareRoot()
-      / Double(share.slices)
   }
 
   /// Writes a grid of samples, each rank drawing its part of the images. Collective.
