@@ -151,7 +151,7 @@ public final class Trainer {
     try communicator.agree {
       guard let images else { return }
       let path = directory.samples(step: state.step)
-      try ImageSampling.grid(sampling.pictures(images)).writePNG(to: path)
+      try sampling.grid(sampling.pictures(images)).writePNG(to: path)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     }
   }
