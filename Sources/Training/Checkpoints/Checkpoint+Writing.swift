@@ -70,11 +70,7 @@ extension Checkpoint {
       let group = try file.root.createGroup(name)
       for parameter in parameters {
         let dataset = try group.createDataset(parameter.name, of: Float.self, shape: parameter.fileShape)
-        let elements = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
-          if let base = buffer.baseAddress { parameter.export(from: flat.pointer, to: base) }
-          count = parameter.count
-        }
-        try dataset.write(elements)
+        try dataset.write(parameter.exported(from: flat.pointer))
       }
     }
     try file.close()
