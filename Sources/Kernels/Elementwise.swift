@@ -1,5 +1,3 @@
-import Foundation
-
 /// Operations on each element by itself.
 public enum Elementwise {
   /// Elements that one task works on.
@@ -48,9 +46,7 @@ public enum Elementwise {
   public static func gelu(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {
-    pool.parallelPieces(count, of: piece) { range, _ in
-      for at in range { output[at] = 0.5 * x[at] * (1 + erf(x[at] * Float(0.5).squareRoot())) }
-    }
+    map(count, pool) { at, rest in save(load(x, at, rest).gelu, to: output, at, rest) }
   }
 
   /// inputGradient = outputGradient (Φ(x) + x φ(x)), φ the normal density.
@@ -59,13 +55,8 @@ public enum Elementwise {
     inputGradient: UnsafeMutablePointer<Float>,
     count: Int, pool: ThreadPool
   ) {
-    let densityAtZero = Float(1 / (2 * Double.pi).squareRoot())
-    pool.parallelPieces(count, of: piece) { range, _ in
-      for at in range {
-        let distribution = 0.5 * (1 + erf(x[at] * Float(0.5).squareRoot()))
-        let density = densityAtZero * exp(-0.5 * x[at] * x[at])
-        inputGradient[at] = outputGradient[at] * (distribution + x[at] * density)
-      }
+    map(count, pool) { at, rest in
+      save(load(outputGradient, at, rest) * load(x, at, rest).geluSlope, to: inputGradient, at, rest)
     }
   }
 
