@@ -5,15 +5,15 @@
 /// Layouts: x, y [B, N, C], gamma, beta [C], scale and shift C of the columns of a [B, M] matrix, statistics [B, N, 2]
 /// (mean, 1 / sqrt(variance + eps)). The variance is the biased one of the C values of a token.
 public struct LayerNormalization: Sendable {
-  /// A scale and a shift for each image, or their gradients.
-  public struct Modulation<Pointer> {
+  /// A scale and a shift for each image.
+  public struct Modulation {
     /// Those of the first image.
-    public let scale: Pointer
-    public let shift: Pointer
+    public let scale: UnsafePointer<Float>
+    public let shift: UnsafePointer<Float>
     /// Floats from one image to the next.
     public let stride: Int
 
-    public init(scale: Pointer, shift: Pointer, stride: Int) {
+    public init(scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, stride: Int) {
       self.scale = scale
       self.shift = shift
       self.stride = stride
@@ -37,7 +37,7 @@ public struct LayerNormalization: Sendable {
 
   public func forward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>?, beta: UnsafePointer<Float>?,
-    modulation: Modulation<UnsafePointer<Float>>?, output: UnsafeMutablePointer<Float>,
+    modulation: Modulation?, output: UnsafeMutablePointer<Float>,
     statistics: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     let c = channels
@@ -69,16 +69,17 @@ public struct LayerNormalization: Sendable {
     }
   }
 
-  /// Writes dx; adds the gradients of gamma, beta, scale and shift where they are not nil.
+  /// Writes dx; adds the gradients of gamma, beta, scale and shift where they are not nil. Those of scale and shift have
+  /// the stride of the modulation.
   ///
   /// With w = gamma (1 + scale): dx = (w dy - Σ w dy / C - x^ Σ w dy x^ / C) / sqrt(variance + eps), sums over the
   /// channels of a token. The other gradients follow from Σ dy and Σ dy x^ over the tokens of an image.
   public func backward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>?, beta: UnsafePointer<Float>?,
-    modulation: Modulation<UnsafePointer<Float>>?, statistics: UnsafePointer<Float>,
+    modulation: Modulation?, statistics: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
     gammaGradient: UnsafeMutablePointer<Float>?, betaGradient: UnsafeMutablePointer<Float>?,
-    modulationGradient: Modulation<UnsafeMutablePointer<Float>>?, pool: ThreadPool
+    scaleGradient: UnsafeMutablePointer<Float>?, shiftGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     let c = channels
     // For each piece Σ dy, then Σ dy x^.
@@ -108,10 +109,9 @@ public struct LayerNormalization: Sendable {
         let factor = 1 + (scale?[index] ?? 0)
         gammaGradient?[index] += factor * scaleSum
         betaGradient?[index] += factor * shiftSum
-        guard let modulationGradient else { continue }
-        let at = image * modulationGradient.stride + index
-        modulationGradient.scale[at] += (gamma?[index] ?? 1) * scaleSum + (beta?[index] ?? 0) * shiftSum
-        modulationGradient.shift[at] += shiftSum
+        let at = image * (modulation?.stride ?? 0) + index
+        scaleGradient?[at] += (gamma?[index] ?? 1) * scaleSum + (beta?[index] ?? 0) * shiftSum
+        shiftGradient?[at] += shiftSum
       }
     }
   }
@@ -119,7 +119,7 @@ public struct LayerNormalization: Sendable {
   /// y = a x^ + b.
   private func fillTables(
     _ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>, _ gamma: UnsafePointer<Float>?,
-    _ beta: UnsafePointer<Float>?, _ modulation: Modulation<UnsafePointer<Float>>?, _ image: Int
+    _ beta: UnsafePointer<Float>?, _ modulation: Modulation?, _ image: Int
   ) {
     let scale = modulation.map { $0.scale + image * $0.stride }
     let shift = modulation.map { $0.shift + image * $0.stride }
