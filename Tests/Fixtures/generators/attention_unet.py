@@ -118,10 +118,10 @@ CASES = [
     ),
     (
         "narrow-heads-l1",
-        {"image_size": 8, "width": 4, "channels": 2, "out_channels": 5, "time_dim": 32},
+        {"image_size": 16, "width": 4, "channels": 2, "out_channels": 5, "time_dim": 32},
         "l1",
-        (1, 2, 8, 8),
-        [58],
+        (1, 2, 16, 16),
+        [71],
     ),
     # More tokens than one task of attention takes.
     (
@@ -129,7 +129,7 @@ CASES = [
         {"image_size": 32, "width": 4, "channels": 3, "time_dim": 16},
         "huber",
         (1, 3, 32, 32),
-        [400],
+        [250],
     ),
 ]
 
