@@ -84,6 +84,15 @@ import Testing
     #expect(relativeError(of: output, from: expected) < 2e-6)
   }
 
+  @Test func embedding() throws {
+    let builder = ParameterBuilder()
+    let layer = Embedding(builder["label_embed"], rows: 3, width: 5)
+    let (output, weights) = run(builder.layout, [1], [0]) { layer([2, nil, 0], on: $0.tape) }
+    let table = try #require(weights["label_embed.weight"])
+    #expect(output == Array(table[10...]) + [0, 0, 0, 0, 0] + Array(table[..<5]))
+    #expect(builder.layout.parameters.map(\.fileShape) == [[3, 5]])
+  }
+
   @Test(arguments: [4, 6, 28, 64]) func sinusoids(width: Int) {
     let timesteps = [0, 1, 7, 299, 999]
     let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
