@@ -28,6 +28,11 @@ extension SelfAttention: KernelShape {
   }
 }
 
+extension DotProductAttention: KernelShape {
+  /// Queries with keys, and weights with values.
+  public var flops: Int { 4 * batch * heads * tokens * tokens * headWidth }
+}
+
 /// A product of matrices, [rows, inner] times [inner, columns].
 public struct MatrixProductShape: KernelShape {
   public let rows: Int
