@@ -60,7 +60,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Models", "Diffusion", "Datasets", "DataParallel", "Layers", "Tensors", "Kernels", "MPI", "HDF5",
-        "Safetensors", "Pictures", "Reporting", "Settings", "Files",
+        "Safetensors", "Pictures", "Randomness", "Reporting", "Settings", "Files",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),

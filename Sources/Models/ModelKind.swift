@@ -5,6 +5,8 @@ public enum ModelKind: String, CaseIterable, Sendable {
   case annotatedUNet = "annotated-unet"
   case resNetUNet = "resnet-unet"
   case conditionalUNet = "conditional-unet"
+  case dit = "dit"
+  case attentionUNet = "attention-unet"
 
   /// The model that the section `model` of a configuration describes.
   ///
@@ -14,6 +16,8 @@ public enum ModelKind: String, CaseIterable, Sendable {
     case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader))
     case .resNetUNet: ResNetUNet(try ResNetUNetSettings(reader))
     case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader))
+    case .dit: DiT(try DiTSettings(reader))
+    case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader))
     }
   }
 }

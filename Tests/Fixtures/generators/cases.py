@@ -21,6 +21,10 @@ LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 SEED = 13
 
 
+class IllConditioned(Exception):
+    """Rounding to float32 alone moves the results of a case so far that it says nothing: take another seed."""
+
+
 def evaluate(model, loss_name, inputs, target):
     model.zero_grad()
     output = model(*inputs)
@@ -84,8 +88,9 @@ def write(kind, name, make, settings, loss_name, size, timesteps, labels=None, *
     errors = {key: relative_error(single[key], results[key]) for key in results}
     errors |= gradient_errors(single_gradients, gradients)
     worst = max(errors, key=errors.get)
+    if not errors[worst] < 1e-5:
+        raise IllConditioned(f"{kind}, {name}: float32 is off by {errors[worst]:.1e} in {worst}")
     print(f"{kind}, {name}: float32 is off by {errors[worst]:.1e} at most, in {worst}")
-    assert errors[worst] < 1e-5, "the case is ill-conditioned: take another seed"
 
     tensors = {"x": x, "t": t, "target": target, **results}
     if y is not None:
