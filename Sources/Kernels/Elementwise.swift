@@ -18,6 +18,21 @@ public enum Elementwise {
     }
   }
 
+  /// output[b, i] = x[b, i] + addend[i], for [B, size].
+  public static func addToEach(
+    _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>,
+    batch: Int, size: Int, pool: ThreadPool
+  ) {
+    pool.parallel(batch) { index, _ in
+      let (x, output) = (x + index * size, output + index * size)
+      forEachVector(size) { at in
+        (Vector(from: x + at) + Vector(from: addend + at)).store(to: output + at)
+      } rest: { at, rest in
+        for at in at..<at + rest { output[at] = x[at] + addend[at] }
+      }
+    }
+  }
+
   /// output = max(x, 0).
   public static func relu(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
@@ -34,21 +49,6 @@ public enum Elementwise {
     map(count, pool) { at, rest in
       save(
         load(outputGradient, at, rest).passed(byRectified: load(x, at, rest)), to: inputGradient, at, rest)
-    }
-  }
-
-  /// output[b, i] = x[b, i] + addend[i], for [B, size].
-  public static func addToEach(
-    _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>,
-    batch: Int, size: Int, pool: ThreadPool
-  ) {
-    pool.parallel(batch) { index, _ in
-      let (x, output) = (x + index * size, output + index * size)
-      forEachVector(size) { at in
-        (Vector(from: x + at) + Vector(from: addend + at)).store(to: output + at)
-      } rest: { at, rest in
-        for at in at..<at + rest { output[at] = x[at] + addend[at] }
-      }
     }
   }
 
