@@ -33,6 +33,25 @@ public enum Elementwise {
     }
   }
 
+  /// output = max(x, 0).
+  public static func relu(
+    _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
+  ) {
+    map(count, pool) { at, rest in save(load(x, at, rest).rectified, to: output, at, rest) }
+  }
+
+  /// inputGradient = outputGradient where x > 0, else 0.
+  public static func reluGradient(
+    _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>,
+    count: Int, pool: ThreadPool
+  ) {
+    map(count, pool) { at, rest in
+      save(
+        load(outputGradient, at, rest).passed(byRectified: load(x, at, rest)), to: inputGradient, at, rest)
+    }
+  }
+
   /// output = x sigmoid(x).
   public static func silu(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool

@@ -30,6 +30,18 @@ extension Vector {
   @inlinable @inline(__always) public var sigmoid: Vector {
     Vector(repeating: 1) / (Vector(repeating: 1) + (-self).exponential)
   }
+
+  /// max(x, 0); NaN stays NaN.
+  @inlinable @inline(__always) public var rectified: Vector {
+    let zero = Vector(repeating: 0)
+    return replacing(with: zero, where: self .< zero)
+  }
+
+  /// The gradient that `rectified` of `x` lets through of this one, its output's: all of it where x > 0, else nothing.
+  @inlinable @inline(__always) public func passed(byRectified x: Vector) -> Vector {
+    let zero = Vector(repeating: 0)
+    return zero.replacing(with: self, where: x .> zero)
+  }
 }
 
 extension Vector {
