@@ -195,7 +195,6 @@ import Testing
     }
   }
 
-  @Test(arguments: [4, 6, 28, 64]) func sinusoids(width: Int) {
   @Test(arguments: [4, 6, 28, 64], [false, true]) func sinusoids(width: Int, isOriginal: Bool) {
     let timesteps = [0, 1, 7, 299, 999]
     let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
