@@ -1,5 +1,3 @@
-import Foundation
-
 /// Operations on each element by itself.
 public enum Elementwise {
   /// Elements that one task works on.
@@ -17,6 +15,40 @@ public enum Elementwise {
       } rest: { index, rest in
         for at in range.lowerBound + index..<range.lowerBound + index + rest { output[at] = a[at] + b[at] }
       }
+    }
+  }
+
+  /// output[b, i] = x[b, i] + addend[i], for [B, size].
+  public static func addToEach(
+    _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>,
+    batch: Int, size: Int, pool: ThreadPool
+  ) {
+    pool.parallel(batch) { index, _ in
+      let (x, output) = (x + index * size, output + index * size)
+      forEachVector(size) { at in
+        (Vector(from: x + at) + Vector(from: addend + at)).store(to: output + at)
+      } rest: { at, rest in
+        for at in at..<at + rest { output[at] = x[at] + addend[at] }
+      }
+    }
+  }
+
+  /// output = max(x, 0).
+  public static func relu(
+    _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
+  ) {
+    map(count, pool) { at, rest in save(load(x, at, rest).rectified, to: output, at, rest) }
+  }
+
+  /// inputGradient = outputGradient where x > 0, else 0.
+  public static func reluGradient(
+    _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>,
+    count: Int, pool: ThreadPool
+  ) {
+    map(count, pool) { at, rest in
+      save(
+        load(outputGradient, at, rest).passed(byRectified: load(x, at, rest)), to: inputGradient, at, rest)
     }
   }
 
@@ -48,9 +80,7 @@ public enum Elementwise {
   public static func gelu(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {
-    pool.parallelPieces(count, of: piece) { range, _ in
-      for at in range { output[at] = 0.5 * x[at] * (1 + erf(x[at] * Float(0.5).squareRoot())) }
-    }
+    map(count, pool) { at, rest in save(load(x, at, rest).gelu, to: output, at, rest) }
   }
 
   /// inputGradient = outputGradient (Φ(x) + x φ(x)), φ the normal density.
@@ -59,13 +89,8 @@ public enum Elementwise {
     inputGradient: UnsafeMutablePointer<Float>,
     count: Int, pool: ThreadPool
   ) {
-    let densityAtZero = Float(1 / (2 * Double.pi).squareRoot())
-    pool.parallelPieces(count, of: piece) { range, _ in
-      for at in range {
-        let distribution = 0.5 * (1 + erf(x[at] * Float(0.5).squareRoot()))
-        let density = densityAtZero * exp(-0.5 * x[at] * x[at])
-        inputGradient[at] = outputGradient[at] * (distribution + x[at] * density)
-      }
+    map(count, pool) { at, rest in
+      save(load(outputGradient, at, rest) * load(x, at, rest).geluSlope, to: inputGradient, at, rest)
     }
   }
 

@@ -7,6 +7,8 @@
 public struct GroupNormalization: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
+    /// max(x, 0).
+    case relu
     /// x sigmoid(x) (Hendrycks and Gimpel, 2016).
     case silu
   }
@@ -50,6 +52,7 @@ public struct GroupNormalization: Hashable, Sendable {
       fillTables(tables, imageStatistics, gamma, beta, scaleShift.map { $0 + image * 2 * channels })
       switch activation {
       case .none: transform(source, output + image * imageSize, tables) { $0 }
+      case .relu: transform(source, output + image * imageSize, tables) { $0.rectified }
       case .silu: transform(source, output + image * imageSize, tables) { $0 * $0.sigmoid }
       }
     }
@@ -78,6 +81,7 @@ public struct GroupNormalization: Hashable, Sendable {
       fillTables(tables, statistics + image * groups * 2, gamma, beta, scales)
       switch activation {
       case .none: gradientSums(source, gradient, target, tables) { _, g in g }
+      case .relu: gradientSums(source, gradient, target, tables) { u, g in g.passed(byRectified: u) }
       case .silu:
         gradientSums(source, gradient, target, tables) { u, g in
           let s = u.sigmoid

@@ -30,4 +30,62 @@ extension Vector {
   @inlinable @inline(__always) public var sigmoid: Vector {
     Vector(repeating: 1) / (Vector(repeating: 1) + (-self).exponential)
   }
+
+  /// max(x, 0); NaN stays NaN.
+  @inlinable @inline(__always) public var rectified: Vector {
+    let zero = Vector(repeating: 0)
+    return replacing(with: zero, where: self .< zero)
+  }
+
+  /// The gradient that `rectified` of `x` lets through of this one, its output's: all of it where x > 0, else nothing.
+  @inlinable @inline(__always) public func passed(byRectified x: Vector) -> Vector {
+    let zero = Vector(repeating: 0)
+    return zero.replacing(with: self, where: x .> zero)
+  }
+}
+
+extension Vector {
+  /// Φ(x), the normal distribution function, to 2e-7, and e^(-x²/2), which it takes as well. NaN stays NaN.
+  ///
+  /// ½ erfc(z) at z = |x| / √2 by formula 7.1.26 of Abramowitz and Stegun (1964), whose own error is below 7.5e-8.
+  @inlinable @inline(__always) public var normalDistribution: (distribution: Vector, power: Vector) {
+    let size = replacing(with: -self, where: self .< Vector(repeating: 0))
+    let power = (Vector(repeating: -0.5) * self * self).exponential
+    let t = Vector(repeating: 1) / size.times(Vector(repeating: 0.231_641_89), plus: Vector(repeating: 1))
+    var p = Vector(repeating: 0.530_702_71)
+    p = p.times(t, plus: Vector(repeating: -0.726_576_01))
+    p = p.times(t, plus: Vector(repeating: 0.710_706_87))
+    p = p.times(t, plus: Vector(repeating: -0.142_248_37))
+    p = p.times(t, plus: Vector(repeating: 0.127_414_8))
+    let tail = p * t * power
+    return (tail.replacing(with: Vector(repeating: 1) - tail, where: self .>= Vector(repeating: 0)), power)
+  }
+
+  /// x Φ(x) (Hendrycks and Gimpel, 2016): PyTorch's exact GELU.
+  @inlinable @inline(__always) public var gelu: Vector { self * normalDistribution.distribution }
+
+  /// Φ(x) + x φ(x), φ the normal density e^(-x²/2) / √2π.
+  @inlinable @inline(__always) public var geluSlope: Vector {
+    let (distribution, power) = normalDistribution
+    return (self * Vector(repeating: 0.398_942_28)).times(power, plus: distribution)
+  }
+
+  /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2 = x sigmoid(2 √(2/π) (x + 0.044715 x³)): PyTorch's approximate GELU.
+  @inlinable @inline(__always) public var tanhGELU: Vector { self * tanhGELUSigmoid.value }
+
+  /// The derivative of `tanhGELU`: s + x s (1 - s) dz/dx, s the sigmoid and z its argument.
+  @inlinable @inline(__always) public var tanhGELUSlope: Vector {
+    let (s, x) = tanhGELUSigmoid
+    // dz/dx = 2 √(2/π) (1 + 3 0.044715 x²)
+    let slope = (x * x).times(Vector(repeating: 0.214_064_48), plus: Vector(repeating: 1.595_769_1))
+    return (s * (Vector(repeating: 1) - s)).times(x * slope, plus: s)
+  }
+
+  /// The sigmoid of `tanhGELU`, and what it was taken of: x, but not beyond ±16, where s is 0 or 1 and x³ may overflow.
+  @inlinable @inline(__always) var tanhGELUSigmoid: (value: Vector, x: Vector) {
+    var x = replacing(with: Vector(repeating: -16), where: self .< Vector(repeating: -16))
+    x.replace(with: Vector(repeating: 16), where: x .> Vector(repeating: 16))
+    let z = x * (x * x).times(Vector(repeating: 0.071_354_82), plus: Vector(repeating: 1.595_769_1))
+    return (z.sigmoid, x)
+  }
 }

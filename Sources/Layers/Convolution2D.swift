@@ -8,14 +8,17 @@ public struct Convolution2D: Sendable {
   private let stride: Int
   private let padding: Int
   private let isStandardized: Bool
+  private let precedesBatchNorm: Bool
 
   /// - Parameters:
   ///   - isStandardized: weight standardisation (article 003's `WeightStandardizedConv2d`).
+  ///   - precedesBatchNorm: training's batch normalisation takes out what the bias adds, so its gradient is 0, which
+  ///     rounding alone would disturb; it is not computed.
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,
     padding: Int = 0,
-    isStandardized: Bool = false, fileShape: [Int]? = nil
+    isStandardized: Bool = false, precedesBatchNorm: Bool = false, fileShape: [Int]? = nil
   ) {
     // PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
     let bound = 1 / Float(inputs * kernel * kernel).squareRoot()
@@ -27,6 +30,7 @@ public struct Convolution2D: Sendable {
     self.stride = stride
     self.padding = padding
     self.isStandardized = isStandardized
+    self.precedesBatchNorm = precedesBatchNorm
   }
 
   /// - Parameter inputs: images that are read as if they were concatenated along the channels.
@@ -36,7 +40,8 @@ public struct Convolution2D: Sendable {
     let tape = inputs[0].tape
     let weights = tape(weight)
     return Tensor.convolution(
-      inputs, weights: isStandardized ? weights.standardized() : weights, bias: tape(bias), kernel: kernel,
-      stride: stride, padding: padding)
+      inputs, weights: isStandardized ? weights.standardized() : weights,
+      bias: precedesBatchNorm ? tape(bias).withoutGradient : tape(bias), kernel: kernel, stride: stride,
+      padding: padding)
   }
 }

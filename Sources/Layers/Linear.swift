@@ -1,17 +1,47 @@
+import Kernels
 import Tensors
 
-/// PyTorch's `Linear` on vectors [B, C].
+/// PyTorch's `Linear` on vectors [..., C], with the activation that may follow it.
 public struct Linear: Sendable {
+  /// What new weights are drawn from.
+  public enum Initialization: Sendable {
+    /// PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
+    case standard
+    /// The same for the weights, and no bias.
+    case standardWithoutBias
+    /// Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010), and no bias.
+    case xavier
+    /// Normal, and no bias.
+    case normal(deviation: Float)
+    case zeros
+  }
+
   private let weight: Parameter
   private let bias: Parameter
 
-  public init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int) {
-    let bound = 1 / Float(inputs).squareRoot()
+  /// - Parameter prefix: what the names `weight` and `bias` start with, `in_proj_` for instance.
+  public init(
+    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, initialization: Initialization = .standard,
+    prefix: String = ""
+  ) {
+    let standard = Parameter.Initialization.uniform(bound: 1 / Float(inputs).squareRoot())
+    let weights: Parameter.Initialization =
+      switch initialization {
+      case .standard, .standardWithoutBias: standard
+      case .xavier: .uniform(bound: (6 / Float(inputs + outputs)).squareRoot())
+      case .normal(let deviation): .normal(deviation: deviation)
+      case .zeros: .zeros
+      }
     weight = builder.weights(
-      "weight", fileShape: [outputs, inputs], outputs: outputs, inputs: inputs, taps: 1,
-      .uniform(bound: bound))
-    bias = builder.vector("bias", count: outputs, .uniform(bound: bound))
+      prefix + "weight", fileShape: [outputs, inputs], outputs: outputs, inputs: inputs, taps: 1, weights)
+    let hasBias = if case .standard = initialization { true } else { false }
+    bias = builder.vector(prefix + "bias", count: outputs, hasBias ? standard : .zeros)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weights: x.tape(weight), bias: x.tape(bias)) }
+  public func callAsFunction(_ x: Tensor, activation: LinearActivation = .none) -> Tensor {
+    x.linear(weights: x.tape(weight), bias: x.tape(bias), activation: activation)
+  }
 }
+
+/// What may follow a linear layer: see `LinearTransform.Activation`.
+public typealias LinearActivation = LinearTransform.Activation

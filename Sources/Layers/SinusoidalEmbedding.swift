@@ -1,28 +1,54 @@
 import Foundation
 import Tensors
 
-/// The position embedding of Vaswani et al. (2017) for timesteps, as the DDPM family computes it: sines in the first
-/// half, cosines in the second, frequency i is 10000^(-i / (width / 2 - 1)).
+/// The position embedding of Vaswani et al. (2017) for timesteps, as diffusion models compute it: half of the numbers
+/// are sines and half cosines, at frequencies that fall from 1 towards 1/10000 by a constant factor.
 public struct SinusoidalEmbedding: Sendable {
+  /// How many factors it takes to 1/10000.
+  public enum Spacing: Sendable {
+    /// Frequency i is 10000^(-i / (width / 2 - 1)): the last is 1/10000, as in the DDPM family.
+    case closed
+    /// Frequency i is 10000^(-i / (width / 2)): 1/10000 would come next, as in the original.
+    case halfOpen
+  }
+
+  /// Which half comes first.
+  public enum Order: Sendable {
+    case sinesFirst
+    case cosinesFirst
+  }
+
   private let frequencies: [Float]
+  private let order: Order
 
   /// - Parameter width: an even number from 4.
-  public init(width: Int) {
+  public init(width: Int, spacing: Spacing = .closed, order: Order = .sinesFirst) {
     precondition(width >= 4 && width % 2 == 0, "an embedding cannot be \(width) wide")
     let half = width / 2
-    let step = -Float(log(10000.0) / Double(half - 1))
+    let intervals =
+      switch spacing {
+      case .closed: half - 1
+      case .halfOpen: half
+      }
+    let step = -Float(log(10000.0) / Double(intervals))
     frequencies = (0..<half).map { exp(Float($0) * step) }
+    self.order = order
   }
 
   /// [B] timesteps -> [B, width].
   public func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
     let half = frequencies.count
+    let (sines, cosines) =
+      switch order {
+      case .sinesFirst: (0, half)
+      case .cosinesFirst: (half, 0)
+      }
     let output = tape.input([timesteps.count, 2 * half])
     for (row, timestep) in timesteps.enumerated() {
       for (index, frequency) in frequencies.enumerated() {
         let angle = Float(timestep) * frequency
-        output.elements[row * 2 * half + index] = sin(angle)
-        output.elements[row * 2 * half + half + index] = cos(angle)
+        output.elements[row * 2 * half + sines + index] = sin(angle)
+        output.elements[row * 2 * half + cosines + index] = cos(angle)
       }
     }
     return output

@@ -3,6 +3,8 @@ import Settings
 /// The networks, by the names that a configuration has for them.
 public enum ModelKind: String, CaseIterable, Sendable {
   case annotatedUNet = "annotated-unet"
+  case dit = "dit"
+  case attentionUNet = "attention-unet"
 
   /// The model that the section `model` of a configuration describes.
   ///
@@ -10,6 +12,8 @@ public enum ModelKind: String, CaseIterable, Sendable {
   public static func model(_ reader: SettingsReader) throws -> any DenoisingModel {
     switch try reader.requiredChoice("kind", as: ModelKind.self, help: "which network") {
     case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader))
+    case .dit: DiT(try DiTSettings(reader))
+    case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader))
     }
   }
 }

@@ -9,7 +9,7 @@ extension ModelClasses {
   /// - Parameters:
   ///   - labels: the dataset's, -1 for none.
   ///   - samples: the images' positions in the step's batch, over all ranks.
-  func trainingLabels(
+  package func trainingLabels(
     of labels: some Collection<Int32>, seed: UInt64, step: Int, samples: Range<Int>
   ) -> [Int?] {
     precondition(labels.count == samples.count, "\(labels.count) labels for \(samples.count) images")

@@ -19,9 +19,11 @@ enum StateDict {
       ("lacks", Set(expected.keys).subtracting(present)),
       ("has what the model does not use", present.subtracting(expected.keys)),
     ]
-    for (what, names) in lists where !names.isEmpty {
-      throw ModelFileError(file.path, "\(what): \(names.sorted().joined(separator: ", "))")
+    let problems = lists.filter { !$0.1.isEmpty }.map { what, names in
+      let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+      return "\(what): \(names.sorted().prefix(5).joined(separator: ", "))\(more)"
     }
+    guard problems.isEmpty else { throw ModelFileError(file.path, problems.joined(separator: "; ")) }
     for (name, shape) in expected.sorted(by: { $0.key < $1.key }) {
       let found = try file.shape(of: name)
       // A number may also come as a list of one.

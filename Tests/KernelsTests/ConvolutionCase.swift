@@ -161,6 +161,10 @@ extension ConvolutionCase {
     .init(1, 9, 8, [4], 6, kernel: 3, stride: 2, padding: 1),
     .init(2, 10, 7, [3], 5, kernel: 4, stride: 3, padding: 2),
     .init(1, 8, 8, [7], 9, kernel: 1, stride: 3),
+    .init(3, 8, 6, [20], 12, kernel: 4, stride: 2, padding: 1),
+    .init(2, 32, 30, [16], 33, kernel: 4, stride: 2, padding: 1),
+    .init(1, 9, 7, [5], 6, kernel: 4, stride: 2, padding: 1),
+    .init(2, 17, 12, [3], 20, kernel: 7, padding: 3),
     // Two inputs and more.
     .init(2, 6, 7, [3, 5], 4, kernel: 1),
     .init(2, 5, 6, [28, 7], 16, kernel: 3, padding: 1),

@@ -52,6 +52,21 @@ private let counts = [1, 15, 16, 17, 100, 16_384, 40_001]
     }
   }
 
+  @Test func relu() {
+    check({ Elementwise.relu($0, output: $1, count: $2, pool: $3) }, { max($0, 0) }, bound: 0)
+  }
+
+  /// Nothing passes at 0 either, as PyTorch has it.
+  @Test func reluGradient() {
+    let x: [Float] = [-1, -0.0, 0, 1e-30, 2] + normalValues(30, seed: 3)
+    let dy = normalValues(x.count, seed: 4)
+    let pool = ThreadPool(threadCount: 1)
+    let dx = filled(x.count) {
+      Elementwise.reluGradient(x, outputGradient: dy, inputGradient: $0, count: x.count, pool: pool)
+    }
+    #expect(dx == zip(x, dy).map { $0 > 0 ? $1 : 0 })
+  }
+
   @Test func silu() {
     check({ Elementwise.silu($0, output: $1, count: $2, pool: $3) }, { $0 / (1 + exp(-$0)) }, bound: 1e-6)
   }
@@ -91,7 +106,7 @@ private let counts = [1, 15, 16, 17, 100, 16_384, 40_001]
     let (x, dy) = (normalValues(50, seed: 1), normalValues(50, seed: 2))
     let ones = [Float](repeating: 1, count: 50)
     let pool = ThreadPool(threadCount: 1)
-    for gradient in [Elementwise.siluGradient, Elementwise.geluGradient] {
+    for gradient in [Elementwise.siluGradient, Elementwise.geluGradient, Elementwise.reluGradient] {
       let plain = filled(50) { gradient(x, ones, $0, 50, pool) }
       let scaled = filled(50) { gradient(x, dy, $0, 50, pool) }
       #expect(relativeError(of: scaled, from: zip(plain, dy).map(*)) < 1e-6)

@@ -75,6 +75,8 @@ struct NormalizationCase: CustomTestStringConvertible, Sendable {
     .init(batch: 3, pixels: 9, channels: 3, groups: 3, hasScaleShift: true),
     .init(batch: 2, pixels: 35, channels: 28, groups: 4, activation: .silu, hasScaleShift: true),
     .init(batch: 2, pixels: 16, channels: 28, groups: 28),
+    .init(batch: 3, pixels: 35, channels: 20, groups: 5, activation: .relu),
+    .init(batch: 2, pixels: 9, channels: 7, groups: 7, activation: .relu, hasScaleShift: true, offset: 1),
     .init(batch: 2, pixels: 63, channels: 33, groups: 11, activation: .silu),
     .init(batch: 4, pixels: 49, channels: 112, groups: 4, activation: .silu, hasScaleShift: true),
     .init(batch: 1, pixels: 784, channels: 28, groups: 1),

@@ -84,6 +84,117 @@ import Testing
     #expect(relativeError(of: output, from: expected) < 2e-6)
   }
 
+  @Test func embedding() throws {
+    let builder = ParameterBuilder()
+    let layer = Embedding(builder["label_embed"], rows: 3, width: 5)
+    let (output, weights) = run(builder.layout, [1], [0]) { layer([2, nil, 0], on: $0.tape) }
+    let table = try #require(weights["label_embed.weight"])
+    #expect(output == Array(table[10...]) + [0, 0, 0, 0, 0] + Array(table[..<5]))
+    #expect(builder.layout.parameters.map(\.fileShape) == [[3, 5]])
+  }
+
+  @Test func transposedConvolution() throws {
+    let builder = ParameterBuilder()
+    let layer = TransposedConvolution2D(builder["up"], 5, 7, kernel: 4, stride: 2, padding: 1)
+    let x = normalValues(2 * 3 * 4 * 5, seed: 1)
+    let (output, weights) = run(builder.layout, [2, 3, 4, 5], x) { layer($0) }
+    #expect(builder.layout.parameters.map(\.fileShape) == [[5, 7, 4, 4], [7]])
+    // PyTorch's definition: each input pixel adds its value times the kernel [C, K, R, R] around where it goes.
+    let kernel = try #require(weights["up.weight"])
+    let bias = try #require(weights["up.bias"])
+    var expected = (0..<2 * 6 * 8 * 7).map { Double(bias[$0 % 7]) }
+    for (index, value) in x.enumerated() {
+      let (channel, column, row, image) = (index % 5, index / 5 % 4, index / 20 % 3, index / 60)
+      for (tap, output) in (0..<16).flatMap({ tap in (0..<7).map { (tap, $0) } }) {
+        let (y, x) = (2 * row - 1 + tap / 4, 2 * column - 1 + tap % 4)
+        guard (0..<6).contains(y), (0..<8).contains(x) else { continue }
+        expected[((image * 6 + y) * 8 + x) * 7 + output] +=
+          Double(kernel[(channel * 7 + output) * 16 + tap]) * Double(value)
+      }
+    }
+    #expect(relativeError(of: output.map(Double.init), from: expected) < 2e-6)
+  }
+
+  /// Training leaves the batch's statistics where gradients go, else the running ones count.
+  @Test func batchNorm() {
+    let builder = ParameterBuilder()
+    let layer = BatchNorm(builder["norm"], channels: 6)
+    let layout = builder.layout
+    #expect(
+      layout.parameters.map(\.name) == ["norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"])
+    #expect(layout.batchCounters == ["norm.num_batches_tracked"])
+    let average = Parameter.Role.runningAverage(momentum: 0.1)
+    #expect(layout.parameters.map(\.role) == [.trained, .trained, average, average])
+
+    let weights = FlatMemory(count: layout.flatCount)
+    let values = normalValues(layout.flatCount, seed: 1).map { abs($0) + 0.5 }
+    _ = weights.elements.update(fromContentsOf: values)
+    func stored(_ memory: FlatMemory, _ index: Int) -> [Float] {
+      let start = layout.parameters[index].offset
+      return Array(memory.elements[start..<start + 6])
+    }
+    let x = normalValues(2 * 3 * 4 * 6, seed: 2).map { 2 * $0 + 1 }
+    let norm = BatchNormalization(rows: 24, channels: 6)
+    let own = ReferenceBatchNormalization.measure(norm, x)
+    for isTraining in [true, false] {
+      let gradients = FlatMemory(count: layout.flatCount)
+      let tape = Tape(
+        engine: Engine(threadCount: 2), weights: weights, gradients: isTraining ? gradients : nil)
+      let input = tape.input([2, 3, 4, 6])
+      _ = input.elements.update(fromContentsOf: x)
+      let output = layer(input)
+      let (mean, variance) =
+        isTraining ? own : (stored(weights, 2).map(Double.init), stored(weights, 3).map(Double.init))
+      var expected = [Float](repeating: .nan, count: x.count)
+      ReferenceBatchNormalization.forward(
+        norm, x, mean: mean, variance: variance, gamma: stored(weights, 0), beta: stored(weights, 1),
+        output: &expected)
+      #expect(relativeError(of: Array(output.elements), from: expected) < 2e-6)
+      let found = (stored(gradients, 2).map(Double.init), stored(gradients, 3).map(Double.init))
+      if isTraining {
+        #expect(relativeError(of: found.0, from: own.mean) < 1e-6)
+        #expect(relativeError(of: found.1, from: own.variance.map { $0 * 24 / 23 }) < 1e-6)
+      } else {
+        #expect((found.0 + found.1).allSatisfy { $0 == 0 })
+      }
+    }
+  }
+
+  /// A convolution before a batch normalisation leaves no gradient for its bias.
+  @Test func biasBeforeBatchNorm() {
+    for precedes in [false, true] {
+      let builder = ParameterBuilder()
+      let layer = Convolution2D(builder["conv"], 4, 6, kernel: 3, padding: 1, precedesBatchNorm: precedes)
+      let (layout, weights) = (builder.layout, builder.layout.initialWeights(seed: 1))
+      let gradients = FlatMemory(count: layout.flatCount)
+      let tape = Tape(engine: Engine(threadCount: 1), weights: weights, gradients: gradients)
+      let x = tape.input([1, 4, 5, 4])
+      _ = x.elements.update(fromContentsOf: normalValues(80, seed: 2))
+      let output = layer(x)
+      let gradient = tape.engine.storage(output.count)
+      gradient.elements.update(repeating: 1)
+      tape.backward(from: output, gradient: gradient)
+      let bias = layout.parameters[1]
+      let found = Array(gradients.elements[bias.offset..<bias.offset + bias.count])
+      #expect(found == [Float](repeating: precedes ? 0 : 20, count: 6))
+    }
+  }
+
+  @Test(arguments: [1, 7, 10, 100]) func alternatingSinusoids(width: Int) {
+    let timesteps = [0, 1, 299, 999]
+    let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
+    let embedding = AlternatingSinusoids(width: width)(timesteps, on: tape)
+    #expect(embedding.shape == [4, width])
+    for (row, timestep) in timesteps.enumerated() {
+      for place in 0..<width {
+        let angle = Double(timestep) / pow(10000, Double(place) / Double(width))
+        let expected = place % 2 == 0 ? sin(angle) : cos(angle)
+        #expect(
+          abs(Double(embedding.elements[row * width + place]) - expected) <= 1e-6 + 6e-7 * Double(timestep))
+      }
+    }
+  }
+
   @Test(arguments: [4, 6, 28, 64]) func sinusoids(width: Int) {
     let timesteps = [0, 1, 7, 299, 999]
     let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)

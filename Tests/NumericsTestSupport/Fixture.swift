@@ -12,4 +12,11 @@ public enum Fixture {
   public static func safetensors(_ name: String) throws -> SafetensorsFile {
     try SafetensorsFile(path: url("\(name).safetensors").path)
   }
+
+  /// The safetensors files of `folder`, as `safetensors` takes them but without the folder.
+  public static func safetensorsNames(in folder: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: url(folder).path)
+      .filter { $0.hasSuffix(".safetensors") }
+      .map { String($0.dropLast(".safetensors".count)) }.sorted()
+  }
 }

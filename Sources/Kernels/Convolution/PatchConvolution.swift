@@ -25,14 +25,19 @@ struct PatchConvolution {
 
   /// Writes the gradient of the inputs; an input whose place is nil is left out.
   ///
-  /// With stride 1 it is itself a convolution of the output's gradient, with the kernel turned by 180 degrees: each
-  /// task then writes pixels of its own. Otherwise patches are scattered back, one image a task.
+  /// With stride 1 it is itself a convolution of the output's gradient, with the kernel turned by 180 degrees, and for
+  /// some kernels of stride 2 four of them: each task then writes pixels of its own. Otherwise patches are scattered
+  /// back, one image a task.
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
   ) {
     if shape.stride == 1 && shape.padding < shape.kernel {
       turnedConvolution(outputGradient, weights, inputGradients, pool)
+    } else if hasPhases {
+      guard let gradient = inputGradients[0] else { return }
+      phasedInputGradient(
+        outputGradient: outputGradient, weights: weights, bias: nil, inputGradient: gradient, pool: pool)
     } else {
       scatteredPatches(outputGradient, weights, inputGradients, pool)
     }
@@ -152,7 +157,7 @@ struct PatchConvolution {
     }
   }
 
-  private func fillRows(
+  func fillRows(
     _ target: UnsafeMutablePointer<Float>, rows: Int, with row: UnsafePointer<Float>, count: Int
   ) {
     for index in 0..<rows { (target + index &* count).update(from: row, count: count) }

@@ -26,6 +26,7 @@ public enum ReferenceGroupNormalization {
           let value = (normalized * Double(gamma[channel]) + Double(beta[channel])) * (1 + scale) + shift
           switch norm.activation {
           case .none: output[place] = Float(value)
+          case .relu: output[place] = Float(max(value, 0))
           case .silu: output[place] = Float(value / (1 + exp(-value)))
           }
         }

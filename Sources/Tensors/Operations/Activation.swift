@@ -1,6 +1,20 @@
 import Kernels
 
 extension Tensor {
+  /// max(x, 0).
+  public func relu() -> Tensor {
+    let output = tape.result(shape, of: [self])
+    Elementwise.relu(pointer, output: output.pointer, count: count, pool: threads)
+    tape.record(output) { [storage, target] tape, gradient in
+      let dx = tape.engine.storage(storage.count)
+      Elementwise.reluGradient(
+        storage.pointer, outputGradient: gradient.pointer, inputGradient: dx.pointer, count: storage.count,
+        pool: tape.engine.threads)
+      tape.add(dx, to: target)
+    }
+    return output
+  }
+
   /// x sigmoid(x).
   public func silu() -> Tensor {
     let output = tape.result(shape, of: [self])

@@ -12,4 +12,15 @@ extension Tensor {
     }
     return output
   }
+
+  /// Adds to every image of [B, ..., C] the same numbers, which get no gradient.
+  public func addingToEachImage(_ constants: Tensor) -> Tensor {
+    precondition(
+      constants.count == count / batch && constants.channels == channels, "\(shape) + \(constants.shape)")
+    let output = tape.result(shape, of: [self])
+    Elementwise.addToEach(
+      pointer, constants.pointer, output: output.pointer, batch: batch, size: constants.count, pool: threads)
+    tape.record(output) { [target] tape, gradient in tape.add(gradient, to: target) }
+    return output
+  }
 }

@@ -1,38 +1,34 @@
 import Kernels
 
 extension Tensor {
-  /// x W + bias, for x [B, C], W [1, C, K], bias [K].
-  public func linear(weights: Tensor, bias: Tensor) -> Tensor {
-    let (b, c, k) = (batch, channels, weights.channels)
+  /// act(x W + bias), for x [..., C], W [1, C, K], bias [K] -> [..., K].
+  public func linear(
+    weights: Tensor, bias: Tensor, activation: LinearTransform.Activation = .none
+  ) -> Tensor {
+    let (c, k) = (channels, weights.channels)
     precondition(
-      shape.count == 2 && weights.shape == [1, c, k] && bias.shape == [k],
+      shape.count >= 2 && weights.shape == [1, c, k] && bias.shape == [k],
       "\(shape) times \(weights.shape) plus \(bias.shape)")
-    let output = tape.result([b, k], of: [self, weights, bias])
-    for row in 0..<b { (output.pointer + row * k).update(from: bias.pointer, count: k) }
-    MatrixProduct.compute(
-      Matrix(pointer, rows: b, columns: c), Matrix(weights.pointer, rows: c, columns: k),
-      into: output.pointer,
-      accumulating: true)
+    let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
+    let output = tape.result(shape.dropLast() + [k], of: [self, weights, bias])
+    let isKept = output.needsGradient && activation != .none
+    let activationInput = isKept ? tape.engine.storage(output.count) : nil
+    transform.forward(
+      pointer, weights: weights.pointer, bias: bias.pointer, activationInput: activationInput?.pointer,
+      output: output.pointer, pool: threads)
     tape.record(
       output,
       work: Work(
-        MatrixProductShape(rows: b, inner: c, columns: k), gradients: needsGradient, weights.needsGradient)
-    ) {
-      [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
-      tape, dy in
-      let gradient = Matrix(dy.pointer, rows: b, columns: k)
-      let x = Matrix(storage.pointer, rows: b, columns: c)
-      if let sum = tape.gradientMemory(weights, count: c * k) {
-        MatrixProduct.compute(x.transposed, gradient, into: sum, accumulating: true)
-      }
-      if let sum = tape.gradientMemory(bias, count: k) {
-        Reduction.addColumnSums(dy.pointer, rows: b, columns: k, to: sum, pool: tape.engine.threads)
-      }
-      guard target != .none else { return }
-      let dx = tape.engine.storage(b * c)
-      MatrixProduct.compute(
-        gradient, Matrix(weightStorage.pointer, rows: c, columns: k).transposed, into: dx.pointer)
-      tape.add(dx, to: target)
+        MatrixProductShape(rows: count / c, inner: c, columns: k), gradients: needsGradient,
+        weights.needsGradient)
+    ) { [storage, target] tape, dy in
+      let dx = target == .none ? nil : tape.engine.storage(storage.count)
+      transform.backward(
+        storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
+        outputGradient: dy.pointer, inputGradient: dx?.pointer,
+        weightGradient: tape.gradientMemory(weights.target, count: c * k),
+        biasGradient: tape.gradientMemory(bias.target, count: k), pool: tape.engine.threads)
+      if let dx { tape.add(dx, to: target) }
     }
     return output
   }

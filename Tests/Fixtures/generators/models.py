@@ -1,4 +1,4 @@
-"""The PyTorch models by the names that configurations have for them."""
+"""The PyTorch models, by the names that configurations have for them."""
 
 import importlib
 
@@ -16,10 +16,7 @@ class UnknownModel(Exception):
     pass
 
 
-def make(section):
-    """The model that the section `model` of a configuration describes; keys that are null have their defaults."""
-    settings = {key: value for key, value in section.items() if value is not None}
-    kind = settings.pop("kind")
+def model_class(kind):
     if kind not in MODELS:
         raise UnknownModel(f"no PyTorch model for {kind}; there are {', '.join(MODELS)}")
     module_name, class_name = MODELS[kind]
@@ -29,7 +26,13 @@ def make(section):
         if error.name != module_name:
             raise
         raise UnknownModel(f"no PyTorch model for {kind}: {module_name}.py is not beside {__file__}") from error
-    return getattr(module, class_name)(**settings)
+    return getattr(module, class_name)
+
+
+def make(section):
+    """The model that the section `model` of a configuration describes; keys that are null have their defaults."""
+    settings = {key: value for key, value in section.items() if value is not None}
+    return model_class(settings.pop("kind"))(**settings)
 
 
 def class_count(section):

@@ -1,0 +1,55 @@
+/// 2-D transposed convolution: the adjoint of a convolution, plus a bias.
+///
+/// `shape` is that of the convolution: what is its output is the input here. In its letters, layouts are: input
+/// [B, P, Q, K], weights [R, R, C, K], bias [C], output [B, H, W, C].
+public enum TransposedConvolution {
+  /// The convolution whose transpose turns images of `height` x `width` into the smallest that it can.
+  ///
+  /// PyTorch's `ConvTranspose2d` without output padding: sides of (n - 1) stride - 2 padding + kernel.
+  public static func shape(
+    batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int, stride: Int,
+    padding: Int
+  ) -> ConvolutionShape {
+    ConvolutionShape(
+      batch: batch, height: (height - 1) * stride - 2 * padding + kernel,
+      width: (width - 1) * stride - 2 * padding + kernel, inputChannels: [outputChannels],
+      outputChannels: inputChannels, kernel: kernel, stride: stride, padding: padding)
+  }
+
+  public static func forward(
+    _ shape: ConvolutionShape, _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let patches = PatchConvolution(shape: shape)
+    if patches.hasPhases {
+      patches.phasedInputGradient(
+        outputGradient: x, weights: weights, bias: bias, inputGradient: output, pool: pool)
+    } else {
+      patches.inputGradient(outputGradient: x, weights: weights, inputGradients: [output], pool: pool)
+      ImageVectors.add(
+        output, vectors: bias, stride: 0, batch: shape.batch, pixels: shape.height * shape.width,
+        channels: shape.channels, output: output, pool: pool)
+    }
+  }
+
+  /// Writes the gradient of the input, and adds those of weights and bias; what is nil is left out.
+  public static func backward(
+    _ shape: ConvolutionShape, _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
+    weightGradient: UnsafeMutablePointer<Float>?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+  ) {
+    if let inputGradient {
+      Convolution.forward(
+        shape, inputs: [outputGradient], weights: weights, bias: nil, output: inputGradient, pool: pool)
+    }
+    if let weightGradient {
+      PatchConvolution(shape: shape).addWeightGradient(
+        inputs: [outputGradient], outputGradient: x, gradient: weightGradient, pool: pool)
+    }
+    if let biasGradient {
+      Reduction.addColumnSums(
+        outputGradient, rows: shape.batch * shape.height * shape.width, columns: shape.channels,
+        to: biasGradient, pool: pool)
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/// y = act(x W + bias) for many rows.
+///
+/// Layouts: x [R, C], W [C, K], bias [K], y and the activation's input u = x W + bias [R, K].
+public struct LinearTransform: Sendable {
+  public enum Activation: Sendable {
+    case none
+    /// x Φ(x): PyTorch's `GELU()`.
+    case gelu
+    /// Its approximation by a hyperbolic tangent: PyTorch's `GELU(approximate="tanh")`.
+    case tanhGELU
+  }
+
+  public let rows: Int
+  public let inputs: Int
+  public let outputs: Int
+  public let activation: Activation
+
+  public init(rows: Int, inputs: Int, outputs: Int, activation: Activation = .none) {
+    precondition(rows > 0 && inputs > 0 && outputs > 0, "[\(rows), \(inputs)] times [\(inputs), \(outputs)]")
+    self.rows = rows
+    self.inputs = inputs
+    self.outputs = outputs
+    self.activation = activation
+  }
+
+  /// - Parameter activationInput: where u goes if `backward` is to follow; only for an activation.
+  public func forward(
+    _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+    activationInput: UnsafeMutablePointer<Float>?, output: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let product = activationInput ?? output
+    let k = outputs
+    forEachTile(columns: k, pool) { rows, columns in
+      let place = rows.lowerBound * k + columns.lowerBound
+      MatrixProduct.compute(
+        Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
+        Matrix(weights + columns.lowerBound, rows: inputs, columns: columns.count, stride: k),
+        into: product + place, stride: k)
+      // Bias and activation while the tile is in cache.
+      for row in 0..<rows.count {
+        let (u, y) = (product + (place + row * k), output + (place + row * k))
+        let bias = bias + columns.lowerBound
+        switch activation {
+        case .none: Self.addBias(bias, u, y, keeping: false, columns.count) { $0 }
+        case .gelu: Self.addBias(bias, u, y, keeping: activationInput != nil, columns.count) { $0.gelu }
+        case .tanhGELU:
+          Self.addBias(bias, u, y, keeping: activationInput != nil, columns.count) { $0.tanhGELU }
+        }
+      }
+    }
+  }
+
+  /// Writes dx, and adds the gradients of weights and bias; what is nil is left out.
+  ///
+  /// - Parameter activationInput: u, which becomes its gradient; only for an activation.
+  public func backward(
+    _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, activationInput: UnsafeMutablePointer<Float>?,
+    outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
+    weightGradient: UnsafeMutablePointer<Float>?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+  ) {
+    var gradient = outputGradient
+    switch (activation, activationInput) {
+    case (.none, _): break
+    case (_, nil): preconditionFailure("the gradient of \(activation) needs its input")
+    case (.gelu, let u?):
+      multiply(u, by: outputGradient, pool) { $0.geluSlope }
+      gradient = UnsafePointer(u)
+    case (.tanhGELU, let u?):
+      multiply(u, by: outputGradient, pool) { $0.tanhGELUSlope }
+      gradient = UnsafePointer(u)
+    }
+    if let biasGradient {
+      Reduction.addColumnSums(gradient, rows: rows, columns: outputs, to: biasGradient, pool: pool)
+    }
+    if let weightGradient { addWeightGradient(x, gradient, to: weightGradient, pool) }
+    if let inputGradient {
+      forEachTile(columns: inputs, pool) { rows, columns in
+        MatrixProduct.compute(
+          Matrix(gradient + rows.lowerBound * outputs, rows: rows.count, columns: outputs),
+          Matrix(weights + columns.lowerBound * outputs, rows: columns.count, columns: outputs).transposed,
+          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs)
+      }
+    }
+  }
+
+  // Tiles are large enough for the library's copies of its operands to be cheap, and enough to share out.
+  private static let mostRowsPerTile = 448
+  private static let fewestRowsPerTile = 64
+  private static let mostColumnsPerTile = 768
+  private static let rowTiles = 12
+
+  /// Runs `body` on each tile of a result [R, columns].
+  private func forEachTile(
+    columns: Int, _ pool: ThreadPool, _ body: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
+  ) {
+    let height = Self.evenPart(
+      rows, most: min(Self.mostRowsPerTile, max(Self.fewestRowsPerTile, rows / Self.rowTiles)))
+    let width = Self.evenPart(columns, most: Self.mostColumnsPerTile)
+    let across = (columns + width - 1) / width
+    pool.parallel((rows + height - 1) / height * across) { tile, _ in
+      let (row, column) = (tile / across * height, tile % across * width)
+      body(row..<min(row + height, rows), column..<min(column + width, columns))
+    }
+  }
+
+  /// `count` in as few parts as go with `most`, all but the last equal and whole vectors.
+  private static func evenPart(_ count: Int, most: Int) -> Int {
+    let parts = (count + most - 1) / most
+    return ((count + parts - 1) / parts + Vector.width - 1) / Vector.width * Vector.width
+  }
+
+  // A weight gradient of few tiles is a sum over many rows: then parts of the rows get sums of their own.
+  private static let mostWeightRowsPerTile = 128
+  private static let mostWeightColumnsPerTile = 512
+  private static let weightTasks = 8
+  private static let fewestRowsPerSum = 256
+
+  /// gradient += xᵀ du.
+  private func addWeightGradient(
+    _ x: UnsafePointer<Float>, _ outputGradient: UnsafePointer<Float>,
+    to gradient: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+  ) {
+    let (c, k) = (inputs, outputs)
+    let height = Self.evenPart(c, most: Self.mostWeightRowsPerTile)
+    let width = Self.evenPart(k, most: Self.mostWeightColumnsPerTile)
+    let across = (k + width - 1) / width
+    let tiles = (c + height - 1) / height * across
+    let wanted = min((Self.weightTasks + tiles - 1) / tiles, max(1, rows / Self.fewestRowsPerSum))
+    let rowsPerSum = (rows + wanted - 1) / wanted
+    let sums = (rows + rowsPerSum - 1) / rowsPerSum
+    let partial = sums > 1 ? pool.workspace(sums * c * k) : gradient
+    pool.parallel(tiles * sums) { task, _ in
+      let (tile, sum) = (task % tiles, task / tiles)
+      let (first, column) = (tile / across * height, tile % across * width)
+      let range = sum * rowsPerSum..<min((sum + 1) * rowsPerSum, rows)
+      MatrixProduct.compute(
+        Matrix(
+          x + (range.lowerBound * c + first), rows: range.count, columns: min(height, c - first), stride: c
+        ).transposed,
+        Matrix(
+          outputGradient + (range.lowerBound * k + column), rows: range.count,
+          columns: min(width, k - column), stride: k),
+        into: partial + (sum * c * k + first * k + column), stride: k, accumulating: sums == 1)
+    }
+    if sums > 1 { Reduction.addPieces(partial, pieces: sums, count: c * k, to: gradient, pool: pool) }
+  }
+
+  /// y = act(u + bias); u is written as well if it is kept.
+  @inline(__always)
+  private static func addBias(
+    _ bias: UnsafePointer<Float>, _ u: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>,
+    keeping: Bool, _ count: Int, _ activate: (Vector) -> Vector
+  ) {
+    forEachVector(count) { index in
+      let sum = Vector(from: u + index) + Vector(from: bias + index)
+      if keeping { sum.store(to: u + index) }
+      activate(sum).store(to: y + index)
+    } rest: { index, rest in
+      let sum = Vector(from: u + index, count: rest) + Vector(from: bias + index, count: rest)
+      if keeping { sum.store(to: u + index, count: rest) }
+      activate(sum).store(to: y + index, count: rest)
+    }
+  }
+
+  /// u = gradient slope(u).
+  @inline(__always)
+  private func multiply(
+    _ u: UnsafeMutablePointer<Float>, by gradient: UnsafePointer<Float>, _ pool: ThreadPool,
+    _ slope: (Vector) -> Vector
+  ) {
+    pool.parallelPieces(rows * outputs, of: 16_384) { piece, _ in
+      forEachVector(piece.count) { index in
+        let at = piece.lowerBound &+ index
+        (Vector(from: gradient + at) * slope(Vector(from: u + at))).store(to: u + at)
+      } rest: { index, rest in
+        let at = piece.lowerBound &+ index
+        (Vector(from: gradient + at, count: rest) * slope(Vector(from: u + at, count: rest))).store(
+          to: u + at, count: rest)
+      }
+    }
+  }
+}

@@ -1,0 +1,97 @@
+/// Products of small matrices that are in cache already, without the copies that a library makes of its operands.
+enum TileProduct {
+  /// Rows that are computed together.
+  static let rowsTogether = 8
+
+  /// output[r, c] = initial[r, c] + Σ over k of left[r, k] right[k, c].
+  ///
+  /// - Parameters:
+  ///   - rows: a multiple of 8.
+  ///   - columns: a multiple of 16.
+  ///   - left: element (r, k) is at `r * rowStride + k * depthStride`.
+  ///   - initial: rows `initialStride` floats apart, 0 for one row that all start from; it may be `output`. nil: zeros.
+  static func compute(
+    rows: Int, depth: Int, columns: Int, left: UnsafePointer<Float>, rowStride: Int, depthStride: Int,
+    right: UnsafePointer<Float>, rightStride: Int, initial: UnsafePointer<Float>? = nil,
+    initialStride: Int = 0, output: UnsafeMutablePointer<Float>, outputStride: Int
+  ) {
+    var row = 0
+    while row < rows {
+      let factors = left + row &* rowStride
+      let start = initial.map { $0 + row &* initialStride }
+      let target = output + row &* outputStride
+      var column = 0
+      // Two vectors at a time: 16 sums hide the latency of the multiply-adds, and each factor is read once for two.
+      while column &+ 2 &* Vector.width <= columns {
+        var first = EightRows(start.map { $0 + column }, stride: initialStride)
+        var second = EightRows(start.map { $0 + (column &+ Vector.width) }, stride: initialStride)
+        var (factor, source) = (factors, right + column)
+        for _ in 0..<depth {
+          let (a, b) = (Vector(from: source), Vector(from: source + Vector.width))
+          first.add(a, times: factor, stride: rowStride)
+          second.add(b, times: factor, stride: rowStride)
+          factor += depthStride
+          source += rightStride
+        }
+        first.store(to: target + column, stride: outputStride)
+        second.store(to: target + (column &+ Vector.width), stride: outputStride)
+        column &+= 2 &* Vector.width
+      }
+      if column < columns {
+        var sums = EightRows(start.map { $0 + column }, stride: initialStride)
+        var (factor, source) = (factors, right + column)
+        for _ in 0..<depth {
+          sums.add(Vector(from: source), times: factor, stride: rowStride)
+          factor += depthStride
+          source += rightStride
+        }
+        sums.store(to: target + column, stride: outputStride)
+      }
+      row &+= rowsTogether
+    }
+  }
+}
+
+/// One vector of each of eight rows: plain variables, so that they stay in registers.
+private struct EightRows {
+  var r0, r1, r2, r3, r4, r5, r6, r7: Vector
+
+  @inline(__always) init(_ source: UnsafePointer<Float>?, stride: Int) {
+    guard let source else {
+      let zero = Vector(repeating: 0)
+      (r0, r1, r2, r3, r4, r5, r6, r7) = (zero, zero, zero, zero, zero, zero, zero, zero)
+      return
+    }
+    r0 = Vector(from: source)
+    r1 = Vector(from: source + stride)
+    r2 = Vector(from: source + 2 &* stride)
+    r3 = Vector(from: source + 3 &* stride)
+    r4 = Vector(from: source + 4 &* stride)
+    r5 = Vector(from: source + 5 &* stride)
+    r6 = Vector(from: source + 6 &* stride)
+    r7 = Vector(from: source + 7 &* stride)
+  }
+
+  /// Adds `vector` times the factor of each row.
+  @inline(__always) mutating func add(_ vector: Vector, times factors: UnsafePointer<Float>, stride: Int) {
+    r0 = vector.times(Vector(repeating: factors[0]), plus: r0)
+    r1 = vector.times(Vector(repeating: factors[stride]), plus: r1)
+    r2 = vector.times(Vector(repeating: factors[2 &* stride]), plus: r2)
+    r3 = vector.times(Vector(repeating: factors[3 &* stride]), plus: r3)
+    r4 = vector.times(Vector(repeating: factors[4 &* stride]), plus: r4)
+    r5 = vector.times(Vector(repeating: factors[5 &* stride]), plus: r5)
+    r6 = vector.times(Vector(repeating: factors[6 &* stride]), plus: r6)
+    r7 = vector.times(Vector(repeating: factors[7 &* stride]), plus: r7)
+  }
+
+  @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
+    r0.store(to: target)
+    r1.store(to: target + stride)
+    r2.store(to: target + 2 &* stride)
+    r3.store(to: target + 3 &* stride)
+    r4.store(to: target + 4 &* stride)
+    r5.store(to: target + 5 &* stride)
+    r6.store(to: target + 6 &* stride)
+    r7.store(to: target + 7 &* stride)
+  }
+}

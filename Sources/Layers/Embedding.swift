@@ -1,0 +1,17 @@
+import Tensors
+
+/// PyTorch's `Embedding`: a vector for each of some classes.
+public struct Embedding: Sendable {
+  private let weight: Parameter
+
+  /// - Parameter initialization: PyTorch's default is the standard normal distribution.
+  public init(
+    _ builder: ParameterBuilder, rows: Int, width: Int,
+    _ initialization: Parameter.Initialization = .normal(deviation: 1)
+  ) {
+    weight = builder.table("weight", shape: [rows, width], initialization)
+  }
+
+  /// [B] rows -> [B, width]; zeros where there is none.
+  public func callAsFunction(_ rows: [Int?], on tape: Tape) -> Tensor { tape(weight).rows(rows) }
+}

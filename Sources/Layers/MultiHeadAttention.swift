@@ -1,0 +1,27 @@
+import Tensors
+
+/// Self-attention between the tokens of [B, ..., C], with projections that have biases.
+public struct MultiHeadAttention: Sendable {
+  private let heads: Int
+  private let qkv: Linear
+  private let output: Linear
+
+  /// - Parameters:
+  ///   - qkv: C channels to 3 C: queries, keys and values.
+  ///   - output: C channels to C.
+  public init(heads: Int, qkv: Linear, output: Linear) {
+    self.heads = heads
+    self.qkv = qkv
+    self.output = output
+  }
+
+  /// PyTorch's `MultiheadAttention`, with one input for queries, keys and values.
+  public init(_ builder: ParameterBuilder, channels: Int, heads: Int) {
+    self.init(
+      heads: heads,
+      qkv: Linear(builder, channels, 3 * channels, initialization: .xavier, prefix: "in_proj_"),
+      output: Linear(builder["out_proj"], channels, channels, initialization: .standardWithoutBias))
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { output(qkv(x).attended(heads: heads)) }
+}

@@ -1,0 +1,25 @@
+import Tensors
+
+/// Cuts images [B, H, W, C] into squares without overlap and maps each linearly to a vector: timm's `PatchEmbed`.
+public struct PatchEmbedding: Sendable {
+  private let weight: Parameter
+  private let bias: Parameter
+  private let side: Int
+
+  /// - Parameter side: pixels of a patch's side.
+  public init(_ builder: ParameterBuilder, channels: Int, width: Int, side: Int) {
+    let inputs = channels * side * side
+    // Xavier's uniform distribution for a linear map of all of a patch.
+    weight = builder.weights(
+      "weight", fileShape: [width, channels, side, side], outputs: width, inputs: channels, taps: side * side,
+      .uniform(bound: (6 / Float(inputs + width)).squareRoot()))
+    bias = builder.vector("bias", count: width, .zeros)
+    self.side = side
+  }
+
+  /// -> [B, H / side, W / side, width].
+  public func callAsFunction(_ images: Tensor) -> Tensor {
+    .convolution(
+      [images], weights: images.tape(weight), bias: images.tape(bias), kernel: side, stride: side)
+  }
+}

@@ -1,0 +1,149 @@
+import Kernels
+import Layers
+import Tensors
+
+/// Article 004's `UNet`: pairs of convolutions, max pooling down and bilinear interpolation up, and self-attention
+/// between all pixels after each change of resolution, at full resolution too.
+///
+/// Names in files are those of the article's PyTorch class.
+public struct AttentionUNet: DenoisingModel {
+  public let parameters: ParameterLayout
+  public let imageChannels: Int
+  public let predictionChannels: Int
+  public let imageSize: ImageSize
+
+  private let sinusoids: SinusoidalEmbedding
+  private let initialConvolution: DoubleConvolution
+  private let downs: [DownStage]
+  private let bottleneck: [DoubleConvolution]
+  private let ups: [UpStage]
+  private let finalConvolution: Convolution2D
+
+  private struct DownStage: Sendable {
+    let down: Down
+    let attention: SelfAttentionBlock
+  }
+
+  private struct UpStage: Sendable {
+    let up: Up
+    let attention: SelfAttentionBlock
+  }
+
+  public init(_ settings: AttentionUNetSettings) {
+    let builder = ParameterBuilder()
+    let (width, time) = (settings.width, settings.timeWidth)
+    imageChannels = settings.channels
+    predictionChannels = settings.outputChannels
+    imageSize = .square(settings.imageSize)
+    sinusoids = SinusoidalEmbedding(width: time, spacing: .halfOpen)
+
+    initialConvolution = DoubleConvolution(builder["inc"], settings.channels, width)
+    downs = [(width, 2 * width), (2 * width, 4 * width), (4 * width, 4 * width)].enumerated().map {
+      index, channels in
+      DownStage(
+        down: Down(builder["down\(index + 1)"], channels.0, channels.1, timeWidth: time),
+        attention: SelfAttentionBlock(builder["sa\(index + 1)"], channels: channels.1))
+    }
+    bottleneck = [(4 * width, 8 * width), (8 * width, 8 * width), (8 * width, 4 * width)].enumerated().map {
+      index, channels in DoubleConvolution(builder["bot\(index + 1)"], channels.0, channels.1)
+    }
+    // Inputs are those of the stage below, and as many from the way down.
+    ups = [(8 * width, 2 * width), (4 * width, width), (2 * width, width)].enumerated().map {
+      index, channels in
+      UpStage(
+        up: Up(builder["up\(index + 1)"], channels.0, channels.1, timeWidth: time),
+        attention: SelfAttentionBlock(builder["sa\(index + 4)"], channels: channels.1))
+    }
+    finalConvolution = Convolution2D(builder["outc"], width, settings.outputChannels, kernel: 1)
+    parameters = builder.layout
+  }
+
+  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+    let time = sinusoids(timesteps, on: images.tape)
+    // On the way down the time goes through ReLU, on the way up through SiLU: so the article has it.
+    let (downTime, upTime) = (time.relu(), time.silu())
+
+    var x = initialConvolution(images)
+    var skips: [Tensor] = []
+    for stage in downs {
+      skips.append(x)
+      x = stage.attention(stage.down(x, time: downTime))
+    }
+    for convolution in bottleneck { x = convolution(x) }
+    for stage in ups { x = stage.attention(stage.up(x, skip: skips.removeLast(), time: upTime)) }
+    return finalConvolution(x)
+  }
+}
+
+/// `DoubleConv`: twice a convolution, a normalisation of all channels together, and ReLU.
+private struct DoubleConvolution: Sendable {
+  let convolution1: Convolution2D
+  let norm1: GroupNorm
+  let convolution2: Convolution2D
+  let norm2: GroupNorm
+
+  init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int) {
+    convolution1 = Convolution2D(builder["conv1"][0], inputs, outputs, kernel: 3, padding: 1)
+    norm1 = GroupNorm(builder["conv1"][1], groups: 1, channels: outputs)
+    convolution2 = Convolution2D(builder["conv2"][0], outputs, outputs, kernel: 3, padding: 1)
+    norm2 = GroupNorm(builder["conv2"][1], groups: 1, channels: outputs)
+  }
+
+  /// - Parameter inputs: images that are read as if they were concatenated along the channels.
+  func callAsFunction(_ inputs: Tensor...) -> Tensor {
+    norm2(convolution2(norm1(convolution1(inputs), activation: .relu)), activation: .relu)
+  }
+}
+
+/// `Down`: half the height and width, then two convolutions, then the time.
+private struct Down: Sendable {
+  let convolution: DoubleConvolution
+  let timeLinear: Linear
+
+  init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, timeWidth: Int) {
+    convolution = DoubleConvolution(builder["down"][1], inputs, outputs)
+    timeLinear = Linear(builder["emb_layer"][1], timeWidth, outputs)
+  }
+
+  func callAsFunction(_ x: Tensor, time: Tensor) -> Tensor {
+    convolution(x.maxPooled()).adding(timeLinear(time))
+  }
+}
+
+/// `Up`: twice the height and width, then two convolutions of that and of an image from the way down, then the time.
+private struct Up: Sendable {
+  let convolution: DoubleConvolution
+  let timeLinear: Linear
+
+  init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, timeWidth: Int) {
+    convolution = DoubleConvolution(builder["conv"], inputs, outputs)
+    timeLinear = Linear(builder["emb_layer"][1], timeWidth, outputs)
+  }
+
+  func callAsFunction(_ x: Tensor, skip: Tensor, time: Tensor) -> Tensor {
+    convolution(skip, x.upsampledBilinearly(alignsCorners: true)).adding(timeLinear(time))
+  }
+}
+
+/// `SelfAttention`: attention between all pixels and a two-layer perceptron, each normalised before and added to what
+/// it was computed of.
+private struct SelfAttentionBlock: Sendable {
+  let norm: LayerNorm
+  let attention: MultiHeadAttention
+  let perceptronNorm: LayerNorm
+  let linear1: Linear
+  let linear2: Linear
+
+  init(_ builder: ParameterBuilder, channels: Int) {
+    attention = MultiHeadAttention(builder["mha"], channels: channels, heads: AttentionUNetSettings.heads)
+    norm = LayerNorm(builder["ln"], channels: channels)
+    perceptronNorm = LayerNorm(builder["ff_self"][0], channels: channels)
+    linear1 = Linear(builder["ff_self"][1], channels, channels)
+    linear2 = Linear(builder["ff_self"][3], channels, channels)
+  }
+
+  func callAsFunction(_ x: Tensor) -> Tensor {
+    let attended = attention(norm(x)) + x
+    return linear2(linear1(perceptronNorm(attended), activation: .gelu)) + attended
+  }
+}

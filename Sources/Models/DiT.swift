@@ -1,0 +1,145 @@
+import Layers
+import Tensors
+
+/// The diffusion transformer with adaLN-Zero blocks (Peebles and Xie, 2022), in the size that article 001 takes for
+/// 28x28 images: patches as tokens, conditioned on timestep and class through scales, shifts and gates.
+///
+/// Names in files are those of the paper's PyTorch class `DiT`.
+public struct DiT: DenoisingModel {
+  public let parameters: ParameterLayout
+  public let imageChannels: Int
+  public let predictionChannels: Int
+  public let imageSize: ImageSize
+  public let classes: ModelClasses?
+
+  private let patchSize: Int
+  private let patchEmbedding: PatchEmbedding
+  private let positions: PositionTable
+  private let timestepEmbedder: TimestepEmbedder
+  private let labelEmbedder: LabelEmbedder
+  private let blocks: [DiTBlock]
+  private let finalLayer: FinalLayer
+
+  public init(_ settings: DiTSettings) {
+    let builder = ParameterBuilder()
+    let width = settings.hiddenSize
+    imageChannels = settings.channels
+    predictionChannels = settings.channels * (settings.learnsVariance ? 2 : 1)
+    imageSize = .square(settings.imageSize)
+    classes = ModelClasses(count: settings.classes, dropout: settings.classDropout)
+    patchSize = settings.patchSize
+
+    positions = PositionTable(builder, "pos_embed", side: settings.imageSize / patchSize, width: width)
+    patchEmbedding = PatchEmbedding(
+      builder["x_embedder"]["proj"], channels: settings.channels, width: width, side: patchSize)
+    timestepEmbedder = TimestepEmbedder(builder["t_embedder"], width: width)
+    labelEmbedder = LabelEmbedder(
+      builder["y_embedder"], classes: settings.classes, dropsClasses: settings.classDropout > 0, width: width)
+    blocks = (0..<settings.depth).map { index in
+      DiTBlock(
+        builder["blocks"][index], width: width, heads: settings.heads, mlpWidth: settings.mlpWidth)
+    }
+    finalLayer = FinalLayer(
+      builder["final_layer"], width: width, outputs: patchSize * patchSize * predictionChannels)
+    parameters = builder.layout
+  }
+
+  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+    let tape = images.tape
+    var x = positions(patchEmbedding(images))
+    let condition = timestepEmbedder(timesteps, on: tape) + labelEmbedder(labels, on: tape)
+    // Each adaLN_modulation begins with the same activation.
+    let activated = condition.silu()
+    for block in blocks { x = block(x, activated) }
+    return finalLayer(x, activated).assembled(side: patchSize)
+  }
+}
+
+/// `DiTBlock`: attention and a two-layer perceptron, each normalised, scaled and shifted before, and gated after.
+private struct DiTBlock: Sendable {
+  let modulation: Linear
+  let attention: MultiHeadAttention
+  let linear1: Linear
+  let linear2: Linear
+
+  init(_ builder: ParameterBuilder, width: Int, heads: Int, mlpWidth: Int) {
+    let attentionBuilder = builder["attn"]
+    attention = MultiHeadAttention(
+      heads: heads, qkv: Linear(attentionBuilder["qkv"], width, 3 * width, initialization: .xavier),
+      output: Linear(attentionBuilder["proj"], width, width, initialization: .xavier))
+    linear1 = Linear(builder["mlp"]["fc1"], width, mlpWidth, initialization: .xavier)
+    linear2 = Linear(builder["mlp"]["fc2"], mlpWidth, width, initialization: .xavier)
+    modulation = Linear(builder["adaLN_modulation"][1], width, 6 * width, initialization: .zeros)
+  }
+
+  func callAsFunction(_ x: Tensor, _ activated: Tensor) -> Tensor {
+    // Shift, scale and gate of the attention, then of the perceptron.
+    let slices = modulation(activated).columnSlices(6)
+    let attended = attention(modulated(x, shift: slices[0], scale: slices[1]))
+    let x = x.adding(attended, gate: slices[2])
+    let hidden = linear1(modulated(x, shift: slices[3], scale: slices[4]), activation: .tanhGELU)
+    return x.adding(linear2(hidden), gate: slices[5])
+  }
+}
+
+/// `FinalLayer`: from tokens to the pixels of their patches.
+private struct FinalLayer: Sendable {
+  let linear: Linear
+  let modulation: Linear
+
+  init(_ builder: ParameterBuilder, width: Int, outputs: Int) {
+    linear = Linear(builder["linear"], width, outputs, initialization: .zeros)
+    modulation = Linear(builder["adaLN_modulation"][1], width, 2 * width, initialization: .zeros)
+  }
+
+  func callAsFunction(_ x: Tensor, _ activated: Tensor) -> Tensor {
+    let slices = modulation(activated).columnSlices(2)
+    return linear(modulated(x, shift: slices[0], scale: slices[1]))
+  }
+}
+
+/// `modulate` of a layer normalisation without parameters.
+private func modulated(_ x: Tensor, shift: ColumnSlice, scale: ColumnSlice) -> Tensor {
+  x.layerNormalized(modulation: (shift, scale), epsilon: 1e-6)
+}
+
+/// `TimestepEmbedder`: two linear layers over cosines and sines.
+private struct TimestepEmbedder: Sendable {
+  let sinusoids: SinusoidalEmbedding
+  let linear1: Linear
+  let linear2: Linear
+
+  init(_ builder: ParameterBuilder, width: Int) {
+    let frequencyWidth = 256
+    let initialization = Linear.Initialization.normal(deviation: 0.02)
+    sinusoids = SinusoidalEmbedding(width: frequencyWidth, spacing: .halfOpen, order: .cosinesFirst)
+    linear1 = Linear(builder["mlp"][0], frequencyWidth, width, initialization: initialization)
+    linear2 = Linear(builder["mlp"][2], width, width, initialization: initialization)
+  }
+
+  /// -> [B, width].
+  func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
+    linear2(linear1(sinusoids(timesteps, on: tape)).silu())
+  }
+}
+
+/// `LabelEmbedder`: a vector for each class, and one for images of no class if training ever keeps a class back.
+private struct LabelEmbedder: Sendable {
+  let table: Embedding
+  let classes: Int
+  let rowWithoutClass: Int?
+
+  init(_ builder: ParameterBuilder, classes: Int, dropsClasses: Bool, width: Int) {
+    table = Embedding(
+      builder["embedding_table"], rows: classes + (dropsClasses ? 1 : 0), width: width,
+      .normal(deviation: 0.02))
+    self.classes = classes
+    rowWithoutClass = dropsClasses ? classes : nil
+  }
+
+  /// -> [B, width].
+  func callAsFunction(_ labels: [Int?], on tape: Tape) -> Tensor {
+    // Of one class is every image that has one, whatever the dataset calls it.
+    table(labels.map { label in label.map { classes == 1 ? 0 : $0 } ?? rowWithoutClass }, on: tape)
+  }
+}

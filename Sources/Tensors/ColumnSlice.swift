@@ -1,0 +1,26 @@
+/// Some columns of a matrix [B, M], read and given gradients where they are.
+public struct ColumnSlice {
+  let matrix: Tensor
+  let first: Int
+  let count: Int
+
+  var pointer: UnsafeMutablePointer<Float> { matrix.pointer + first }
+  /// Floats from one row to the next.
+  var stride: Int { matrix.channels }
+
+  /// Memory to add the columns' gradients to, with the matrix's stride; nil if the matrix needs none.
+  func gradientMemory(_ tape: Tape) -> UnsafeMutablePointer<Float>? {
+    tape.gradientMemory(matrix.target, count: matrix.count).map { $0 + first }
+  }
+}
+
+extension Tensor {
+  /// The columns of [B, M] in `count` slices of equal width, as PyTorch's `chunk(count, dim=1)`.
+  public func columnSlices(_ count: Int) -> [ColumnSlice] {
+    precondition(
+      shape.count == 2 && count > 0 && channels % count == 0,
+      "\(shape) has no \(count) slices of equal width")
+    let width = channels / count
+    return (0..<count).map { ColumnSlice(matrix: self, first: $0 * width, count: width) }
+  }
+}
