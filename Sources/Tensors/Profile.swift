@@ -111,7 +111,7 @@ public final class Profile {
   }
 
   /// The module that holds all of these parameters.
-  static func module(of parameters: [String]) -> String {
+  package static func module(of parameters: [String]) -> String {
     let paths = parameters.map { $0.split(separator: ".").dropLast() }
     guard let first = paths.first else { return "" }
     let common = paths.dropFirst().reduce(first) { common, path in

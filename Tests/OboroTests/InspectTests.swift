@@ -84,6 +84,31 @@ import Testing
     expectFailure(try oboro(["inspect", trial.configuration]), 64, "dataset.path: is missing")
   }
 
+  /// The model is there too: of a configuration and of a checkpoint, in a table and in JSON.
+  @Test func aModel() throws {
+    let trial = try Reference.short.get()
+    let model = try #require(json(trial.checkpoint(8))["model"] as? [String: Any])
+    #expect(model["image_shape"] as? [Int] == [16, 16, 1])
+    let layers = try #require(model["layers"] as? [[String: Any]])
+    #expect(layers.first?["name"] as? String == "init_conv")
+    let tensors = try #require(layers.first?["tensors"] as? [[String: Any]])
+    #expect(tensors.map { $0["name"] as? String } == ["init_conv.weight", "init_conv.bias"])
+    #expect(tensors.map { $0["shape"] as? [Int] } == [[8, 1, 1, 1], [8]])
+    #expect(
+      layers.reduce(0) { $0 + ($1["parameters"] as? Int ?? 0) } == model["parameters"] as? Int)
+    // 16 x 16 pixels of 8 channels from one; the image needs no gradient.
+    #expect(layers.first?["forward_flops"] as? Int == 2 * 16 * 16 * 8)
+    #expect(layers.first?["flops"] as? Int == 2 * 2 * 16 * 16 * 8)
+    let run = try oboro(["inspect", trial.checkpoint(8)])
+    let table = run.outputLines.drop { !$0.hasPrefix("layer ") }
+    #expect(table.count == layers.count + 3, "\(run)")
+    #expect(table.contains { $0.hasPrefix("init_conv ") && $0.contains("weight 8x1x1x1, bias 8") }, "\(run)")
+    #expect(table.contains { $0.hasPrefix("total ") }, "\(run)")
+    expectFailure(
+      try oboro(["inspect", trial.checkpoint(8), "--size", "15x16"]), 64,
+      "height 15 is not; 14 or 16 would do")
+  }
+
   @Test func forPeopleItIsYAML() throws {
     let trial = try Reference.short.get()
     for (path, lines) in [

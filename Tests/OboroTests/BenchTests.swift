@@ -1,0 +1,179 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `oboro bench`, as scripts call it: without any dataset.
+@Suite struct BenchTests {
+  private static let keys: Set = [
+    "images_per_second", "step_seconds", "flops_per_image", "peak_resident_bytes", "ranks", "threads",
+    "parameters",
+  ]
+
+  private func object(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String:
+    Any]
+  {
+    let object = try JSONSerialization.jsonObject(with: Data(text.utf8))
+    return try #require(object as? [String: Any], sourceLocation: sourceLocation)
+  }
+
+  /// What the model is, by `oboro inspect`: of images of the size that `bench` takes for this configuration.
+  private func model(_ trial: Trial, size: String = "32x32") throws -> [String: Any] {
+    let path = "\(trial.path)/complete.yaml"
+    try (Trial.configuration + "dataset: {path: data}\n").write(
+      toFile: path, atomically: true, encoding: .utf8)
+    let run = try oboro(["inspect", "--json", path, "--size", size])
+    try #require(run.exitStatus == 0, "\(run)")
+    return try #require(object(run.output)["model"] as? [String: Any])
+  }
+
+  @Test(arguments: [(nil, 1), (nil, 2), (2, 1)] as [(Int?, Int)])
+  func stepsAreMeasured(ranks: Int?, threads: Int) throws {
+    let trial = try Trial()
+    let run = try oboro(
+      [
+        "bench", "step", "--config", trial.configuration, "--steps", "3", "--json", "--threads", "\(threads)",
+      ],
+      ranks: ranks)
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let result = try object(run.output)
+    #expect(Set(result.keys) == Self.keys)
+    let seconds = try #require(result["step_seconds"] as? Double)
+    let speed = try #require(result["images_per_second"] as? Double)
+    #expect(seconds > 0 && abs(speed * seconds - 8) < 1e-6)
+    #expect(result["ranks"] as? Int == ranks ?? 1)
+    #expect(result["threads"] as? Int == threads)
+    let model = try model(trial)
+    #expect(result["flops_per_image"] as? Int == model["flops"] as? Int)
+    #expect(result["parameters"] as? Int == model["parameters"] as? Int)
+    let memory = try #require(result["peak_resident_bytes"] as? Int)
+    #expect(memory > 1_000_000 && memory < 1_000_000_000)
+  }
+
+  @Test func theSizeOfTheImagesIsAsked() throws {
+    let trial = try Trial()
+    func flops(_ arguments: String...) throws -> Int? {
+      let run = try oboro(
+        ["bench", "step", "--config", trial.configuration, "--steps", "1", "--json"] + arguments)
+      return try object(run.output)["flops_per_image"] as? Int
+    }
+    #expect(try flops("--size", "8x12") == model(trial, size: "8x12")["flops"] as? Int)
+    // The dataset's, if it is there.
+    let dataset = try Trial.path()
+    #expect(try flops("--set", "dataset.path=\(dataset)") == model(trial, size: "16x16")["flops"] as? Int)
+    // The side that the name ends with.
+    let named = "\(trial.path)/tiny-12.yaml"
+    try copy(trial.configuration, to: named)
+    #expect(try flops("--config", named) == model(trial, size: "12x12")["flops"] as? Int)
+  }
+
+  @Test func forPeopleThereIsATable() throws {
+    let trial = try Trial()
+    let run = try oboro(["bench", "step", "--config", trial.configuration, "--steps", "2"], ranks: 2)
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let head = "\(trial.configuration): 8 images of 32x32x1 a step, slices: 4, ranks: 2, threads of each: 1"
+    #expect(run.outputLines.first ?? "" == head)
+    #expect(run.outputLines.count == 7, "\(run)")
+  }
+
+  @Test func aProfileAccountsForTheWholeStep() throws {
+    let trial = try Trial()
+    let run = try oboro(["bench", "step", "--config", trial.configuration, "--steps", "2", "--profile"])
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let lines = run.outputLines.drop { !$0.hasPrefix("operation ") }.dropFirst()
+    let shares = try lines.map { line in
+      try #require(line.split(separator: " ").first { $0.hasSuffix("%") }.flatMap { Double($0.dropLast()) })
+    }
+    // Shares are printed with one digit behind the point.
+    let sum: Double = shares.dropLast().reduce(0, +)
+    let rounding = 0.05 * Double(shares.count)
+    #expect(abs(sum - 100) < rounding, "\(run)")
+    #expect(shares.last == 100)
+    for (name, pass) in [
+      ("Convolution", "forward"), ("Convolution", "backward"), ("SelfAttention", "backward"),
+      ("GroupNormalization", "forward"), ("update", nil), ("all-reduce", nil), ("noise", nil), ("loss", nil),
+    ] {
+      let row = lines.first { $0.hasPrefix("\(name) ") && (pass == nil || $0.contains(" \(pass ?? "") ")) }
+      #expect(row != nil, "\(name) \(pass ?? "")\n\(run)")
+    }
+  }
+
+  @Test func aTraceHoldsTheStepsOfAllRanks() throws {
+    let trial = try Trial()
+    let path = "\(trial.path)/trace.json"
+    let run = try oboro(
+      ["bench", "step", "--config", trial.configuration, "--steps", "2", "--trace", path], ranks: 2)
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let events = try #require(object(text(path))["traceEvents"] as? [[String: Any]])
+    for rank in 0..<2 {
+      let own = events.filter { $0["pid"] as? Int == rank }
+      #expect(own.count { $0["ph"] as? String == "M" } == 1)
+      let spans = try own.filter { $0["ph"] as? String == "X" }.map { event in
+        let start = try #require(event["ts"] as? Double)
+        let duration = try #require(event["dur"] as? Double)
+        return (name: event["name"] as? String ?? "", start: start, end: start + duration)
+      }
+      #expect(spans.count { $0.name == "step" } == 2)
+      // Two slices of two steps, each once forward and once backward.
+      #expect(spans.count { $0.name == "forward" } == 4 && spans.count { $0.name == "backward" } == 4)
+      #expect(spans.contains { $0.name == "Convolution" })
+      // They are nested or apart, as a viewer stacks them. Times are printed to the nanosecond.
+      var open: [Double] = []
+      for span in spans {
+        #expect(span.end >= span.start && span.start >= 0)
+        while let end = open.last, end <= span.start + 0.002 { open.removeLast() }
+        if let end = open.last { #expect(span.end <= end + 0.002) }
+        open.append(span.end)
+      }
+    }
+    let convolution = try #require(events.first { $0["name"] as? String == "Convolution" })
+    let arguments = try #require(convolution["args"] as? [String: Any])
+    #expect(arguments["layer"] as? String == "init_conv")
+    // The two images of a slice.
+    #expect(arguments["flops"] as? Int == 2 * 2 * 32 * 32 * 8)
+  }
+
+  @Test func kernelsAgreeWithTheirReferences() throws {
+    let trial = try Trial()
+    let run = try oboro(["bench", "kernels", "--config", trial.configuration, "--size", "8x12", "--json"])
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let kernels = try #require(object(run.output)["kernels"] as? [[String: Any]])
+    for (name, pass) in [
+      ("convolution 3x3", "forward"), ("convolution 3x3", "backward"), ("convolution 2x2/2", "backward"),
+      ("attention, linear", "forward"), ("attention, softmax", "forward"),
+      ("group normalisation, silu", "forward"),
+    ] {
+      let found = kernels.filter { $0["kernel"] as? String == name && $0["pass"] as? String == pass }
+      #expect(!found.isEmpty, "\(name) \(pass)\n\(run)")
+      for kernel in found {
+        let error = try #require(kernel["error"] as? Double)
+        #expect(error > 0 && error < 1e-5, "\(kernel)")
+      }
+    }
+    let sizes = kernels.map { "\($0["kernel"] ?? "") \($0["pass"] ?? "") \($0["sizes"] ?? "")" }
+    #expect(Set(sizes).count == sizes.count)
+  }
+
+  @Test func mistakesAreUsageErrors() throws {
+    let trial = try Trial()
+    func expect(
+      _ arguments: [String], ranks: Int? = nil, status: Int32 = 64, says message: String,
+      sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+      let run = try oboro(["bench"] + arguments, ranks: ranks)
+      #expect(run.exitStatus == status, "\(run)", sourceLocation: sourceLocation)
+      #expect(run.errors.contains(message), "\(run)", sourceLocation: sourceLocation)
+      #expect(run.output == "", "\(run)", sourceLocation: sourceLocation)
+    }
+    let step = ["step", "--config", trial.configuration]
+    try expect(step + ["--steps", "0"], says: "--steps must be 1 to 100000, is 0")
+    try expect(step + ["--size", "28"], says: "--size must be height x width, such as 28x28, is 28")
+    try expect(step + ["--size", "9x8"], says: "height 9 is not; 8 or 10 would do")
+    try expect(step + ["--profile", "--json"], says: "--profile makes no sense with --json")
+    try expect(step + ["--set", "model.dims=3"], says: "model.dims")
+    try expect(["step", "--config", "\(trial.path)/none.yaml"], says: "none.yaml")
+    try expect(
+      step + ["--steps", "1", "--trace", "\(trial.path)/no/trace.json"], status: 74, says: "no/trace.json")
+    try expect(step, ranks: 3, says: "world sizes that would do: 1, 2, 4")
+    try expect(["kernels", "--config", "\(trial.path)/none.yaml"], says: "none.yaml")
+  }
+}
