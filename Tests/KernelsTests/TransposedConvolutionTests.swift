@@ -41,7 +41,8 @@ struct TransposedConvolutionCase: CustomTestStringConvertible, Sendable {
       ReferenceConvolution.inputGradient(
         shape, outputGradient: x, weights: weights, inputGradients: [$0.baseAddress!])
     }
-    return output.enumerated().map { $1 + bias[$0 % shape.channels] }
+    let bias = bias
+    return output.enumerated().map { $1 + bias[$0 % bias.count] }
   }
 
   /// dx, dW and db one after the other; what is not wanted stays as it was.
@@ -65,6 +66,7 @@ struct TransposedConvolutionCase: CustomTestStringConvertible, Sendable {
   func expectedGradients() -> [[Float]] {
     var dx = [Float](repeating: .nan, count: x.count)
     var (dw, db) = (normalValues(weights.count, seed: 5), normalValues(bias.count, seed: 6))
+    let outputGradient = outputGradient
     outputGradient.withUnsafeBufferPointer { dy in
       ReferenceConvolution.forward(shape, inputs: [dy.baseAddress!], weights: weights, bias: nil, output: &dx)
       ReferenceConvolution.addWeightGradient(
