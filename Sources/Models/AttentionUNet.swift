@@ -21,12 +21,12 @@ public struct AttentionUNet: DenoisingModel {
 
   private struct DownStage: Sendable {
     let down: Down
-    let attention: AttentionBlock
+    let attention: SelfAttentionBlock
   }
 
   private struct UpStage: Sendable {
     let up: Up
-    let attention: AttentionBlock
+    let attention: SelfAttentionBlock
   }
 
   public init(_ settings: AttentionUNetSettings) {
@@ -42,7 +42,7 @@ public struct AttentionUNet: DenoisingModel {
       index, channels in
       DownStage(
         down: Down(builder["down\(index + 1)"], channels.0, channels.1, timeWidth: time),
-        attention: AttentionBlock(builder["sa\(index + 1)"], channels: channels.1))
+        attention: SelfAttentionBlock(builder["sa\(index + 1)"], channels: channels.1))
     }
     bottleneck = [(4 * width, 8 * width), (8 * width, 8 * width), (8 * width, 4 * width)].enumerated().map {
       index, channels in DoubleConvolution(builder["bot\(index + 1)"], channels.0, channels.1)
@@ -52,7 +52,7 @@ public struct AttentionUNet: DenoisingModel {
       index, channels in
       UpStage(
         up: Up(builder["up\(index + 1)"], channels.0, channels.1, timeWidth: time),
-        attention: AttentionBlock(builder["sa\(index + 4)"], channels: channels.1))
+        attention: SelfAttentionBlock(builder["sa\(index + 4)"], channels: channels.1))
     }
     finalConvolution = Convolution2D(builder["outc"], width, settings.outputChannels, kernel: 1)
     parameters = builder.layout
@@ -127,7 +127,7 @@ private struct Up: Sendable {
 
 /// `SelfAttention`: attention between all pixels and a two-layer perceptron, each normalised before and added to what
 /// it was computed of.
-private struct AttentionBlock: Sendable {
+private struct SelfAttentionBlock: Sendable {
   let norm: LayerNorm
   let attention: MultiHeadAttention
   let perceptronNorm: LayerNorm

@@ -47,7 +47,7 @@ extension CheckpointSavingError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .inputOutput }
 }
 
-extension ModelCheckError: ExitStatusProviding {
+extension ModelFileError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .badData }
 }
 

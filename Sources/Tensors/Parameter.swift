@@ -90,6 +90,14 @@ public struct Parameter: Hashable, Sendable {
     forEachElement { inMemory, inFile in file[inFile] = flat[offset &+ inMemory] }
   }
 
+  /// The elements in PyTorch's order.
+  public func exported(from flat: UnsafePointer<Float>) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      if let base = buffer.baseAddress { export(from: flat, to: base) }
+      initializedCount = count
+    }
+  }
+
   /// Reads the elements in PyTorch's order from `file` into `flat`.
   public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
     forEachElement { inMemory, inFile in flat[offset &+ inMemory] = file[inFile] }

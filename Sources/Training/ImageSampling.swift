@@ -11,6 +11,7 @@ public struct ImageSampling {
   private let weights: FlatMemory
   /// [H, W, C].
   private let shape: [Int]
+  private let classes: SampleClasses
   private let engine: Engine
 
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
@@ -18,12 +19,13 @@ public struct ImageSampling {
 
   public init(
     model: any DenoisingModel, sampler: AncestralSampler, weights: FlatMemory, imageShape: [Int],
-    engine: Engine
+    classes: SampleClasses = SampleClasses(), engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
     self.weights = weights
     self.shape = imageShape
+    self.classes = classes
     self.engine = engine
   }
 
@@ -44,13 +46,28 @@ public struct ImageSampling {
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
       images += sampler.sample(
-        shape: shape, samples: pass, engine: engine, predict: { model($0, timesteps: $1) }, weights: weights
+        shape: shape, samples: pass, engine: engine, predict: { predict($0, timesteps: $1, samples: pass) },
+        weights: weights
       ) { done, now in
         onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
       }
       start = pass.upperBound
     }
     return images
+  }
+
+  /// What the model says of noisy images, guided towards their classes.
+  private func predict(_ x: Tensor, timesteps: [Int], samples: Range<Int>) -> Tensor {
+    guard let known = model.classes else { return model(x, timesteps: timesteps) }
+    let prediction = model(x, timesteps: timesteps, labels: samples.map { classes.label($0, of: known) })
+    let scale = classes.guidance
+    guard scale != 1 else { return prediction }
+    let unguided = model(x, timesteps: timesteps)
+    for index in prediction.elements.indices {
+      let base = unguided.elements[index]
+      prediction.elements[index] = base + scale * (prediction.elements[index] - base)
+    }
+    return prediction
   }
 
   /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
@@ -81,9 +98,19 @@ public struct ImageSampling {
     }
   }
 
-  /// The pictures in a grid, enlarged so that small ones can be looked at.
-  public static func grid(_ pictures: [Picture]) -> Picture {
-    PictureGrid(enlargement: PictureGrid.enlargement(of: pictures[0].width, pictures[0].height)).compose(
-      pictures)
+  /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its
+  /// column; where they follow one another, its row.
+  public func grid(_ pictures: [Picture]) -> Picture {
+    var columns: Int?
+    if let known = model.classes, known.count > 1 {
+      switch classes.choice {
+      case .inTurn: columns = min(known.count, pictures.count)
+      case .each(let images): columns = images
+      case .one: break
+      }
+    }
+    return PictureGrid(
+      columns: columns, enlargement: PictureGrid.enlargement(of: pictures[0].width, pictures[0].height)
+    ).compose(pictures)
   }
 }

@@ -8,7 +8,7 @@ import Tensors
 /// A case made elsewhere, such as by PyTorch: a model with its weights, an input, and what should come out of a forward
 /// and a backward pass. Compares what comes out here.
 public struct ModelCheck: Sendable {
-  /// How far off a tensor is: ‖ours - theirs‖ / ‖theirs‖.
+  /// How far off a tensor is: ‖ours - theirs‖ / ‖theirs‖; for a gradient that is zero, relative to all gradients.
   public struct Deviation: Sendable {
     public let name: String
     public let error: Double
@@ -36,39 +36,41 @@ public struct ModelCheck: Sendable {
     static let t = "t"
     static let target = "target"
     static let output = "output"
-    static func weight(_ name: String) -> String { "model/\(name)" }
+    static let labels = "y"
+    static let weights = "model/"
     static func gradient(_ name: String) -> String { "grad/\(name)" }
   }
 
   /// Runs the case in the file at `path`.
   ///
-  /// - Throws: `ModelCheckError` naming tensors that are missing, not used or of another shape; `SafetensorsError`;
+  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape; `SafetensorsError`;
   ///   `SettingsError` for a model that cannot be made.
   public init(case path: String, engine: Engine) throws {
     let file = try SafetensorsFile(path: path)
     let (model, lossFunction) = try Self.description(file)
-    let parameters = model.parameters.parameters
+    let parameters = model.parameters.trained
     let shape = try Self.imageShape(file, model)
     let (batch, height, width) = (shape[0], shape[2], shape[3])
     let predictionShape = [batch, model.predictionChannels, height, width]
-    try Self.requireTensors(
-      [
-        Name.x: shape, Name.t: [batch], Name.target: predictionShape, Name.output: predictionShape,
-        Name.loss: [],
-      ]
-      .merging(parameters.map { (Name.weight($0.name), $0.fileShape) }) { $1 }
-      .merging(parameters.map { (Name.gradient($0.name), $0.fileShape) }) { $1 },
-      in: file)
+    let labels = try Self.labels(file, model, batch: batch)
+    var expected = StateDict.shapes(of: model.parameters, prefix: Name.weights)
+    expected[Name.x] = shape
+    expected[Name.t] = [batch]
+    expected[Name.target] = predictionShape
+    expected[Name.output] = predictionShape
+    expected[Name.loss] = []
+    if labels != nil { expected[Name.labels] = [batch] }
+    for parameter in parameters { expected[Name.gradient(parameter.name)] = parameter.fileShape }
+    try StateDict.require(expected, in: file)
 
-    let weights = FlatMemory(count: model.parameters.flatCount)
-    for parameter in parameters {
-      parameter.import(from: try file.floats(Name.weight(parameter.name)), to: weights.pointer)
-    }
+    let weights = try StateDict.read(model.parameters, from: file, prefix: Name.weights)
     let flatGradients = FlatMemory(count: weights.count)
     let tape = Tape(engine: engine, weights: weights, gradients: flatGradients)
     let x = tape.input([batch, height, width, shape[1]])
     _ = x.elements.update(fromContentsOf: Self.channelsLast(try file.floats(Name.x), shape))
-    let prediction = model(x, timesteps: try file.int64s(Name.t).map { Int($0) })
+    let prediction = model(
+      x, timesteps: try file.int64s(Name.t).map { Int($0) },
+      labels: labels ?? [Int?](repeating: nil, count: batch))
     let theirOutput = Self.channelsLast(try file.floats(Name.output), predictionShape)
     output = Self.deviation(of: prediction.elements, from: theirOutput)
 
@@ -80,20 +82,24 @@ public struct ModelCheck: Sendable {
     loss = Self.deviation(of: [Float(value)], from: try file.floats(Name.loss))
 
     tape.backward(from: prediction, gradient: gradient)
-    gradients = try parameters.map { parameter in
-      let ours = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
-        if let base = buffer.baseAddress { parameter.export(from: flatGradients.pointer, to: base) }
-        count = parameter.count
-      }
-      let theirs = try file.floats(Name.gradient(parameter.name))
-      return Deviation(name: parameter.name, error: Self.deviation(of: ours, from: theirs))
+    let theirs = try parameters.map { try file.floats(Name.gradient($0.name)) }
+    let whole = Self.length(theirs.joined())
+    gradients = zip(parameters, theirs).map { parameter, theirs in
+      let ours = parameter.exported(from: flatGradients.pointer)
+      let isZero = Self.length(theirs) < Self.zeroGradient * whole
+      return Deviation(
+        name: parameter.name, error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
     }
   }
+
+  /// A gradient that is a smaller part of all of them together is what rounding leaves of zero, such as that of a bias
+  /// before a normalisation of its channel. Its deviation is relative to all of them.
+  private static let zeroGradient = 1e-6
 
   /// The model and the loss that the metadata name.
   private static func description(_ file: SafetensorsFile) throws -> (any DenoisingModel, PredictionLoss) {
     guard let text = file.metadata[Name.model] else {
-      throw ModelCheckError(file.path, "its metadata have no \"\(Name.model)\", the JSON of a model section")
+      throw ModelFileError(file.path, "its metadata have no \"\(Name.model)\", the JSON of a model section")
     }
     let reader = try SettingsReader(
       SettingsNode(yaml: text, source: "\(file.path), metadata \(Name.model)"), path: Name.model)
@@ -101,43 +107,40 @@ public struct ModelCheck: Sendable {
     try reader.finish()
     let names = PredictionLoss.allCases.map(\.rawValue).joined(separator: ", ")
     guard let loss = file.metadata[Name.loss].flatMap({ PredictionLoss(rawValue: $0) }) else {
-      throw ModelCheckError(
+      throw ModelFileError(
         file.path,
         "its metadata \"\(Name.loss)\" is \(file.metadata[Name.loss] ?? "missing"), expected one of \(names)")
     }
     return (model, loss)
   }
 
+  /// The images' classes, if the case has any. A number that is one too large stands for no class, as in DiT.
+  private static func labels(
+    _ file: SafetensorsFile, _ model: any DenoisingModel, batch: Int
+  ) throws -> [Int?]? {
+    guard let classes = model.classes, file.contains(Name.labels) else { return nil }
+    let labels = try file.int64s(Name.labels).map { Int($0) }
+    let limit = classes.count + (classes.dropout > 0 ? 1 : 0)
+    if let wrong = labels.first(where: { !(0..<limit).contains($0) }) {
+      throw ModelFileError(file.path, "\(Name.labels) holds \(wrong), expected 0 to \(limit - 1)")
+    }
+    guard labels.count == batch else {
+      throw ModelFileError(file.path, "\(Name.labels) has \(labels.count) labels for \(batch) images")
+    }
+    return labels.map { $0 < classes.count ? $0 : nil }
+  }
+
   private static func imageShape(_ file: SafetensorsFile, _ model: any DenoisingModel) throws -> [Int] {
     let shape = try file.shape(of: Name.x)
     guard shape.count == 4, shape.allSatisfy({ $0 > 0 }) else {
-      throw ModelCheckError(file.path, "\(Name.x) has shape \(shape), expected [B, C, H, W]")
+      throw ModelFileError(file.path, "\(Name.x) has shape \(shape), expected [B, C, H, W]")
     }
     do {
       try model.check(height: shape[2], width: shape[3], channels: shape[1])
     } catch {
-      throw ModelCheckError(file.path, "\(Name.x) has shape \(shape): \(error)")
+      throw ModelFileError(file.path, "\(Name.x) has shape \(shape): \(error)")
     }
     return shape
-  }
-
-  /// Throws unless the file has these tensors, of these shapes, and no others.
-  private static func requireTensors(_ expected: [String: [Int]], in file: SafetensorsFile) throws {
-    let present = Set(file.names)
-    let lists = [
-      ("lacks", Set(expected.keys).subtracting(present)),
-      ("has what the model does not use", present.subtracting(expected.keys)),
-    ]
-    for (what, names) in lists where !names.isEmpty {
-      throw ModelCheckError(file.path, "\(what): \(names.sorted().joined(separator: ", "))")
-    }
-    for (name, shape) in expected.sorted(by: { $0.key < $1.key }) {
-      let found = try file.shape(of: name)
-      // A number may also come as a list of one.
-      guard found == shape || shape.isEmpty && found == [1] else {
-        throw ModelCheckError(file.path, "\(name) has shape \(found), the model's is \(shape)")
-      }
-    }
   }
 
   /// [B, C, H, W] to [B, H, W, C].
@@ -156,26 +159,18 @@ public struct ModelCheck: Sendable {
     }
   }
 
-  /// Relative to their length; absolute where that is 0.
-  private static func deviation(of ours: some Collection<Float>, from theirs: [Float]) -> Double {
-    var (difference, length) = (0.0, 0.0)
-    for (ours, theirs) in zip(ours, theirs) {
-      difference += (Double(ours) - Double(theirs)) * (Double(ours) - Double(theirs))
-      length += Double(theirs) * Double(theirs)
-    }
-    return (length > 0 ? difference / length : difference).squareRoot()
-  }
-}
-
-/// A case that cannot be run, and why.
-public struct ModelCheckError: Error, CustomStringConvertible, Equatable {
-  public let path: String
-  public let problem: String
-
-  init(_ path: String, _ problem: String) {
-    self.path = path
-    self.problem = problem
+  /// Relative to their length, or the one given; absolute where that is 0.
+  private static func deviation(
+    of ours: some Collection<Float>, from theirs: [Float], length given: Double? = nil
+  ) -> Double {
+    let length = given ?? length(theirs)
+    let difference = zip(ours, theirs).reduce(0) {
+      $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1))
+    }.squareRoot()
+    return length > 0 ? difference / length : difference
   }
 
-  public var description: String { "\(path): \(problem)" }
+  private static func length(_ values: some Sequence<Float>) -> Double {
+    values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+  }
 }

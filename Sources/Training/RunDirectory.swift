@@ -13,7 +13,8 @@ public struct RunDirectory: Sendable {
   public var configuration: String { "\(path)/\(Self.configurationName)" }
   public var metrics: String { "\(path)/metrics.jsonl" }
   public var log: String { "\(path)/log.txt" }
-  public var checkpoints: String { "\(path)/checkpoints" }
+  private static let checkpointsName = "checkpoints"
+  public var checkpoints: String { "\(path)/\(Self.checkpointsName)" }
   public func samples(step: Int) -> String { "\(path)/samples/\(CheckpointStore.name(step: step)).png" }
 
   /// Makes the directory for a new run, or checks that it holds a run of the same configuration, and takes it for this
@@ -34,7 +35,10 @@ public struct RunDirectory: Sendable {
       guard differences.isEmpty || allowsChanges else {
         throw RunDirectoryError.otherConfiguration(path, differences)
       }
-    } else if files.fileExists(atPath: path), let stranger = try contents().first {
+    } else if files.fileExists(atPath: path),
+      let stranger = try contents().first(where: { $0 != Self.checkpointsName })
+    {
+      // A checkpoint alone may be there: a run can start from weights made elsewhere.
       throw RunDirectoryError.notARun(path, holding: stranger)
     }
     for folder in [path, checkpoints, "\(path)/samples"] { try make(folder) }

@@ -48,6 +48,7 @@ extension Trainer {
       do {
         try configuration.model.check(
           height: dataset.height, width: dataset.width, channels: dataset.channels)
+        try configuration.model.classes?.check(dataset)
       } catch {
         throw ModelError("\(dataset.directory): \(error)")
       }
@@ -127,7 +128,9 @@ extension Trainer {
     guard !path.isEmpty else { return }
     try communicator.agree {
       let checkpoint = try Checkpoint(opening: path)
-      if checkpoint.manifest.datasetDigest != dataset.digest && !allowsChanges {
+      // Weights from elsewhere have seen none.
+      let digest = checkpoint.manifest.datasetDigest
+      if digest != dataset.digest && digest != "" && !allowsChanges {
         throw ReplicaError(
           "\(path) was trained on another dataset than \(dataset.directory): give the old one, or --allow-changes"
         )

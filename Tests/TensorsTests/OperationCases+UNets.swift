@@ -8,19 +8,19 @@ extension OperationCase {
   static let unets: [OperationCase] =
     [
       .init("rows of a table", [[4, 5]]) { $0[0].rows([2, nil, 0, 2, 2]) },
-      .init("relu", [[3, 7]], scales: [40]) { $0[0].relu() },
+      .init("relu", [[2, 5]], scales: [20]) { $0[0].relu() },
       .init("a vector added to each image", [[2, 3, 4, 5], [2, 5]]) { $0[0].adding($0[1]) },
       .init("some columns added to each image", [[3, 2, 2, 16], [3, 21]]) { $0[0].adding($0[1], from: 3) },
       .init("largest of 2x2", [[2, 4, 6, 5]], scales: [40]) { $0[0].maxPooled() },
       .init(
-        "group normalization, relu", [[2, 4, 3, 8], [8], [8]], scales: [40, 10, 4], offsets: [0, 0, 20]
+        "group normalization, relu", [[1, 4, 4], [4], [4]], scales: [8, 6, 6]
       ) {
         $0[0].groupNormalized(groups: 2, gamma: $0[1], beta: $0[2], activation: .relu)
       },
       .init("batch normalization", [[3, 2, 4, 5], [5], [5]], offsets: [2, 1]) {
         batchNormalized($0, activation: .none)
       },
-      .init("batch normalization, relu", [[3, 2, 4, 5], [5], [5]], scales: [40, 10, 10]) {
+      .init("batch normalization, relu", [[2, 2, 2, 3], [3], [3]], scales: [4, 4, 4]) {
         batchNormalized($0, activation: .relu)
       },
       .init("transposed convolution 4x4, stride 2, padding 1", [[2, 3, 2, 5], [16, 3, 5], [3]]) {

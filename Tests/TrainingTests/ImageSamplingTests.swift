@@ -61,7 +61,7 @@ import Training
     #expect((pictures[0].width, pictures[0].height, pictures[0].channels) == (2, 3, 1))
     #expect(pictures[0].samples == [0, 255, 128, 0, 255, 191])
     // Each enlarged until its longer side has 64 pixels.
-    let grid = ImageSampling.grid(pictures)
+    let grid = sampling().grid(pictures)
     #expect((grid.width, grid.height) == (2 * (2 * 22 + 2) + 2, 3 * 22 + 4))
   }
 }

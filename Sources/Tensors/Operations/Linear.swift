@@ -16,7 +16,12 @@ extension Tensor {
     transform.forward(
       pointer, weights: weights.pointer, bias: bias.pointer, activationInput: activationInput?.pointer,
       output: output.pointer, pool: threads)
-    tape.record(output) { [storage, target] tape, dy in
+    tape.record(
+      output,
+      work: Work(
+        MatrixProductShape(rows: count / c, inner: c, columns: k), gradients: needsGradient,
+        weights.needsGradient)
+    ) { [storage, target] tape, dy in
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
       transform.backward(
         storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,

@@ -38,10 +38,11 @@ extension Checkpoint {
       }
       let optimizerFile = Names.optimizerFile(0, of: 1)
       try write(
-        [(Names.weights, state.weights), (Names.average, state.average)], of: state.layout,
+        [(Names.weights, state.weights), (Names.average, state.average)], of: state.layout.parameters,
         to: "\(temporary)/\(Names.modelFile)")
       try write(
-        [(Names.firstMoment, state.firstMoment), (Names.secondMoment, state.secondMoment)], of: state.layout,
+        [(Names.firstMoment, state.firstMoment), (Names.secondMoment, state.secondMoment)],
+        of: state.layout.trained,
         to: "\(temporary)/\(optimizerFile)")
       let manifest = CheckpointManifest(
         step: state.step, images: provenance.images, imageShape: provenance.imageShape,
@@ -62,18 +63,14 @@ extension Checkpoint {
   }
 
   private static func write(
-    _ groups: [(name: String, flat: FlatMemory)], of layout: ParameterLayout, to path: String
+    _ groups: [(name: String, flat: FlatMemory)], of parameters: [Parameter], to path: String
   ) throws {
     let file = try HDF5.File(creating: path)
     for (name, flat) in groups {
       let group = try file.root.createGroup(name)
-      for parameter in layout.parameters {
+      for parameter in parameters {
         let dataset = try group.createDataset(parameter.name, of: Float.self, shape: parameter.fileShape)
-        let elements = [Float](unsafeUninitializedCapacity: parameter.count) { buffer, count in
-          if let base = buffer.baseAddress { parameter.export(from: flat.pointer, to: base) }
-          count = parameter.count
-        }
-        try dataset.write(elements)
+        try dataset.write(parameter.exported(from: flat.pointer))
       }
     }
     try file.close()

@@ -71,7 +71,8 @@ public struct Checkpoint: Sendable {
   /// - Throws: `CheckpointError` if they are not those of a model with `layout`; `HDF5Error`.
   public func weights(_ which: Weights, layout: ParameterLayout) throws -> FlatMemory {
     let flat = FlatMemory(count: layout.flatCount)
-    try read([(which == .trained ? Names.weights : Names.average, flat)], from: Names.modelFile, layout)
+    try read(
+      [(which == .trained ? Names.weights : Names.average, flat)], from: Names.modelFile, layout.parameters)
     return flat
   }
 
@@ -84,29 +85,30 @@ public struct Checkpoint: Sendable {
       throw CheckpointError(directory, "has optimizer files \(optimizerFiles), expected one")
     }
     try read(
-      [(Names.weights, state.weights), (Names.average, state.average)], from: Names.modelFile, state.layout)
+      [(Names.weights, state.weights), (Names.average, state.average)], from: Names.modelFile,
+      state.layout.parameters)
     try read(
       [(Names.firstMoment, state.firstMoment), (Names.secondMoment, state.secondMoment)],
-      from: optimizerFiles[0], state.layout)
+      from: optimizerFiles[0], state.layout.trained)
     state.step = manifest.step
   }
 
   private func read(
-    _ groups: [(name: String, flat: FlatMemory)], from file: String, _ layout: ParameterLayout
+    _ groups: [(name: String, flat: FlatMemory)], from file: String, _ parameters: [Parameter]
   ) throws {
     let path = "\(directory)/\(file)"
     let file = try HDF5.File(opening: path)
     for (name, flat) in groups {
-      try Self.read(file.root.group(name), of: path, into: flat, layout: layout)
+      try Self.read(file.root.group(name), of: path, into: flat, parameters)
     }
     try file.close()
   }
 
   private static func read(
-    _ group: HDF5.Group, of file: String, into flat: FlatMemory, layout: ParameterLayout
+    _ group: HDF5.Group, of file: String, into flat: FlatMemory, _ parameters: [Parameter]
   ) throws {
     let found = try Set(group.children())
-    let expected = Set(layout.parameters.map(\.name))
+    let expected = Set(parameters.map(\.name))
     let missing = expected.subtracting(found).sorted()
     let surplus = found.subtracting(expected).sorted()
     guard missing.isEmpty && surplus.isEmpty else {
@@ -117,7 +119,7 @@ public struct Checkpoint: Sendable {
       throw CheckpointError(
         "\(file), \(group.path)", "belongs to another model: it \(lists.joined(separator: ", and "))")
     }
-    for parameter in layout.parameters {
+    for parameter in parameters {
       let dataset = try group.dataset(parameter.name)
       guard dataset.shape == parameter.fileShape else {
         throw CheckpointError(

@@ -1,0 +1,30 @@
+import Settings
+
+/// The keys of `model` for `kind: conditional-unet`: what the article's `UNetCond` takes, and its width.
+public struct ConditionalUNetSettings: Hashable, Sendable {
+  public let channels: Int
+  /// Channels at full resolution; each of the two halvings doubles them. The article's are 64.
+  public let width: Int
+  /// The width of the embedding of time and class.
+  public let embeddingWidth: Int
+  /// nil for a model that knows no classes.
+  public let classes: ModelClasses?
+
+  /// - Throws: `SettingsError`.
+  public init(_ reader: SettingsReader) throws {
+    channels = try reader.value("channels", default: 1, in: 1...1024, help: "channels of the images")
+    width = try reader.value("width", default: 64, in: 1...4096, help: "channels at full resolution")
+    embeddingWidth = try reader.value(
+      "time_embed_dim", default: 100, in: 1...4096, help: "width of the embedding of time and class")
+    let count = try reader.value(
+      "classes", as: Int.self, in: 1...1_000_000, help: "classes that images can have; none if not given")
+    let dropout = try reader.value(
+      "class_dropout", default: 0, in: 0.0...1.0,
+      help: "how often training keeps an image's class from the model")
+    guard count != nil || dropout == 0 else {
+      throw reader.invalid(
+        "class_dropout", "is \(dropout), but there are no classes: set classes to their number")
+    }
+    classes = count.map { ModelClasses(count: $0, dropout: dropout) }
+  }
+}

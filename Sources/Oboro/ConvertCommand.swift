@@ -1,0 +1,78 @@
+import ArgumentParser
+import Foundation
+import Settings
+import Training
+
+/// `oboro convert`: weights to PyTorch and from it.
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Turn a checkpoint into a safetensors file for PyTorch, or the reverse.",
+    discussion: """
+      The file is the state dict of the model's PyTorch class: load_state_dict(strict=True) takes it.
+
+      oboro convert runs/first first.safetensors --weights ema
+      oboro convert first.safetensors restored
+
+      A file made elsewhere needs --config, which names its model. To train on from it, make it the first checkpoint \
+      of a run:
+
+      oboro convert theirs.safetensors runs/next/checkpoints/step-00000000 --config next.yaml
+      oboro train --config next.yaml --output runs/next
+      """)
+
+  private static let fileType = ".safetensors"
+
+  @Argument(
+    help: ArgumentHelp(
+      "A checkpoint, a run directory (its newest good checkpoint), or a safetensors file.", valueName: "in"))
+  var input: String
+
+  @Argument(help: ArgumentHelp("A safetensors file, or the directory of a new checkpoint.", valueName: "out"))
+  var output: String
+
+  @Option(help: "Of a checkpoint: model, the weights themselves, or ema, their moving average.")
+  var weights: Checkpoint.Weights = .trained
+
+  @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
+  var config: String?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("Overrides a key of the configuration; may be repeated.", valueName: "key=value"))
+  var overrides: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Of a file made elsewhere: its images, such as 28x28 (height x width).", valueName: "HxW"))
+  var size: String?
+
+  func validate() throws {
+    guard isExport || input.hasSuffix(Self.fileType) else {
+      throw ValidationError("one of \(input) and \(output) must be a file that ends in \(Self.fileType)")
+    }
+    guard !(isExport && input.hasSuffix(Self.fileType)) else {
+      throw ValidationError("\(input) and \(output) are both safetensors files: one must be a checkpoint")
+    }
+    if isExport && (config != nil || size != nil || !overrides.isEmpty) {
+      throw ValidationError("--config, --set and --size are for making a checkpoint: \(input) has its own")
+    }
+    if config == nil && !overrides.isEmpty { throw ValidationError("--set needs --config") }
+    _ = try size.map(ImageSides.init)
+  }
+
+  private var isExport: Bool { output.hasSuffix(Self.fileType) }
+
+  func run() throws {
+    if isExport {
+      let checkpoint = try Checkpoint.find(at: input) {
+        FileHandle.standardError.write(Data("oboro: passed over: \($0)\n".utf8))
+      }
+      try Conversion.export(checkpoint, weights: weights, to: output)
+    } else {
+      let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }
+      let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
+      try Conversion.makeCheckpoint(from: input, configuration: node, size: sides, in: output)
+    }
+    print(output)
+  }
+}

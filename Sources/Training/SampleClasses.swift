@@ -1,0 +1,53 @@
+import Models
+
+/// Which class each image is drawn of, and how strongly. Models that know no classes draw what they know.
+public struct SampleClasses: Hashable, Sendable {
+  public enum Choice: Hashable, Sendable {
+    /// Image i is of class i modulo the number of classes.
+    case inTurn
+    /// All images are of this class.
+    case one(Int)
+    /// The first so many images are of class 0, as many of class 1, and so on.
+    case each(images: Int)
+  }
+
+  public let choice: Choice
+  /// The scale of classifier-free guidance (Ho and Salimans, 2022), as in ε = ε(∅) + scale (ε(class) - ε(∅)): 1 for
+  /// none, more for images that are more like their class and less like one another.
+  public let guidance: Float
+
+  public init(_ choice: Choice = .inTurn, guidance: Float = 1) {
+    self.choice = choice
+    self.guidance = guidance
+  }
+
+  /// The class of image number `sample`, for a model of `classes`.
+  func label(_ sample: Int, of classes: ModelClasses) -> Int {
+    switch choice {
+    case .inTurn: sample % classes.count
+    case .one(let label): label
+    case .each(let images): sample / images % classes.count
+    }
+  }
+
+  /// Throws unless `model` can draw what is asked for.
+  public func check(_ model: any DenoisingModel) throws {
+    guard let classes = model.classes else {
+      if choice != .inTurn { throw ModelError("the model knows no classes: leave --class away") }
+      if guidance != 1 {
+        throw ModelError("the model knows no classes, so nothing can guide it: leave --guidance away")
+      }
+      return
+    }
+    if case .one(let label) = choice, !(0..<classes.count).contains(label) {
+      throw ModelError(
+        "--class \(label): the model knows \(classes.count == 1 ? "class 0 only" : "classes 0 to \(classes.count - 1)")"
+      )
+    }
+    if guidance != 1 && classes.dropout == 0 {
+      throw ModelError(
+        "--guidance \(guidance) needs a model that was also trained without classes; this one never was "
+          + "(model.class_dropout is 0)")
+    }
+  }
+}

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# A Python with PyTorch, for what compares Oboro with it. Oboro itself needs none.
+
+# Where --setup makes one.
+pytorch_folder() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/oboro/pytorch"; }
+
+has_pytorch() { "$1" -c 'import torch, numpy' 2>/dev/null; }
+
+# Prints the Python to use: that of --setup, or the system's.
+pytorch_python() {
+  local python
+  for python in "$(pytorch_folder)/bin/python3" python3; do
+    if has "$python" && has_pytorch "$python"; then
+      echo "$python"
+      return
+    fi
+  done
+  return 1
+}
+
+# Makes a Python with PyTorch, unless there is one.
+set_up_pytorch() {
+  local folder
+  if pytorch_python >/dev/null; then return; fi
+  folder=$(pytorch_folder)
+  say "Installing PyTorch for CPUs in $folder"
+  python3 -m venv "$folder" >&2 || fail "python3 cannot make a virtual environment; on Debian: apt-get install python3-venv"
+  try 3 "$folder/bin/pip" install --quiet numpy torch --index-url https://download.pytorch.org/whl/cpu >&2 ||
+    try 3 "$folder/bin/pip" install --quiet numpy torch >&2 || fail "pip could not install PyTorch; its message is above"
+}
+
+# As pytorch_python, with what to do if there is none.
+require_pytorch() {
+  pytorch_python || fail "no Python with torch and numpy here: --setup installs one in $(pytorch_folder), or put one on PATH"
+}
