@@ -3,7 +3,7 @@
 ///
 /// Layouts: qkv and its gradient [B, N, 3, H, D] (queries, keys, values), attended and its gradient [B, N, H, D],
 /// statistics [B, H, N, 2] (a query's largest score, 1 / Σ e^(score - largest)). H heads of D numbers, N tokens.
-public struct DotProductAttention: Sendable {
+public struct DotProductAttention: Hashable, Sendable {
   public let batch: Int
   public let tokens: Int
   public let heads: Int
@@ -22,6 +22,7 @@ public struct DotProductAttention: Sendable {
   /// Queries that one task works on. Their part of the gradients of keys and values is a sum of its own.
   static let queriesPerTask = 512
 
+  /// H D: the width of the queries.
   var hidden: Int { heads * headWidth }
   var scale: Float { 1 / Float(headWidth).squareRoot() }
   var tasksPerHead: Int { (tokens + Self.queriesPerTask - 1) / Self.queriesPerTask }
