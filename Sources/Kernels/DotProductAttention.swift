@@ -22,6 +22,7 @@ public struct DotProductAttention: Hashable, Sendable {
   /// Queries that one task works on. Their part of the gradients of keys and values is a sum of its own.
   static let queriesPerTask = 512
 
+  /// H D: the width of the queries.
   var hidden: Int { heads * headWidth }
   var scale: Float { 1 / Float(headWidth).squareRoot() }
   var tasksPerHead: Int { (tokens + Self.queriesPerTask - 1) / Self.queriesPerTask }

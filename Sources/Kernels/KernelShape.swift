@@ -15,6 +15,13 @@ extension ConvolutionShape: KernelShape {
 
 extension GroupNormalization: KernelShape {}
 
+extension LayerNormalization: KernelShape {}
+
+extension DotProductAttention: KernelShape {
+  // Queries with keys, and weights with values.
+  public var flops: Int { 2 * batch * 2 * tokens * tokens * hidden }
+}
+
 extension SelfAttention: KernelShape {
   public var flops: Int {
     let projections = tokens * channels * 4 * hiddenWidth

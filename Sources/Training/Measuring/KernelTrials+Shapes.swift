@@ -175,13 +175,13 @@ extension GroupNormalization: TriedKernel {
 
 extension FlatMemory {
   /// Values in [-1, 1), the same at every call.
-  fileprivate static func random(_ count: Int) -> FlatMemory {
+  static func random(_ count: Int) -> FlatMemory {
     let memory = FlatMemory(count: count)
     RandomStream(seed: 0, purpose: .samplerStart, sample: 0).fillUniform(memory.elements, low: -1, high: 1)
     return memory
   }
 
-  fileprivate static func pair(_ count: Int) -> (fast: FlatMemory, reference: FlatMemory) {
+  static func pair(_ count: Int) -> (fast: FlatMemory, reference: FlatMemory) {
     (FlatMemory(count: count), FlatMemory(count: count))
   }
 }
