@@ -3,7 +3,7 @@
 ///
 /// Layouts: qkv and its gradient [B, N, 3, H, D] (queries, keys, values), attended and its gradient [B, N, H, D],
 /// statistics [B, H, N, 2] (a query's largest score, 1 / Σ e^(score - largest)). H heads of D numbers, N tokens.
-public struct DotProductAttention: Sendable {
+public struct DotProductAttention: Hashable, Sendable {
   public let batch: Int
   public let tokens: Int
   public let heads: Int

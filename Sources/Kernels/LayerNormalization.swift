@@ -4,7 +4,7 @@
 ///
 /// Layouts: x, y [B, N, C], gamma, beta [C], scale and shift C of the columns of a [B, M] matrix, statistics [B, N, 2]
 /// (mean, 1 / sqrt(variance + eps)). The variance is the biased one of the C values of a token.
-public struct LayerNormalization: Sendable {
+public struct LayerNormalization: Hashable, Sendable {
   /// A scale and a shift for each image.
   public struct Modulation {
     /// Those of the first image.

@@ -10,7 +10,8 @@ public struct PositionTable: Sendable {
   ///   - side: rows and columns of the grid.
   ///   - width: a multiple of 4.
   public init(_ builder: ParameterBuilder, _ name: String, side: Int, width: Int) {
-    precondition(side > 0 && width > 0 && width % 4 == 0, "\(width) numbers for each of \(side) x \(side) places")
+    precondition(
+      side > 0 && width > 0 && width % 4 == 0, "\(width) numbers for each of \(side) x \(side) places")
     let frequencies = (0..<width / 4).map { pow(10000, -Double($0) / Double(width / 4)) }
     func embedding(_ position: Int) -> [Float] {
       let angles = frequencies.map { Double(position) * $0 }

@@ -22,7 +22,8 @@ public struct AttentionUNetSettings: Hashable, Sendable {
       help: "channels of the prediction; those of the images if not given")
     timeWidth = try reader.value(
       "time_dim", default: 128, in: 4...4096, help: "width of the embedding of the timestep")
-    imageSize = try reader.value("image_size", default: 64, in: 8...1024, help: "height and width of the images")
+    imageSize = try reader.value(
+      "image_size", default: 64, in: 8...1024, help: "height and width of the images")
     width = try reader.value("width", default: 64, in: 4...4096, help: "channels at full resolution")
     self.outputChannels = outputChannels ?? channels
 
@@ -34,9 +35,11 @@ public struct AttentionUNetSettings: Hashable, Sendable {
       guard value % divisor != 0 else { return }
       let lower = value / divisor * divisor
       throw reader.invalid(
-        key, "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do")
+        key,
+        "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do")
     }
     try requireMultiple("image_size", imageSize, of: 8, "the model halves its images 3 times")
-    try requireMultiple("width", width, of: Self.heads, "attention splits the channels into \(Self.heads) heads")
+    try requireMultiple(
+      "width", width, of: Self.heads, "attention splits the channels into \(Self.heads) heads")
   }
 }

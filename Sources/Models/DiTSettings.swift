@@ -22,14 +22,16 @@ public struct DiTSettings: Hashable, Sendable {
 
   /// - Throws: `SettingsError` also for combinations that do not work.
   public init(_ reader: SettingsReader) throws {
-    imageSize = try reader.value("image_size", default: 28, in: 1...4096, help: "height and width of the images")
+    imageSize = try reader.value(
+      "image_size", default: 28, in: 1...4096, help: "height and width of the images")
     patchSize = try reader.value("patch_size", default: 4, in: 1...4096, help: "height and width of a patch")
     channels = try reader.value("channels", default: 1, in: 1...1024, help: "channels of the images")
     hiddenSize = try reader.value("hidden_size", default: 384, in: 4...16_384, help: "numbers of a token")
     depth = try reader.value("depth", default: 12, in: 1...1024, help: "number of blocks")
     heads = try reader.value("heads", default: 6, in: 1...1024, help: "attention heads of a block")
     let mlpRatio = try reader.value(
-      "mlp_ratio", default: 4.0, in: 0.01...64, help: "width of a block's perceptron, as a multiple of hidden_size")
+      "mlp_ratio", default: 4.0, in: 0.01...64,
+      help: "width of a block's perceptron, as a multiple of hidden_size")
     classes = try reader.value(
       "classes", default: 1, in: 1...1_000_000, help: "classes that images can have; 1: all are one class")
     classDropout = try reader.value(
@@ -40,7 +42,8 @@ public struct DiTSettings: Hashable, Sendable {
 
     guard imageSize % patchSize == 0 else {
       throw reader.invalid(
-        "patch_size", "must divide image_size (\(imageSize)), is \(patchSize); \(Self.divisors(of: imageSize)) would do")
+        "patch_size",
+        "must divide image_size (\(imageSize)), is \(patchSize); \(Self.divisors(of: imageSize)) would do")
     }
     guard hiddenSize % 4 == 0 else {
       let lower = hiddenSize / 4 * 4
@@ -51,10 +54,12 @@ public struct DiTSettings: Hashable, Sendable {
     }
     guard hiddenSize % heads == 0 else {
       throw reader.invalid(
-        "heads", "must divide hidden_size (\(hiddenSize)), is \(heads); \(Self.divisors(of: hiddenSize)) would do")
+        "heads",
+        "must divide hidden_size (\(hiddenSize)), is \(heads); \(Self.divisors(of: hiddenSize)) would do")
     }
     guard mlpWidth > 0 else {
-      throw reader.invalid("mlp_ratio", "leaves no numbers of the \(hiddenSize) of hidden_size, is \(mlpRatio)")
+      throw reader.invalid(
+        "mlp_ratio", "leaves no numbers of the \(hiddenSize) of hidden_size, is \(mlpRatio)")
     }
   }
 

@@ -3,6 +3,8 @@ import Settings
 /// The networks, by the names that a configuration has for them.
 public enum ModelKind: String, CaseIterable, Sendable {
   case annotatedUNet = "annotated-unet"
+  case resNetUNet = "resnet-unet"
+  case conditionalUNet = "conditional-unet"
   case dit = "dit"
   case attentionUNet = "attention-unet"
 
@@ -12,6 +14,8 @@ public enum ModelKind: String, CaseIterable, Sendable {
   public static func model(_ reader: SettingsReader) throws -> any DenoisingModel {
     switch try reader.requiredChoice("kind", as: ModelKind.self, help: "which network") {
     case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader))
+    case .resNetUNet: ResNetUNet(try ResNetUNetSettings(reader))
+    case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader))
     case .dit: DiT(try DiTSettings(reader))
     case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader))
     }

@@ -33,7 +33,7 @@ extension Tensor {
       pointer, gamma: gamma?.pointer, beta: beta?.pointer, modulation: values, output: output.pointer,
       statistics: statistics.pointer, pool: threads)
 
-    tape.record(output) { [storage, target] tape, dy in
+    tape.record(output, work: Work(norm)) { [storage, target] tape, dy in
       let dx = tape.engine.storage(storage.count)
       norm.backward(
         storage.pointer, gamma: gamma?.pointer, beta: beta?.pointer, modulation: values,

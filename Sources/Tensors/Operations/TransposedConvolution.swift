@@ -19,7 +19,11 @@ extension Tensor {
     let output = tape.result([batch, adjoint.height, adjoint.width, bias.count], of: [self, weights, bias])
     TransposedConvolution.forward(
       adjoint, pointer, weights: weights.pointer, bias: bias.pointer, output: output.pointer, pool: threads)
-    tape.record(output) {
+    tape.record(
+      output,
+      work: Work(
+        TransposedConvolutionShape(adjoint: adjoint), gradients: needsGradient, weights.needsGradient)
+    ) {
       [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
       tape, dy in
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
