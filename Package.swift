@@ -117,11 +117,19 @@ let package = Package(
       name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common
     ),
     .testTarget(
-      name: "LayersTests", dependencies: ["Layers", "NumericsTestSupport"], swiftSettings: common),
+      name: "LayersTests",
+      dependencies: ["Layers", "Tensors", "Kernels", "Randomness", "NumericsTestSupport"],
+      swiftSettings: common),
     .testTarget(
-      name: "ModelsTests", dependencies: ["Models", "NumericsTestSupport"], swiftSettings: common),
+      name: "ModelsTests",
+      dependencies: [
+        "Models", "Layers", "Tensors", "Kernels", "Settings", "Safetensors", "NumericsTestSupport",
+      ],
+      swiftSettings: common),
     .testTarget(
-      name: "DiffusionTests", dependencies: ["Diffusion", "NumericsTestSupport"], swiftSettings: common),
+      name: "DiffusionTests",
+      dependencies: ["Diffusion", "Tensors", "Kernels", "Settings", "Randomness", "NumericsTestSupport"],
+      swiftSettings: common),
     .executableTarget(
       name: "DataParallelPrograms", dependencies: ["DataParallel", "MPI", "Randomness"],
       path: "Tests/DataParallelPrograms", swiftSettings: common),

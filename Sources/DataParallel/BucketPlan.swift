@@ -7,7 +7,7 @@
 public struct BucketPlan: Sendable, Equatable {
   /// Buckets, and the parts of ranks, start at multiples of this many floats. Sums over such pieces can be put together
   /// in the same order whichever rank made them.
-  public static let granularity = 1024
+  public static let granularity = 4096
 
   public let count: Int
   public let worldSize: Int

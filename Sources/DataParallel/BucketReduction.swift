@@ -1,5 +1,6 @@
 import Kernels
 import MPI
+import Tensors
 
 /// The reduce-scatter of one bucket under way, by recursive halving: at distance 1, 2, 4, ... two ranks exchange the
 /// halves that they do not keep, and each adds what it got to the half that it keeps. It advances when it is asked to.
@@ -13,32 +14,35 @@ final class BucketReduction {
   private let tag: Int
   private let threads: ThreadPool
   /// Halves to be added arrive here.
-  private let received: UnsafeMutableBufferPointer<Float>
+  private let received: FlatMemory
   private var stage = 0
   private var requests: [Request] = []
 
   /// Starts the first exchange.
   ///
-  /// - Parameter memory: where the whole flat memory begins; the bucket's part of it belongs to this until it is done.
+  /// - Parameters:
+  ///   - memory: where the whole flat memory begins; the bucket's part of it belongs to this until it is done.
+  ///   - received: of half a bucket at least; belongs to this until it is done.
   init(
-    _ plan: BucketPlan, bucket: Int, of memory: UnsafeMutablePointer<Float>, communicator: Communicator,
-    threads: ThreadPool
+    _ plan: BucketPlan, bucket: Int, of memory: UnsafeMutablePointer<Float>, received: FlatMemory,
+    communicator: Communicator, threads: ThreadPool
   ) throws {
     self.communicator = communicator
     self.memory = memory
     self.threads = threads
     path = plan.path(of: bucket, rank: communicator.rank)
     tag = bucket
-    // Ranks may keep the larger half.
-    received = FloatMemory.allocate(max(BucketPlan.halves(path[0]).lower.count, 1))
+    self.received = received
     try startExchange()
   }
 
   deinit {
-    // The requests first: until they are through, MPI may write to the buffer.
+    // Before the memory may go: until they are through, MPI writes to it.
     requests = []
-    received.deallocate()
   }
+
+  /// The memory that was lent, when this is done.
+  var lentMemory: FlatMemory { received }
 
   /// Goes as far as it can without waiting; true when the rank's part holds its sums.
   func advance() throws -> Bool {
@@ -65,7 +69,7 @@ final class BucketReduction {
     let given = kept == halves.lower ? halves.upper : halves.lower
     requests = [
       try communicator.immediateReceive(
-        into: UnsafeMutableBufferPointer(rebasing: received[..<kept.count]), from: partner, tag: tag),
+        into: UnsafeMutableBufferPointer(rebasing: received.elements[..<kept.count]), from: partner, tag: tag),
       try communicator.immediateSend(
         UnsafeBufferPointer(start: memory + given.lowerBound, count: given.count), to: partner, tag: tag),
     ]
@@ -75,7 +79,7 @@ final class BucketReduction {
     requests = []
     let kept = path[stage + 1]
     let sum = memory + kept.lowerBound
-    Elementwise.add(sum, received.baseAddress!, output: sum, count: kept.count, pool: threads)
+    Elementwise.add(sum, received.pointer, output: sum, count: kept.count, pool: threads)
     stage += 1
     try startExchange()
   }

@@ -15,6 +15,8 @@ public final class GradientExchange {
   /// Buckets that wait for those before them: only so many travel at once, as each needs memory to arrive in.
   private var waiting: [(bucket: Int, memory: FlatMemory)] = []
   private var travelling: [BucketReduction] = []
+  /// Where halves can arrive, each half a bucket.
+  private var free: [FlatMemory]
 
   private static let travellingAtOnce = 4
 
@@ -25,6 +27,10 @@ public final class GradientExchange {
     self.communicator = communicator
     self.plan = plan
     self.threads = threads
+    let half = plan.buckets.first.map { BucketPlan.halves($0).lower.count } ?? 0
+    free =
+      communicator.size > 1 && plan.isPowerOfTwo
+      ? (0..<min(Self.travellingAtOnce, plan.buckets.count)).map { _ in FlatMemory(count: half) } : []
   }
 
   /// Starts to sum a bucket of `gradients`, whose memory in it must be left alone until `finish()`. Collective: all
@@ -43,9 +49,12 @@ public final class GradientExchange {
   /// - Throws: `MPIError`.
   public func advance() throws {
     guard plan.isPowerOfTwo else { return }
-    // Finished from the first: later ones have less behind them.
-    travelling = try travelling.filter { try !$0.advance() }
-    while travelling.count < Self.travellingAtOnce, !waiting.isEmpty { try launch() }
+    travelling = try travelling.filter { reduction in
+      guard try reduction.advance() else { return true }
+      free.append(reduction.lentMemory)
+      return false
+    }
+    while !free.isEmpty && !waiting.isEmpty { try launch() }
   }
 
   /// Waits until this rank's parts of all buckets that were started hold their sums.
@@ -54,8 +63,7 @@ public final class GradientExchange {
   public func finish() throws {
     guard plan.isPowerOfTwo else { return try reduceOnRank0() }
     while !travelling.isEmpty || !waiting.isEmpty {
-      if travelling.isEmpty { try launch() }
-      try travelling[0].wait()
+      try travelling.first?.wait()
       try advance()
     }
   }
@@ -64,7 +72,8 @@ public final class GradientExchange {
     let (bucket, memory) = waiting.removeFirst()
     travelling.append(
       try BucketReduction(
-        plan, bucket: bucket, of: memory.pointer, communicator: communicator, threads: threads))
+        plan, bucket: bucket, of: memory.pointer, received: free.removeLast(), communicator: communicator,
+        threads: threads))
   }
 
   /// For world sizes that are no power of two: rank 0 adds all ranks' gradients, in rank order. Another order of

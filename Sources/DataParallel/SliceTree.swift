@@ -15,7 +15,43 @@ public enum SliceTree {
     _ slices: Range<Int>, into sum: FlatMemory, branches: inout [FlatMemory], threads: ThreadPool,
     leaf: (_ slice: Int, _ gradient: FlatMemory) throws -> Void
   ) rethrows {
-    try Self.sum(slices, into: sum, depth: 0, &branches, threads, leaf)
+    try Self.sum(slices, into: sum, branches: &branches, threads: threads, leaf: leaf) {
+      slice, gradient, complete in
+      try leaf(slice, gradient)
+      complete(0..<sum.count)
+    }
+  }
+
+  /// As the other `sum`, but of the last slice's gradient each range is added up the tree when it is complete, so that
+  /// others can have that part of the sum while the rest is still being computed.
+  ///
+  /// - Parameter lastLeaf: writes the gradient of the last slice, and calls `complete` for every range of it, once,
+  ///   as soon as nothing more is written there; when that returns, the range of `sum` has its values.
+  public static func sum(
+    _ slices: Range<Int>, into sum: FlatMemory, branches: inout [FlatMemory], threads: ThreadPool,
+    leaf: (_ slice: Int, _ gradient: FlatMemory) throws -> Void,
+    lastLeaf: (_ slice: Int, _ gradient: FlatMemory, _ complete: (Range<Int>) -> Void) throws -> Void
+  ) rethrows {
+    // From the root to the last leaf: at each step the left half is summed, and the right one waits below it.
+    var path = [sum]
+    var range = slices
+    while range.count > 1 {
+      let middle = range.lowerBound + (range.count + 1) / 2
+      let depth = path.count - 1
+      try Self.sum(range.lowerBound..<middle, into: path[depth], depth: depth, &branches, threads, leaf)
+      if depth == branches.count { branches.append(FlatMemory(count: sum.count)) }
+      path.append(branches[depth])
+      range = middle..<range.upperBound
+    }
+    let gradient = path[path.count - 1]
+    gradient.clear()
+    try lastLeaf(range.lowerBound, gradient) { range in
+      for (left, right) in zip(path, path.dropFirst()).reversed() {
+        Elementwise.add(
+          left.pointer + range.lowerBound, right.pointer + range.lowerBound,
+          output: left.pointer + range.lowerBound, count: range.count, pool: threads)
+      }
+    }
   }
 
   /// The sum of a value for each slice, by the same tree.

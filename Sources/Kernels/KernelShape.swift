@@ -26,11 +26,6 @@ extension GroupNormalization: KernelShape {}
 extension BatchNormalization: KernelShape {}
 extension LayerNormalization: KernelShape {}
 
-extension DotProductAttention: KernelShape {
-  /// Queries with keys, and weights with values.
-  public var flops: Int { 2 * batch * heads * 2 * tokens * tokens * headWidth }
-}
-
 extension SelfAttention: KernelShape {
   public var flops: Int {
     let projections = tokens * channels * 4 * hiddenWidth
@@ -42,6 +37,11 @@ extension SelfAttention: KernelShape {
       }
     return 2 * batch * (projections + attention)
   }
+}
+
+extension DotProductAttention: KernelShape {
+  /// Queries with keys, and weights with values.
+  public var flops: Int { 4 * batch * heads * tokens * tokens * headWidth }
 }
 
 /// A product of matrices, [rows, inner] times [inner, columns].

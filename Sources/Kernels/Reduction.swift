@@ -41,27 +41,36 @@ public enum Reduction {
     }
   }
 
+  /// Σ values² of each of `ranges`, in double precision, each summed in its own order.
+  public static func sumsOfSquares(
+    _ values: UnsafePointer<Float>, in ranges: [Range<Int>], pool: ThreadPool
+  ) -> [Double] {
+    [Double](unsafeUninitializedCapacity: ranges.count) { sums, count in
+      let sums = UnsafeMutableBufferPointer(rebasing: sums[..<ranges.count])
+      pool.parallelPieces(ranges.count, of: 16) { pieces, _ in
+        for index in pieces { sums[index] = sumOfSquares(values, ranges[index]) }
+      }
+      count = ranges.count
+    }
+  }
+
   /// Σ values², in double precision: pieces of 65,536 values each summed in order, then the pieces in order.
   public static func sumOfSquares(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> Double {
     let size = 65_536
-    var partial = [Double](repeating: 0, count: (count + size - 1) / size)
-    partial.withUnsafeMutableBufferPointer { partial in
-      pool.parallelPieces(count, of: size) { piece, _ in
-        // Eight sums side by side, so that they can be one vector.
-        var sums = SIMD8<Double>(repeating: 0)
-        var index = piece.lowerBound
-        while index + 8 <= piece.upperBound {
-          let part = SIMD8<Double>(
-            UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self))
-          sums += part * part
-          index += 8
-        }
-        for rest in index..<piece.upperBound {
-          sums[rest - index] += Double(values[rest]) * Double(values[rest])
-        }
-        partial[piece.lowerBound / size] = sums.sum()
-      }
+    let ranges = stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
+    return sumsOfSquares(values, in: ranges, pool: pool).reduce(0, +)
+  }
+
+  private static func sumOfSquares(_ values: UnsafePointer<Float>, _ range: Range<Int>) -> Double {
+    // Eight sums side by side, so that they can be one vector.
+    var sums = SIMD8<Double>(repeating: 0)
+    var index = range.lowerBound
+    while index + 8 <= range.upperBound {
+      let part = SIMD8<Double>(UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self))
+      sums += part * part
+      index += 8
     }
-    return partial.reduce(0, +)
+    for rest in index..<range.upperBound { sums[rest - index] += Double(values[rest]) * Double(values[rest]) }
+    return sums.sum()
   }
 }

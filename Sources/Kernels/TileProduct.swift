@@ -25,12 +25,13 @@ enum TileProduct {
       while column &+ 2 &* Vector.width <= columns {
         var first = EightRows(start.map { $0 + column }, stride: initialStride)
         var second = EightRows(start.map { $0 + (column &+ Vector.width) }, stride: initialStride)
-        var (factor, source) = (factors, right + column)
+        var pairs = RowPairs(factors, stride: rowStride)
+        var source = right + column
         for _ in 0..<depth {
           let (a, b) = (Vector(from: source), Vector(from: source + Vector.width))
-          first.add(a, times: factor, stride: rowStride)
-          second.add(b, times: factor, stride: rowStride)
-          factor += depthStride
+          first.add(a, times: pairs, stride: rowStride)
+          second.add(b, times: pairs, stride: rowStride)
+          pairs.advance(by: depthStride)
           source += rightStride
         }
         first.store(to: target + column, stride: outputStride)
@@ -39,10 +40,11 @@ enum TileProduct {
       }
       if column < columns {
         var sums = EightRows(start.map { $0 + column }, stride: initialStride)
-        var (factor, source) = (factors, right + column)
+        var pairs = RowPairs(factors, stride: rowStride)
+        var source = right + column
         for _ in 0..<depth {
-          sums.add(Vector(from: source), times: factor, stride: rowStride)
-          factor += depthStride
+          sums.add(Vector(from: source), times: pairs, stride: rowStride)
+          pairs.advance(by: depthStride)
           source += rightStride
         }
         sums.store(to: target + column, stride: outputStride)
@@ -73,15 +75,15 @@ private struct EightRows {
   }
 
   /// Adds `vector` times the factor of each row.
-  @inline(__always) mutating func add(_ vector: Vector, times factors: UnsafePointer<Float>, stride: Int) {
-    r0 = vector.times(Vector(repeating: factors[0]), plus: r0)
-    r1 = vector.times(Vector(repeating: factors[stride]), plus: r1)
-    r2 = vector.times(Vector(repeating: factors[2 &* stride]), plus: r2)
-    r3 = vector.times(Vector(repeating: factors[3 &* stride]), plus: r3)
-    r4 = vector.times(Vector(repeating: factors[4 &* stride]), plus: r4)
-    r5 = vector.times(Vector(repeating: factors[5 &* stride]), plus: r5)
-    r6 = vector.times(Vector(repeating: factors[6 &* stride]), plus: r6)
-    r7 = vector.times(Vector(repeating: factors[7 &* stride]), plus: r7)
+  @inline(__always) mutating func add(_ vector: Vector, times factors: RowPairs, stride: Int) {
+    r0 = vector.times(Vector(repeating: factors.p0[0]), plus: r0)
+    r1 = vector.times(Vector(repeating: factors.p0[stride]), plus: r1)
+    r2 = vector.times(Vector(repeating: factors.p2[0]), plus: r2)
+    r3 = vector.times(Vector(repeating: factors.p2[stride]), plus: r3)
+    r4 = vector.times(Vector(repeating: factors.p4[0]), plus: r4)
+    r5 = vector.times(Vector(repeating: factors.p4[stride]), plus: r5)
+    r6 = vector.times(Vector(repeating: factors.p6[0]), plus: r6)
+    r7 = vector.times(Vector(repeating: factors.p6[stride]), plus: r7)
   }
 
   @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
@@ -93,5 +95,25 @@ private struct EightRows {
     r5.store(to: target + 5 &* stride)
     r6.store(to: target + 6 &* stride)
     r7.store(to: target + 7 &* stride)
+  }
+}
+
+/// Where the factors of eight rows are. With one pointer, each address would be computed from the one before: a chain
+/// longer than the multiply-adds take.
+private struct RowPairs {
+  var p0, p2, p4, p6: UnsafePointer<Float>
+
+  @inline(__always) init(_ first: UnsafePointer<Float>, stride: Int) {
+    p0 = first
+    p2 = first + 2 &* stride
+    p4 = first + 4 &* stride
+    p6 = first + 6 &* stride
+  }
+
+  @inline(__always) mutating func advance(by stride: Int) {
+    p0 += stride
+    p2 += stride
+    p4 += stride
+    p6 += stride
   }
 }

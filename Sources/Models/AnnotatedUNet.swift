@@ -16,7 +16,7 @@ public struct AnnotatedUNet: DenoisingModel {
   private let initialConvolution: Convolution2D
   private let timeEmbedding: TimeEmbedding
   private let downs: [DownStage]
-  private let middle: (block1: ResNetBlock, attention: AttentionBlock, block2: ResNetBlock)
+  private let middle: (block1: ResNetBlock, attention: ResidualAttention, block2: ResNetBlock)
   private let ups: [UpStage]
   private let finalBlock: ResNetBlock
   private let finalConvolution: Convolution2D
@@ -24,14 +24,14 @@ public struct AnnotatedUNet: DenoisingModel {
   private struct DownStage: Sendable {
     let block1: ResNetBlock
     let block2: ResNetBlock
-    let attention: AttentionBlock
+    let attention: ResidualAttention
     let downsample: Convolution2D
   }
 
   private struct UpStage: Sendable {
     let block1: ResNetBlock
     let block2: ResNetBlock
-    let attention: AttentionBlock
+    let attention: ResidualAttention
     let upsamples: Bool
     let convolution: Convolution2D
   }
@@ -62,7 +62,7 @@ public struct AnnotatedUNet: DenoisingModel {
       return DownStage(
         block1: block(stageBuilder[0], inputs, inputs),
         block2: block(stageBuilder[1], inputs, inputs),
-        attention: AttentionBlock(stageBuilder[2], kind: .linear, channels: inputs),
+        attention: ResidualAttention(stageBuilder[2], kind: .linear, channels: inputs),
         // Pixel unshuffle and a 1x1 convolution are together a 2x2 convolution of stride 2, with the same weights.
         downsample: index < stages.count - 1
           ? Convolution2D(
@@ -73,7 +73,7 @@ public struct AnnotatedUNet: DenoisingModel {
     let width = dims[dims.count - 1]
     middle = (
       block(builder["mid_block1"], width, width),
-      AttentionBlock(builder["mid_attn"], kind: .softmax, channels: width),
+      ResidualAttention(builder["mid_attn"], kind: .softmax, channels: width),
       block(builder["mid_block2"], width, width)
     )
 
@@ -84,7 +84,7 @@ public struct AnnotatedUNet: DenoisingModel {
       return UpStage(
         block1: block(stageBuilder[0], inputs + outputs, inputs),
         block2: block(stageBuilder[1], inputs + outputs, inputs),
-        attention: AttentionBlock(stageBuilder[2], kind: .linear, channels: inputs),
+        attention: ResidualAttention(stageBuilder[2], kind: .linear, channels: inputs),
         upsamples: upsamples,
         convolution: Convolution2D(
           upsamples ? stageBuilder[3][1] : stageBuilder[3], inputs, outputs, kernel: 3, padding: 1))

@@ -14,7 +14,7 @@ public struct ResNetUNet: DenoisingModel {
   private let initialConvolution: Convolution2D
   private let timeEmbedding: TimeEmbedding?
   private let downs: [DownStage]
-  private let middle: (block1: ResNetBlock, attention: AttentionBlock, block2: ResNetBlock)
+  private let middle: (block1: ResNetBlock, attention: ResidualAttention, block2: ResNetBlock)
   private let ups: [UpStage]
   private let finalBlock: ResNetBlock
   private let finalConvolution: Convolution2D
@@ -22,7 +22,7 @@ public struct ResNetUNet: DenoisingModel {
   private struct DownStage: Sendable {
     let block1: ResNetBlock
     let block2: ResNetBlock
-    let attention: AttentionBlock
+    let attention: ResidualAttention
     /// None at the lowest resolution.
     let downsample: Convolution2D?
   }
@@ -30,7 +30,7 @@ public struct ResNetUNet: DenoisingModel {
   private struct UpStage: Sendable {
     let block1: ResNetBlock
     let block2: ResNetBlock
-    let attention: AttentionBlock
+    let attention: ResidualAttention
     let upsample: TransposedConvolution2D
   }
 
@@ -58,7 +58,7 @@ public struct ResNetUNet: DenoisingModel {
       return DownStage(
         block1: block(stageBuilder[0], inputs, outputs, timeWidth: timeWidth),
         block2: block(stageBuilder[1], outputs, outputs, timeWidth: timeWidth),
-        attention: AttentionBlock(stageBuilder[2], kind: .linear, channels: outputs),
+        attention: ResidualAttention(stageBuilder[2], kind: .linear, channels: outputs),
         downsample: index < stages.count - 1
           ? Convolution2D(stageBuilder[3]["conv"], outputs, outputs, kernel: 4, stride: 2, padding: 1) : nil)
     }
@@ -66,7 +66,7 @@ public struct ResNetUNet: DenoisingModel {
     let width = dims[dims.count - 1]
     middle = (
       block(builder["mid_block1"], width, width, timeWidth: timeWidth),
-      AttentionBlock(builder["mid_attn"], kind: .softmax, channels: width),
+      ResidualAttention(builder["mid_attn"], kind: .softmax, channels: width),
       block(builder["mid_block2"], width, width, timeWidth: timeWidth)
     )
 
@@ -77,7 +77,7 @@ public struct ResNetUNet: DenoisingModel {
       return UpStage(
         block1: block(stageBuilder[0], inputs * 2, outputs, timeWidth: timeWidth),
         block2: block(stageBuilder[1], outputs, outputs, timeWidth: timeWidth),
-        attention: AttentionBlock(stageBuilder[2], kind: .linear, channels: outputs),
+        attention: ResidualAttention(stageBuilder[2], kind: .linear, channels: outputs),
         upsample: TransposedConvolution2D(
           stageBuilder[3]["trans_conv"], outputs, outputs, kernel: 4, stride: 2, padding: 1))
     }

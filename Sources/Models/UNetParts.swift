@@ -22,7 +22,7 @@ struct TimeEmbedding: Sendable {
 }
 
 /// `Residual(PreNorm(Attention))` or `Residual(PreNorm(LinearAttention))`; the linear one is normalised again.
-struct AttentionBlock: Sendable {
+struct ResidualAttention: Sendable {
   private let norm: GroupNorm
   private let attention: ImageAttention
   private let outputNorm: GroupNorm?

@@ -12,6 +12,12 @@ public final class Tape {
   private let profile: Profile?
   private var slots: [Storage?] = []
   private var steps: [() -> Void] = []
+  /// How many operations are still to add to the gradient of the parameter at each offset.
+  private var pendingUses: [Int: Int] = [:]
+  /// The offsets at which that became none since somebody asked.
+  private var completed: [Int] = []
+  /// In the place of uses: the gradient has been reported as complete.
+  private static let noneEver = Int.min
 
   /// - Parameters:
   ///   - weights: the parameters' values.
@@ -51,6 +57,7 @@ public final class Tape {
     precondition(
       parameter.offset + parameter.count <= weights.count,
       "\(parameter.name) lies outside of \(weights.count) weights")
+    if isRecording && parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
@@ -60,10 +67,32 @@ public final class Tape {
 
   /// Runs the recorded operations backwards from `output`, whose gradient is `gradient`.
   public func backward(from output: Tensor, gradient: Storage) {
+    backward(from: output, gradient: gradient) { _ in }
+  }
+
+  /// As the other `backward`, telling what is done.
+  ///
+  /// - Parameter onStep: called after each of them with the offsets of the parameters whose gradients are complete
+  ///   since the last call.
+  public func backward(
+    from output: Tensor, gradient: Storage, onStep: (_ completed: [Int]) throws -> Void
+  ) rethrows {
     precondition(gradient.count == output.count, "a gradient of \(gradient.count) for \(output.shape)")
     add(gradient, to: output.target)
-    while let step = steps.popLast() { step() }
+    while let step = steps.popLast() {
+      step()
+      guard !completed.isEmpty else {
+        try onStep([])
+        continue
+      }
+      for offset in completed { pendingUses[offset] = Self.noneEver }
+      try onStep(completed)
+      completed.removeAll(keepingCapacity: true)
+    }
   }
+
+  /// Parameters that an operation has used, by their offsets: those whose gradients `backward` will make.
+  public var usedParameters: Set<Int> { Set(pendingUses.keys) }
 
   /// The gradient of `tensor` after `backward`, for tests; nil if none reached it.
   package func gradient(of tensor: Tensor) -> Storage? {
@@ -133,6 +162,11 @@ public final class Tape {
     case .none: return nil
     case .parameter(let offset):
       guard let gradients else { preconditionFailure("the tape does not record") }
+      if let uses = pendingUses[offset] {
+        precondition(uses != Self.noneEver, "the gradient at \(offset) was given away, and grows again")
+        pendingUses[offset] = uses - 1
+        if uses == 1 { completed.append(offset) }
+      }
       return gradients.pointer + offset
     case .slot(let index):
       if isKnownUniquelyReferenced(&slots[index]), let stored = slots[index] { return stored.pointer }

@@ -8,7 +8,7 @@ import Tensors
 /// A case made elsewhere, such as by PyTorch: a model with its weights, an input, and what should come out of a forward
 /// and a backward pass. Compares what comes out here.
 public struct ModelCheck: Sendable {
-  /// How far off a tensor is: ‖ours - theirs‖ / ‖theirs‖.
+  /// How far off a tensor is: ‖ours - theirs‖ / ‖theirs‖; for a gradient that is zero, relative to all gradients.
   public struct Deviation: Sendable {
     public let name: String
     public let error: Double
@@ -82,12 +82,19 @@ public struct ModelCheck: Sendable {
     loss = Self.deviation(of: [Float(value)], from: try file.floats(Name.loss))
 
     tape.backward(from: prediction, gradient: gradient)
-    gradients = try parameters.map { parameter in
+    let theirs = try parameters.map { try file.floats(Name.gradient($0.name)) }
+    let whole = Self.length(theirs.joined())
+    gradients = zip(parameters, theirs).map { parameter, theirs in
       let ours = parameter.exported(from: flatGradients.pointer)
-      let theirs = try file.floats(Name.gradient(parameter.name))
-      return Deviation(name: parameter.name, error: Self.deviation(of: ours, from: theirs))
+      let isZero = Self.length(theirs) < Self.zeroGradient * whole
+      return Deviation(
+        name: parameter.name, error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
     }
   }
+
+  /// A gradient that is a smaller part of all of them together is what rounding leaves of zero, such as that of a bias
+  /// before a normalisation of its channel. Its deviation is relative to all of them.
+  private static let zeroGradient = 1e-6
 
   /// The model and the loss that the metadata name.
   private static func description(_ file: SafetensorsFile) throws -> (any DenoisingModel, PredictionLoss) {
@@ -152,13 +159,18 @@ public struct ModelCheck: Sendable {
     }
   }
 
-  /// Relative to their length; absolute where that is 0.
-  private static func deviation(of ours: some Collection<Float>, from theirs: [Float]) -> Double {
-    var (difference, length) = (0.0, 0.0)
-    for (ours, theirs) in zip(ours, theirs) {
-      difference += (Double(ours) - Double(theirs)) * (Double(ours) - Double(theirs))
-      length += Double(theirs) * Double(theirs)
-    }
-    return (length > 0 ? difference / length : difference).squareRoot()
+  /// Relative to their length, or the one given; absolute where that is 0.
+  private static func deviation(
+    of ours: some Collection<Float>, from theirs: [Float], length given: Double? = nil
+  ) -> Double {
+    let length = given ?? length(theirs)
+    let difference = zip(ours, theirs).reduce(0) {
+      $0 + (Double($1.0) - Double($1.1)) * (Double($1.0) - Double($1.1))
+    }.squareRoot()
+    return length > 0 ? difference / length : difference
+  }
+
+  private static func length(_ values: some Sequence<Float>) -> Double {
+    values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
   }
 }

@@ -62,7 +62,9 @@ extension Trainer {
     let log = try communicator.agree {
       try RunLog(path: directory.log, rank: rank, console: console).logger("train")
     }
-    let state = TrainingState(layout: configuration.model.parameters, seed: configuration.training.seed)
+    let layout = configuration.model.parameters
+    let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
+    let state = RankState(layout: layout, seed: configuration.training.seed, parts: plan.parts(of: rank))
     try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {
@@ -91,7 +93,8 @@ extension Trainer {
       )
     }
     self.init(
-      configuration: configuration, dataset: dataset, share: share, state: state, directory: directory,
+      configuration: configuration, dataset: dataset, share: share, state: state, plan: plan,
+      directory: directory,
       lock: prepared?.lock, engine: Engine(threadCount: start.threads), communicator: communicator,
       report: report, log: log,
       stopRequest: StopRequest())
@@ -114,7 +117,7 @@ extension Trainer {
 
   /// Takes the state of the newest good checkpoint, if there is one. Rank 0 finds it. Collective.
   private static func resume(
-    _ state: TrainingState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
+    _ state: RankState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
     _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)

@@ -21,7 +21,7 @@ public final class Trainer {
     case stopped(reason: String)
   }
 
-  public let state: TrainingState
+  public let state: RankState
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
   private let share: SliceShare
@@ -55,7 +55,7 @@ public final class Trainer {
       let batch = try loader.next()
       let dataWait = start.seconds
 
-      let ownLosses = step.sumGradients(images: batch.images, labels: batch.labels)
+      let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
       let waiting = Stopwatch()
       try step.sumOverRanks()
       let (losses, reason) = try exchange(ownLosses)
@@ -102,7 +102,7 @@ public final class Trainer {
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
-      weights: state.average, imageShape: dataset.imageShape, engine: engine)
+      weights: try state.gatheredAverage(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
     let images = try sampling.images(count: configuration.sampling.count, on: communicator)
     try communicator.agree {
       guard let images else { return }
@@ -112,8 +112,9 @@ public final class Trainer {
     }
   }
 
-  /// Saves the state, which is the same on all ranks, from rank 0. Collective.
+  /// Saves the state of all ranks, from rank 0. Collective.
   private func saveCheckpoint() throws {
+    let state = try state.gathered(by: step.exchange)
     try communicator.agree {
       guard communicator.rank == 0 else { return }
       try report?.synchronize()
@@ -129,7 +130,8 @@ public final class Trainer {
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
-    configuration: TrainingConfiguration, dataset: ShardedDataset, share: SliceShare, state: TrainingState,
+    configuration: TrainingConfiguration, dataset: ShardedDataset, share: SliceShare, state: RankState,
+    plan: BucketPlan,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
     stopRequest: StopRequest
@@ -147,7 +149,7 @@ public final class Trainer {
     self.stopRequest = stopRequest
     checkpoints = CheckpointStore(directory: directory.checkpoints, keep: configuration.checkpoint.keep)
     step = TrainingStep(
-      configuration, imageShape: dataset.imageShape, state: state, share: share, engine: engine,
+      configuration, imageShape: dataset.imageShape, state: state, plan: plan, share: share, engine: engine,
       communicator: communicator)
   }
 }

@@ -8,7 +8,7 @@ import Tensors
 /// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's slices, their sum
 /// over all ranks, the update.
 final class TrainingStep {
-  let state: TrainingState
+  let state: RankState
   let share: SliceShare
   let engine: Engine
   /// What is told of every operation and phase; nil: nothing is measured.
@@ -17,69 +17,97 @@ final class TrainingStep {
   /// [H, W, C].
   private let imageShape: [Int]
   private let optimizer: Optimizer
+  private let communicator: Communicator
   private let gradient: FlatMemory
-  private let allReduce: GradientAllReduce
+  private let gradientNorm: GradientNorm
+  let exchange: GradientExchange
   private var branches: [FlatMemory] = []
 
   init(
-    _ configuration: TrainingConfiguration, imageShape: [Int], state: TrainingState, share: SliceShare,
-    engine: Engine, communicator: Communicator
+    _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
+    share: SliceShare, engine: Engine, communicator: Communicator
   ) {
     self.configuration = configuration
     self.imageShape = imageShape
     self.state = state
     self.share = share
     self.engine = engine
+    self.communicator = communicator
     optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
     gradient = FlatMemory(count: state.layout.flatCount)
-    allReduce = GradientAllReduce(
-      communicator: communicator, count: state.layout.flatCount, threads: engine.threads)
+    gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
+    exchange = GradientExchange(communicator: communicator, plan: plan, threads: engine.threads)
   }
 
-  /// Computes the gradients of this rank's slices and their sum; returns the slices' losses.
+  /// Computes the gradients of this rank's slices and their sum; returns the slices' losses. While the last slice's
+  /// backward pass runs, the parts of the sum that are complete are already on their way to other ranks. Collective.
   ///
   /// - Parameters:
   ///   - images: this rank's of the step, [n, H, W, C] in [-1, 1].
   ///   - labels: theirs, -1 for none.
-  func sumGradients(images: [Float], labels: [Int32]) -> [Double] {
+  /// - Throws: `MPIError`.
+  func sumGradients(images: [Float], labels: [Int32]) throws -> [Double] {
     var losses: [Double] = []
-    SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
+    try SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
       slice, gradient in
-      losses.append(addGradient(of: slice, images, labels, to: gradient))
+      losses.append(try addGradient(of: slice, images, labels, to: gradient))
+    } lastLeaf: { slice, gradient, complete in
+      func send(_ buckets: [Int]) throws {
+        for bucket in buckets {
+          complete(exchange.plan.buckets[bucket])
+          try exchange.start(bucket, of: self.gradient)
+        }
+      }
+      var readiness: BucketReadiness?
+      let loss = try addGradient(of: slice, images, labels, to: gradient) { tape in
+        readiness = BucketReadiness(
+          exchange.plan, waitingFor: state.layout.trained.filter { tape.usedParameters.contains($0.offset) })
+      } onStep: { completed in
+        try send(readiness?.buckets(completedBy: completed) ?? [])
+        try exchange.advance()
+      }
+      losses.append(loss)
+      try send(readiness?.remainingBuckets() ?? [])
     }
     return losses
   }
 
-  /// Sums the gradients of all ranks. Collective.
+  /// Waits until this rank's parts of the gradients are summed over all ranks. Collective.
   ///
   /// - Throws: `MPIError`.
   func sumOverRanks() throws {
-    try profile.measure("all-reduce", .phase) { try allReduce(gradient) }
+    try profile.measure("reduce-scatter", .phase) { try exchange.finish() }
   }
 
-  /// Updates the state with the sum of the gradients.
+  /// Updates this rank's parts of the state with the sum of the gradients, and gives all ranks all weights. Collective.
   ///
   /// - Parameter losses: of all slices.
   /// - Returns: the mean loss, the length of the mean gradient, and the learning rate that was used.
-  /// - Throws: `NonFiniteError`.
+  /// - Throws: `NonFiniteError`, `MPIError`.
   func update(losses: [Double]) throws -> (loss: Double, gradientNorm: Double, learningRate: Double) {
-    try profile.measure("update", .phase) {
+    let (loss, norm) = try profile.measure("update", .phase) {
       // The mean over slices of equal size is the mean over the batch.
       let loss = SliceTree.sum(losses) / Double(share.slices)
-      let norm = Optimizer.norm(
-        of: gradient, layout: state.layout, slices: share.slices, threads: engine.threads)
+      let norm = try gradientNorm(gradient, on: communicator, threads: engine.threads) / Double(share.slices)
       guard loss.isFinite && norm.isFinite else {
         throw NonFiniteError(step: state.step + 1, loss: loss, gradientNorm: norm)
       }
       optimizer.update(state, gradient: gradient, slices: share.slices, norm: norm, threads: engine.threads)
-      return (loss, norm, optimizer.learningRate(step: state.step))
+      return (loss, norm)
     }
+    try profile.measure("all-gather", .phase) { try exchange.gather(state.weights) }
+    return (loss, norm, optimizer.learningRate(step: state.step))
   }
 
   /// Forward and backward pass of one slice; returns its mean loss.
+  ///
+  /// - Parameters:
+  ///   - onForward: called between the two.
+  ///   - onStep: called during the backward pass, see `Tape.backward`.
   private func addGradient(
-    of slice: Int, _ images: [Float], _ labels: [Int32], to gradient: FlatMemory
-  ) -> Double {
+    of slice: Int, _ images: [Float], _ labels: [Int32], to gradient: FlatMemory,
+    onForward: (Tape) -> Void = { _ in }, onStep: (_ completed: [Int]) throws -> Void = { _ in }
+  ) throws -> Double {
     let (model, diffusion, seed) = (configuration.model, configuration.diffusion, configuration.training.seed)
     let tape = Tape(engine: engine, weights: state.weights, gradients: gradient, profile: profile)
     let samples = share.samples(of: slice)
@@ -100,7 +128,10 @@ final class TrainingStep {
         labels: classLabels ?? samples.map { _ in nil })
     }
     let loss = profile.measure("loss", .phase) { diffusion.loss(of: prediction, for: examples) }
-    profile.measure("backward", .group) { tape.backward(from: prediction, gradient: loss.gradient) }
+    onForward(tape)
+    try profile.measure("backward", .group) {
+      try tape.backward(from: prediction, gradient: loss.gradient, onStep: onStep)
+    }
     return loss.value
   }
 }

@@ -40,6 +40,57 @@ import Testing
     #expect(worst.error < 4e-7, "at \(worst.at)")
   }
 
+  /// The largest error of `function` at multiples of 1/512 from -20 to 20, relative to 1 or x, whichever is larger.
+  private func largestAbsoluteError(_ function: (Vector) -> Vector, _ exact: (Double) -> Double) -> (
+    error: Double, at: Float
+  ) {
+    var worst = (error: 0.0, at: Float(0))
+    for step in stride(from: -20 * 512, to: 20 * 512, by: Vector.scalarCount) {
+      var x = Vector()
+      for lane in 0..<Vector.scalarCount { x[lane] = Float(step + lane) / 512 }
+      let y = function(x)
+      for lane in 0..<Vector.scalarCount {
+        let error = abs(Double(y[lane]) - exact(Double(x[lane]))) / Double(max(1, abs(x[lane])))
+        if !(error <= worst.error) { worst = (error, x[lane]) }
+      }
+    }
+    return worst
+  }
+
+  @Test func normalDistribution() {
+    let worst = largestAbsoluteError(
+      { $0.normalDistribution.distribution }, { erfc(-$0 / 2.0.squareRoot()) / 2 })
+    #expect(worst.error < 3e-7, "at \(worst.at)")
+    #expect(Vector(repeating: -.infinity).normalDistribution.distribution[3] < 1e-37)
+    #expect(Vector(repeating: .infinity).normalDistribution.distribution[3] == 1)
+    #expect(Vector(repeating: .nan).normalDistribution.distribution[3].isNaN)
+  }
+
+  @Test func gelu() {
+    func distribution(_ x: Double) -> Double { erfc(-x / 2.0.squareRoot()) / 2 }
+    let value = largestAbsoluteError({ $0.gelu }, { $0 * distribution($0) })
+    #expect(value.error < 3e-7, "at \(value.at)")
+    let slope = largestAbsoluteError(
+      { $0.geluSlope }, { distribution($0) + $0 * exp(-$0 * $0 / 2) / (2 * Double.pi).squareRoot() })
+    #expect(slope.error < 5e-7, "at \(slope.at)")
+  }
+
+  @Test func tanhGELU() {
+    let c = (2 / Double.pi).squareRoot()
+    func t(_ x: Double) -> Double { tanh(c * (x + 0.044715 * x * x * x)) }
+    let value = largestAbsoluteError({ $0.tanhGELU }, { $0 * (1 + t($0)) / 2 })
+    #expect(value.error < 3e-7, "at \(value.at)")
+    let slope = largestAbsoluteError(
+      { $0.tanhGELUSlope },
+      { (1 + t($0)) / 2 + $0 * (1 - t($0) * t($0)) / 2 * c * (1 + 3 * 0.044715 * $0 * $0) })
+    #expect(slope.error < 1e-6, "at \(slope.at)")
+    for (x, expected) in [(1e30, 1e30), (-1e30, 0), (100, 100), (-100, 0)] as [(Float, Float)] {
+      #expect(abs(Vector(repeating: x).tanhGELU[5] - expected) < 1e-6)
+      #expect(abs(Vector(repeating: x).tanhGELUSlope[5] - (x > 0 ? 1 : 0)) < 1e-6)
+    }
+    #expect(Vector(repeating: .nan).tanhGELU[0].isNaN && Vector(repeating: .nan).tanhGELUSlope[0].isNaN)
+  }
+
   @Test func extremes() {
     func exponential(_ x: Float) -> Float { Vector(repeating: x).exponential[7] }
     func sigmoid(_ x: Float) -> Float { Vector(repeating: x).sigmoid[7] }

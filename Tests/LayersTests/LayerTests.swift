@@ -195,24 +195,82 @@ import Testing
     }
   }
 
-  @Test(arguments: [4, 6, 28, 64]) func sinusoids(width: Int) {
+  @Test(arguments: [4, 6, 28, 64], [false, true]) func sinusoids(width: Int, isOriginal: Bool) {
     let timesteps = [0, 1, 7, 299, 999]
     let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
-    let embedding = SinusoidalEmbedding(width: width)(timesteps, on: tape)
+    let layer =
+      isOriginal
+      ? SinusoidalEmbedding(width: width, spacing: .halfOpen, order: .cosinesFirst)
+      : SinusoidalEmbedding(width: width)
+    let embedding = layer(timesteps, on: tape)
     #expect(embedding.shape == [5, width])
     let half = width / 2
+    let (sines, cosines) = isOriginal ? (half, 0) : (0, half)
     for (row, timestep) in timesteps.enumerated() {
       for index in 0..<half {
-        let frequency = pow(10000, -Double(index) / Double(half - 1))
+        let frequency = pow(10000, -Double(index) / Double(isOriginal ? half : half - 1))
         // A float32 angle of some hundreds is known to 3e-5.
         let bound = 1e-6 + 3e-7 * Double(timestep)
-        let (sine, cosine) = (
-          Double(embedding.elements[row * width + index]),
-          Double(embedding.elements[row * width + half + index])
-        )
+        let sine = Double(embedding.elements[row * width + sines + index])
+        let cosine = Double(embedding.elements[row * width + cosines + index])
         #expect(abs(sine - sin(Double(timestep) * frequency)) <= bound)
         #expect(abs(cosine - cos(Double(timestep) * frequency)) <= bound)
       }
     }
+  }
+
+  /// `MultiheadAttention` against the attention whose projections are one kernel, which has no bias of the first.
+  @Test func multiHeadAttention() throws {
+    let builder = ParameterBuilder()
+    let layer = MultiHeadAttention(builder["mha"], channels: 32, heads: 2)
+    let x = normalValues(2 * 3 * 4 * 32, seed: 1)
+    let (output, weights) = run(builder.layout, [2, 3, 4, 32], x) { layer($0) }
+    #expect(weights["mha.in_proj_bias"] == [Float](repeating: 0, count: 96))
+    #expect(weights["mha.out_proj.bias"] == [Float](repeating: 0, count: 32))
+    let qkv = memoryOrder(try #require(weights["mha.in_proj_weight"]), outputs: 96, inputs: 32, taps: 1)
+    let out = memoryOrder(try #require(weights["mha.out_proj.weight"]), outputs: 32, inputs: 32, taps: 1)
+    var expected = [Float](repeating: .nan, count: output.count)
+    ReferenceSelfAttention.forward(
+      SelfAttention(kind: .softmax, batch: 2, tokens: 12, channels: 32, heads: 2, headWidth: 16), x,
+      qkvWeights: qkv, outputWeights: out, bias: [Float](repeating: 0, count: 32), output: &expected)
+    #expect(relativeError(of: output, from: expected) < 2e-6)
+    // Xavier's bound for 32 inputs and 96 outputs.
+    let bound = (6.0 / 128).squareRoot()
+    #expect(qkv.allSatisfy { Double(abs($0)) <= bound } && qkv.contains { Double(abs($0)) > 0.9 * bound })
+  }
+
+  @Test func patchEmbedding() throws {
+    let builder = ParameterBuilder()
+    let layer = PatchEmbedding(builder["proj"], channels: 2, width: 5, side: 3)
+    let x = normalValues(2 * 6 * 9 * 2, seed: 1)
+    let (output, weights) = run(builder.layout, [2, 6, 9, 2], x) { layer($0) }
+    let kernel = try #require(weights["proj.weight"])
+    // One patch after the other, each a product with all of its pixels.
+    let expected = (0..<2 * 2 * 3 * 5).map { index -> Double in
+      let (image, row, column, k) = (index / 30, index / 15 % 2, index / 5 % 3, index % 5)
+      return (0..<18).reduce(0) { sum, place in
+        let (c, y, x0) = (place / 9, place / 3 % 3, place % 3)
+        let pixel = ((image * 6 + row * 3 + y) * 9 + column * 3 + x0) * 2 + c
+        return sum + Double(x[pixel]) * Double(kernel[k * 18 + place])
+      }
+    }
+    #expect(relativeError(of: output.map(Double.init), from: expected) < 1e-6)
+    #expect(kernel.allSatisfy { Double(abs($0)) <= (6.0 / 23).squareRoot() })
+  }
+
+  @Test func positions() throws {
+    let builder = ParameterBuilder()
+    let layer = PositionTable(builder, "pos_embed", side: 3, width: 8)
+    let parameter = try #require(builder.layout.parameters.first)
+    #expect(parameter.role == .constant && parameter.fileShape == [1, 9, 8])
+    let x = normalValues(2 * 9 * 8, seed: 1)
+    let (output, _) = run(builder.layout, [2, 3, 3, 8], x) { layer($0) }
+    let expected = x.indices.map { index -> Double in
+      let (place, part, i) = (index / 8 % 9, index % 8 / 2, index % 2)
+      // Column's sines and cosines, then the row's.
+      let angle = Double(part < 2 ? place % 3 : place / 3) * (i == 0 ? 1 : 0.01)
+      return Double(x[index]) + (part % 2 == 0 ? sin(angle) : cos(angle))
+    }
+    #expect(relativeError(of: output.map(Double.init), from: expected) < 1e-6)
   }
 }

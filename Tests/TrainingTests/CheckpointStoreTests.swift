@@ -29,11 +29,18 @@ import Training
     let directory = try CheckpointStore(directory: path).save(saved, provenance(saved))
     #expect(directory == "\(path)/step-00000007")
 
-    let restored = TrainingState(layout: saved.layout, seed: 99)
+    let restored = onlyRank(TrainingState(layout: saved.layout, seed: 99))
     let checkpoint = try Checkpoint(opening: directory)
     try checkpoint.restore(restored)
     #expect(restored.step == 7)
-    #expect(bits(restored) == bits(saved))
+    #expect(bits(whole(restored)) == bits(saved))
+
+    // Another rank of another world takes its parts only.
+    let parts = [0..<100, 300..<saved.layout.flatCount - 50]
+    let shared = RankState(layout: saved.layout, seed: 99, parts: parts)
+    try checkpoint.restore(shared)
+    let expected = bits(whole(RankState(saved, parts: parts)))
+    #expect(bits(whole(shared)) == expected && expected != bits(saved))
     #expect(checkpoint.manifest.images == 56 && checkpoint.manifest.imageShape == [16, 16, 1])
     for (which, memory) in [(Checkpoint.Weights.trained, saved.weights), (.average, saved.average)] {
       let read = try checkpoint.weights(which, layout: saved.layout)
@@ -76,9 +83,9 @@ import Training
   @Test func aStepIsReplaced() throws {
     try save(5)
     try save(5, scale: 2)
-    let restored = try state(step: 0)
+    let restored = onlyRank(try state(step: 0))
     try Checkpoint(opening: "\(path)/step-00000005").restore(restored)
-    #expect(try bits(restored) == bits(state(step: 5, scale: 2)))
+    #expect(try bits(whole(restored)) == bits(state(step: 5, scale: 2)))
     #expect(names(in: path) == ["latest", "step-00000005"])
   }
 

@@ -48,12 +48,14 @@ import Training
         "optimizer.betas=[0.8, 0.95]", "optimizer.eps=1e-6", "optimizer.learning_rate=0.01",
         "training.ema_decay=0.9",
       ])
-    let state = try state(step: 0, scale: 1e-3)
-    for memory in [state.firstMoment, state.secondMoment] { memory.clear() }
-    let watched = [0, 5, state.layout.parameters[3].offset + 2]
+    let start = try state(step: 0, scale: 1e-3)
+    for memory in [start.firstMoment, start.secondMoment] { memory.clear() }
+    let watched = [0, 5, start.layout.parameters[3].offset + 2]
     var models = watched.map {
-      Model(weight: Double(state.weights.pointer[$0]), average: Double(state.average.pointer[$0]))
+      Model(weight: Double(start.weights.pointer[$0]), average: Double(start.average.pointer[$0]))
     }
+    // Two parts, as a rank may have them.
+    let state = RankState(start, parts: [0..<3, 3..<start.layout.flatCount])
     let gradient = FlatMemory(count: state.layout.flatCount)
     let threads = ThreadPool(threadCount: 2)
     for step in 1...4 {
@@ -62,6 +64,7 @@ import Training
       for (place, index) in watched.enumerated() { gradient.pointer[index] = Float(4 * (place + step)) * 0.1 }
       optimizer.update(state, gradient: gradient, slices: 4, norm: 2, threads: threads)
       #expect(state.step == step)
+      let all = whole(state)
       for (place, index) in watched.enumerated() {
         let clipping = settings.contains("optimizer.clip_norm=0.5") ? 0.25 : 1
         let rate = settings.contains("optimizer.warmup_steps=3") ? 0.01 * min(1, Double(step) / 3) : 0.01
@@ -70,8 +73,8 @@ import Training
           Double(place + step) * 0.1 * clipping, step: step, rate: rate, decay: decay,
           isDecoupled: settings.contains("optimizer.kind=adamw"), averageDecay: 0.9)
         for (memory, expected) in [
-          (state.weights, models[place].weight), (state.average, models[place].average),
-          (state.firstMoment, models[place].first), (state.secondMoment, models[place].second),
+          (all.weights, models[place].weight), (all.average, models[place].average),
+          (all.firstMoment, models[place].first), (all.secondMoment, models[place].second),
         ] {
           #expect(abs(Double(memory.pointer[index]) - expected) < 1e-5 * abs(expected) + 1e-7, "step \(step)")
         }
@@ -82,14 +85,35 @@ import Training
   @Test func gradientsShorterThanTheLimitAreLeftAlone() throws {
     var results: [[[UInt32]]] = []
     for settings in [[], ["optimizer.clip_norm=2"]] {
-      let state = try state(step: 0, scale: 1e-3)
+      let state = onlyRank(try state(step: 0, scale: 1e-3))
       let gradient = FlatMemory(count: state.layout.flatCount)
       for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
       try optimizer(settings).update(
         state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 1))
-      results.append(bits(state))
+      results.append(bits(whole(state)))
     }
     #expect(results[0] == results[1])
+  }
+
+  /// What a rank has no part of stays as it is.
+  @Test func otherPartsAreLeftAlone() throws {
+    let start = try state(step: 0, scale: 1e-3)
+    let gradient = FlatMemory(count: start.layout.flatCount)
+    for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
+    let parts = [16..<100, 5000..<9000]
+    let (all, own) = (onlyRank(start), RankState(start, parts: parts))
+    for state in [all, own] {
+      try optimizer(["optimizer.kind=adamw", "optimizer.weight_decay=0.1"]).update(
+        state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 2))
+    }
+    for index in 0..<gradient.count {
+      let expected = parts.contains { $0.contains(index) } ? all.weights : start.weights
+      #expect(own.weights.pointer[index].bitPattern == expected.pointer[index].bitPattern)
+    }
+    let (updated, mine) = (bits(whole(all)), bits(whole(own)))
+    for part in parts {
+      for (updated, mine) in zip(updated, mine) { #expect(updated[part] == mine[part]) }
+    }
   }
 
   @Test func theLearningRateWarmsUp() throws {

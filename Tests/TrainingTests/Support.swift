@@ -30,6 +30,24 @@ func state(step: Int, scale: Float = 1) throws -> TrainingState {
   return state
 }
 
+/// The only rank's state, and so all of it.
+func onlyRank(_ state: TrainingState) -> RankState { RankState(state, parts: [0..<state.layout.flatCount]) }
+
+/// All that a rank holds of a state, where its parts lie in it.
+func whole(_ state: RankState) -> TrainingState {
+  let whole = TrainingState(layout: state.layout, seed: 0)
+  whole.step = state.step
+  whole.weights.copy(from: state.weights)
+  for (memory, shard) in [
+    (whole.average, state.average), (whole.firstMoment, state.firstMoment),
+    (whole.secondMoment, state.secondMoment),
+  ] {
+    memory.clear()
+    shard.store(to: memory)
+  }
+  return whole
+}
+
 func memories(_ state: TrainingState) -> [FlatMemory] {
   [state.weights, state.average, state.firstMoment, state.secondMoment]
 }

@@ -128,7 +128,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except models.UnknownModel as error:
-        sys.exit(f"pytorch_step.py: {error}")
+    main()

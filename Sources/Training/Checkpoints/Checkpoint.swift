@@ -76,21 +76,35 @@ public struct Checkpoint: Sendable {
     return flat
   }
 
-  /// Reads the state of training.
+  /// Reads the state of training, a rank's share of it.
   ///
   /// - Throws: `CheckpointError` if it is that of another model; `HDF5Error`.
-  public func restore(_ state: TrainingState) throws {
-    let optimizerFiles = manifest.files.map(\.name).filter { $0 != Names.modelFile }
-    guard optimizerFiles == [Names.optimizerFile(0, of: 1)] else {
-      throw CheckpointError(directory, "has optimizer files \(optimizerFiles), expected one")
+  public func restore(_ state: RankState) throws {
+    let optimizerFile = try optimizerFile
+    let layout = state.layout
+    try read([(Names.weights, state.weights)], from: Names.modelFile, layout.parameters)
+    // One after the other through the same memory: a rank has no room for all of each.
+    let whole = FlatMemory(count: layout.flatCount)
+    for (name, shard, file, parameters) in [
+      (Names.average, state.average, Names.modelFile, layout.parameters),
+      (Names.firstMoment, state.firstMoment, optimizerFile, layout.trained),
+      (Names.secondMoment, state.secondMoment, optimizerFile, layout.trained),
+    ] {
+      whole.clear()
+      try read([(name, whole)], from: file, parameters)
+      shard.load(from: whole)
     }
-    try read(
-      [(Names.weights, state.weights), (Names.average, state.average)], from: Names.modelFile,
-      state.layout.parameters)
-    try read(
-      [(Names.firstMoment, state.firstMoment), (Names.secondMoment, state.secondMoment)],
-      from: optimizerFiles[0], state.layout.trained)
     state.step = manifest.step
+  }
+
+  private var optimizerFile: String {
+    get throws {
+      let files = manifest.files.map(\.name).filter { $0 != Names.modelFile }
+      guard files == [Names.optimizerFile(0, of: 1)] else {
+        throw CheckpointError(directory, "has optimizer files \(files), expected one")
+      }
+      return files[0]
+    }
   }
 
   private func read(

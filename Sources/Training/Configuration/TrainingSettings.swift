@@ -1,3 +1,5 @@
+import DataParallel
+import Layers
 import Settings
 
 /// The section `training`.
@@ -10,6 +12,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public let seed: UInt64
   public let averageDecay: Double
   public let logEvery: Int
+  /// Bytes of a bucket of gradients.
+  public let bucketBytes: Int
 
   init(_ reader: SettingsReader) throws {
     batchSize = try reader.value(
@@ -24,5 +28,15 @@ public struct TrainingSettings: Hashable, Sendable {
       "ema_decay", default: 0.995, in: 0.0..<1.0, help: "decay of the weights' moving average")
     logEvery = try reader.value(
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
+    bucketBytes = try reader.value(
+      "bucket_bytes", default: 4 << 20, in: 1...Int(Int32.max),
+      help: "gradients that travel between ranks together; changes the speed only")
+  }
+
+  /// How the flat memory of `layout` travels between ranks.
+  func bucketPlan(_ layout: ParameterLayout, worldSize: Int) -> BucketPlan {
+    BucketPlan(
+      count: layout.flatCount, bucketSize: max(bucketBytes / MemoryLayout<Float>.size, 1),
+      worldSize: worldSize)
   }
 }

@@ -41,10 +41,12 @@ public final class StepBenchmark {
     self.imageShape = imageShape
     self.threads = threads
     self.communicator = communicator
+    let layout = configuration.model.parameters
+    let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = TrainingStep(
       configuration, imageShape: imageShape,
-      state: TrainingState(layout: configuration.model.parameters, seed: seed), share: share,
-      engine: Engine(threadCount: threads), communicator: communicator)
+      state: RankState(layout: layout, seed: seed, parts: plan.parts(of: communicator.rank)), plan: plan,
+      share: share, engine: Engine(threadCount: threads), communicator: communicator)
   }
 
   /// Runs `steps` steps after some that do not count. Collective.
@@ -80,7 +82,7 @@ public final class StepBenchmark {
   }
 
   private func runStep() throws {
-    let own = step.sumGradients(images: images, labels: labels)
+    let own = try step.sumGradients(images: images, labels: labels)
     try step.sumOverRanks()
     _ = try step.update(losses: communicator.allGather(own).flatMap { $0 })
   }

@@ -67,7 +67,7 @@ class SelfAttention(nn.Module):
 
 
 class UNet(nn.Module):
-    def __init__(self, image_size, width, channels=3, out_channels=None, time_dim=128):
+    def __init__(self, image_size=64, width=64, channels=3, out_channels=None, time_dim=128):
         super().__init__()
         self.time_dim = time_dim
         self.inc = DoubleConv(channels, width)

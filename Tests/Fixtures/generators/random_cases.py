@@ -107,7 +107,7 @@ def write(kind, number, seed, folder):
             return cases.write(
                 kind,
                 f"{kind}-{number}",
-                models.model_class(kind),
+                models.CLASSES[kind],
                 settings,
                 draw.choice(sorted(cases.LOSSES)),
                 (batch, settings["channels"], *size),

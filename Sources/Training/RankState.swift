@@ -1,0 +1,74 @@
+import DataParallel
+import Layers
+import Tensors
+
+/// What one rank holds of a run: all weights, which are the same on all ranks, and its parts of what only the update
+/// needs (Rajbhandari et al., 2020, stage 1). With the number of ranks a rank's share of memory and of the update's
+/// time falls.
+public final class RankState {
+  public let layout: ParameterLayout
+  /// Where this rank's parts lie in the flat memory.
+  public let parts: [Range<Int>]
+  /// Steps done.
+  public var step: Int
+  public let weights: FlatMemory
+  public let average: FlatShard
+  public let firstMoment: FlatShard
+  public let secondMoment: FlatShard
+
+  /// The state before the first step.
+  public convenience init(layout: ParameterLayout, seed: UInt64, parts: [Range<Int>]) {
+    let weights = layout.initialWeights(seed: seed)
+    self.init(
+      layout: layout, step: 0, weights: weights, average: FlatShard(of: weights, parts: parts),
+      firstMoment: FlatShard(parts: parts), secondMoment: FlatShard(parts: parts))
+  }
+
+  /// A rank's share of `whole`.
+  public convenience init(_ whole: TrainingState, parts: [Range<Int>]) {
+    let weights = FlatMemory(count: whole.weights.count)
+    weights.copy(from: whole.weights)
+    self.init(
+      layout: whole.layout, step: whole.step, weights: weights,
+      average: FlatShard(of: whole.average, parts: parts),
+      firstMoment: FlatShard(of: whole.firstMoment, parts: parts),
+      secondMoment: FlatShard(of: whole.secondMoment, parts: parts))
+  }
+
+  private init(
+    layout: ParameterLayout, step: Int, weights: FlatMemory, average: FlatShard, firstMoment: FlatShard,
+    secondMoment: FlatShard
+  ) {
+    self.layout = layout
+    self.step = step
+    self.weights = weights
+    self.average = average
+    self.firstMoment = firstMoment
+    self.secondMoment = secondMoment
+    parts = average.parts
+  }
+
+  /// All ranks' parts of the average. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  public func gatheredAverage(by exchange: GradientExchange) throws -> FlatMemory {
+    try gathered(average, by: exchange)
+  }
+
+  /// The whole state, on every rank. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  public func gathered(by exchange: GradientExchange) throws -> TrainingState {
+    TrainingState(
+      layout: layout, step: step, weights: weights, average: try gathered(average, by: exchange),
+      firstMoment: try gathered(firstMoment, by: exchange),
+      secondMoment: try gathered(secondMoment, by: exchange))
+  }
+
+  private func gathered(_ shard: FlatShard, by exchange: GradientExchange) throws -> FlatMemory {
+    let whole = FlatMemory(count: layout.flatCount)
+    shard.store(to: whole)
+    try exchange.gather(whole)
+    return whole
+  }
+}
