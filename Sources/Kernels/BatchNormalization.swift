@@ -3,7 +3,7 @@
 ///
 /// Layouts: x, y [N, C] with N the pixels of all images; gamma, beta, mean, variance [C]. A channel's variance is the
 /// biased one. Work is cut into pieces of rows, small enough to be read twice from the cache.
-public struct BatchNormalization: Sendable {
+public struct BatchNormalization: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
     /// max(x, 0).

@@ -13,14 +13,19 @@ extension ConvolutionShape: KernelShape {
   public var flops: Int { 2 * outputPixels * patchLength * outputChannels }
 }
 
-extension GroupNormalization: KernelShape {}
+/// What a transposed convolution computes: as much as the convolution whose adjoint it is.
+public struct TransposedConvolutionShape: KernelShape {
+  public let adjoint: ConvolutionShape
 
+  public init(adjoint: ConvolutionShape) { self.adjoint = adjoint }
+
+  public var flops: Int { adjoint.flops }
+}
+
+extension GroupNormalization: KernelShape {}
+extension BatchNormalization: KernelShape {}
 extension LayerNormalization: KernelShape {}
 
-extension DotProductAttention: KernelShape {
-  // Queries with keys, and weights with values.
-  public var flops: Int { 2 * batch * 2 * tokens * tokens * hidden }
-}
 
 extension SelfAttention: KernelShape {
   public var flops: Int {

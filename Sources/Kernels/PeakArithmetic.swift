@@ -4,7 +4,7 @@ import Dispatch
 public enum PeakArithmetic {
   /// Rounds of some milliseconds each, of which one of the fastest counts: others may use the cores now and then. Not
   /// the very fastest: a virtual machine's clock may jump.
-  private static let rounds = 32
+  private static let rounds = 64
   private static let iterations = 1 << 21
   /// Sums that are computed side by side, more than a processor needs to have all its multipliers at work.
   private static let sums = 12
@@ -20,7 +20,7 @@ public enum PeakArithmetic {
       }
       return Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9
     }
-    return Double(flops) / times.sorted()[rounds / 8]
+    return Double(flops) / times.sorted()[rounds / 16]
   }
 
   /// Writes what comes of it, so that the compiler cannot leave it out.

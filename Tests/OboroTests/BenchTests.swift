@@ -90,7 +90,8 @@ import Testing
     #expect(shares.last == 100)
     for (name, pass) in [
       ("Convolution", "forward"), ("Convolution", "backward"), ("SelfAttention", "backward"),
-      ("GroupNormalization", "forward"), ("update", nil), ("all-reduce", nil), ("noise", nil), ("loss", nil),
+      ("GroupNormalization", "forward"), ("update", nil), ("reduce-scatter", nil), ("all-gather", nil),
+      ("noise", nil), ("loss", nil),
     ] {
       let row = lines.first { $0.hasPrefix("\(name) ") && (pass == nil || $0.contains(" \(pass ?? "") ")) }
       #expect(row != nil, "\(name) \(pass ?? "")\n\(run)")

@@ -28,7 +28,7 @@ extension Tensor {
       let correction = Float(norm.rows) / Float(max(norm.rows - 1, 1))
       for channel in 0..<c { found[channel] = correction * variance.pointer[channel] }
     }
-    tape.record(output) { [storage, target] tape, dy in
+    tape.record(output, work: Work(norm)) { [storage, target] tape, dy in
       let dx = tape.engine.storage(storage.count)
       norm.backward(
         storage.pointer, mean: mean.pointer, variance: variance.pointer, gamma: gamma.pointer,

@@ -12,7 +12,7 @@ extension Tensor {
     let output = tape.result(shape.dropLast() + [channels / 3], of: [self])
     let statistics = tape.engine.storage(batch * heads * pixels * 2)
     attention.forward(pointer, attended: output.pointer, statistics: statistics.pointer, pool: threads)
-    // Each product has two factors, and both get gradients.
+    // The two factors of each product are both of this tensor.
     tape.record(output, work: Work(attention, gradients: needsGradient, needsGradient)) {
       [storage, target, attended = output.storage] tape, dy in
       let dx = tape.engine.storage(storage.count)

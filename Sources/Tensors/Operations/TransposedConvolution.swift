@@ -20,7 +20,9 @@ extension Tensor {
     TransposedConvolution.forward(
       adjoint, pointer, weights: weights.pointer, bias: bias.pointer, output: output.pointer, pool: threads)
     tape.record(
-      output, work: Work(adjoint, gradients: needsGradient, weights.needsGradient)
+      output,
+      work: Work(
+        TransposedConvolutionShape(adjoint: adjoint), gradients: needsGradient, weights.needsGradient)
     ) {
       [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
       tape, dy in

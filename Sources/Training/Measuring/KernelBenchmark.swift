@@ -41,9 +41,10 @@ public struct KernelBenchmark {
   ) -> [any TriedKernel] {
     let model = configuration.model
     let profile = Profile()
+    // As in training: normalisation of a batch is another kernel else.
     let tape = Tape(
-      engine: engine, weights: FlatMemory(count: model.parameters.flatCount), gradients: nil, profile: profile
-    )
+      engine: engine, weights: FlatMemory(count: model.parameters.flatCount),
+      gradients: FlatMemory(count: model.parameters.flatCount), profile: profile)
     let batch = max(configuration.training.batchSize / configuration.training.slices, 1)
     _ = model(tape.zeros([batch] + imageShape), timesteps: [Int](repeating: 0, count: batch))
     return profile.operations.compactMap { $0.shape as? any TriedKernel }

@@ -1,4 +1,5 @@
 import Kernels
+import Randomness
 import Tensors
 
 /// A kernel on one shape that can be tried: its fast code against the reference.
@@ -99,5 +100,18 @@ public struct KernelTrial: Sendable {
       total += times[times.count - 1]
     }
     return times.sorted()[times.count / 2]
+  }
+}
+
+extension FlatMemory {
+  /// Values in [-1, 1), the same at every call.
+  static func random(_ count: Int) -> FlatMemory {
+    let memory = FlatMemory(count: count)
+    RandomStream(seed: 0, purpose: .samplerStart, sample: 0).fillUniform(memory.elements, low: -1, high: 1)
+    return memory
+  }
+
+  static func pair(_ count: Int) -> (fast: FlatMemory, reference: FlatMemory) {
+    (FlatMemory(count: count), FlatMemory(count: count))
   }
 }
