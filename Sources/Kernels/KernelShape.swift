@@ -26,7 +26,6 @@ extension GroupNormalization: KernelShape {}
 extension BatchNormalization: KernelShape {}
 extension LayerNormalization: KernelShape {}
 
-
 extension SelfAttention: KernelShape {
   public var flops: Int {
     let projections = tokens * channels * 4 * hiddenWidth

@@ -61,7 +61,8 @@ public final class Tape {
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
-      tape: self, target: isRecording && parameter.role != .constant ? .parameter(offset: parameter.offset) : .none,
+      tape: self,
+      target: isRecording && parameter.role != .constant ? .parameter(offset: parameter.offset) : .none,
       parameterName: parameter.name)
   }
 
