@@ -92,12 +92,20 @@ extension Trainer {
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
       )
     }
+    let hosts = try communicator.allGather(Self.hostName)
     self.init(
       configuration: configuration, dataset: dataset, share: share, state: state, plan: plan,
       directory: directory,
       lock: prepared?.lock, engine: Engine(threadCount: start.threads), communicator: communicator,
       report: report, log: log,
-      stopRequest: StopRequest())
+      stopRequest: StopRequest(), hosts: hosts)
+  }
+
+  /// As the system has it, without asking the network.
+  private static var hostName: String {
+    var name = [CChar](repeating: 0, count: 256)
+    gethostname(&name, name.count - 1)
+    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.
@@ -141,11 +149,4 @@ extension Trainer {
       try checkpoint.restore(state)
     }
   }
-}
-
-/// Ranks, or a run and its checkpoint, that do not belong together.
-public struct ReplicaError: Error, CustomStringConvertible {
-  public let description: String
-
-  init(_ description: String) { self.description = description }
 }

@@ -34,6 +34,7 @@ public final class Trainer {
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
+  private let replicaCheck: ReplicaCheck
 
   /// Trains from the run's state to its last step, or until a stop is asked for. Collective.
   ///
@@ -49,6 +50,7 @@ public final class Trainer {
       loader.close()
     }
     var stopReason: String?
+    var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
@@ -61,19 +63,23 @@ public final class Trainer {
       let (losses, reason) = try exchange(ownLosses)
       let communicationWait = waiting.seconds
       stopReason = reason
-      let update = try step.update(losses: losses)
 
-      var metrics = StepMetrics()
-      metrics.step = state.step
-      metrics.images = state.step * settings.batchSize
-      metrics.loss = Float(update.loss)
-      metrics.gradientNorm = Float(update.gradientNorm)
-      metrics.learningRate = update.learningRate
-      metrics.seconds = start.seconds
-      metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
-      metrics.dataWaitSeconds = dataWait
-      metrics.communicationWaitSeconds = communicationWait
-      try report?.step(metrics)
+      if let update = try step.update(losses: losses) {
+        skipped.end()
+        var metrics = StepMetrics()
+        metrics.step = state.step
+        metrics.images = state.step * settings.batchSize
+        metrics.loss = Float(update.loss)
+        metrics.gradientNorm = Float(update.gradientNorm)
+        metrics.learningRate = update.learningRate
+        metrics.seconds = start.seconds
+        metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
+        metrics.dataWaitSeconds = dataWait
+        metrics.communicationWaitSeconds = communicationWait
+        try report?.step(metrics)
+      } else {
+        try skip(batch, &skipped)
+      }
 
       let isLast = state.step == settings.steps
       // The checkpoint first: who asks for a stop may not have the time for samples.
@@ -86,13 +92,34 @@ public final class Trainer {
     return .stopped(reason: stopReason)
   }
 
-  /// The losses of all slices, in their order, and why to stop if any rank was asked to. Collective.
+  /// Tells of a step that was left out, or gives up. Collective.
+  private func skip(_ batch: Loader.Batch, _ skipped: inout SkippedSteps) throws {
+    let slices = try step.nonFiniteSlices(images: batch.images, labels: batch.labels)
+    try communicator.agree {
+      let problem = try skipped.add(step: state.step, slices: slices, slicesPerRank: share.own.count)
+      log.warning("step skipped", metadata: ["step": "\(state.step)", "reason": "\(problem)"])
+    }
+  }
+
+  /// The losses of all slices, in their order, and why to stop if any rank was asked to; and, when it is due, whether
+  /// all ranks have the same weights. Collective.
+  ///
+  /// - Throws: `CollectiveFailure` naming the ranks whose weights differ; `MPIError`.
   private func exchange(_ ownLosses: [Double]) throws -> (losses: [Double], stopReason: String?) {
     let reason = stopRequest.reason
-    let all = try communicator.allGather(ownLosses + [reason == nil ? 0 : 1])
+    let isCompared =
+      communicator.size > 1 && Self.isDue(configuration.training.replicaCheckEvery, at: state.step)
+    // In halves that a number holds exactly.
+    let digest = isCompared ? step.weightsDigest() : 0
+    let all = try communicator.allGather(
+      ownLosses + [Double(digest >> 32), Double(digest & 0xFFFF_FFFF), reason == nil ? 0 : 1])
+    if isCompared {
+      let digests = all.map { UInt64($0[$0.count - 3]) << 32 | UInt64($0[$0.count - 2]) }
+      try communicator.agree { try replicaCheck(digests, step: state.step + 1) }
+    }
     let asked = all.firstIndex { $0.last == 1 }
     return (
-      all.flatMap { $0.dropLast() },
+      all.flatMap { $0.dropLast(3) },
       try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" }
     )
   }
@@ -134,7 +161,7 @@ public final class Trainer {
     plan: BucketPlan,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest
+    stopRequest: StopRequest, hosts: [String]
   ) {
     self.configuration = configuration
     self.dataset = dataset
@@ -147,6 +174,7 @@ public final class Trainer {
     self.report = report
     self.log = log
     self.stopRequest = stopRequest
+    replicaCheck = ReplicaCheck(hosts: hosts)
     checkpoints = CheckpointStore(directory: directory.checkpoints, keep: configuration.checkpoint.keep)
     step = TrainingStep(
       configuration, imageShape: dataset.imageShape, state: state, plan: plan, share: share, engine: engine,

@@ -22,6 +22,7 @@ final class TrainingStep {
   private let gradientNorm: GradientNorm
   let exchange: GradientExchange
   private var branches: [FlatMemory] = []
+  private let fault = TestFault()
 
   init(
     _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
@@ -47,6 +48,10 @@ final class TrainingStep {
   ///   - labels: theirs, -1 for none.
   /// - Throws: `MPIError`.
   func sumGradients(images: [Float], labels: [Int32]) throws -> [Double] {
+    if fault?.happens(.flipWeight, on: communicator.rank, step: state.step + 1) == true {
+      let weight = state.weights.pointer + (state.layout.trained.first?.offset ?? 0)
+      weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
+    }
     var losses: [Double] = []
     try SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
       slice, gradient in
@@ -79,24 +84,58 @@ final class TrainingStep {
     try profile.measure("reduce-scatter", .phase) { try exchange.finish() }
   }
 
+  /// A digest of the weights that the gradients were computed with.
+  func weightsDigest() -> UInt64 {
+    profile.measure("replica check", .phase) {
+      Digest.of(state.weights.pointer, count: state.weights.count, pool: engine.threads)
+    }
+  }
+
+  /// What an update was made with.
+  struct Update {
+    /// The mean over the batch.
+    let loss: Double
+    /// The length of the mean gradient.
+    let gradientNorm: Double
+    let learningRate: Double
+  }
+
   /// Updates this rank's parts of the state with the sum of the gradients, and gives all ranks all weights. Collective.
   ///
   /// - Parameter losses: of all slices.
-  /// - Returns: the mean loss, the length of the mean gradient, and the learning rate that was used.
-  /// - Throws: `NonFiniteError`, `MPIError`.
-  func update(losses: [Double]) throws -> (loss: Double, gradientNorm: Double, learningRate: Double) {
-    let (loss, norm) = try profile.measure("update", .phase) {
+  /// - Returns: nil if loss or gradient are no numbers: nothing but the step's number has changed then.
+  /// - Throws: `MPIError`.
+  func update(losses: [Double]) throws -> Update? {
+    let update: Update? = try profile.measure("update", .phase) {
       // The mean over slices of equal size is the mean over the batch.
       let loss = SliceTree.sum(losses) / Double(share.slices)
       let norm = try gradientNorm(gradient, on: communicator, threads: engine.threads) / Double(share.slices)
       guard loss.isFinite && norm.isFinite else {
-        throw NonFiniteError(step: state.step + 1, loss: loss, gradientNorm: norm)
+        state.step += 1
+        return nil
       }
       optimizer.update(state, gradient: gradient, slices: share.slices, norm: norm, threads: engine.threads)
-      return (loss, norm)
+      return Update(loss: loss, gradientNorm: norm, learningRate: optimizer.learningRate(step: state.step))
     }
+    guard let update else { return nil }
     try profile.measure("all-gather", .phase) { try exchange.gather(state.weights) }
-    return (loss, norm, optimizer.learningRate(step: state.step))
+    return update
+  }
+
+  /// Which slices had a loss or a gradient that is no number in the step that was just skipped, of all ranks'. They are
+  /// computed once more: while all is well, nobody looks. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  func nonFiniteSlices(images: [Float], labels: [Int32]) throws -> [Int] {
+    state.step -= 1
+    defer { state.step += 1 }
+    let own = try share.own.filter { slice in
+      gradient.clear()
+      let loss = try addGradient(of: slice, images, labels, to: gradient)
+      let squares = Reduction.sumOfSquares(gradient.pointer, count: gradient.count, pool: engine.threads)
+      return !(loss.isFinite && squares.isFinite)
+    }
+    return try communicator.allGather(own).flatMap { $0 }
   }
 
   /// Forward and backward pass of one slice; returns its mean loss.
@@ -128,22 +167,15 @@ final class TrainingStep {
         labels: classLabels ?? samples.map { _ in nil })
     }
     let loss = profile.measure("loss", .phase) { diffusion.loss(of: prediction, for: examples) }
+    if slice == share.own.lowerBound,
+      fault?.happens(.nanGradient, on: communicator.rank, step: state.step + 1) == true
+    {
+      loss.gradient.pointer[0] = .nan
+    }
     onForward(tape)
     try profile.measure("backward", .group) {
       try tape.backward(from: prediction, gradient: loss.gradient, onStep: onStep)
     }
     return loss.value
-  }
-}
-
-/// A loss or a gradient that is no number: nothing was updated with it.
-public struct NonFiniteError: Error, CustomStringConvertible {
-  let step: Int
-  let loss: Double
-  let gradientNorm: Double
-
-  public var description: String {
-    "step \(step): the loss is \(loss), the gradient's norm \(gradientNorm); the weights were not updated. "
-      + "A lower optimizer.learning_rate, optimizer.warmup_steps or optimizer.clip_norm may help"
   }
 }

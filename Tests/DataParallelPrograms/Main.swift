@@ -11,26 +11,21 @@ import Tensors
 enum DataParallelPrograms {
   static func main() {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3, ["all-reduce", "exchange"].contains(arguments[1]),
+    guard arguments.count == 3, arguments[1] == "exchange",
       let slices = Int(arguments[2]),
       slices > 0
     else {
-      FileHandle.standardError.write(Data("all-reduce SLICES or exchange SLICES, please\n".utf8))
+      FileHandle.standardError.write(Data("exchange SLICES, please\n".utf8))
       exit(64)
     }
-    let name = arguments[1]
     let status = Session.run(program: "data-parallel-programs", exitStatus: { _ in 1 }) { session in
       let world = session.world
       for count in [1, 16, 17, 1000, 100_003] {
-        if name == "all-reduce" {
-          try checkAllReduce(world, slices: slices, count: count)
-        } else {
-          for bucketSize in [1, 3000, 20_000, 1_000_000] {
-            try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
-          }
+        for bucketSize in [1, 3000, 20_000, 1_000_000] {
+          try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
         }
       }
-      print("\(name) passed on rank \(world.rank) of \(world.size)")
+      print("exchange passed on rank \(world.rank) of \(world.size)")
       return 0
     }
     exit(status)
@@ -48,40 +43,6 @@ private func gradient(of slice: Int, step: Int, _ memory: FlatMemory) {
   RandomStream(seed: 1, purpose: .noise, step: step, sample: slice).fillNormal(memory.elements)
   let scale = Float(sign: .plus, exponent: slice * 5 % 7, significand: 1)
   for index in 0..<memory.count { memory.elements[index] *= scale }
-}
-
-/// The sum over all ranks against the tree over all slices, which every rank computes by itself.
-private func checkAllReduce(_ world: Communicator, slices: Int, count: Int) throws {
-  let share = try SliceShare(
-    batchSize: 2 * slices, slices: slices, rank: world.rank, worldSize: world.size)
-  let threads = ThreadPool(threadCount: 2)
-  let allReduce = GradientAllReduce(communicator: world, count: count, threads: threads)
-  let (sum, expected) = (FlatMemory(count: count), FlatMemory(count: count))
-  var branches: [FlatMemory] = []
-  // Several steps with the same memory.
-  for step in 0..<3 {
-    SliceTree.sum(share.own, into: sum, branches: &branches, threads: threads) {
-      gradient(of: $0, step: step, $1)
-    }
-    try allReduce(sum)
-    SliceTree.sum(0..<slices, into: expected, branches: &branches, threads: threads) {
-      gradient(of: $0, step: step, $1)
-    }
-    let what = "step \(step) of \(count) values, \(slices) slices on \(world.size) ranks"
-    if share.isExact {
-      guard bits(sum) == bits(expected) else {
-        throw Failure(description: "\(what): the sum differs from the tree's")
-      }
-    } else {
-      let error = relativeError(sum, expected)
-      guard error < 1e-6 else { throw Failure(description: "\(what): the sum is off by \(error)") }
-    }
-    // The same on all ranks, whatever their number.
-    let first = try world.broadcast(Array(sum.elements), root: 0)
-    guard bits(sum) == first.map(\.bitPattern) else {
-      throw Failure(description: "\(what): rank \(world.rank) has another sum than rank 0")
-    }
-  }
 }
 
 /// Each rank's parts of the sum against the tree over all slices; then what all ranks have after gathering.
@@ -134,9 +95,3 @@ private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucke
 }
 
 private func bits(_ memory: FlatMemory) -> [UInt32] { memory.elements.map(\.bitPattern) }
-
-private func relativeError(_ actual: FlatMemory, _ expected: FlatMemory) -> Double {
-  let pairs = zip(actual.elements, expected.elements)
-  let difference = pairs.reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
-  return (difference / expected.elements.reduce(0) { $0 + Double($1) * Double($1) }).squareRoot()
-}

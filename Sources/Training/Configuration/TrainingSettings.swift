@@ -12,6 +12,10 @@ public struct TrainingSettings: Hashable, Sendable {
   public let seed: UInt64
   public let averageDecay: Double
   public let logEvery: Int
+  /// Steps in a row that are left out because their loss or gradient is no number, before the run gives up.
+  public let maxSkippedSteps: Int
+  /// Steps from one comparison of all ranks' weights to the next; 0: never.
+  public let replicaCheckEvery: Int
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
 
@@ -28,6 +32,12 @@ public struct TrainingSettings: Hashable, Sendable {
       "ema_decay", default: 0.995, in: 0.0..<1.0, help: "decay of the weights' moving average")
     logEvery = try reader.value(
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
+    maxSkippedSteps = try reader.value(
+      "max_skipped_steps", default: 10, in: 0...,
+      help: "steps in a row to leave out whose loss is no number, before giving up")
+    replicaCheckEvery = try reader.value(
+      "replica_check_every", default: 1, in: 0...,
+      help: "steps between comparisons of the ranks' weights; 0: never")
     bucketBytes = try reader.value(
       "bucket_bytes", default: 4 << 20, in: 1...Int(Int32.max),
       help: "gradients that travel between ranks together; changes the speed only")

@@ -52,7 +52,7 @@ public final class StepBenchmark {
   /// Runs `steps` steps after some that do not count. Collective.
   ///
   /// - Parameter isProfiled: whether to measure each operation too, which takes some microseconds each.
-  /// - Throws: `MPIError`, `NonFiniteError`.
+  /// - Throws: `MPIError`.
   public func run(steps: Int, isProfiled: Bool = false) throws -> StepMeasurement {
     let account = Profile()
     for index in 0..<Self.warmUpSteps {

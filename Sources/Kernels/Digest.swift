@@ -1,0 +1,36 @@
+/// Fingerprints of memory, for comparing what should be equal without moving it. No protection against intent: one
+/// flipped bit always changes it, anything else all but surely.
+public enum Digest {
+  private static let piece = 65_536
+
+  /// The digest of the bits of `count` numbers.
+  public static func of(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> UInt64 {
+    let pieces = [UInt64](unsafeUninitializedCapacity: (count + piece - 1) / piece) { digests, initialized in
+      let digests = UnsafeMutableBufferPointer(rebasing: digests[..<((count + piece - 1) / piece)])
+      pool.parallelPieces(count, of: piece) { range, _ in
+        digests[range.lowerBound / piece] = digest(values + range.lowerBound, range.count)
+      }
+      initialized = digests.count
+    }
+    return combined(pieces)
+  }
+
+  /// Polynomials with the bits as coefficients, sixteen side by side. The base is odd, so no coefficient's change is
+  /// multiplied away.
+  private static func digest(_ values: UnsafePointer<Float>, _ count: Int) -> UInt64 {
+    let base = SIMD16<UInt32>(repeating: 0x9E37_79B1)
+    var lanes = SIMD16<UInt32>(repeating: 0)
+    var index = 0
+    while index + 16 <= count {
+      let bits = UnsafeRawPointer(values + index).loadUnaligned(as: SIMD16<UInt32>.self)
+      lanes = lanes &* base &+ bits
+      index += 16
+    }
+    return combined(
+      (0..<16).map { UInt64(lanes[$0]) } + (index..<count).map { UInt64(values[$0].bitPattern) })
+  }
+
+  private static func combined(_ numbers: [UInt64]) -> UInt64 {
+    numbers.reduce(0) { $0 &* 0x9E37_79B9_7F4A_7C15 &+ $1 }
+  }
+}

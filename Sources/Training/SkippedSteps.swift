@@ -1,0 +1,46 @@
+/// Steps whose loss or gradient is no number: they are left out, and a run of them ends the training.
+struct SkippedSteps {
+  /// How many in a row are left out before the run gives up.
+  let limit: Int
+  private var inARow = 0
+
+  init(limit: Int) { self.limit = limit }
+
+  /// A step went well.
+  mutating func end() { inARow = 0 }
+
+  /// A step was skipped.
+  ///
+  /// - Parameters:
+  ///   - slices: those whose loss or gradient is no number; none if only their sum is.
+  ///   - slicesPerRank: how many slices a rank computes.
+  /// - Returns: what to tell of it.
+  /// - Throws: `NonFiniteError` if it was one too many.
+  mutating func add(step: Int, slices: [Int], slicesPerRank: Int) throws -> String {
+    inARow += 1
+    let ranks = Set(slices.map { $0 / slicesPerRank }).sorted()
+    let place =
+      slices.isEmpty
+      ? "the sum over the slices" : "\(Self.list("slice", slices)) on \(Self.list("rank", ranks))"
+    let problem = "loss or gradient of \(place) is no number"
+    guard inARow <= limit else { throw NonFiniteError(step: step, count: inARow, problem: problem) }
+    return problem
+  }
+
+  private static func list(_ name: String, _ numbers: [Int]) -> String {
+    "\(name)\(numbers.count == 1 ? "" : "s") \(numbers.map(String.init).joined(separator: ", "))"
+  }
+}
+
+/// Too many steps in a row whose loss or gradient is no number; the weights are those before them.
+public struct NonFiniteError: Error, CustomStringConvertible {
+  let step: Int
+  let count: Int
+  let problem: String
+
+  public var description: String {
+    "step \(step): \(problem), \(count == 1 ? "and training.max_skipped_steps is 0" : "as in the \(count - 1) steps before"). "
+      + "The last checkpoint is good. A lower optimizer.learning_rate, optimizer.warmup_steps or "
+      + "optimizer.clip_norm may help"
+  }
+}

@@ -1,0 +1,32 @@
+import Foundation
+
+/// A fault for tests to inject: OBORO_TEST_FAULT=flip-weight:RANK:STEP or nan-gradient:RANK:STEP.
+struct TestFault {
+  enum Kind: String {
+    /// One bit of one weight changes on one rank, before it computes the step.
+    case flipWeight = "flip-weight"
+    /// A gradient of the rank's first slice is no number in the step, and in all that follow if the step ends in +.
+    case nanGradient = "nan-gradient"
+  }
+
+  private let kind: Kind
+  private let rank: Int
+  private let steps: ClosedRange<Int>
+
+  /// nil without the variable, or for something else than a fault.
+  init?(environment: [String: String] = ProcessInfo.processInfo.environment) {
+    let parts = environment["OBORO_TEST_FAULT"]?.split(separator: ":").map(String.init) ?? []
+    guard parts.count == 3, let kind = Kind(rawValue: parts[0]), let rank = Int(parts[1]) else { return nil }
+    guard let step = Int(parts[2].hasSuffix("+") ? String(parts[2].dropLast()) : parts[2]), step >= 0 else {
+      return nil
+    }
+    self.kind = kind
+    self.rank = rank
+    steps = step...(parts[2].hasSuffix("+") ? Int.max : step)
+  }
+
+  /// Whether the fault happens on `rank` in step number `step`, from 1.
+  func happens(_ kind: Kind, on rank: Int, step: Int) -> Bool {
+    self.kind == kind && self.rank == rank && steps.contains(step)
+  }
+}

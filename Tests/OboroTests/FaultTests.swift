@@ -1,0 +1,50 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Faults injected into real runs: what is found, named and survived.
+@Suite struct FaultTests {
+  private func train(_ trial: Trial, fault: String, ranks: Int?, _ settings: String...) throws -> ProcessRun {
+    try oboro(trial.arguments(settings), ranks: ranks, environment: ["OBORO_TEST_FAULT": fault])
+  }
+
+  @Test(arguments: [(2, 1, "rank 1"), (4, 0, "rank 0"), (4, 2, "rank 2")])
+  func aFlippedBitIsFoundAndNamed(ranks: Int, rank: Int, name: String) throws {
+    let trial = try Trial()
+    let run = try train(trial, fault: "flip-weight:\(rank):5", ranks: ranks)
+    expectFailure(run, 65, "step 5: the weights on \(name) on ", "look at that host's memory")
+    // The checkpoint of step 4 is good, and none was made of what came after.
+    #expect(names(in: "\(trial.run)/checkpoints") == ["latest", "step-00000002", "step-00000004"])
+
+    // The same command goes on, to what an undisturbed run comes to.
+    try trial.trainToEnd(ranks: ranks)
+    try trial.record.expectSame(as: Reference.short.get().record)
+  }
+
+  @Test func aSkippedStepIsToldOf() throws {
+    var records: [RunRecord] = []
+    for ranks in [nil, 2] as [Int?] {
+      let trial = try Trial()
+      let run = try train(trial, fault: "nan-gradient:0:3", ranks: ranks)
+      #expect(run.exitStatus == 0, "\(run)")
+      #expect(trial.log.contains("step skipped"))
+      #expect(trial.log.contains("loss or gradient of slice 0 on rank 0 is no number"), "\(trial.log)")
+      let record = try trial.record
+      #expect(try record.column("step") == [1, 2, 4, 5, 6, 7, 8])
+      #expect(try record.column("loss").allSatisfy { $0.isFinite })
+      records.append(record)
+    }
+    records[1].expectSame(as: records[0])
+    #expect(records[0].metrics != (try Reference.short.get().record.metrics))
+  }
+
+  @Test func tooManyInARowEndTheRun() throws {
+    let trial = try Trial()
+    let run = try train(trial, fault: "nan-gradient:1:5+", ranks: 2, "training.max_skipped_steps=2")
+    expectFailure(
+      run, 1, "step 7: loss or gradient of slice 2 on rank 1 is no number, as in the 2 steps before",
+      "The last checkpoint is good")
+    // Nothing was updated after step 4: the run can go on from any of its checkpoints.
+    try trial.trainToEnd("training.max_skipped_steps=2", ranks: 2, options: ["--allow-changes"])
+  }
+}
