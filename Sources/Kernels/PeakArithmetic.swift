@@ -3,7 +3,7 @@ import Dispatch
 /// The fastest that cores multiply and add: what the speed of everything else is held against.
 public enum PeakArithmetic {
   /// Rounds of some milliseconds each, of which one of the fastest counts: others may use the cores now and then. Not
-  /// the very fastest: a virtual machine's clock may jump.
+  /// the very fastest: on a shared host a round may get what no step ever does.
   private static let rounds = 64
   private static let iterations = 1 << 21
   /// Sums that are computed side by side, more than a processor needs to have all its multipliers at work.

@@ -20,6 +20,18 @@ import Testing
     #expect(flops(.linear) == 2 * 2 * (projections + 3 * (50 * 16 * 16) * 2))
   }
 
+  @Test func theCoreOfAttentionCountsItsTwoProducts() {
+    let core = DotProductAttention(batch: 2, tokens: 50, heads: 3, headWidth: 10)
+    #expect(core.flops == 2 * 2 * 3 * (50 * 50 * 10) * 2)
+  }
+
+  /// By hand: each pixel of each of the 4 input channels goes to 4 x 4 places of 6 output channels.
+  @Test func aTransposedConvolutionCountsTheProductsOfItsInputs() {
+    let adjoint = TransposedConvolution.shape(
+      batch: 2, height: 5, width: 7, inputChannels: 4, outputChannels: 6, kernel: 4, stride: 2, padding: 1)
+    #expect(TransposedConvolutionShape(adjoint: adjoint).flops == 2 * (2 * 5 * 7 * 4) * (4 * 4 * 6))
+  }
+
   @Test func aMatrixProductCountsEachElementsSum() {
     #expect(MatrixProductShape(rows: 3, inner: 5, columns: 7).flops == 2 * 3 * 5 * 7)
   }

@@ -3,6 +3,7 @@ prepares what it needs: the command oboro, mpirun's environment, a Python with P
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -175,11 +176,13 @@ def compare_sampling(path, options):
         torch.manual_seed(0)
         state = models.make(configuration["model"]).state_dict()
         torch.save(state, f"{folder}/weights.pt")
-        safetensors_format.write(
-            pathlib.Path(folder, "weights.safetensors"),
-            {name: tensor.numpy() for name, tensor in state.items()},
-            {"model": json.dumps(configuration["model"])},
-        )
+        # It prints what it wrote, and standard output is for the table.
+        with contextlib.redirect_stdout(sys.stderr):
+            safetensors_format.write(
+                pathlib.Path(folder, "weights.safetensors"),
+                {name: tensor.numpy() for name, tensor in state.items()},
+                {"model": json.dumps(configuration["model"])},
+            )
         size = f"{image_shape[0]}x{image_shape[1]}"
         convert = [options.oboro, "convert", f"{folder}/weights.safetensors", f"{folder}/checkpoint"]
         run([*convert, "--config", path, "--size", size])
@@ -260,7 +263,8 @@ def sampling_table(rows):
 
 def main():
     parser = argparse.ArgumentParser(prog="launch/compare-pytorch")
-    parser.add_argument("--configs", nargs="+", default=sorted(str(path) for path in pathlib.Path("configs/benchmarks").glob("*.yaml")))
+    benchmarks = sorted(str(path) for path in pathlib.Path("configs/benchmarks").glob("*.yaml"))
+    parser.add_argument("--configs", nargs="+", default=benchmarks)
     parser.add_argument("--steps", type=int, default=5, help="timed steps of each measurement, at least 5")
     parser.add_argument("--rounds", type=int, default=2, help="how often each has its turn")
     parser.add_argument("--sampling", action="store_true", help="sampling instead of training")
