@@ -68,7 +68,8 @@ public enum WeightStandardization {
     @inline(__always) func map(_ f: (Vector) -> Vector) -> Columns { Columns(left: f(left), right: f(right)) }
     @inline(__always) func times(_ factor: Columns, plus addend: Columns) -> Columns {
       Columns(
-        left: left.times(factor.left, plus: addend.left), right: right.times(factor.right, plus: addend.right))
+        left: left.times(factor.left, plus: addend.left), right: right.times(factor.right, plus: addend.right)
+      )
     }
     @inline(__always) static func + (a: Columns, b: Columns) -> Columns {
       Columns(left: a.left + b.left, right: a.right + b.right)
