@@ -99,7 +99,8 @@ enum VectorProduct {
     var column = 0
     while column < right.columns {
       let rest = right.columns &- column
-      let vectors = min((rest &+ 15) / 16, 4)
+      // Four vectors, or three where four would leave less than one: it would overlap what is written already.
+      let vectors = min((rest &+ 15) / 16, rest > 64 && rest < 80 ? 3 : 4)
       // Where the last vector of the stretch starts in it, in the output and in the right matrix.
       let last = min(vectors &* 16, rest) &- 16
       let target = Stretch(
@@ -115,7 +116,7 @@ enum VectorProduct {
       case 3: target.compute(ThreeVectors.self, rows: rows)
       default: target.compute(FourVectors.self, rows: rows)
       }
-      column &+= 64
+      column &+= vectors &* 16
     }
   }
 

@@ -77,8 +77,10 @@ struct WinogradConvolution {
   /// Tiles that pass by together when filters are large, for which the products fill half a megabyte.
   private static let tilesPerPart = 128
   /// Channels and output channels of the filters that are transformed together: 36 x 64 x 32 floats are 0.3 MB.
-  private static let channelsPerPart = 64
-  private static let panelsPerPart = 2
+  private static let channelsIn = 64
+  private static let channelsOut = 32
+  /// The most output channels that a part has.
+  private static let widestPart = channelsOut + Vector.width
 
   /// Tiles of which transforms, of inputs and of outputs, fill about 0.75 MB; at most a sixth of all, so that there is
   /// work for several threads.
@@ -163,18 +165,20 @@ struct WinogradConvolution {
     var channel = 0
     for output in outputs {
       if output.pixels != nil {
-        for first in stride(from: 0, to: output.channels, by: Self.panelsPerPart * 16) {
-          // What is narrower than a vector is reached by an overlap.
-          let start = min(first, output.channels - 16)
-          parts.append((output, channel, start, min(output.channels - start, Self.panelsPerPart * 16)))
+        // What would be narrower than a vector goes to the part before it.
+        let width = Self.channelsOut
+        let count = max((output.channels + width - Vector.width) / width, 1)
+        for part in 0..<count {
+          let first = part * width
+          parts.append((output, channel, first, part == count - 1 ? output.channels - first : width))
         }
       }
       channel += output.channels
     }
-    let filterStride = WinogradTiles.placeStride(Self.panelsPerPart * Self.channelsPerPart * 16)
+    let filterStride = WinogradTiles.placeStride(Self.widestPart * Self.channelsIn)
     let tileParts = (tiles.count + Self.tilesPerPart - 1) / Self.tilesPerPart
     let partTiles = (tiles.count + tileParts - 1) / tileParts
-    let productStride = WinogradTiles.placeStride(partTiles * Self.panelsPerPart * 16)
+    let productStride = WinogradTiles.placeStride(partTiles * Self.widestPart)
     pool.parallel(parts.count * tileParts) { task, worker in
       let part = parts[task / tileParts]
       let block = task % tileParts * partTiles..<min((task % tileParts + 1) * partTiles, tiles.count)
@@ -183,8 +187,8 @@ struct WinogradConvolution {
       )
       let m = u + Self.places * filterStride
       let memory = WinogradTiles.Memory(m + Self.places * productStride, channels: 0)
-      for first in stride(from: 0, to: c, by: Self.channelsPerPart) {
-        let depth = min(Self.channelsPerPart, c - first)
+      for first in stride(from: 0, to: c, by: Self.channelsIn) {
+        let depth = min(Self.channelsIn, c - first)
         filters.transform(
           channels: first..<first + depth, outputs: part.channel + part.first, part.count, into: u,
           placeStride: filterStride, between: memory.between)
@@ -288,8 +292,10 @@ struct WinogradConvolution {
   ) {
     let (c, k) = (shape.channels, shape.outputChannels)
     let imageTiles = tiles.rows * tiles.columns
-    // 16 MB of transformed tiles, but at least an image.
-    let images = min(max(4_194_304 / (Self.places * (c + k) * imageTiles), 1), shape.batch)
+    // 8 MB of transformed tiles, but at least an image.
+    let fitting = min(max(2_097_152 / (Self.places * (c + k) * imageTiles), 1), shape.batch)
+    let parts = (shape.batch + fitting - 1) / fitting
+    let images = (shape.batch + parts - 1) / parts
     let pixels = shape.height * shape.width
     for first in stride(from: 0, to: shape.batch, by: images) {
       let part = WinogradTiles(

@@ -1,3 +1,5 @@
+import CProcessor
+
 /// The tiles of some images' pixels, and the transforms of tiles into and out of the 36 places.
 ///
 /// A transformed tile has its channels one after the other at each place; places are `placeStride` floats apart.
@@ -86,6 +88,20 @@ struct WinogradTiles {
     }
   }
 
+  /// Fetches the four columns of pixels that the next tile has and this one has not. Tiles follow each other in jumps
+  /// between six lines of an image, which the processor does not foresee.
+  @inline(__always)
+  private func prefetchNext(_ pixels: UnsafePointer<UnsafePointer<Float>>, _ channels: Int) {
+    for y in 0..<6 {
+      let next = pixels[y &* 6 &+ 5] + channels
+      var place = 0
+      while place < Self.side &* channels {
+        oboro_prefetch(next + place)
+        place &+= Vector.width
+      }
+    }
+  }
+
   /// V = Bᵀ d B of the 6x6 pixels d around `tile`.
   func transformInput(
     _ tile: Int, _ images: UnsafePointer<Float>, channels: Int, into v: UnsafeMutablePointer<Float>,
@@ -95,6 +111,7 @@ struct WinogradTiles {
     listPixels(
       of: images + image &* height &* width &* channels, channels, top &- 1, left &- 1, side: 6, memory)
     let (pixels, between) = (memory.pixels, memory.between)
+    prefetchNext(pixels, channels)
     Self.forEachVector(channels) { channel in
       for x in 0..<6 {
         WinogradTransforms.store6(

@@ -10,7 +10,7 @@ enum WinogradTransforms {
   /// Bᵀ d.
   @inline(__always)
   static func input(_ d: Six) -> Six {
-    let (four, two) = (Vector(repeating: 4), Vector(repeating: 2))
+    let (four, two, minusTwo) = (Vector(repeating: 4), Vector(repeating: 2), Vector(repeating: -2))
     let (minusFour, minusFive) = (Vector(repeating: -4), Vector(repeating: -5))
     let evenNear = d.2.times(minusFour, plus: d.4)
     let oddNear = d.1.times(minusFour, plus: d.3)
@@ -18,7 +18,7 @@ enum WinogradTransforms {
     let oddFar = d.3 - d.1
     return (
       d.0.times(four, plus: d.2.times(minusFive, plus: d.4)), evenNear + oddNear, evenNear - oddNear,
-      oddFar.times(two, plus: evenFar), oddFar.times(-two, plus: evenFar),
+      oddFar.times(two, plus: evenFar), oddFar.times(minusTwo, plus: evenFar),
       d.1.times(four, plus: d.3.times(minusFive, plus: d.5))
     )
   }
@@ -39,12 +39,12 @@ enum WinogradTransforms {
   /// A y.
   @inline(__always)
   static func outputAdjoint(_ y: Four) -> Six {
-    let (two, four) = (Vector(repeating: 2), Vector(repeating: 4))
+    let (two, minusTwo, four) = (Vector(repeating: 2), Vector(repeating: -2), Vector(repeating: 4))
     let (evenNear, oddNear) = (y.0 + y.2, y.1 + y.3)
     let (evenFar, oddFar) = (y.2.times(four, plus: y.0), y.3.times(four, plus: y.1))
     return (
       y.0, evenNear + oddNear, evenNear - oddNear, oddFar.times(two, plus: evenFar),
-      oddFar.times(-two, plus: evenFar), y.3
+      oddFar.times(minusTwo, plus: evenFar), y.3
     )
   }
 
@@ -68,7 +68,7 @@ enum WinogradTransforms {
     let near = sixth * (u.1 + u.2)
     let far = u.3 + u.4
     return (
-      u.0.times(Vector(repeating: 0.25), plus: far.times(Vector(repeating: 1.0 / 24), plus: -near)),
+      u.0.times(Vector(repeating: 0.25), plus: far * Vector(repeating: 1.0 / 24) - near),
       (u.2 - u.1).times(sixth, plus: Vector(repeating: 1.0 / 12) * (u.3 - u.4)),
       far.times(sixth, plus: u.5 - near)
     )
