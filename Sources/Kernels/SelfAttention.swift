@@ -105,35 +105,36 @@ public struct SelfAttention: Sendable {
             scratch: pool.scratch(folded.backwardScratchCount, worker: worker))
         }
       }
-    }
-    pool.parallelPieces(folded == nil ? batch : 0, of: imagesPerPiece) { images, worker in
-      let piece = images.lowerBound / imagesPerPiece
-      let qkv = pool.scratch(n * 8 * hidden + core.scratchCount, worker: worker)
-      let attended = qkv + n * 3 * hidden
-      let qkvGradients = attended + n * hidden
-      let attendedGradient = qkvGradients + n * 3 * hidden
-      let scratch = attendedGradient + n * hidden
-      for image in images {
-        let isLater = image > images.lowerBound
-        let source = Matrix(x + image * n * c, rows: n, columns: c)
-        let dy = Matrix(outputGradient + image * n * c, rows: n, columns: c)
-        MatrixProduct.compute(source, Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
-        core.forward(qkv, attended, scratch: scratch)
-        MatrixProduct.compute(
-          dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
-        MatrixProduct.compute(
-          Matrix(attended, rows: n, columns: hidden).transposed, dy,
-          into: outputPartial + piece * outputCount,
-          accumulating: isLater)
-        core.backward(
-          qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients,
-          scratch: scratch)
-        let gradient = Matrix(qkvGradients, rows: n, columns: 3 * hidden)
-        MatrixProduct.compute(
-          source.transposed, gradient, into: qkvPartial + piece * qkvCount, accumulating: isLater)
-        MatrixProduct.compute(
-          gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed,
-          into: inputGradient + image * n * c)
+    } else {
+      pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
+        let piece = images.lowerBound / imagesPerPiece
+        let qkv = pool.scratch(n * 8 * hidden + core.scratchCount, worker: worker)
+        let attended = qkv + n * 3 * hidden
+        let qkvGradients = attended + n * hidden
+        let attendedGradient = qkvGradients + n * 3 * hidden
+        let scratch = attendedGradient + n * hidden
+        for image in images {
+          let isLater = image > images.lowerBound
+          let source = Matrix(x + image * n * c, rows: n, columns: c)
+          let dy = Matrix(outputGradient + image * n * c, rows: n, columns: c)
+          MatrixProduct.compute(source, Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
+          core.forward(qkv, attended, scratch: scratch)
+          MatrixProduct.compute(
+            dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
+          MatrixProduct.compute(
+            Matrix(attended, rows: n, columns: hidden).transposed, dy,
+            into: outputPartial + piece * outputCount,
+            accumulating: isLater)
+          core.backward(
+            qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients,
+            scratch: scratch)
+          let gradient = Matrix(qkvGradients, rows: n, columns: 3 * hidden)
+          MatrixProduct.compute(
+            source.transposed, gradient, into: qkvPartial + piece * qkvCount, accumulating: isLater)
+          MatrixProduct.compute(
+            gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed,
+            into: inputGradient + image * n * c)
+        }
       }
     }
     if let qkvGradient {

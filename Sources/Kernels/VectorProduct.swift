@@ -136,11 +136,15 @@ enum VectorProduct {
     @inline(__always)
     func compute<Row: VectorRow>(_: Row.Type, rows: Int) {
       var row = 0
-      while row &+ 6 <= rows {
-        sixRows(Row.self, row)
-        row &+= 6
+      // Twelve or sixteen sums hide the additions' latency. Six rows of four vectors would fill the registers, and the
+      // compiler then keeps some sums in memory.
+      if Row.vectors <= 2 {
+        while row &+ 6 <= rows {
+          sixRows(Row.self, row)
+          row &+= 6
+        }
       }
-      if row &+ 4 <= rows {
+      while row &+ 4 <= rows {
         fourRows(Row.self, row)
         row &+= 4
       }
@@ -155,7 +159,7 @@ enum VectorProduct {
       accumulating ? Row(from: UnsafePointer(output) + row &* stride, step: 16, last: last) : Row()
     }
 
-    // Written out, so that the sums stay in registers: 24 of 32 with four vectors.
+    // Written out, so that the sums stay in registers.
 
     @inline(__always)
     private func sixRows<Row: VectorRow>(_: Row.Type, _ row: Int) {

@@ -88,15 +88,15 @@ struct WinogradTiles {
     }
   }
 
-  /// Fetches the four columns of pixels that the next tile has and this one has not. Tiles follow each other in jumps
-  /// between six lines of an image, which the processor does not foresee.
+  /// Fetches the pixels in `lines` lines of four from `first` on. Tiles follow each other in jumps between lines, which
+  /// the processor does not foresee.
   @inline(__always)
-  private func prefetchNext(_ pixels: UnsafePointer<UnsafePointer<Float>>, _ channels: Int) {
-    for y in 0..<6 {
-      let next = pixels[y &* 6 &+ 5] + channels
+  private func prefetch(_ first: UnsafePointer<Float>, lines: Int, channels: Int) {
+    for y in 0..<lines {
+      let line = first + y &* width &* channels
       var place = 0
       while place < Self.side &* channels {
-        oboro_prefetch(next + place)
+        oboro_prefetch(line + place)
         place &+= Vector.width
       }
     }
@@ -108,10 +108,12 @@ struct WinogradTiles {
     placeStride: Int, _ memory: Memory
   ) {
     let (image, top, left) = origin(tile)
-    listPixels(
-      of: images + image &* height &* width &* channels, channels, top &- 1, left &- 1, side: 6, memory)
+    let pixelsOfImage = images + image &* height &* width &* channels
+    listPixels(of: pixelsOfImage, channels, top &- 1, left &- 1, side: 6, memory)
     let (pixels, between) = (memory.pixels, memory.between)
-    prefetchNext(pixels, channels)
+    // The next tile begins with two columns of this one.
+    prefetch(
+      pixelsOfImage + ((top &- 1) &* width &+ left &+ 5) &* channels, lines: 6, channels: channels)
     Self.forEachVector(channels) { channel in
       for x in 0..<6 {
         WinogradTransforms.store6(
@@ -143,6 +145,9 @@ struct WinogradTiles {
     let rows = min(Self.side, height &- top)
     let columns = min(Self.side, width &- left)
     let between = memory.between
+    if channels == pixelStride {
+      prefetch(first + Self.side &* pixelStride, lines: Self.side, channels: channels)
+    }
     Self.forEachVector(channels) { channel in
       for x in 0..<6 {
         let column = WinogradTransforms.output(
@@ -172,8 +177,11 @@ struct WinogradTiles {
     placeStride: Int, _ memory: Memory
   ) {
     let (image, top, left) = origin(tile)
-    listPixels(of: images + image &* height &* width &* channels, channels, top, left, side: 4, memory)
+    let pixelsOfImage = images + image &* height &* width &* channels
+    listPixels(of: pixelsOfImage, channels, top, left, side: 4, memory)
     let (pixels, between) = (memory.pixels, memory.between)
+    prefetch(
+      pixelsOfImage + (top &* width &+ left &+ Self.side) &* channels, lines: Self.side, channels: channels)
     Self.forEachVector(channels) { channel in
       for x in 0..<4 {
         WinogradTransforms.store6(
