@@ -8,6 +8,9 @@ struct LinearAttentionCore: AttentionCore {
   private var hidden: Int { heads * headWidth }
   private var stride: Int { 3 * hidden }
   private var scale: Float { 1 / Float(headWidth).squareRoot() }
+  private var softmax: TokenSoftmax {
+    TokenSoftmax(tokens: tokens, heads: heads, headWidth: headWidth, stride: stride)
+  }
 
   /// The contexts [H, D, D], their gradients, and two rows [H, D].
   var scratchCount: Int { 2 * heads * headWidth * headWidth + 2 * hidden }
@@ -17,8 +20,8 @@ struct LinearAttentionCore: AttentionCore {
     _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
   ) {
-    softmaxOfQueries(qkv)
-    softmaxOfKeys(qkv, rows: rows(scratch))
+    softmax.ofQueries(qkv)
+    softmax.ofKeys(qkv, rows: rows(scratch))
     for head in 0..<heads {
       let context = scratch + head * headWidth * headWidth
       MatrixProduct.compute(part(qkv, 1, head).transposed, part(qkv, 2, head), into: context, scale: scale)
@@ -48,8 +51,8 @@ struct LinearAttentionCore: AttentionCore {
       MatrixProduct.compute(
         part(qkv, 1, head), square(contextGradient), into: place(qkvGradient, 2, head), stride: stride)
     }
-    softmaxOfQueriesGradient(qkv, qkvGradient)
-    softmaxOfKeysGradient(qkv, qkvGradient, row: rows(scratch))
+    softmax.ofQueriesGradient(qkv, qkvGradient)
+    softmax.ofKeysGradient(qkv, qkvGradient, row: rows(scratch))
   }
 
   private func rows(_ scratch: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
@@ -68,101 +71,5 @@ struct LinearAttentionCore: AttentionCore {
 
   private func square(_ context: UnsafeMutablePointer<Float>) -> Matrix {
     Matrix(context, rows: headWidth, columns: headWidth)
-  }
-
-  /// Each head of each token to a softmax over its D numbers.
-  private func softmaxOfQueries(_ qkv: UnsafeMutablePointer<Float>) {
-    for token in 0..<tokens {
-      for head in 0..<heads {
-        let q = qkv + (token &* stride &+ head &* headWidth)
-        var largest = Vector(from: q)
-        for d in Swift.stride(from: 16, to: headWidth, by: 16) {
-          largest = largest.larger(Vector(from: q + d))
-        }
-        let maximum = Vector(repeating: largest.largest)
-        var sum = Vector(repeating: 0)
-        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
-          let e = (Vector(from: q + d) - maximum).exponential
-          e.store(to: q + d)
-          sum += e
-        }
-        let inverse = Vector(repeating: 1 / sum.total)
-        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
-          (Vector(from: q + d) * inverse).store(to: q + d)
-        }
-      }
-    }
-  }
-
-  /// dQ = q (dq - Σ over D of q dq).
-  private func softmaxOfQueriesGradient(
-    _ qkv: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>
-  ) {
-    for token in 0..<tokens {
-      for head in 0..<heads {
-        let offset = token &* stride &+ head &* headWidth
-        let (q, g) = (qkv + offset, gradient + offset)
-        var sum = Vector(repeating: 0)
-        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
-          sum = Vector(from: q + d).times(Vector(from: g + d), plus: sum)
-        }
-        let dot = Vector(repeating: sum.total)
-        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
-          (Vector(from: q + d) * (Vector(from: g + d) - dot)).store(to: g + d)
-        }
-      }
-    }
-  }
-
-  /// Each of the H D columns of K to a softmax over the tokens. `rows`: 2 H D floats.
-  private func softmaxOfKeys(_ qkv: UnsafeMutablePointer<Float>, rows: UnsafeMutablePointer<Float>) {
-    let keys = qkv + hidden
-    let (largest, sum) = (rows, rows + hidden)
-    largest.update(repeating: -.infinity, count: hidden)
-    sum.update(repeating: 0, count: hidden)
-    forEachToken { row, column in
-      Vector(from: largest + column).larger(Vector(from: keys + row + column)).store(to: largest + column)
-    }
-    forEachToken { row, column in
-      let e = (Vector(from: keys + row + column) - Vector(from: largest + column)).exponential
-      e.store(to: keys + row + column)
-      (Vector(from: sum + column) + e).store(to: sum + column)
-    }
-    for column in 0..<hidden { sum[column] = 1 / sum[column] }
-    forEachToken { row, column in
-      (Vector(from: keys + row + column) * Vector(from: sum + column)).store(to: keys + row + column)
-    }
-  }
-
-  /// dK = k (dk - Σ over N of k dk). `row`: H D floats.
-  private func softmaxOfKeysGradient(
-    _ qkv: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
-    row sum: UnsafeMutablePointer<Float>
-  ) {
-    let (keys, g) = (qkv + hidden, gradient + hidden)
-    sum.update(repeating: 0, count: hidden)
-    forEachToken { row, column in
-      Vector(from: keys + row + column).times(
-        Vector(from: g + row + column), plus: Vector(from: sum + column)
-      )
-      .store(to: sum + column)
-    }
-    forEachToken { row, column in
-      (Vector(from: keys + row + column) * (Vector(from: g + row + column) - Vector(from: sum + column)))
-        .store(to: g + row + column)
-    }
-  }
-
-  /// Calls `body` with the offset of each token's row, and each vector's column in it.
-  @inline(__always)
-  private func forEachToken(_ body: (_ row: Int, _ column: Int) -> Void) {
-    let (stride, hidden) = (stride, hidden)
-    for token in 0..<tokens {
-      var column = 0
-      while column < hidden {
-        body(token &* stride, column)
-        column &+= Vector.width
-      }
-    }
   }
 }

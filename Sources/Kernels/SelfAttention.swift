@@ -45,6 +45,15 @@ public struct SelfAttention: Hashable, Sendable {
     bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     let (n, c, hidden) = (tokens, channels, hiddenWidth)
+    if let folded = FoldedLinearAttention(self) {
+      let weights = FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights)
+      pool.parallel(batch) { image, worker in
+        folded.forward(
+          x + image * n * c, weights, bias: bias, output: output + image * n * c,
+          scratch: pool.scratch(folded.forwardScratchCount, worker: worker))
+      }
+      return
+    }
     let core = core
     pool.parallel(batch) { image, worker in
       let qkv = pool.scratch(n * 4 * hidden + core.scratchCount, worker: worker)
@@ -76,37 +85,56 @@ public struct SelfAttention: Hashable, Sendable {
     // Weights' gradients are summed over fixed pieces of the batch; the pieces are added in their order.
     let imagesPerPiece = (batch + 7) / 8
     let pieces = (batch + imagesPerPiece - 1) / imagesPerPiece
-    let qkvPartial = pool.workspace(pieces * (qkvCount + outputCount))
+    let folded = FoldedLinearAttention(self)
+    let qkvPartial = pool.workspace(
+      pieces * (qkvCount + outputCount) + (folded.map(FoldedLinearAttention.TransposedWeights.count) ?? 0))
     let outputPartial = qkvPartial + pieces * qkvCount
 
-    pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
-      let piece = images.lowerBound / imagesPerPiece
-      let qkv = pool.scratch(n * 8 * hidden + core.scratchCount, worker: worker)
-      let attended = qkv + n * 3 * hidden
-      let qkvGradients = attended + n * hidden
-      let attendedGradient = qkvGradients + n * 3 * hidden
-      let scratch = attendedGradient + n * hidden
-      for image in images {
-        let isLater = image > images.lowerBound
-        let source = Matrix(x + image * n * c, rows: n, columns: c)
-        let dy = Matrix(outputGradient + image * n * c, rows: n, columns: c)
-        MatrixProduct.compute(source, Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
-        core.forward(qkv, attended, scratch: scratch)
-        MatrixProduct.compute(
-          dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
-        MatrixProduct.compute(
-          Matrix(attended, rows: n, columns: hidden).transposed, dy,
-          into: outputPartial + piece * outputCount,
-          accumulating: isLater)
-        core.backward(
-          qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients,
-          scratch: scratch)
-        let gradient = Matrix(qkvGradients, rows: n, columns: 3 * hidden)
-        MatrixProduct.compute(
-          source.transposed, gradient, into: qkvPartial + piece * qkvCount, accumulating: isLater)
-        MatrixProduct.compute(
-          gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed,
-          into: inputGradient + image * n * c)
+    if let folded {
+      let weights = FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights)
+      let transposed = FoldedLinearAttention.TransposedWeights(
+        folded, weights, memory: outputPartial + pieces * outputCount)
+      pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
+        let piece = images.lowerBound / imagesPerPiece
+        for image in images {
+          folded.backward(
+            x + image * n * c, weights, transposed, outputGradient: outputGradient + image * n * c,
+            inputGradient: inputGradient + image * n * c, qkvGradient: qkvPartial + piece * qkvCount,
+            outputWeightGradient: outputPartial + piece * outputCount,
+            accumulating: image > images.lowerBound,
+            scratch: pool.scratch(folded.backwardScratchCount, worker: worker))
+        }
+      }
+    } else {
+      pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
+        let piece = images.lowerBound / imagesPerPiece
+        let qkv = pool.scratch(n * 8 * hidden + core.scratchCount, worker: worker)
+        let attended = qkv + n * 3 * hidden
+        let qkvGradients = attended + n * hidden
+        let attendedGradient = qkvGradients + n * 3 * hidden
+        let scratch = attendedGradient + n * hidden
+        for image in images {
+          let isLater = image > images.lowerBound
+          let source = Matrix(x + image * n * c, rows: n, columns: c)
+          let dy = Matrix(outputGradient + image * n * c, rows: n, columns: c)
+          MatrixProduct.compute(source, Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
+          core.forward(qkv, attended, scratch: scratch)
+          MatrixProduct.compute(
+            dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
+          MatrixProduct.compute(
+            Matrix(attended, rows: n, columns: hidden).transposed, dy,
+            into: outputPartial + piece * outputCount,
+            accumulating: isLater)
+          core.backward(
+            qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients,
+            scratch: scratch)
+          let gradient = Matrix(qkvGradients, rows: n, columns: 3 * hidden)
+          MatrixProduct.compute(
+            source.transposed, gradient, into: qkvPartial + piece * qkvCount, accumulating: isLater)
+          MatrixProduct.compute(
+            gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed,
+            into: inputGradient + image * n * c)
+        }
       }
     }
     if let qkvGradient {

@@ -5,32 +5,32 @@
 public enum WeightStandardization {
   public static let epsilon: Float = 1e-5
 
-  /// Output channels that one task works on: a cache line's.
-  private static let block = 16
+  /// Output channels that one task works on: the lines of two vectors stay in the second-level cache while they are
+  /// read three times.
+  private static let block = 32
 
   public static func forward(
     _ weights: UnsafePointer<Float>, fanIn: Int, outputs: Int, standardized: UnsafeMutablePointer<Float>,
     statistics: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
-    pool.parallelPieces(outputs, of: block) { columns, _ in
-      for k in columns { (statistics[k], statistics[outputs + k]) = (0, 0) }
-      let (means, inverses) = (statistics, statistics + outputs)
+    let share = Vector(repeating: 1 / Float(fanIn))
+    let epsilon = Vector(repeating: epsilon)
+    forEachColumns(outputs, pool) { columns in
+      var sum = Columns()
+      for f in 0..<fanIn { sum = sum + columns.load(weights + f &* outputs) }
+      let mean = sum * share
+      var squares = Columns()
       for f in 0..<fanIn {
-        for k in columns { means[k] += weights[f &* outputs &+ k] }
+        let d = columns.load(weights + f &* outputs) - mean
+        squares = d.times(d, plus: squares)
       }
-      for k in columns { means[k] /= Float(fanIn) }
+      let inverse = (squares * share).map { Vector(repeating: 1) / ($0 + epsilon).squareRoot() }
       for f in 0..<fanIn {
-        for k in columns {
-          let d = weights[f &* outputs &+ k] - means[k]
-          inverses[k] += d * d
-        }
+        columns.store(
+          (columns.load(weights + f &* outputs) - mean) * inverse, to: standardized + f &* outputs)
       }
-      for k in columns { inverses[k] = 1 / (inverses[k] / Float(fanIn) + epsilon).squareRoot() }
-      for f in 0..<fanIn {
-        for k in columns {
-          standardized[f &* outputs &+ k] = (weights[f &* outputs &+ k] - means[k]) * inverses[k]
-        }
-      }
+      columns.store(mean, to: statistics)
+      columns.store(inverse, to: statistics + outputs)
     }
   }
 
@@ -41,27 +41,87 @@ public enum WeightStandardization {
     standardizedGradient: UnsafePointer<Float>,
     fanIn: Int, outputs: Int, gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
-    pool.parallelPieces(outputs, of: block) { columns, worker in
-      let first = pool.scratch(2 * columns.count, worker: worker)
-      let second = first + columns.count
-      first.update(repeating: 0, count: 2 * columns.count)
-      let start = columns.lowerBound
+    let share = Vector(repeating: 1 / Float(fanIn))
+    forEachColumns(outputs, pool) { columns in
+      let inverse = columns.load(statistics + outputs)
+      var (first, second) = (Columns(), Columns())
       for f in 0..<fanIn {
-        for k in columns {
-          let g = standardizedGradient[f &* outputs &+ k]
-          first[k &- start] += g
-          second[k &- start] += g * standardized[f &* outputs &+ k]
-        }
+        let g = columns.load(standardizedGradient + f &* outputs)
+        first = first + g
+        second = g.times(columns.load(standardized + f &* outputs), plus: second)
       }
+      let (mean, slope) = (first * share, second * share)
       for f in 0..<fanIn {
-        for k in columns {
-          let index = f &* outputs &+ k
-          let centered =
-            standardizedGradient[index] - first[k &- start] / Float(fanIn)
-            - standardized[index] * second[k &- start] / Float(fanIn)
-          gradient[index] += centered * statistics[outputs &+ k]
-        }
+        let centered = columns.load(standardizedGradient + f &* outputs) - mean
+        let w = columns.load(standardized + f &* outputs)
+        let place = gradient + f &* outputs
+        columns.store((centered - w * slope).times(inverse, plus: columns.load(place)), to: place)
       }
+    }
+  }
+
+  /// Two vectors of output channels, of which the second, or both, may be partly filled.
+  private struct Columns {
+    var left = Vector(repeating: 0)
+    var right = Vector(repeating: 0)
+
+    @inline(__always) func map(_ f: (Vector) -> Vector) -> Columns { Columns(left: f(left), right: f(right)) }
+    @inline(__always) func times(_ factor: Columns, plus addend: Columns) -> Columns {
+      Columns(
+        left: left.times(factor.left, plus: addend.left), right: right.times(factor.right, plus: addend.right)
+      )
+    }
+    @inline(__always) static func + (a: Columns, b: Columns) -> Columns {
+      Columns(left: a.left + b.left, right: a.right + b.right)
+    }
+    @inline(__always) static func - (a: Columns, b: Columns) -> Columns {
+      Columns(left: a.left - b.left, right: a.right - b.right)
+    }
+    @inline(__always) static func * (a: Columns, b: Columns) -> Columns {
+      Columns(left: a.left * b.left, right: a.right * b.right)
+    }
+    @inline(__always) static func * (a: Columns, b: Vector) -> Columns {
+      Columns(left: a.left * b, right: a.right * b)
+    }
+  }
+
+  /// The output channels of one task, at most `block`.
+  private struct Place {
+    let first: Int
+    let count: Int
+
+    @inline(__always) func load(_ row: UnsafePointer<Float>) -> Columns {
+      let start = row + first
+      if count == block {
+        return Columns(left: Vector(from: start), right: Vector(from: start + Vector.width))
+      }
+      if count >= Vector.width {
+        return Columns(
+          left: Vector(from: start), right: Vector(from: start + Vector.width, count: count &- Vector.width))
+      }
+      return Columns(left: Vector(from: start, count: count))
+    }
+
+    @inline(__always) func load(_ row: UnsafeMutablePointer<Float>) -> Columns { load(UnsafePointer(row)) }
+
+    @inline(__always) func store(_ columns: Columns, to row: UnsafeMutablePointer<Float>) {
+      let start = row + first
+      if count == block {
+        columns.left.store(to: start)
+        columns.right.store(to: start + Vector.width)
+      } else if count >= Vector.width {
+        columns.left.store(to: start)
+        columns.right.store(to: start + Vector.width, count: count &- Vector.width)
+      } else {
+        columns.left.store(to: start, count: count)
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func forEachColumns(_ outputs: Int, _ pool: ThreadPool, _ body: (Place) -> Void) {
+    pool.parallelPieces(outputs, of: block) { columns, _ in
+      body(Place(first: columns.lowerBound, count: columns.count))
     }
   }
 }

@@ -177,18 +177,39 @@ extension ConvolutionCase {
     .init(3, 32, 32, [20, 12], 24, kernel: 1),
     .init(3, 34, 30, [24], 20, kernel: 2, stride: 2),
     .init(1, 64, 64, [16], 8, kernel: 7, stride: 1, padding: 3),
-    // Many tiles of 4x4 pixels and channels by fours: sides that tiles do not divide, images smaller than a tile,
-    // several blocks, several inputs.
-    .init(2, 16, 16, [8], 8, kernel: 3, padding: 1),
-    .init(3, 9, 17, [12], 20, kernel: 3, padding: 1),
-    .init(40, 2, 3, [28], 12, kernel: 3, padding: 1),
-    .init(1, 70, 66, [16], 8, kernel: 3, padding: 1),
+    // Winograd's, with small filters: sides that tiles do not divide, channels that vectors do not divide, several
+    // blocks and pieces, several inputs.
+    .init(2, 16, 16, [16], 16, kernel: 3, padding: 1),
+    .init(3, 9, 17, [17], 31, kernel: 3, padding: 1),
+    .init(1, 70, 66, [16], 33, kernel: 3, padding: 1),
     .init(4, 14, 14, [56, 28], 28, kernel: 3, padding: 1),
-    .init(8, 7, 7, [8, 20, 12], 44, kernel: 3, padding: 1),
+    .init(8, 7, 7, [16, 20, 29], 44, kernel: 3, padding: 1),
+    .init(1, 12, 20, [72], 80, kernel: 3, padding: 1),
+    // With large filters: few tiles, one part of tiles and more, several inputs, parts of channels that are left over.
     .init(2, 18, 15, [84], 132, kernel: 3, padding: 1),
-    // More tiles than Winograd's backward pass takes at a time, the last part smaller.
-    .init(5, 60, 58, [12, 8], 16, kernel: 3, padding: 1),
+    .init(9, 4, 4, [100], 112, kernel: 3, padding: 1),
+    .init(3, 8, 12, [64, 40], 88, kernel: 3, padding: 1),
+    .init(1, 50, 46, [88], 96, kernel: 3, padding: 1),
+    // More images than the transforms of which are kept at a time, the last part smaller.
+    .init(5, 36, 32, [80], 96, kernel: 3, padding: 1),
+    // Too few channels or too few pixels for Winograd's.
+    .init(2, 16, 16, [8], 24, kernel: 3, padding: 1),
+    .init(40, 2, 3, [28], 20, kernel: 3, padding: 1),
     // Fewer pieces, because the weights are large.
     .init(2, 6, 6, [192], 256, kernel: 3, padding: 1),
+  ]
+  /// The 3x3 convolutions of the configurations' networks, with fewer images: each resolution's widest, and those that
+  /// read a skip connection.
+  static let ofNetworks: [ConvolutionCase] = [
+    .init(1, 28, 28, [28], 28, kernel: 3, padding: 1),
+    .init(1, 28, 28, [28, 28], 28, kernel: 3, padding: 1),
+    .init(2, 14, 14, [56, 28], 56, kernel: 3, padding: 1),
+    .init(4, 7, 7, [112, 56], 112, kernel: 3, padding: 1),
+    .init(1, 32, 32, [64, 64], 64, kernel: 3, padding: 1),
+    .init(2, 16, 16, [128, 64], 128, kernel: 3, padding: 1),
+    .init(2, 8, 8, [256, 128], 256, kernel: 3, padding: 1),
+    .init(4, 4, 4, [512], 512, kernel: 3, padding: 1),
+    .init(1, 64, 64, [64], 64, kernel: 3, padding: 1),
+    .init(1, 32, 32, [128], 256, kernel: 3, padding: 1),
   ]
 }

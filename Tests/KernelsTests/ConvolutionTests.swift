@@ -14,6 +14,14 @@ import Testing
     #expect(relativeError(of: c.biasGradient(pool), from: c.biasGradient(nil)) < 2e-6)
   }
 
+  /// Winograd's algorithm trades digits for products: what networks compute with it keeps five.
+  @Test(arguments: ConvolutionCase.ofNetworks) func networksKeepTheirDigits(_ c: ConvolutionCase) {
+    let pool = ThreadPool(threadCount: 2)
+    #expect(relativeError(of: c.forward(pool), from: c.forward(nil)) < 1e-5)
+    #expect(relativeError(of: c.inputGradient(pool), from: c.inputGradient(nil)) < 1e-5)
+    #expect(relativeError(of: c.weightGradient(pool), from: c.weightGradient(nil)) < 1e-5)
+  }
+
   @Test(arguments: ConvolutionCase.all) func threadsDoNotChangeBits(_ c: ConvolutionCase) {
     for kernel in [
       { c.forward($0) }, { c.inputGradient($0) }, { c.weightGradient($0) }, { c.biasGradient($0) },

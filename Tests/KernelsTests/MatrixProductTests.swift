@@ -16,8 +16,12 @@ import Testing
   }
 
   @Test(
-    arguments: [(1, 1, 1), (3, 5, 7), (28, 28, 84), (129, 33, 3), (300, 64, 64), (2, 200, 1)], [false, true])
-  func allForms(size: (Int, Int, Int), transposed: Bool) {
+    arguments: [
+      (1, 1, 1), (3, 5, 7), (28, 28, 84), (129, 33, 3), (300, 64, 64), (2, 200, 1),
+      // Narrow ones, also such that vectors overlap.
+      (1, 3, 16), (7, 28, 17), (70, 9, 28), (5, 20, 47), (11, 30, 72), (4, 17, 131), (29, 300, 80),
+    ], [(false, false), (true, false), (false, true), (true, true)])
+  func allForms(size: (Int, Int, Int), transposed: (left: Bool, right: Bool)) {
     let (m, k, n) = size
     let (a, b) = (normalValues(m * k, seed: 1), normalValues(k * n, seed: 2))
     let expected = product(a, b, m, k, n)
@@ -28,11 +32,11 @@ import Testing
         a.withUnsafeBufferPointer { a in
           b.withUnsafeBufferPointer { b in
             let left =
-              transposed
+              transposed.left
               ? Matrix(aT.baseAddress!, rows: k, columns: m).transposed
               : Matrix(a.baseAddress!, rows: m, columns: k)
             let right =
-              transposed
+              transposed.right
               ? Matrix(bT.baseAddress!, rows: n, columns: k).transposed
               : Matrix(b.baseAddress!, rows: k, columns: n)
             // NaN before: nothing of it may survive.
@@ -44,6 +48,10 @@ import Testing
             MatrixProduct.compute(left, right, into: &added, accumulating: true)
             let sum = zip(expected, start).map { $0 + Double($1) }
             #expect(relativeError(of: added.map(Double.init), from: sum) < 1e-6)
+
+            var unscaled = [Float](repeating: .nan, count: m * n)
+            MatrixProduct.compute(left, right, into: &unscaled)
+            #expect(relativeError(of: unscaled.map(Double.init), from: expected) < 1e-6)
 
             let byThreads = bitsByThreadCount { pool in
               var output = start

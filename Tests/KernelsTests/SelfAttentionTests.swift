@@ -58,6 +58,7 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
       AttentionCase(kind: kind, batch: 2, tokens: 7, channels: 3, heads: 2, headWidth: 16),
       AttentionCase(kind: kind, batch: 3, tokens: 49, channels: 28, heads: 4, headWidth: 32),
       // More than a block of queries, and a rest.
+      AttentionCase(kind: kind, batch: 2, tokens: 16, channels: 40, heads: 4, headWidth: 32),
       AttentionCase(kind: kind, batch: 1, tokens: 150, channels: 33, heads: 1, headWidth: 48),
       // Several images to a piece of the weights' gradient.
       AttentionCase(kind: kind, batch: 19, tokens: 6, channels: 7, heads: 1, headWidth: 16),

@@ -25,20 +25,26 @@ public enum Convolution {
       Reduction.addColumnSums(
         outputGradient, rows: shape.outputPixels, columns: shape.outputChannels, to: biasGradient, pool: pool)
     }
+    let wantsInputs = inputGradients.contains { $0 != nil }
     if let winograd = WinogradConvolution(shape) {
-      winograd.backward(
-        inputs: inputs, weights: weights, outputGradient: outputGradient, inputGradients: inputGradients,
-        weightGradient: weightGradient, pool: pool)
-      return
-    }
-    let patches = PatchConvolution(shape: shape)
-    if let weightGradient {
-      patches.addWeightGradient(
-        inputs: inputs, outputGradient: outputGradient, gradient: weightGradient, pool: pool)
-    }
-    if inputGradients.contains(where: { $0 != nil }) {
-      patches.inputGradient(
-        outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+      if let weightGradient {
+        winograd.addWeightGradient(
+          inputs: inputs, outputGradient: outputGradient, gradient: weightGradient, pool: pool)
+      }
+      if wantsInputs {
+        winograd.inputGradient(
+          outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+      }
+    } else {
+      let patches = PatchConvolution(shape: shape)
+      if let weightGradient {
+        patches.addWeightGradient(
+          inputs: inputs, outputGradient: outputGradient, gradient: weightGradient, pool: pool)
+      }
+      if wantsInputs {
+        patches.inputGradient(
+          outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+      }
     }
   }
 }

@@ -101,15 +101,8 @@ struct PatchConvolution {
     _ inputGradients: [UnsafeMutablePointer<Float>?], _ pool: ThreadPool
   ) {
     let (taps, c, k) = (shape.kernel * shape.kernel, shape.channels, shape.outputChannels)
-    // [R, R, K, C]: taps in reverse, each transposed.
     let turnedWeights = pool.workspace(taps * c * k)
-    pool.parallel(taps) { tap, _ in
-      let source = weights + (taps - 1 - tap) * c * k
-      let target = turnedWeights + tap * c * k
-      for channel in 0..<c {
-        for output in 0..<k { target[output &* c &+ channel] = source[channel &* k &+ output] }
-      }
-    }
+    TurnedFilters.write(weights, taps: taps, channels: c, outputChannels: k, to: turnedWeights, pool: pool)
     let turned = PatchConvolution(
       shape: ConvolutionShape(
         batch: shape.batch, height: shape.outputHeight, width: shape.outputWidth, inputChannels: [k],

@@ -1,37 +1,33 @@
 /// 3x3 convolution of stride 1 and padding 1 by Winograd's F(4x4, 3x3): a tile of 4x4 outputs takes 36 products for
 /// each pair of channels, where the direct way takes 144.
 ///
-/// T tiles in all; xi is one of the 36 places of a transformed tile. Layouts: filters U [36, C, K], transformed inputs
-/// V [36, T, C], products M [36, T, K]; images and weights as in `Convolution`. Forward, a block of tiles is
-/// transformed, multiplied and transformed back while it is in cache. Backward, one transform of the output's gradient
-/// serves the gradients of inputs and weights.
+/// T tiles in all; xi is one of the 36 places of a transformed tile. Layouts: transformed inputs V [36, T, C], products
+/// M [36, T, K], filters U in panels of sixteen outputs [36, K / 16, C, 16]; images and weights as in `Convolution`.
+///
+/// The work is cut in one of two ways. Small filters are transformed once and stay in cache, while tiles pass by in
+/// blocks. Large ones would not: then all tiles are transformed first, and filters pass by, each transformed in cache
+/// where it is used.
 struct WinogradConvolution {
   let shape: ConvolutionShape
-  let tileRows: Int
-  let tileColumns: Int
+  let tiles: WinogradTiles
 
-  static let places = 36
-  static let tileSide = 4
+  static let places = WinogradTiles.places
 
-  /// nil if the shape is not one for this algorithm: another kernel, channels that do not fill vectors, or so few
-  /// tiles that the products are thinner than the transforms are worth.
+  /// nil if the shape is not one for this algorithm: another kernel, channels that do not fill a vector, or so few
+  /// pixels for each tile that the products saved are not worth the transforms.
   init?(_ shape: ConvolutionShape) {
     guard shape.kernel == 3, shape.stride == 1, shape.padding == 1,
-      (shape.inputChannels + [shape.outputChannels]).allSatisfy({ $0 % 4 == 0 && $0 >= 8 })
+      (shape.inputChannels + [shape.outputChannels]).allSatisfy({ $0 >= Vector.width })
     else { return nil }
     self.shape = shape
-    tileRows = (shape.height + Self.tileSide - 1) / Self.tileSide
-    tileColumns = (shape.width + Self.tileSide - 1) / Self.tileSide
-    guard tiles >= 32 else { return nil }
+    tiles = WinogradTiles(batch: shape.batch, height: shape.height, width: shape.width)
+    // Multiply-adds for a pair of channels; transforming its filter costs as much as 150.
+    guard 9 * shape.outputPixels > Self.places * tiles.count + 150 else { return nil }
   }
 
-  var tilesPerImage: Int { tileRows * tileColumns }
-  var tiles: Int { shape.batch * tilesPerImage }
-
-  /// Tiles whose transforms, of inputs and of outputs, fill about 0.75 MB: what the second-level cache holds beside
-  /// the filters.
-  private var tilesPerBlock: Int {
-    min(max(196_608 / (Self.places * (shape.channels + shape.outputChannels)), 32), 128)
+  /// Whether the transformed filters take more than a megabyte: what the second-level cache holds.
+  private var areFiltersLarge: Bool {
+    Self.places * shape.channels * shape.outputChannels > 262_144
   }
 
   // MARK: The three passes
@@ -40,137 +36,313 @@ struct WinogradConvolution {
     inputs: [UnsafePointer<Float>], weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
+    let filters = WinogradFilters(
+      weights: weights, channels: shape.channels, outputChannels: shape.outputChannels)
+    convolve(
+      Array(zip(inputs, shape.inputChannels)), filters, bias: bias, into: [(output, shape.outputChannels)],
+      workspace: 0, pool)
+  }
+
+  /// Writes the inputs' gradients, those that are not nil: a convolution of the output's gradient with turned filters.
+  func inputGradient(
+    outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
+  ) {
     let (c, k) = (shape.channels, shape.outputChannels)
-    let u = pool.workspace(Self.places * c * k)
-    transformFilters(weights, into: u, pool: pool)
-    pool.parallelPieces(tiles, of: tilesPerBlock) { block, worker in
-      let n = block.count
-      let v = pool.scratch(Self.places * n * (c + k) + Tile.scratchCount(c), worker: worker)
-      let m = v + Self.places * n * c
-      let tile = Tile(scratch: m + Self.places * n * k, channels: c)
-      for (index, place) in block.enumerated() {
-        transformInput(place, inputs, into: v + index * c, placeStride: n * c, tile)
+    let turned = pool.workspace(9 * c * k + workspaceCount(channels: k, outputChannels: c))
+    TurnedFilters.write(weights, taps: 9, channels: c, outputChannels: k, to: turned, pool: pool)
+    convolve(
+      [(outputGradient, k)], WinogradFilters(weights: turned, channels: k, outputChannels: c), bias: nil,
+      into: Array(zip(inputGradients, shape.inputChannels)), workspace: 9 * c * k, pool)
+  }
+
+  /// Adds the weights' gradient [9, C, K] to `gradient`.
+  func addWeightGradient(
+    inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
+    gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let inputs = Array(zip(inputs, shape.inputChannels))
+    if areFiltersLarge {
+      addLargeGradient(inputs, outputGradient, gradient, pool)
+    } else {
+      addSmallGradient(inputs, outputGradient, gradient, pool)
+    }
+  }
+
+  private typealias Image = (pixels: UnsafePointer<Float>, channels: Int)
+  private typealias Target = (pixels: UnsafeMutablePointer<Float>?, channels: Int)
+
+  // MARK: Images to images
+
+  /// Tiles that pass by together when filters are large, for which the products fill half a megabyte.
+  private static let tilesPerPart = 128
+  /// Channels and output channels of the filters that are transformed together: 36 x 64 x 32 floats are 0.3 MB.
+  private static let channelsIn = 64
+  private static let channelsOut = 32
+  /// The most output channels that a part has.
+  private static let widestPart = channelsOut + Vector.width
+
+  /// Tiles of which transforms, of inputs and of outputs, fill about 0.75 MB; at most a sixth of all, so that there is
+  /// work for several threads.
+  private func tilesPerBlock(_ channels: Int) -> Int {
+    let fitting = min(max(196_608 / (Self.places * channels), 16), 128)
+    let blocks = max((tiles.count + fitting - 1) / fitting, min(6, tiles.count / 16), 1)
+    return (tiles.count + blocks - 1) / blocks
+  }
+
+  private func workspaceCount(channels c: Int, outputChannels k: Int) -> Int {
+    Self.places
+      * WinogradTiles.placeStride(areFiltersLarge ? tiles.count * c : WinogradFilters.panels(k) * c * 16)
+  }
+
+  /// - Parameter workspace: the floats of the pool's workspace that are in use already.
+  private func convolve(
+    _ inputs: [Image], _ filters: WinogradFilters, bias: UnsafePointer<Float>?, into outputs: [Target],
+    workspace used: Int, _ pool: ThreadPool
+  ) {
+    let count = workspaceCount(channels: filters.channels, outputChannels: filters.outputChannels)
+    let workspace = pool.workspace(used + count) + used
+    if areFiltersLarge {
+      filtersPassBy(inputs, filters, bias, outputs, workspace, pool)
+    } else {
+      tilesPassBy(inputs, filters, bias, outputs, workspace, pool)
+    }
+  }
+
+  private func tilesPassBy(
+    _ inputs: [Image], _ filters: WinogradFilters, _ bias: UnsafePointer<Float>?, _ outputs: [Target],
+    _ u: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+  ) {
+    let (c, k) = (filters.channels, filters.outputChannels)
+    let filterStride = WinogradTiles.placeStride(filters.panels * c * 16)
+    pool.parallel(filters.panels) { panel, worker in
+      let between = pool.scratch(Self.places * Vector.width, worker: worker)
+      filters.transform(
+        channels: 0..<c, outputs: min(panel * 16, k - 16), 16, into: u + panel * c * 16,
+        placeStride: filterStride, between: between)
+    }
+    let blockTiles = tilesPerBlock(c + k)
+    let (inputStride, outputStride) = (
+      WinogradTiles.placeStride(blockTiles * c), WinogradTiles.placeStride(blockTiles * k)
+    )
+    pool.parallelPieces(tiles.count, of: blockTiles) { block, worker in
+      let v = pool.scratch(
+        Self.places * (inputStride + outputStride) + WinogradTiles.Memory.count(channels: c), worker: worker)
+      let m = v + Self.places * inputStride
+      let memory = WinogradTiles.Memory(m + Self.places * outputStride, channels: c)
+      for (index, tile) in block.enumerated() {
+        transform(tile, of: inputs, into: v + index * c, inputStride, memory)
       }
       for xi in 0..<Self.places {
-        MatrixProduct.compute(
-          Matrix(v + xi * n * c, rows: n, columns: c), Matrix(u + xi * c * k, rows: c, columns: k),
-          into: m + xi * n * k)
+        VectorProduct.compute(
+          .init(elements: v + xi * inputStride, rowStride: c, depthStride: 1),
+          .init(elements: u + xi * filterStride, columns: k, stride: c * 16, isPanels: true),
+          rows: block.count, depth: c, into: m + xi * outputStride, stride: k)
       }
-      for (index, place) in block.enumerated() {
-        transformOutput(place, m + index * k, placeStride: n * k, bias, into: output, tile)
-      }
-    }
-  }
-
-  /// Writes the inputs' gradients (those that are not nil), and adds the weights' gradient if it is wanted.
-  ///
-  /// Transformed images take up to nine times the memory of images, so it is done for some images at a time.
-  func backward(
-    inputs: [UnsafePointer<Float>], weights: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-    inputGradients: [UnsafeMutablePointer<Float>?], weightGradient: UnsafeMutablePointer<Float>?,
-    pool: ThreadPool
-  ) {
-    let (c, k) = (shape.channels, shape.outputChannels)
-    let imagesPerPart = min(max(Self.tilesPerPart / tilesPerImage, 1), shape.batch)
-    let partTiles = imagesPerPart * tilesPerImage
-    let memory = Products(
-      memory: pool.workspace(Self.places * (partTiles * (c + k) + 2 * c * k)), tiles: partTiles, channels: c,
-      outputChannels: k)
-    let wantsInputs = inputGradients.contains { $0 != nil }
-    if wantsInputs { transformFilters(weights, into: memory.filters, pool: pool) }
-    for first in stride(from: 0, to: shape.batch, by: imagesPerPart) {
-      let pixels = first * shape.height * shape.width
-      let inputs = zip(inputs, shape.inputChannels).map { $0 + pixels * $1 }
-      let part = WinogradConvolution(self, batch: min(imagesPerPart, shape.batch - first))
-      part.transformGradients(
-        inputs: weightGradient == nil ? nil : inputs, outputGradient: outputGradient + pixels * k, memory,
-        pool)
-      if weightGradient != nil { part.multiplyForFilters(memory, isFirst: first == 0, pool) }
-      if wantsInputs {
-        part.multiplyForInputs(memory, pool)
-        let gradients = zip(inputGradients, shape.inputChannels).map { gradient, channels in
-          gradient.map { $0 + pixels * channels }
+      var channel = 0
+      for output in outputs {
+        if let pixels = output.pixels {
+          for (index, tile) in block.enumerated() {
+            tiles.transformOutput(
+              tile, m + (index * k + channel), placeStride: outputStride, bias: bias.map { $0 + channel },
+              channels: output.channels, into: pixels, pixelStride: output.channels, memory)
+          }
         }
-        part.addInputGradients(memory.transformed, to: gradients, pool: pool)
+        channel += output.channels
       }
     }
-    if let weightGradient { addFilterGradient(memory.filterGradients, to: weightGradient, pool: pool) }
   }
 
-  // MARK: Parts of the backward pass
-
-  /// About how many tiles the backward pass transforms at a time.
-  private static let tilesPerPart = 1024
-
-  /// The backward pass's memory for T tiles.
-  private struct Products {
-    /// dM, [36, T, K].
-    let outputs: UnsafeMutablePointer<Float>
-    /// V, then dV, [36, T, C].
-    let transformed: UnsafeMutablePointer<Float>
-    /// U and dU, [36, C, K].
-    let filters: UnsafeMutablePointer<Float>
-    let filterGradients: UnsafeMutablePointer<Float>
-
-    init(memory: UnsafeMutablePointer<Float>, tiles: Int, channels: Int, outputChannels: Int) {
-      outputs = memory
-      transformed = outputs + places * tiles * outputChannels
-      filters = transformed + places * tiles * channels
-      filterGradients = filters + places * channels * outputChannels
+  private func filtersPassBy(
+    _ inputs: [Image], _ filters: WinogradFilters, _ bias: UnsafePointer<Float>?, _ outputs: [Target],
+    _ v: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+  ) {
+    let c = filters.channels
+    let inputStride = WinogradTiles.placeStride(tiles.count * c)
+    transformAll(inputs, c, into: v, inputStride, pool)
+    // A task has one part of the tiles, and some output channels, all of one output.
+    var parts: [(target: Target, channel: Int, first: Int, count: Int)] = []
+    var channel = 0
+    for output in outputs {
+      if output.pixels != nil {
+        // What would be narrower than a vector goes to the part before it.
+        let width = Self.channelsOut
+        let count = max((output.channels + width - Vector.width) / width, 1)
+        for part in 0..<count {
+          let first = part * width
+          parts.append((output, channel, first, part == count - 1 ? output.channels - first : width))
+        }
+      }
+      channel += output.channels
+    }
+    let filterStride = WinogradTiles.placeStride(Self.widestPart * Self.channelsIn)
+    let tileParts = (tiles.count + Self.tilesPerPart - 1) / Self.tilesPerPart
+    let partTiles = (tiles.count + tileParts - 1) / tileParts
+    let productStride = WinogradTiles.placeStride(partTiles * Self.widestPart)
+    pool.parallel(parts.count * tileParts) { task, worker in
+      let part = parts[task / tileParts]
+      let block = task % tileParts * partTiles..<min((task % tileParts + 1) * partTiles, tiles.count)
+      let u = pool.scratch(
+        Self.places * (filterStride + productStride) + WinogradTiles.Memory.count(channels: 0), worker: worker
+      )
+      let m = u + Self.places * filterStride
+      let memory = WinogradTiles.Memory(m + Self.places * productStride, channels: 0)
+      for first in stride(from: 0, to: c, by: Self.channelsIn) {
+        let depth = min(Self.channelsIn, c - first)
+        filters.transform(
+          channels: first..<first + depth, outputs: part.channel + part.first, part.count, into: u,
+          placeStride: filterStride, between: memory.between)
+        for xi in 0..<Self.places {
+          VectorProduct.compute(
+            .init(
+              elements: v + (xi * inputStride + block.lowerBound * c + first), rowStride: c, depthStride: 1),
+            .init(elements: u + xi * filterStride, columns: part.count, stride: depth * 16, isPanels: true),
+            rows: block.count, depth: depth, into: m + xi * productStride, stride: part.count,
+            accumulating: first > 0)
+        }
+      }
+      for (index, tile) in block.enumerated() {
+        tiles.transformOutput(
+          tile, m + index * part.count, placeStride: productStride,
+          bias: bias.map { $0 + part.channel + part.first }, channels: part.count,
+          into: part.target.pixels! + part.first, pixelStride: part.target.channels, memory)
+      }
     }
   }
 
-  /// The same convolution of another number of images.
-  private init(_ whole: WinogradConvolution, batch: Int) {
-    let of = whole.shape
-    shape = ConvolutionShape(
-      batch: batch, height: of.height, width: of.width, inputChannels: of.inputChannels,
-      outputChannels: of.outputChannels, kernel: of.kernel, stride: of.stride, padding: of.padding)
-    tileRows = whole.tileRows
-    tileColumns = whole.tileColumns
+  /// V of all inputs' channels for one tile.
+  @inline(__always)
+  private func transform(
+    _ tile: Int, of inputs: [Image], into v: UnsafeMutablePointer<Float>, _ placeStride: Int,
+    _ memory: WinogradTiles.Memory
+  ) {
+    var channel = 0
+    for input in inputs {
+      tiles.transformInput(
+        tile, input.pixels, channels: input.channels, into: v + channel, placeStride: placeStride, memory)
+      channel += input.channels
+    }
   }
 
-  /// dM of all tiles, and V of the inputs if they are given.
-  private func transformGradients(
-    inputs: [UnsafePointer<Float>]?, outputGradient: UnsafePointer<Float>, _ memory: Products,
+  private func transformAll(
+    _ inputs: [Image], _ channels: Int, into v: UnsafeMutablePointer<Float>, _ placeStride: Int,
     _ pool: ThreadPool
   ) {
-    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
-    pool.parallelPieces(t, of: tilesPerBlock) { block, worker in
-      let tile = Tile(scratch: pool.scratch(Tile.scratchCount(c), worker: worker), channels: c)
-      for place in block {
-        transformOutputGradient(
-          place, outputGradient, into: memory.outputs + place * k, placeStride: t * k, tile)
-        if let inputs {
-          transformInput(place, inputs, into: memory.transformed + place * c, placeStride: t * c, tile)
+    pool.parallelPieces(tiles.count, of: 8) { piece, worker in
+      let memory = WinogradTiles.Memory(
+        pool.scratch(WinogradTiles.Memory.count(channels: channels), worker: worker), channels: channels)
+      for tile in piece { transform(tile, of: inputs, into: v + tile * channels, placeStride, memory) }
+    }
+  }
+
+  // MARK: Images to filters
+
+  /// dU = Vᵀ dM, summed over the tiles in fixed pieces, each of which keeps its sum in cache.
+  private func addSmallGradient(
+    _ inputs: [Image], _ outputGradient: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    _ pool: ThreadPool
+  ) {
+    let (c, k) = (shape.channels, shape.outputChannels)
+    let blockTiles = tilesPerBlock(c + k)
+    let blocks = (tiles.count + blockTiles - 1) / blockTiles
+    let pieceTiles = (blocks + 7) / 8 * blockTiles
+    let pieces = (tiles.count + pieceTiles - 1) / pieceTiles
+    let filterStride = WinogradTiles.placeStride(c * k)
+    let u = pool.workspace(pieces * Self.places * filterStride)
+    let (inputStride, outputStride) = (
+      WinogradTiles.placeStride(blockTiles * c), WinogradTiles.placeStride(blockTiles * k)
+    )
+    pool.parallelPieces(tiles.count, of: pieceTiles) { piece, worker in
+      let sum = u + piece.lowerBound / pieceTiles * Self.places * filterStride
+      let v = pool.scratch(
+        Self.places * (inputStride + outputStride) + WinogradTiles.Memory.count(channels: max(c, k)),
+        worker: worker)
+      let m = v + Self.places * inputStride
+      let memory = WinogradTiles.Memory(m + Self.places * outputStride, channels: max(c, k))
+      for start in stride(from: piece.lowerBound, to: piece.upperBound, by: blockTiles) {
+        let block = start..<min(start + blockTiles, piece.upperBound)
+        for (index, tile) in block.enumerated() {
+          transform(tile, of: inputs, into: v + index * c, inputStride, memory)
+          tiles.transformOutputGradient(
+            tile, outputGradient, channels: k, into: m + index * k, placeStride: outputStride, memory)
         }
+        for xi in 0..<Self.places {
+          VectorProduct.compute(
+            .init(elements: v + xi * inputStride, rowStride: 1, depthStride: c),
+            .init(elements: m + xi * outputStride, columns: k, stride: k, isPanels: false),
+            rows: c, depth: block.count, into: sum + xi * filterStride, stride: k,
+            accumulating: start > piece.lowerBound)
+        }
+      }
+    }
+    pool.parallelPieces(c, of: 8) { channels, worker in
+      let between = pool.scratch(Self.places * Vector.width, worker: worker)
+      for channel in channels {
+        WinogradFilters.addGradient(
+          u + channel * k, placeStride: filterStride, pieces: pieces, pieceStride: Self.places * filterStride,
+          outputs: k, to: gradient + channel * k, tapStride: c * k, between: between)
       }
     }
   }
 
-  /// dU = Vᵀ dM, or adds it to what is there.
-  private func multiplyForFilters(_ memory: Products, isFirst: Bool, _ pool: ThreadPool) {
-    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
-    pool.parallel(Self.places) { xi, _ in
-      MatrixProduct.compute(
-        Matrix(memory.transformed + xi * t * c, rows: t, columns: c).transposed,
-        Matrix(memory.outputs + xi * t * k, rows: t, columns: k), into: memory.filterGradients + xi * c * k,
-        accumulating: !isFirst)
+  /// dU = Vᵀ dM for some filters at a time, over all tiles or as many as fit into memory.
+  private func addLargeGradient(
+    _ inputs: [Image], _ outputGradient: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    _ pool: ThreadPool
+  ) {
+    let (c, k) = (shape.channels, shape.outputChannels)
+    let imageTiles = tiles.rows * tiles.columns
+    // 8 MB of transformed tiles, but at least an image.
+    let fitting = min(max(2_097_152 / (Self.places * (c + k) * imageTiles), 1), shape.batch)
+    let parts = (shape.batch + fitting - 1) / fitting
+    let images = (shape.batch + parts - 1) / parts
+    let pixels = shape.height * shape.width
+    for first in stride(from: 0, to: shape.batch, by: images) {
+      let part = WinogradTiles(
+        batch: min(images, shape.batch - first), height: shape.height, width: shape.width)
+      addLargeGradient(
+        part, inputs.map { ($0.pixels + first * pixels * $0.channels, $0.channels) },
+        outputGradient + first * pixels * k, gradient, pool)
     }
   }
 
-  /// dV = dM Uᵀ, in the place of V.
-  private func multiplyForInputs(_ memory: Products, _ pool: ThreadPool) {
-    let (c, k, t) = (shape.channels, shape.outputChannels, tiles)
-    let rowsPerTask = 256
-    let blocks = (t + rowsPerTask - 1) / rowsPerTask
-    pool.parallel(Self.places * blocks) { task, _ in
-      let xi = task / blocks
-      let first = task % blocks * rowsPerTask
-      MatrixProduct.compute(
-        Matrix(memory.outputs + (xi * t + first) * k, rows: min(rowsPerTask, t - first), columns: k),
-        Matrix(memory.filters + xi * c * k, rows: c, columns: k).transposed,
-        into: memory.transformed + (xi * t + first) * c)
+  private func addLargeGradient(
+    _ part: WinogradTiles, _ inputs: [Image], _ outputGradient: UnsafePointer<Float>,
+    _ gradient: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+  ) {
+    let (c, k, t) = (shape.channels, shape.outputChannels, part.count)
+    let (inputStride, outputStride) = (WinogradTiles.placeStride(t * c), WinogradTiles.placeStride(t * k))
+    let v = pool.workspace(Self.places * (inputStride + outputStride))
+    let m = v + Self.places * inputStride
+    pool.parallelPieces(t, of: 8) { piece, worker in
+      let memory = WinogradTiles.Memory(
+        pool.scratch(WinogradTiles.Memory.count(channels: max(c, k)), worker: worker), channels: max(c, k))
+      for tile in piece {
+        transform(tile, of: inputs, into: v + tile * c, inputStride, memory)
+        part.transformOutputGradient(
+          tile, outputGradient, channels: k, into: m + tile * k, placeStride: outputStride, memory)
+      }
+    }
+    let (rows, columns) = (32, 64)
+    let columnParts = max(k / columns, 1)
+    pool.parallel((c + rows - 1) / rows * columnParts) { task, worker in
+      let channels = task / columnParts * rows..<min((task / columnParts + 1) * rows, c)
+      let first = task % columnParts * columns
+      // The last part has what is left over as well, so that no part is narrower than a vector.
+      let outputs = task % columnParts == columnParts - 1 ? k - first : columns
+      let filterStride = WinogradTiles.placeStride(rows * outputs)
+      let u = pool.scratch(Self.places * (filterStride + Vector.width), worker: worker)
+      for xi in 0..<Self.places {
+        VectorProduct.compute(
+          .init(elements: v + (xi * inputStride + channels.lowerBound), rowStride: 1, depthStride: c),
+          .init(elements: m + (xi * outputStride + first), columns: outputs, stride: k, isPanels: false),
+          rows: channels.count, depth: t, into: u + xi * filterStride, stride: outputs)
+      }
+      for (index, channel) in channels.enumerated() {
+        WinogradFilters.addGradient(
+          u + index * outputs, placeStride: filterStride, pieces: 1, pieceStride: 0, outputs: outputs,
+          to: gradient + (channel * k + first), tapStride: c * k, between: u + Self.places * filterStride)
+      }
     }
   }
 }

@@ -1,0 +1,109 @@
+/// The filters of a 3x3 convolution of C channels to K, weights [9, C, K], and their transforms for Winograd's
+/// algorithm, which are done for sixteen output channels at a time.
+struct WinogradFilters {
+  let weights: UnsafePointer<Float>
+  /// C.
+  let channels: Int
+  /// K.
+  let outputChannels: Int
+
+  /// Vectors of output channels, the last of which may overlap the one before it.
+  var panels: Int { Self.panels(outputChannels) }
+  static func panels(_ outputChannels: Int) -> Int { (outputChannels + 15) / 16 }
+
+  /// U of some input channels, and of the output channels from `first` on, in panels.
+  func transform(
+    channels: Range<Int>, outputs first: Int, _ count: Int, into u: UnsafeMutablePointer<Float>,
+    placeStride: Int, between: UnsafeMutablePointer<Float>
+  ) {
+    for panel in 0..<Self.panels(count) {
+      let output = first &+ min(panel &* 16, count &- 16)
+      var target = u + panel &* channels.count &* 16
+      for channel in channels {
+        transform(
+          channel: channel, output: output, into: target, placeStride: placeStride, between: between)
+        target += 16
+      }
+    }
+  }
+
+  /// U = G g Gᵀ of one input channel and sixteen outputs: a vector at each of the 36 places.
+  @inline(__always)
+  private func transform(
+    channel: Int, output: Int, into u: UnsafeMutablePointer<Float>, placeStride: Int,
+    between: UnsafeMutablePointer<Float>
+  ) {
+    let stride = channels &* outputChannels
+    let g = weights + (channel &* outputChannels &+ output)
+    for x in 0..<3 {
+      let column = WinogradTransforms.filter(
+        (
+          Vector(from: g + x &* stride), Vector(from: g + (3 &+ x) &* stride),
+          Vector(from: g + (6 &+ x) &* stride)
+        ))
+      WinogradTransforms.store6(column, to: between + x &* Vector.width, 3 &* Vector.width)
+    }
+    for y in 0..<6 {
+      let line = between + y &* 3 &* Vector.width
+      let row = WinogradTransforms.filter(
+        (Vector(from: line), Vector(from: line + Vector.width), Vector(from: line + 2 &* Vector.width)))
+      WinogradTransforms.store6(row, to: u + y &* 6 &* placeStride, placeStride)
+    }
+  }
+
+  /// Adds dg = Gᵀ dU G of one input channel and a stretch of output channels to their weights' gradient.
+  ///
+  /// - Parameters:
+  ///   - u: dU of the stretch's first output, in `pieces` parts to be summed, `pieceStride` apart.
+  ///   - gradient: of the same output, in [9, C, K]: `tapStride` is C K.
+  @inline(__always)
+  static func addGradient(
+    _ u: UnsafePointer<Float>, placeStride: Int, pieces: Int, pieceStride: Int, outputs: Int,
+    to gradient: UnsafeMutablePointer<Float>, tapStride: Int, between: UnsafeMutablePointer<Float>
+  ) {
+    var output = 0
+    while output < outputs {
+      // Where the last vector overlaps the one before it, it adds nothing again.
+      let covered = max(output &+ 16 &- outputs, 0)
+      let start = output &- covered
+      let isNew = laneNumbers .>= Vector(repeating: Float(covered))
+      for x in 0..<6 {
+        let column = WinogradTransforms.filterAdjoint(
+          sum6(u + (x &* placeStride &+ start), 6 &* placeStride, pieces, pieceStride))
+        column.0.store(to: between + x &* Vector.width)
+        column.1.store(to: between + (6 &+ x) &* Vector.width)
+        column.2.store(to: between + (12 &+ x) &* Vector.width)
+      }
+      for y in 0..<3 {
+        let row = WinogradTransforms.filterAdjoint(
+          WinogradTransforms.load6(between + y &* 6 &* Vector.width, Vector.width))
+        @inline(__always) func add(_ value: Vector, _ x: Int) {
+          let place = gradient + ((y &* 3 &+ x) &* tapStride &+ start)
+          (Vector(from: place) + Vector(repeating: 0).replacing(with: value, where: isNew)).store(to: place)
+        }
+        add(row.0, 0)
+        add(row.1, 1)
+        add(row.2, 2)
+      }
+      output &+= 16
+    }
+  }
+
+  @inline(__always) private static var laneNumbers: Vector {
+    Vector(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  }
+
+  @inline(__always)
+  private static func sum6(
+    _ u: UnsafePointer<Float>, _ stride: Int, _ pieces: Int, _ pieceStride: Int
+  ) -> WinogradTransforms.Six {
+    var sum = WinogradTransforms.load6(u, stride)
+    for piece in 1..<max(pieces, 1) {
+      let part = WinogradTransforms.load6(u + piece &* pieceStride, stride)
+      sum = (
+        sum.0 + part.0, sum.1 + part.1, sum.2 + part.2, sum.3 + part.3, sum.4 + part.4, sum.5 + part.5
+      )
+    }
+    return sum
+  }
+}

@@ -1,0 +1,210 @@
+/// Linear attention of images with more tokens than channels, where no value of a token is ever computed.
+///
+/// With x [N, C] an image, s = 1 / sqrt(D), and for each head q, k [N, D] after their softmax, Wv [C, D] and Wout [D, C]:
+/// y = q (s (kᵀ x) Wv) Wout + bias. What stands between q and bias is a matrix [D, C], whose factors are all small but
+/// for kᵀ x; values, and what the heads attend to, are [N, D] each. The same holds on the way back.
+struct FoldedLinearAttention {
+  let tokens: Int
+  let channels: Int
+  let heads: Int
+  let headWidth: Int
+
+  /// nil where the small matrices are not smaller than what they replace.
+  init?(_ attention: SelfAttention) {
+    guard attention.kind == .linear, attention.tokens > attention.channels else { return nil }
+    tokens = attention.tokens
+    channels = attention.channels
+    heads = attention.heads
+    headWidth = attention.headWidth
+  }
+
+  private var hidden: Int { heads * headWidth }
+  private var scale: Float { 1 / Float(headWidth).squareRoot() }
+  private var softmax: TokenSoftmax {
+    TokenSoftmax(tokens: tokens, heads: heads, headWidth: headWidth, stride: 2 * hidden)
+  }
+
+  /// The weights of all images.
+  struct Weights {
+    /// [C, 3 H D].
+    let qkv: UnsafePointer<Float>
+    /// [H D, C].
+    let output: UnsafePointer<Float>
+  }
+
+  /// The weights' transposes, for the way back.
+  struct TransposedWeights {
+    /// [3 H D, C].
+    let qkv: UnsafePointer<Float>
+    /// [C, H D].
+    let output: UnsafePointer<Float>
+
+    /// Floats that it takes.
+    static func count(_ attention: FoldedLinearAttention) -> Int { 4 * attention.hidden * attention.channels }
+
+    init(_ attention: FoldedLinearAttention, _ weights: Weights, memory: UnsafeMutablePointer<Float>) {
+      let (c, hidden) = (attention.channels, attention.hidden)
+      Transposition.write(
+        weights.qkv, rows: c, columns: 3 * hidden, stride: 3 * hidden, to: memory, stride: c)
+      let output = memory + 3 * hidden * c
+      Transposition.write(weights.output, rows: hidden, columns: c, stride: c, to: output, stride: hidden)
+      qkv = UnsafePointer(memory)
+      self.output = UnsafePointer(output)
+    }
+  }
+
+  /// One worker's memory for an image.
+  private struct Memory {
+    /// [N, 2 H D]: Q and K, then q and k.
+    let qk: UnsafeMutablePointer<Float>
+    /// kᵀ x, [H D, C].
+    let keyed: UnsafeMutablePointer<Float>
+    /// s kᵀ x Wv, for each head [D, D].
+    let context: UnsafeMutablePointer<Float>
+    /// context Wout, [H D, C].
+    let folded: UnsafeMutablePointer<Float>
+    /// Two rows [H D].
+    let rows: UnsafeMutablePointer<Float>
+    let end: UnsafeMutablePointer<Float>
+
+    init(_ attention: FoldedLinearAttention, _ memory: UnsafeMutablePointer<Float>) {
+      let (c, hidden) = (attention.channels, attention.hidden)
+      qk = memory
+      keyed = qk + attention.tokens * 2 * hidden
+      context = keyed + hidden * c
+      folded = context + hidden * attention.headWidth
+      rows = folded + hidden * c
+      end = rows + 2 * hidden
+    }
+  }
+
+  /// The way back's memory for an image, in addition.
+  private struct BackwardMemory {
+    /// [N, 2 H D].
+    let qkGradient: UnsafeMutablePointer<Float>
+    /// qᵀ dy, then dcontext Wvᵀ, [H D, C].
+    let queried: UnsafeMutablePointer<Float>
+    /// For each head [D, D].
+    let contextGradient: UnsafeMutablePointer<Float>
+    /// A transpose, [C, H D].
+    let transposed: UnsafeMutablePointer<Float>
+
+    init(_ attention: FoldedLinearAttention, _ memory: UnsafeMutablePointer<Float>) {
+      let (c, hidden) = (attention.channels, attention.hidden)
+      qkGradient = memory
+      queried = qkGradient + attention.tokens * 2 * hidden
+      contextGradient = queried + hidden * c
+      transposed = contextGradient + hidden * attention.headWidth
+    }
+  }
+
+  var forwardScratchCount: Int {
+    let (c, hidden) = (channels, hidden)
+    return tokens * 2 * hidden + 2 * hidden * c + hidden * headWidth + 2 * hidden
+  }
+
+  var backwardScratchCount: Int {
+    forwardScratchCount + tokens * 2 * hidden + 2 * hidden * channels + hidden * headWidth
+  }
+
+  /// y of one image, on the calling thread.
+  func forward(
+    _ x: UnsafePointer<Float>, _ weights: Weights, bias: UnsafePointer<Float>,
+    output: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let memory = Memory(self, scratch)
+    fold(x, weights, memory)
+    for token in 0..<tokens { (output + token * channels).update(from: bias, count: channels) }
+    MatrixProduct.compute(
+      half(memory.qk, 0), Matrix(memory.folded, rows: hidden, columns: channels), into: output,
+      accumulating: true)
+  }
+
+  /// dx of one image, on the calling thread; writes the weights' gradients, or adds them.
+  func backward(
+    _ x: UnsafePointer<Float>, _ weights: Weights, _ transposedWeights: TransposedWeights,
+    outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+    qkvGradient: UnsafeMutablePointer<Float>, outputWeightGradient: UnsafeMutablePointer<Float>,
+    accumulating: Bool, scratch: UnsafeMutablePointer<Float>
+  ) {
+    let (c, hidden, d) = (channels, hidden, headWidth)
+    let memory = Memory(self, scratch)
+    let back = BackwardMemory(self, memory.end)
+    let image = Matrix(x, rows: tokens, columns: c)
+    let dy = Matrix(outputGradient, rows: tokens, columns: c)
+    fold(x, weights, memory)
+
+    // dq = dy foldedᵀ.
+    Transposition.write(
+      memory.folded, rows: hidden, columns: c, stride: c, to: back.transposed, stride: hidden)
+    MatrixProduct.compute(
+      dy, Matrix(back.transposed, rows: c, columns: hidden), into: back.qkGradient, stride: 2 * hidden)
+
+    MatrixProduct.compute(half(memory.qk, 0).transposed, dy, into: back.queried)
+    for head in 0..<heads {
+      let (context, contextGradient) = (memory.context + head * d * d, back.contextGradient + head * d * d)
+      let queried = Matrix(back.queried + head * d * c, rows: d, columns: c)
+      // dWout = contextᵀ qᵀ dy.
+      MatrixProduct.compute(
+        Matrix(context, rows: d, columns: d).transposed, queried, into: outputWeightGradient + head * d * c,
+        accumulating: accumulating)
+      // dcontext = qᵀ dy Woutᵀ, with the factor s for what is behind it.
+      MatrixProduct.compute(
+        queried, Matrix(transposedWeights.output + head * d, rows: c, columns: d, stride: hidden),
+        into: contextGradient)
+      for index in 0..<d * d { contextGradient[index] *= scale }
+      let gradient = Matrix(contextGradient, rows: d, columns: d)
+      // dWv = (kᵀ x)ᵀ dcontext.
+      MatrixProduct.compute(
+        Matrix(memory.keyed + head * d * c, rows: d, columns: c).transposed, gradient,
+        into: qkvGradient + 2 * hidden + head * d, stride: 3 * hidden, accumulating: accumulating)
+      MatrixProduct.compute(
+        gradient, Matrix(transposedWeights.qkv + (2 * hidden + head * d) * c, rows: d, columns: c),
+        into: back.queried + head * d * c)
+    }
+
+    // dk = x (dcontext Wvᵀ)ᵀ.
+    Transposition.write(
+      back.queried, rows: hidden, columns: c, stride: c, to: back.transposed, stride: hidden)
+    MatrixProduct.compute(
+      image, Matrix(back.transposed, rows: c, columns: hidden), into: back.qkGradient + hidden,
+      stride: 2 * hidden)
+    softmax.ofQueriesGradient(memory.qk, back.qkGradient)
+    softmax.ofKeysGradient(memory.qk, back.qkGradient, row: memory.rows)
+
+    let qkGradient = Matrix(back.qkGradient, rows: tokens, columns: 2 * hidden)
+    MatrixProduct.compute(
+      image.transposed, qkGradient, into: qkvGradient, stride: 3 * hidden, accumulating: accumulating)
+    MatrixProduct.compute(
+      qkGradient, Matrix(transposedWeights.qkv, rows: 2 * hidden, columns: c), into: inputGradient)
+    MatrixProduct.compute(
+      half(memory.qk, 1), Matrix(back.queried, rows: hidden, columns: c), into: inputGradient,
+      accumulating: true)
+  }
+
+  /// Everything up to q folded.
+  private func fold(_ x: UnsafePointer<Float>, _ weights: Weights, _ memory: Memory) {
+    let (c, d) = (channels, headWidth)
+    let image = Matrix(x, rows: tokens, columns: c)
+    MatrixProduct.compute(
+      image, Matrix(weights.qkv, rows: c, columns: 2 * hidden, stride: 3 * hidden), into: memory.qk)
+    softmax.ofQueries(memory.qk)
+    softmax.ofKeys(memory.qk, rows: memory.rows)
+    MatrixProduct.compute(half(memory.qk, 1).transposed, image, into: memory.keyed)
+    for head in 0..<heads {
+      let context = memory.context + head * d * d
+      MatrixProduct.compute(
+        Matrix(memory.keyed + head * d * c, rows: d, columns: c),
+        Matrix(weights.qkv + 2 * hidden + head * d, rows: c, columns: d, stride: 3 * hidden), into: context)
+      for index in 0..<d * d { context[index] *= scale }
+      MatrixProduct.compute(
+        Matrix(context, rows: d, columns: d), Matrix(weights.output + head * d * c, rows: d, columns: c),
+        into: memory.folded + head * d * c)
+    }
+  }
+
+  /// q (0) or k (1) of all heads.
+  private func half(_ qk: UnsafeMutablePointer<Float>, _ which: Int) -> Matrix {
+    Matrix(qk + which * hidden, rows: tokens, columns: hidden, stride: 2 * hidden)
+  }
+}

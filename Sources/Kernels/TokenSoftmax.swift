@@ -1,0 +1,109 @@
+/// The two softmaxes of linear attention, for one image: over the D numbers of each head of Q, and over the N tokens
+/// for each number of K.
+///
+/// Layout: a token has H D numbers of Q, as many of K, and may have more after them.
+struct TokenSoftmax {
+  let tokens: Int
+  let heads: Int
+  let headWidth: Int
+  /// Floats from one token to the next.
+  let stride: Int
+
+  private var hidden: Int { heads * headWidth }
+
+  /// Each head of each token to a softmax over its D numbers.
+  func ofQueries(_ qk: UnsafeMutablePointer<Float>) {
+    for token in 0..<tokens {
+      for head in 0..<heads {
+        let q = qk + (token &* stride &+ head &* headWidth)
+        var largest = Vector(from: q)
+        for d in Swift.stride(from: 16, to: headWidth, by: 16) {
+          largest = largest.larger(Vector(from: q + d))
+        }
+        let maximum = Vector(repeating: largest.largest)
+        var sum = Vector(repeating: 0)
+        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
+          let e = (Vector(from: q + d) - maximum).exponential
+          e.store(to: q + d)
+          sum += e
+        }
+        let inverse = Vector(repeating: 1 / sum.total)
+        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
+          (Vector(from: q + d) * inverse).store(to: q + d)
+        }
+      }
+    }
+  }
+
+  /// dQ = q (dq - Σ over D of q dq).
+  func ofQueriesGradient(
+    _ qk: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>
+  ) {
+    for token in 0..<tokens {
+      for head in 0..<heads {
+        let offset = token &* stride &+ head &* headWidth
+        let (q, g) = (qk + offset, gradient + offset)
+        var sum = Vector(repeating: 0)
+        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
+          sum = Vector(from: q + d).times(Vector(from: g + d), plus: sum)
+        }
+        let dot = Vector(repeating: sum.total)
+        for d in Swift.stride(from: 0, to: headWidth, by: 16) {
+          (Vector(from: q + d) * (Vector(from: g + d) - dot)).store(to: g + d)
+        }
+      }
+    }
+  }
+
+  /// Each of the H D columns of K to a softmax over the tokens. `rows`: 2 H D floats.
+  func ofKeys(_ qk: UnsafeMutablePointer<Float>, rows: UnsafeMutablePointer<Float>) {
+    let keys = qk + hidden
+    let (largest, sum) = (rows, rows + hidden)
+    largest.update(repeating: -.infinity, count: hidden)
+    sum.update(repeating: 0, count: hidden)
+    forEachToken { row, column in
+      Vector(from: largest + column).larger(Vector(from: keys + row + column)).store(to: largest + column)
+    }
+    forEachToken { row, column in
+      let e = (Vector(from: keys + row + column) - Vector(from: largest + column)).exponential
+      e.store(to: keys + row + column)
+      (Vector(from: sum + column) + e).store(to: sum + column)
+    }
+    for column in 0..<hidden { sum[column] = 1 / sum[column] }
+    forEachToken { row, column in
+      (Vector(from: keys + row + column) * Vector(from: sum + column)).store(to: keys + row + column)
+    }
+  }
+
+  /// dK = k (dk - Σ over N of k dk). `row`: H D floats.
+  func ofKeysGradient(
+    _ qk: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    row sum: UnsafeMutablePointer<Float>
+  ) {
+    let (keys, g) = (qk + hidden, gradient + hidden)
+    sum.update(repeating: 0, count: hidden)
+    forEachToken { row, column in
+      Vector(from: keys + row + column).times(
+        Vector(from: g + row + column), plus: Vector(from: sum + column)
+      )
+      .store(to: sum + column)
+    }
+    forEachToken { row, column in
+      (Vector(from: keys + row + column) * (Vector(from: g + row + column) - Vector(from: sum + column)))
+        .store(to: g + row + column)
+    }
+  }
+
+  /// Calls `body` with the offset of each token's row, and each vector's column in it.
+  @inline(__always)
+  private func forEachToken(_ body: (_ row: Int, _ column: Int) -> Void) {
+    let (stride, hidden) = (stride, hidden)
+    for token in 0..<tokens {
+      var column = 0
+      while column < hidden {
+        body(token &* stride, column)
+        column &+= Vector.width
+      }
+    }
+  }
+}
