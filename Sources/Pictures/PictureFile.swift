@@ -46,10 +46,11 @@ public struct PictureFile: Sendable {
   }
 
   private static func header(_ bytes: [UInt8], _ path: String) throws -> PictureHeader {
+    if bytes.isEmpty { throw PictureError(path: path, reason: "is empty") }
     do {
       return try PictureHeader(bytes)
     } catch PictureHeader.Problem.endsEarly {
-      throw PictureError(path: path, reason: bytes.isEmpty ? "is empty" : "ends inside its header")
+      throw PictureError(path: path, reason: "ends inside its header")
     } catch PictureHeader.Problem.malformed(let reason) {
       throw PictureError(path: path, reason: reason)
     }
@@ -86,7 +87,6 @@ extension PictureFile {
         let data = UnsafeMutableRawPointer(mutating: buffer.baseAddress)
         return switch header.format {
         case .png: gdImageCreateFromPngPtr(size, data)
-        // Not lenient: a picture whose data ends early would be grey from there on.
         case .jpeg: gdImageCreateFromJpegPtrEx(size, data, 0)
         case .webp: gdImageCreateFromWebpPtr(size, data)
         case .gif: gdImageCreateFromGifPtr(size, data)
@@ -94,12 +94,13 @@ extension PictureFile {
         }
       }
     }
-    guard let image else {
-      let why = message.map { ": \($0)" } ?? ""
-      throw PictureError(
-        path: path, reason: "is a damaged or unusual \(header.format.rawValue) picture\(why)")
+    let canvas = image.map(Canvas.init(adopting:))
+    // libgd knows of no reason for WebP and guesses one. Of JPEG it only warns, and fills up with grey.
+    let why = header.format == .webp ? "" : message.map { ": \($0)" } ?? ""
+    guard let canvas, header.format != .jpeg || message == nil else {
+      throw PictureError(path: path, reason: "is a damaged or unusual \(header.format.rawValue) picture\(why)")
     }
-    return Canvas(adopting: image)
+    return canvas
   }
 
   /// Formats without checksums whose decoders fill up what is missing.
