@@ -12,8 +12,15 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Check every file.",
+      discussion:
+        "Reads all of a dataset, a checkpoint, or a run's checkpoints; anything damaged is an error."))
+  var verify = false
+
   func run() throws {
-    let description = try Inspection.describe(path)
+    let description = try Inspection.describe(path, verifying: verify)
     print(json ? description.indentedJSON : description.yaml(), terminator: "")
   }
 }

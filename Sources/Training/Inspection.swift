@@ -8,10 +8,12 @@ import Settings
 
 /// What a path holds: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
 public enum Inspection {
-  /// A description of what is at `path`, to be shown as YAML or JSON.
+  /// A description of what is at `path`, to be shown as YAML or JSON. Of a checkpoint, and of those of a run, every file
+  /// is read and compared with its digest.
   ///
+  /// - Parameter verifying: whether a dataset's files are as well, and anything damaged is an error.
   /// - Throws: `InspectionError` for something unknown, and what reading it throws.
-  public static func describe(_ path: String) throws -> SettingsNode {
+  public static func describe(_ path: String, verifying: Bool = false) throws -> SettingsNode {
     let files = FileManager.default
     var isFolder: ObjCBool = false
     guard files.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -19,18 +21,20 @@ public enum Inspection {
     }
     func holds(_ name: String) -> Bool { files.fileExists(atPath: "\(path)/\(name)") }
     if isFolder.boolValue {
-      if holds(DatasetManifest.fileName) { return try dataset(path) }
+      if holds(DatasetManifest.fileName) { return try dataset(path, verifying) }
       if holds(CheckpointManifest.fileName) { return try checkpoint(path) }
-      if holds(RunDirectory.configurationName) { return try run(path) }
+      if holds(RunDirectory.configurationName) { return try run(path, verifying) }
       throw InspectionError.unknown(path)
     }
+    if verifying { throw InspectionError.withoutDigests(path) }
     if path.hasSuffix(".h5") { return try hdf5(path) }
     if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path) }
     throw InspectionError.unknown(path)
   }
 
-  private static func dataset(_ path: String) throws -> SettingsNode {
+  private static func dataset(_ path: String, _ verifying: Bool) throws -> SettingsNode {
     let dataset = try ShardedDataset(directory: path)
+    if verifying { try dataset.verify() }
     let manifest = dataset.manifest
     return [
       "kind": "dataset",
@@ -70,18 +74,21 @@ public enum Inspection {
     ]
   }
 
-  private static func run(_ path: String) throws -> SettingsNode {
+  private static func run(_ path: String, _ verifying: Bool) throws -> SettingsNode {
     let directory = RunDirectory(path)
     let store = CheckpointStore(directory: directory.checkpoints)
     var saved = 0
+    var damaged: [CheckpointError] = []
     let checkpoints = try store.steps().map { step -> SettingsNode in
       do {
         saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
         return ["step": SettingsNode(step), "state": "good"]
       } catch let error as CheckpointError {
+        damaged.append(error)
         return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
       }
     }
+    if verifying && !damaged.isEmpty { throw InspectionError.damaged(damaged) }
     let hasMetrics = FileManager.default.fileExists(atPath: directory.metrics)
     let last = hasMetrics ? try MetricsFile.read(directory.metrics).last : nil
     let node = try SettingsNode(contentsOfFile: directory.configuration)
@@ -131,12 +138,18 @@ public enum Inspection {
 public enum InspectionError: Error, CustomStringConvertible, Equatable {
   case missing(String)
   case unknown(String)
+  /// Nothing says what the file should hold.
+  case withoutDigests(String)
+  case damaged([CheckpointError])
 
   public var description: String {
     switch self {
     case .missing(let path): "\(path): there is no such file or directory"
     case .unknown(let path):
       "\(path): is no dataset, shard, checkpoint, run directory or configuration"
+    case .withoutDigests(let path):
+      "\(path): only datasets, checkpoints and run directories can be verified"
+    case .damaged(let errors): errors.map { "\($0)" }.joined(separator: "\n")
     }
   }
 }
