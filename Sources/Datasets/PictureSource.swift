@@ -67,8 +67,8 @@ public struct PictureSource: ConcurrentImageSource {
     {
       throw DatasetError.badData(
         folder.directory,
-        "its pictures differ in size: \(first.path) is \(first.width) x \(first.height) pixels, \(other.path) "
-          + "\(other.width) x \(other.height); bring all to one size with --size")
+        "its pictures differ in size (height x width): \(first.path) is \(first.height) x \(first.width), \(other.path) "
+          + "\(other.height) x \(other.width); bring all to one size with --size")
     }
     (height, width) = form.size ?? (first.height, first.width)
     let isGrey = background.isGrey && headers.allSatisfy(\.isGrey)

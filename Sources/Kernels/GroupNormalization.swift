@@ -4,7 +4,7 @@
 /// Layouts: x, y [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2] (mean,
 /// 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance is
 /// the biased one.
-public struct GroupNormalization: Sendable {
+public struct GroupNormalization: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
     /// x sigmoid(x) (Hendrycks and Gimpel, 2016).

@@ -3,7 +3,7 @@
 ///
 /// y = attend(x Wqkv) Wout + bias. Layouts: x, y [B, N, C]; Wqkv [C, 3 H D] (queries, keys, values; in each the
 /// heads one after the other); Wout [H D, C]; bias [C]. H heads of D numbers, N tokens.
-public struct SelfAttention: Sendable {
+public struct SelfAttention: Hashable, Sendable {
   public enum Kind: Sendable {
     /// softmax(Q Kᵀ / sqrt(D)) V (Vaswani et al., 2017).
     case softmax

@@ -57,21 +57,10 @@ struct Convert: ParsableCommand {
       throw ValidationError("--config, --set and --size are for making a checkpoint: \(input) has its own")
     }
     if config == nil && !overrides.isEmpty { throw ValidationError("--set needs --config") }
-    _ = try sides
+    _ = try size.map(ImageSides.init)
   }
 
   private var isExport: Bool { output.hasSuffix(Self.fileType) }
-
-  private var sides: (height: Int, width: Int)? {
-    get throws {
-      guard let size else { return nil }
-      let sides = size.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-      guard sides.count == 2, sides.allSatisfy({ (1...65_536).contains($0) }) else {
-        throw ValidationError("--size must be height x width, such as 28x28, is \(size)")
-      }
-      return (sides[0], sides[1])
-    }
-  }
 
   func run() throws {
     if isExport {
@@ -81,6 +70,7 @@ struct Convert: ParsableCommand {
       try Conversion.export(checkpoint, weights: weights, to: output)
     } else {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }
+      let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
       try Conversion.makeCheckpoint(from: input, configuration: node, size: sides, in: output)
     }
     print(output)

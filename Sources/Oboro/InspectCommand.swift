@@ -4,10 +4,19 @@ import Training
 /// `oboro inspect`: says what a path holds.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a dataset, a shard, a checkpoint, a run directory or a configuration holds.")
+    abstract: "Show what a dataset, a shard, a checkpoint, a run directory or a configuration holds.",
+    discussion: """
+      Of a configuration and of a checkpoint also the model: its layers with their tensors, and what they compute.
+      """)
 
   @Argument(help: "The directory or file.")
   var path: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Height and width of the images that a model's arithmetic is counted for, such as 28x28.",
+      valueName: "HxW"))
+  var size: String?
 
   @Flag(help: "Print JSON.")
   var json = false
@@ -19,8 +28,11 @@ struct Inspect: ParsableCommand {
         "Reads all of a dataset, a checkpoint, or a run's checkpoints; anything damaged is an error."))
   var verify = false
 
+  func validate() throws { _ = try size.map(ImageSides.init) }
+
   func run() throws {
-    let description = try Inspection.describe(path, verifying: verify)
-    print(json ? description.indentedJSON : description.yaml(), terminator: "")
+    let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
+    let description = try Inspection.describe(path, size: sides, verifying: verify)
+    print(json ? description.json : description.text, terminator: "")
   }
 }

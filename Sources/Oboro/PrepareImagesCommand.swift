@@ -22,9 +22,9 @@ struct PrepareImages: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Width and height of the images in pixels; if not given, the pictures must have one size.",
-      valueName: "size|WxH"))
-  var size: ImageExtent?
+      "Height and width of the images in pixels, 64 or 64x96; if not given, the pictures must have one size.")
+  )
+  var size: String?
 
   @Option(help: "3 for colour, 1 for grey; if not given, grey where all pictures are grey.")
   var channels: Int?
@@ -41,9 +41,14 @@ struct PrepareImages: ParsableCommand {
   var strict = false
 
   func validate() throws {
+    _ = try sides
     if let channels, channels != 1 && channels != 3 {
       throw ValidationError("--channels must be 1 or 3, is \(channels)")
     }
+  }
+
+  private var sides: ImageSides? {
+    get throws { try size.map { try ImageSides($0, allowsOneNumber: true) } }
   }
 
   func run() throws {
@@ -55,22 +60,9 @@ struct PrepareImages: ParsableCommand {
       folder, name: name ?? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent,
       split: options.split,
       form: PictureSource.Form(
-        size: size.map { ($0.height, $0.width) }, channels: channels, background: background.colour),
+        size: sides.map { ($0.height, $0.width) }, channels: channels, background: background.colour),
       threadCount: options.threads)
     try options.write(images, skipsUnreadable: !strict)
-  }
-}
-
-/// `64`, or `96x64` for 96 pixels in width and 64 in height.
-struct ImageExtent: ExpressibleByArgument {
-  let width: Int
-  let height: Int
-
-  init?(argument: String) {
-    let numbers = argument.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    guard (1...2).contains(numbers.count), numbers.allSatisfy({ (1...8192).contains($0) }) else { return nil }
-    width = numbers[0]
-    height = numbers[numbers.count - 1]
   }
 }
 

@@ -9,19 +9,22 @@ public final class Tape {
   public let engine: Engine
   private let weights: FlatMemory
   private let gradients: FlatMemory?
+  private let profile: Profile?
   private var slots: [Storage?] = []
   private var steps: [() -> Void] = []
 
   /// - Parameters:
   ///   - weights: the parameters' values.
   ///   - gradients: what the parameters' gradients are added to; nil: no backward pass follows, nothing is recorded.
-  public init(engine: Engine, weights: FlatMemory, gradients: FlatMemory?) {
+  ///   - profile: what is told of every operation; nil: nothing is measured.
+  public init(engine: Engine, weights: FlatMemory, gradients: FlatMemory?, profile: Profile? = nil) {
     precondition(
       gradients.map { $0.count == weights.count } ?? true,
       "\(weights.count) weights with \(gradients?.count ?? 0) gradients")
     self.engine = engine
     self.weights = weights
     self.gradients = gradients
+    self.profile = profile
   }
 
   public var isRecording: Bool { gradients != nil }
@@ -51,7 +54,8 @@ public final class Tape {
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
-      tape: self, target: isRecording ? .parameter(offset: parameter.offset) : .none)
+      tape: self, target: isRecording ? .parameter(offset: parameter.offset) : .none,
+      parameterName: parameter.name)
   }
 
   /// Runs the recorded operations backwards from `output`, whose gradient is `gradient`.
@@ -73,18 +77,31 @@ public final class Tape {
   func result(_ shape: [Int], of inputs: [Tensor]) -> Tensor {
     precondition(inputs.allSatisfy { $0.tape === self }, "an operation on tensors of several tapes")
     let needed = isRecording && inputs.contains { $0.needsGradient }
+    defer { profile?.begin(inputs) }
     return Tensor(
       shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self,
       target: needed ? newSlot() : .none)
   }
 
   /// Leaves `step`, which gets the gradient of `output` when the way back comes by.
-  func record(_ output: Tensor, _ step: @escaping (_ tape: Tape, _ outputGradient: Storage) -> Void) {
+  ///
+  /// - Parameters:
+  ///   - work: the arithmetic of an operation whose time goes there.
+  ///   - file: what a profile calls the operation by.
+  func record(
+    _ output: Tensor, work: @autoclosure () -> Work? = nil, file: StaticString = #fileID,
+    _ step: @escaping (_ tape: Tape, _ outputGradient: Storage) -> Void
+  ) {
+    let operation = profile?.end(output, work: work(), file: file)
     guard case .slot(let index) = output.target else { return }
     steps.append { [unowned self] in
       guard let gradient = slots[index] else { return }
       slots[index] = nil
-      step(self, gradient)
+      if let profile, let operation {
+        profile.measureBackward(operation) { step(self, gradient) }
+      } else {
+        step(self, gradient)
+      }
     }
   }
 

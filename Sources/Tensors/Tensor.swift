@@ -7,14 +7,19 @@ public struct Tensor {
   /// Not kept alive: a tensor is used no longer than its tape, and the tape holds what backward needs of it.
   public unowned let tape: Tape
   let target: GradientTarget
+  /// Of a parameter's values: its name.
+  let parameterName: String?
 
-  init(shape: [Int], storage: Storage, tape: Tape, target: GradientTarget) {
+  init(
+    shape: [Int], storage: Storage, tape: Tape, target: GradientTarget, parameterName: String? = nil
+  ) {
     precondition(
       storage.count == shape.reduce(1, *), "a tensor \(shape) does not have \(storage.count) elements")
     self.shape = shape
     self.storage = storage
     self.tape = tape
     self.target = target
+    self.parameterName = parameterName
   }
 
   public var count: Int { storage.count }

@@ -8,12 +8,31 @@ import Settings
 
 /// What a path holds: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
 public enum Inspection {
-  /// A description of what is at `path`, to be shown as YAML or JSON. Of a checkpoint, and of those of a run, every file
-  /// is read and compared with its digest.
+  /// What is to be shown.
+  public struct Description {
+    /// What the files say.
+    let node: SettingsNode
+    /// The model that they are about, if they are about one.
+    let model: ModelSummary?
+
+    public var text: String { node.yaml() + (model.map { "\n" + $0.text } ?? "") }
+
+    public var json: String {
+      guard case .section(let entries) = node.content, let model else { return node.indentedJSON }
+      return SettingsNode(.section(entries + [SettingsEntry(key: "model", node: model.node)])).indentedJSON
+    }
+  }
+
+  /// A description of what is at `path`. Of a checkpoint, and of those of a run, every file is compared with its digest.
   ///
-  /// - Parameter verifying: whether a dataset's files are as well, and anything damaged is an error.
+  /// - Parameters:
+  ///   - size: height and width of the images that a model's arithmetic is counted for; nil: those that it was trained
+  ///     with, or that `MeasuredImages` finds.
+  ///   - verifying: whether a dataset's files are compared with their digests as well, and any damage is an error.
   /// - Throws: `InspectionError` for something unknown, and what reading it throws.
-  public static func describe(_ path: String, verifying: Bool = false) throws -> SettingsNode {
+  public static func describe(_ path: String, size: (height: Int, width: Int)? = nil, verifying: Bool = false)
+    throws -> Description
+  {
     let files = FileManager.default
     var isFolder: ObjCBool = false
     guard files.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -21,14 +40,18 @@ public enum Inspection {
     }
     func holds(_ name: String) -> Bool { files.fileExists(atPath: "\(path)/\(name)") }
     if isFolder.boolValue {
-      if holds(DatasetManifest.fileName) { return try dataset(path, verifying) }
-      if holds(CheckpointManifest.fileName) { return try checkpoint(path) }
-      if holds(RunDirectory.configurationName) { return try run(path, verifying) }
+      if holds(DatasetManifest.fileName) {
+        return try Description(node: dataset(path, verifying), model: nil)
+      }
+      if holds(CheckpointManifest.fileName) { return try checkpoint(path, size) }
+      if holds(RunDirectory.configurationName) {
+        return try Description(node: run(path, verifying), model: nil)
+      }
       throw InspectionError.unknown(path)
     }
     if verifying { throw InspectionError.withoutDigests(path) }
-    if path.hasSuffix(".h5") { return try hdf5(path) }
-    if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path) }
+    if path.hasSuffix(".h5") { return try Description(node: hdf5(path), model: nil) }
+    if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path, size) }
     throw InspectionError.unknown(path)
   }
 
@@ -54,16 +77,18 @@ public enum Inspection {
     ]
   }
 
-  private static func checkpoint(_ path: String) throws -> SettingsNode {
+  private static func checkpoint(
+    _ path: String, _ size: (height: Int, width: Int)?
+  ) throws -> Description {
     let checkpoint = try Checkpoint(opening: path)
     let manifest = checkpoint.manifest
-    let model = try TrainingConfiguration(manifest.configuration).model
-    return [
+    let configuration = try TrainingConfiguration(manifest.configuration)
+    let node: SettingsNode = [
       "kind": "checkpoint",
       "step": SettingsNode(manifest.step),
       "images": SettingsNode(manifest.images),
       "image_shape": SettingsNode(manifest.imageShape),
-      "parameters": SettingsNode(model.parameters.valueCount),
+      "parameters": SettingsNode(configuration.model.parameters.valueCount),
       "dataset_sha256": SettingsNode(manifest.datasetDigest),
       "files": SettingsNode(
         .list(
@@ -72,6 +97,8 @@ public enum Inspection {
           })),
       "configuration": manifest.configuration,
     ]
+    let sides = size ?? (manifest.imageShape[0], manifest.imageShape[1])
+    return Description(node: node, model: try summary(configuration, path, sides))
   }
 
   private static func run(_ path: String, _ verifying: Bool) throws -> SettingsNode {
@@ -104,14 +131,24 @@ public enum Inspection {
     ]
   }
 
-  private static func configuration(_ path: String) throws -> SettingsNode {
+  private static func configuration(
+    _ path: String, _ size: (height: Int, width: Int)?
+  ) throws -> Description {
     let configuration = try TrainingConfiguration(file: path)
-    return [
+    let node: SettingsNode = [
       "kind": "configuration",
       "parameters": SettingsNode(configuration.model.parameters.valueCount),
       "image_size": SettingsNode("\(configuration.model.imageSize)"),
       "configuration": configuration.resolved,
     ]
+    return Description(node: node, model: try summary(configuration, path, size))
+  }
+
+  private static func summary(
+    _ configuration: TrainingConfiguration, _ path: String, _ size: (height: Int, width: Int)?
+  ) throws -> ModelSummary {
+    ModelSummary(
+      configuration.model, imageShape: try MeasuredImages.shape(configuration, name: path, size: size))
   }
 
   private static func hdf5(_ path: String) throws -> SettingsNode {

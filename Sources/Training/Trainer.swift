@@ -30,13 +30,10 @@ public final class Trainer {
   private let directory: RunDirectory
   private let lock: FolderLock?
   private let checkpoints: CheckpointStore
-  private let optimizer: Optimizer
-  private let gradient: FlatMemory
-  private let allReduce: GradientAllReduce
+  private let step: TrainingStep
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
-  private var branches: [FlatMemory] = []
 
   /// Trains from the run's state to its last step, or until a stop is asked for. Collective.
   ///
@@ -58,28 +55,20 @@ public final class Trainer {
       let batch = try loader.next()
       let dataWait = start.seconds
 
-      let ownLosses = sumGradients(of: batch)
+      let ownLosses = step.sumGradients(images: batch.images, labels: batch.labels)
       let waiting = Stopwatch()
-      try allReduce(gradient)
+      try step.sumOverRanks()
       let (losses, reason) = try exchange(ownLosses)
       let communicationWait = waiting.seconds
       stopReason = reason
-
-      // The mean over slices of equal size is the mean over the batch.
-      let loss = SliceTree.sum(losses) / Double(share.slices)
-      let norm = Optimizer.norm(
-        of: gradient, layout: state.layout, slices: share.slices, threads: engine.threads)
-      guard loss.isFinite && norm.isFinite else {
-        throw NonFiniteError(step: state.step + 1, loss: loss, gradientNorm: norm)
-      }
-      optimizer.update(state, gradient: gradient, slices: share.slices, norm: norm, threads: engine.threads)
+      let update = try step.update(losses: losses)
 
       var metrics = StepMetrics()
       metrics.step = state.step
       metrics.images = state.step * settings.batchSize
-      metrics.loss = Float(loss)
-      metrics.gradientNorm = Float(norm)
-      metrics.learningRate = optimizer.learningRate(step: state.step)
+      metrics.loss = Float(update.loss)
+      metrics.gradientNorm = Float(update.gradientNorm)
+      metrics.learningRate = update.learningRate
       metrics.seconds = start.seconds
       metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
       metrics.dataWaitSeconds = dataWait
@@ -95,39 +84,6 @@ public final class Trainer {
     }
     guard let stopReason, state.step < settings.steps else { return .finished }
     return .stopped(reason: stopReason)
-  }
-
-  /// Computes the gradients of this rank's slices and leaves their sum in `gradient`; returns the slices' losses.
-  private func sumGradients(of batch: Loader.Batch) -> [Double] {
-    var losses: [Double] = []
-    SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
-      slice, gradient in
-      losses.append(addGradient(of: slice, in: batch, to: gradient))
-    }
-    return losses
-  }
-
-  /// Forward and backward pass of one slice; returns its mean loss.
-  private func addGradient(of slice: Int, in batch: Loader.Batch, to gradient: FlatMemory) -> Double {
-    let tape = Tape(engine: engine, weights: state.weights, gradients: gradient)
-    let samples = share.samples(of: slice)
-    let first = samples.lowerBound - share.ownSamples.lowerBound
-    let labels = configuration.model.classes?.trainingLabels(
-      of: batch.labels[first..<first + samples.count], seed: configuration.training.seed, step: batch.step,
-      samples: samples)
-    return batch.images.withUnsafeBufferPointer { images in
-      let examples = configuration.diffusion.examples(
-        of: UnsafeBufferPointer(
-          rebasing: images[first * dataset.imageSize..<(first + samples.count) * dataset.imageSize]),
-        shape: [samples.count, dataset.height, dataset.width, dataset.channels],
-        seed: configuration.training.seed,
-        step: batch.step, samples: samples, on: tape)
-      let prediction = configuration.model(
-        examples.noisy, timesteps: examples.timesteps, labels: labels ?? samples.map { _ in nil })
-      let loss = configuration.diffusion.loss(of: prediction, for: examples)
-      tape.backward(from: prediction, gradient: loss.gradient)
-      return loss.value
-    }
   }
 
   /// The losses of all slices, in their order, and why to stop if any rank was asked to. Collective.
@@ -190,21 +146,8 @@ public final class Trainer {
     self.log = log
     self.stopRequest = stopRequest
     checkpoints = CheckpointStore(directory: directory.checkpoints, keep: configuration.checkpoint.keep)
-    optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
-    gradient = FlatMemory(count: state.layout.flatCount)
-    allReduce = GradientAllReduce(
-      communicator: communicator, count: state.layout.flatCount, threads: engine.threads)
-  }
-}
-
-/// A loss or a gradient that is no number: nothing was updated with it.
-public struct NonFiniteError: Error, CustomStringConvertible {
-  let step: Int
-  let loss: Double
-  let gradientNorm: Double
-
-  public var description: String {
-    "step \(step): the loss is \(loss), the gradient's norm \(gradientNorm); the weights were not updated. "
-      + "A lower optimizer.learning_rate, optimizer.warmup_steps or optimizer.clip_norm may help"
+    step = TrainingStep(
+      configuration, imageShape: dataset.imageShape, state: state, share: share, engine: engine,
+      communicator: communicator)
   }
 }

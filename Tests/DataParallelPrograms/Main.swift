@@ -11,15 +11,26 @@ import Tensors
 enum DataParallelPrograms {
   static func main() {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3, arguments[1] == "all-reduce", let slices = Int(arguments[2]), slices > 0
+    guard arguments.count == 3, ["all-reduce", "exchange"].contains(arguments[1]),
+      let slices = Int(arguments[2]),
+      slices > 0
     else {
-      FileHandle.standardError.write(Data("all-reduce SLICES, please\n".utf8))
+      FileHandle.standardError.write(Data("all-reduce SLICES or exchange SLICES, please\n".utf8))
       exit(64)
     }
+    let name = arguments[1]
     let status = Session.run(program: "data-parallel-programs", exitStatus: { _ in 1 }) { session in
       let world = session.world
-      for count in [1, 16, 17, 1000, 100_003] { try checkAllReduce(world, slices: slices, count: count) }
-      print("all-reduce passed on rank \(world.rank) of \(world.size)")
+      for count in [1, 16, 17, 1000, 100_003] {
+        if name == "all-reduce" {
+          try checkAllReduce(world, slices: slices, count: count)
+        } else {
+          for bucketSize in [1, 3000, 20_000, 1_000_000] {
+            try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
+          }
+        }
+      }
+      print("\(name) passed on rank \(world.rank) of \(world.size)")
       return 0
     }
     exit(status)
@@ -69,6 +80,55 @@ private func checkAllReduce(_ world: Communicator, slices: Int, count: Int) thro
     let first = try world.broadcast(Array(sum.elements), root: 0)
     guard bits(sum) == first.map(\.bitPattern) else {
       throw Failure(description: "\(what): rank \(world.rank) has another sum than rank 0")
+    }
+  }
+}
+
+/// Each rank's parts of the sum against the tree over all slices; then what all ranks have after gathering.
+private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucketSize: Int) throws {
+  let share = try SliceShare(
+    batchSize: 2 * slices, slices: slices, rank: world.rank, worldSize: world.size)
+  let threads = ThreadPool(threadCount: 2)
+  let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
+  let exchange = GradientExchange(communicator: world, plan: plan, threads: threads)
+  let (sum, expected) = (FlatMemory(count: count), FlatMemory(count: count))
+  var branches: [FlatMemory] = []
+  for step in 0..<2 {
+    SliceTree.sum(share.own, into: sum, branches: &branches, threads: threads) {
+      gradient(of: $0, step: step, $1)
+    }
+    // In any order, such as that in which backward finishes them; some ranks get on faster than others.
+    for bucket in plan.buckets.indices.reversed() {
+      try exchange.start(bucket, of: sum)
+      if world.rank % 2 == 1 { try exchange.advance() }
+    }
+    try exchange.finish()
+    SliceTree.sum(0..<slices, into: expected, branches: &branches, threads: threads) {
+      gradient(of: $0, step: step, $1)
+    }
+    let what =
+      "step \(step) of \(count) values in buckets of \(bucketSize), \(slices) slices on \(world.size) ranks"
+    for part in plan.parts(of: world.rank) {
+      for index in part {
+        let (found, wanted) = (sum.elements[index], expected.elements[index])
+        let isGood =
+          share.isExact
+          ? found.bitPattern == wanted.bitPattern : abs(found - wanted) <= 1e-5 * abs(wanted) + 1e-3
+        guard isGood else {
+          throw Failure(description: "\(what): element \(index) is \(found), not \(wanted)")
+        }
+      }
+    }
+    // What is not this rank's is not looked at.
+    let own = FlatMemory(count: count)
+    own.elements.update(repeating: .nan)
+    for part in plan.parts(of: world.rank) {
+      for index in part { own.elements[index] = sum.elements[index] }
+    }
+    try exchange.gather(own)
+    let first = try world.broadcast(Array(own.elements), root: 0)
+    guard bits(own) == first.map(\.bitPattern), !share.isExact || bits(own) == bits(expected) else {
+      throw Failure(description: "\(what): rank \(world.rank) gathered something else")
     }
   }
 }

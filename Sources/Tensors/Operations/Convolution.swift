@@ -32,7 +32,10 @@ extension Tensor {
 
     let storages = inputs.map(\.storage)
     let targets = inputs.map(\.target)
-    tape.record(output) {
+    tape.record(
+      output,
+      work: Work(shape, gradients: inputs.contains { $0.needsGradient }, weights.needsGradient)
+    ) {
       [weightStorage = weights.storage, weights = weights.target, bias = bias?.target ?? .none] tape, dy in
       let gradients = zip(storages, targets).map { storage, target in
         target == .none ? nil : tape.engine.storage(storage.count)

@@ -20,7 +20,7 @@ extension Tensor {
       statistics: statistics.pointer, pool: threads)
 
     let scales = scaleShift.map { (storage: $0.storage, target: $0.target) }
-    tape.record(output) { [storage, target] tape, dy in
+    tape.record(output, work: Work(norm)) { [storage, target] tape, dy in
       let dx = tape.engine.storage(storage.count)
       let scaleShiftGradient = scales.map { tape.engine.storage($0.storage.count) }
       norm.backward(

@@ -13,7 +13,11 @@ extension Tensor {
       Matrix(pointer, rows: b, columns: c), Matrix(weights.pointer, rows: c, columns: k),
       into: output.pointer,
       accumulating: true)
-    tape.record(output) {
+    tape.record(
+      output,
+      work: Work(
+        MatrixProductShape(rows: b, inner: c, columns: k), gradients: needsGradient, weights.needsGradient)
+    ) {
       [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
       tape, dy in
       let gradient = Matrix(dy.pointer, rows: b, columns: k)

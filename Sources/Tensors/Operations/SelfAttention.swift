@@ -23,7 +23,8 @@ extension Tensor {
     attention.forward(
       pointer, qkvWeights: qkvWeights.pointer, outputWeights: outputWeights.pointer, bias: outputBias.pointer,
       output: output.pointer, pool: threads)
-    tape.record(output) { [storage, target] tape, dy in
+    tape.record(output, work: Work(attention, gradients: needsGradient, qkvWeights.needsGradient)) {
+      [storage, target] tape, dy in
       let dx = tape.engine.storage(storage.count)
       attention.backward(
         storage.pointer, qkvWeights: qkvWeights.pointer, outputWeights: outputWeights.pointer,

@@ -1,0 +1,115 @@
+import DataParallel
+import Foundation
+import Kernels
+import MPI
+import Randomness
+import Tensors
+
+/// Times training steps on images of noise, as all ranks of a communicator compute them: forward and backward pass,
+/// sum over the ranks, update of weights, moments and average. No dataset is read and nothing is written.
+public final class StepBenchmark {
+  public let configuration: TrainingConfiguration
+  /// [H, W, C].
+  public let imageShape: [Int]
+  public let threads: Int
+  private let communicator: Communicator
+  private let step: TrainingStep
+  private let images: [Float]
+  private let labels: [Int32]
+
+  /// Steps before the ones that count: in the first, memory is touched for the first time.
+  private static let warmUpSteps = 2
+
+  /// - Throws: `SliceError`.
+  public init(
+    _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator
+  ) throws {
+    let share = try SliceShare(
+      batchSize: configuration.training.batchSize, slices: configuration.training.slices,
+      rank: communicator.rank, worldSize: communicator.size)
+    let (seed, size) = (configuration.training.seed, imageShape.reduce(1, *))
+    images = [Float](unsafeUninitializedCapacity: share.ownSamples.count * size) { buffer, count in
+      for (place, sample) in share.ownSamples.enumerated() {
+        RandomStream(seed: seed, purpose: .samplerStart, sample: sample)
+          .fillUniform(
+            UnsafeMutableBufferPointer(rebasing: buffer[place * size..<(place + 1) * size]), low: -1, high: 1)
+      }
+      count = buffer.count
+    }
+    labels = share.ownSamples.map { Int32($0 % (configuration.model.classes?.count ?? 1)) }
+    self.configuration = configuration
+    self.imageShape = imageShape
+    self.threads = threads
+    self.communicator = communicator
+    step = TrainingStep(
+      configuration, imageShape: imageShape,
+      state: TrainingState(layout: configuration.model.parameters, seed: seed), share: share,
+      engine: Engine(threadCount: threads), communicator: communicator)
+  }
+
+  /// Runs `steps` steps after some that do not count. Collective.
+  ///
+  /// - Parameter isProfiled: whether to measure each operation too, which takes some microseconds each.
+  /// - Throws: `MPIError`, `NonFiniteError`.
+  public func run(steps: Int, isProfiled: Bool = false) throws -> StepMeasurement {
+    let account = Profile()
+    for index in 0..<Self.warmUpSteps {
+      step.profile = index == 0 ? account : nil
+      try runStep()
+    }
+    try communicator.barrier()
+    // All ranks' clocks start here.
+    let profile = isProfiled ? Profile() : nil
+    step.profile = profile
+    let ownSeconds = try (0..<steps).map { _ in
+      let watch = Stopwatch()
+      try profile.measure("step", .group) { try runStep() }
+      return watch.seconds
+    }
+    // A step takes as long as its slowest rank.
+    let seconds = try communicator.allReduce(ownSeconds, .max)
+    try communicator.barrier()
+    let peak = try communicator.allReduce(
+      PeakArithmetic.flopsPerSecond(pool: step.engine.threads), .sum)
+    return StepMeasurement(
+      stepSeconds: seconds, batchSize: configuration.training.batchSize,
+      flopsPerImage: account.flops / step.share.ownSamples.count,
+      peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
+      ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
+      peakFlopsPerSecond: peak, profile: profile)
+  }
+
+  private func runStep() throws {
+    let own = step.sumGradients(images: images, labels: labels)
+    try step.sumOverRanks()
+    _ = try step.update(losses: communicator.allGather(own).flatMap { $0 })
+  }
+}
+
+/// What `StepBenchmark` found.
+public struct StepMeasurement {
+  /// Of each step.
+  public let stepSeconds: [Double]
+  public let batchSize: Int
+  /// Forward and backward, counting convolutions by their definition.
+  public let flopsPerImage: Int
+  /// Of the largest rank.
+  public let peakResidentBytes: Int
+  public let ranks: Int
+  /// Of each rank.
+  public let threads: Int
+  public let parameters: Int
+  /// What the threads of all ranks can do.
+  public let peakFlopsPerSecond: Double
+  /// Of this rank.
+  public let profile: Profile?
+
+  public var medianSeconds: Double {
+    let sorted = stepSeconds.sorted()
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  }
+
+  public var imagesPerSecond: Double { Double(batchSize) / medianSeconds }
+  public var flopsPerSecond: Double { Double(flopsPerImage) * imagesPerSecond }
+}

@@ -1,0 +1,48 @@
+import Files
+import Foundation
+import MPI
+import Settings
+import Tensors
+
+/// Profiles as a file for trace viewers (https://ui.perfetto.dev, chrome://tracing), in the Trace Event Format: a
+/// process for each rank.
+public enum StepTrace {
+  /// Writes the profiles of all ranks to `path` on rank 0. Collective.
+  ///
+  /// - Throws: `FileError`, `MPIError`.
+  public static func write(_ profile: Profile, to path: String, on communicator: Communicator) throws {
+    let own = events(of: profile, rank: communicator.rank).map(\.json).joined(separator: ",\n")
+    let all = try communicator.gather(own)
+    try communicator.agree {
+      guard let all else { return }
+      let text = "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n\(all.joined(separator: ",\n"))\n]}\n"
+      try WholeFile.write(Data(text.utf8), to: path)
+    }
+  }
+
+  private static func events(of profile: Profile, rank: Int) -> [SettingsNode] {
+    let name: SettingsNode = [
+      "name": "process_name", "ph": "M", "pid": SettingsNode(rank), "tid": 0,
+      "args": ["name": SettingsNode("rank \(rank)")],
+    ]
+    // Complete events ("X"), their times in microseconds. Those that others consist of come first.
+    let ordered = profile.events.sorted { ($0.start, $1.end) < ($1.start, $0.end) }
+    return [name]
+      + ordered.map { event in
+        [
+          "name": SettingsNode(event.name), "cat": SettingsNode(event.kind.rawValue), "ph": "X",
+          "ts": SettingsNode(Double(event.start - profile.start) * 1e-3),
+          "dur": SettingsNode(Double(event.end - event.start) * 1e-3),
+          "pid": SettingsNode(rank), "tid": 0, "args": arguments(event),
+        ]
+      }
+  }
+
+  private static func arguments(_ event: Profile.Event) -> SettingsNode {
+    guard event.kind == .forward || event.kind == .backward else { return .empty }
+    return [
+      "layer": SettingsNode(event.layer), "flops": SettingsNode(event.cost.flops),
+      "bytes": SettingsNode(event.cost.bytes),
+    ]
+  }
+}
