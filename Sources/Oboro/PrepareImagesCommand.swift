@@ -48,7 +48,7 @@ struct PrepareImages: ParsableCommand {
   }
 
   private var sides: ImageSides? {
-    get throws { try size.map { try ImageSides($0, allowsOneNumber: true) } }
+    get throws { try size.map(ImageSides.init) }
   }
 
   func run() throws {

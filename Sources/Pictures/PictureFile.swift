@@ -72,8 +72,8 @@ extension PictureFile {
     guard canvas.width == header.storedWidth, canvas.height == header.storedHeight else {
       throw PictureError(
         path: path,
-        reason: "holds \(canvas.width) x \(canvas.height) pixels, its header says \(header.storedWidth) x "
-          + "\(header.storedHeight)")
+        reason: "holds \(canvas.height) x \(canvas.width) pixels, its header says \(header.storedHeight) x "
+          + "\(header.storedWidth)")
     }
     return try canvas.flattened(channels: channels, over: background, path).oriented(header.orientation)
   }
@@ -98,7 +98,8 @@ extension PictureFile {
     // libgd knows of no reason for WebP and guesses one. Of JPEG it only warns, and fills up with grey.
     let why = header.format == .webp ? "" : message.map { ": \($0)" } ?? ""
     guard let canvas, header.format != .jpeg || message == nil else {
-      throw PictureError(path: path, reason: "is a damaged or unusual \(header.format.rawValue) picture\(why)")
+      throw PictureError(
+        path: path, reason: "is a damaged or unusual \(header.format.rawValue) picture\(why)")
     }
     return canvas
   }

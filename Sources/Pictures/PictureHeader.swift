@@ -62,12 +62,12 @@ public struct PictureHeader: Sendable, Equatable {
           "is no picture of a known format (\(Format.allCases.map(\.rawValue).joined(separator: ", ")))")
       }
     guard header.width > 0, header.height > 0 else {
-      throw Problem.malformed("is \(header.width) x \(header.height) pixels, by its header")
+      throw Problem.malformed("is \(header.height) x \(header.width) pixels, by its header")
     }
     // Both are below 2^32.
     guard header.width * header.height <= Self.pixelLimit else {
       throw Problem.malformed(
-        "is \(header.width) x \(header.height) pixels, by its header, more than the \(Self.pixelLimit) that are read"
+        "is \(header.height) x \(header.width) pixels, by its header, more than the \(Self.pixelLimit) that are read"
       )
     }
     self = header
