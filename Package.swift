@@ -82,13 +82,14 @@ let package = Package(
       name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "DatasetsTests",
-      dependencies: ["Datasets", "HDF5", "Files", "Pictures", "Randomness", "CGD", "CZlib"],
+      dependencies: ["Datasets", "HDF5", "Files", "Pictures", "Randomness", "CGD", "CZlib", "TestSupport"],
       exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
+    .testTarget(
+      name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "ReportingTests",
       dependencies: ["Reporting", "Files", .product(name: "Logging", package: "swift-log")],
