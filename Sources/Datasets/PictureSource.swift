@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Pictures
+import Synchronization
 
 /// The pictures of a folder as images of one size.
 ///
@@ -40,10 +41,12 @@ public struct PictureSource: ConcurrentImageSource {
 
   /// Takes the pictures of `folder`. Where `form` leaves something open, all headers are looked at first.
   ///
+  /// - Parameter progress: called every so often, on any thread, with how many have been looked at.
   /// - Throws: `DatasetError` if the form is left open and the pictures differ, or none has a header.
-  public init(_ folder: PictureFolder, name: String, split: Split, form: Form = Form(), threadCount: Int = 1)
-    throws
-  {
+  public init(
+    _ folder: PictureFolder, name: String, split: Split, form: Form = Form(), threadCount: Int = 1,
+    progress: (Int) -> Void = { _ in }
+  ) throws {
     self.folder = folder
     self.name = name
     self.split = split.rawValue
@@ -53,7 +56,7 @@ public struct PictureSource: ConcurrentImageSource {
       (height, width, self.channels) = (size.height, size.width, channels)
       return
     }
-    let headers = try Self.headers(folder, threadCount: threadCount)
+    let headers = try Self.headers(folder, threadCount: threadCount, progress: progress)
     guard let first = headers.first else {
       let why = Result { try PictureFile.header(of: folder.files[0].path) }
       guard case .failure(let error) = why else {
@@ -99,7 +102,10 @@ public struct PictureSource: ConcurrentImageSource {
   }
 
   /// The headers of those files that have one, in order.
-  private static func headers(_ folder: PictureFolder, threadCount: Int) throws -> [Header] {
+  private static func headers(
+    _ folder: PictureFolder, threadCount: Int, progress: (Int) -> Void
+  ) throws -> [Header] {
+    let done = Atomic(0)
     var headers = [Result<Header, any Error>?](repeating: nil, count: folder.files.count)
     headers.withUnsafeMutableBufferPointer { headers in
       inParallel(folder.files.count, threadCount: threadCount) { index in
@@ -108,6 +114,8 @@ public struct PictureSource: ConcurrentImageSource {
           let header = try PictureFile.header(of: path)
           return Header(path: path, width: header.width, height: header.height, isGrey: header.isGrey)
         }
+        let count = done.add(1, ordering: .relaxed).newValue
+        if count % 100 == 0 || count == folder.files.count { progress(count) }
       }
     }
     return try headers.compactMap { header in

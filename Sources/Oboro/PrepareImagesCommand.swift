@@ -52,17 +52,24 @@ struct PrepareImages: ParsableCommand {
   }
 
   func run() throws {
+    let console = Console()
     let folder = try PictureFolder(source)
     if folder.otherCount > 0 {
-      Console().print("\(folder.otherCount) other files in \(source) are not pictures by their names")
+      console.print("\(folder.otherCount) other files in \(source) are not pictures by their names")
     }
-    let images = try PictureSource(
+    try options.write(try look(through: folder, console), skipsUnreadable: !strict)
+  }
+
+  private func look(through folder: PictureFolder, _ console: Console) throws -> PictureSource {
+    let bar = ProgressBar("look", total: folder.files.count, console: console)
+    // With both given, there is nothing to look for.
+    defer { if size == nil || channels == nil { bar.finish() } }
+    return try PictureSource(
       folder, name: name ?? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent,
       split: options.split,
       form: PictureSource.Form(
         size: sides.map { ($0.height, $0.width) }, channels: channels, background: background.colour),
-      threadCount: options.threads)
-    try options.write(images, skipsUnreadable: !strict)
+      threadCount: options.threads, progress: { bar.update($0) })
   }
 }
 

@@ -101,19 +101,16 @@ extension PictureHeader {
     throw Problem.malformed("is no WebP picture: its first chunk is unknown")
   }
 
-  /// GIF89a specification, sections 18 to 22. Only the first picture of an animation counts.
+  /// GIF89a specification, sections 18 to 22. Only the first picture of an animation counts, without
+  /// what its screen has around it.
   static func gif(_ file: ByteScanner) throws -> PictureHeader {
-    let (screenWidth, screenHeight) = (try file.little(2, at: 6), try file.little(2, at: 8))
     let globalCount = tableCount(try file.byte(10))
     let place = try firstPicture(file)
     let (width, height) = (try file.little(2, at: place + 5), try file.little(2, at: place + 7))
     let localCount = tableCount(try file.byte(place + 9))
     let isGrey = try file.isGrey(
       palette: localCount > 0 ? place + 10 : 13, count: localCount > 0 ? localCount : globalCount)
-    guard width <= screenWidth, height <= screenHeight else {
-      throw Problem.malformed("is no GIF picture: its first picture is larger than its screen")
-    }
-    return PictureHeader(.gif, screenWidth, screenHeight, isGrey: isGrey)
+    return PictureHeader(.gif, width, height, isGrey: isGrey)
   }
 
   /// How many colours the table has that `flags` tell of.

@@ -144,12 +144,14 @@ import Testing
   func sizesThatNobodyMeansAreRefused(encoding: Encoding) throws {
     var bytes = try encoding.encode(smooth(60, 40))
     let frame = bytes.indices.dropLast().first { bytes[$0] == 0xFF && bytes[$0 + 1] == 0xC0 } ?? 0
+    // Behind GIF's table of colours comes the picture.
+    let gif = 13 + 3 * (2 << Int(bytes[10] & 7))
     let (place, claim): (Int, [UInt8]) =
       switch encoding {
       case .png: (16, [0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF])
       case .jpeg: (frame + 5, [0xFF, 0xDC, 0xFF, 0xDC])
       case .webp: (26, [0xFF, 0x3F, 0xFF, 0x3F])
-      case .gif: (6, [0xFF, 0xFF, 0xFF, 0xFF])
+      case .gif: (gif + 5, [0xFF, 0xFF, 0xFF, 0xFF])
       case .bmp: (18, [0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F])
       }
     bytes.replaceSubrange(place..<place + claim.count, with: claim)
