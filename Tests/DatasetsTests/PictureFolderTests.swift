@@ -16,13 +16,13 @@ struct PictureFolderTests {
   }
 
   /// Writes PNG pictures of one size, by paths below `directory`; numbered as they come.
-  private func write(_ paths: [String], in directory: String, channels: Int = 3) throws {
+  private func draw(_ paths: [String], in directory: String, channels: Int = 3) throws {
     for (seed, path) in paths.enumerated() {
-      try write(Self.picture(seed, channels: channels), to: "\(directory)/\(path)")
+      try draw(Self.picture(seed, channels: channels), to: "\(directory)/\(path)")
     }
   }
 
-  private func write(_ picture: Picture, to path: String) throws {
+  private func draw(_ picture: Picture, to path: String) throws {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try picture.writePNG(to: path)
@@ -38,7 +38,7 @@ struct PictureFolderTests {
   @Test func foldersBelowAreClassesInTheOrderOfTheirBytes() throws {
     try withTemporaryDirectory { directory in
       let paths = ["b/z/2.png", "b/1.PNG", "a/3.png", "Z/0.png", "9.png", "a/é.png", "a/e.png"]
-      try write(paths, in: directory)
+      try draw(paths, in: directory)
       for other in ["notes.txt", "b/Thumbs.db", ".hidden.png", "b/.cache/x.png"] {
         let path = "\(directory)/\(other)"
         try FileManager.default.createDirectory(
@@ -69,7 +69,7 @@ struct PictureFolderTests {
 
   @Test func picturesWithoutFoldersHaveNoClasses() throws {
     try withTemporaryDirectory { directory in
-      try write(["a.png", "b.png"], in: directory)
+      try draw(["a.png", "b.png"], in: directory)
       let images = try source("\(directory)/")
       #expect(images.classNames == [] && images.count == 2)
       #expect(try images.image(1).label == -1)
@@ -79,7 +79,7 @@ struct PictureFolderTests {
 
   @Test func linksAreFollowedButNotInCircles() throws {
     try withTemporaryDirectory { directory in
-      try write(["real/a.png"], in: directory)
+      try draw(["real/a.png"], in: directory)
       for (name, target) in [
         ("linked", "real"), ("real/up", ".."), ("real/b.png", "a.png"), ("c.png", "none"),
       ] {
@@ -104,7 +104,7 @@ struct PictureFolderTests {
 
   @Test func greyOnlyIfAllAre() throws {
     try withTemporaryDirectory { directory in
-      try write(["a.png", "b.png"], in: directory, channels: 1)
+      try draw(["a.png", "b.png"], in: directory, channels: 1)
       #expect(try source(directory).channels == 1)
       #expect(try source(directory).image(1).pixels == Self.picture(1, channels: 1).samples)
       let red = PictureColour(red: 255, green: 0, blue: 0)
@@ -118,7 +118,7 @@ struct PictureFolderTests {
 
   @Test func differingSizesAreNamedUnlessOneIsGiven() throws {
     try withTemporaryDirectory { directory in
-      try write(["a.png", "b.png"], in: directory)
+      try draw(["a.png", "b.png"], in: directory)
       let large = Self.picture(2, 8, 12)
       try large.writePNG(to: "\(directory)/c.png")
       let error = #expect(throws: DatasetError.self) { try source(directory) }
@@ -137,7 +137,7 @@ struct PictureFolderTests {
   @Test func unreadablePicturesAreLeftOutAndListed() throws {
     try withTemporaryDirectory { directory in
       let (pictures, output) = ("\(directory)/pictures", "\(directory)/data")
-      try write(["a/1.png", "a/2.png", "b/3.png", "b/4.png"], in: pictures)
+      try draw(["a/1.png", "a/2.png", "b/3.png", "b/4.png"], in: pictures)
       let whole = Array(try content("\(pictures)/a/2.png"))
       try write(Array(whole.prefix(whole.count / 2)), to: "\(pictures)/a/2.png")
       try write([], to: "\(pictures)/b/0.jpg")
@@ -172,7 +172,7 @@ struct PictureFolderTests {
   @Test func nothingIsLeftWhenTheFirstUnreadableOneStops() throws {
     try withTemporaryDirectory { directory in
       let pictures = "\(directory)/pictures"
-      try write(["1.png", "2.png", "3.png"], in: pictures)
+      try draw(["1.png", "2.png", "3.png"], in: pictures)
       for name in ["2.png", "3.png"] { try write(Array("text".utf8), to: "\(pictures)/\(name)") }
       let writer = DatasetWriter(directory: "\(directory)/data", threadCount: 3)
       for attempt in [{ try writer.write($0) }, { try writer.writeReadable($0, skip: { throw $0 }) }]
@@ -206,7 +206,7 @@ struct PictureFolderTests {
       let pictures = "\(directory)/pictures"
       for seed in 0..<60 {
         let path = "\(pictures)/class-\(seed % 3)/\(seed).png"
-        try write(Self.picture(seed, 20 + seed % 7, 30), to: path)
+        try draw(Self.picture(seed, 20 + seed % 7, 30), to: path)
         if seed % 11 == 5 { try write([0x89, 0x50], to: path) }
       }
       let form = PictureSource.Form(size: (200, 300))
