@@ -21,15 +21,16 @@ final class NumPyArray {
   init(_ bytes: any StoredBytes) throws {
     self.bytes = bytes
     let place = bytes.place
-    let start = try bytes.bytes(min(bytes.size, 12), at: 0)
-    guard start.count >= 10, start.starts(with: Self.magic) else {
+    // Read from front to back, which checksums ask for.
+    let start = try bytes.bytes(min(bytes.size, 8), at: 0)
+    guard start.count == 8, start.starts(with: Self.magic) else {
       throw DatasetError.badData(place, "is no NumPy array: it does not start with \\x93NUMPY")
     }
     guard (1...3).contains(start[6]) else {
       throw DatasetError.badData(place, "has version \(start[6]) of NumPy's format, expected 1 to 3")
     }
     let lengthSize = start[6] == 1 ? 2 : 4
-    let length = start.dropFirst(8).prefix(lengthSize).littleEndian
+    let length = try bytes.bytes(lengthSize, at: 8).littleEndian
     elementsOffset = 8 + lengthSize + length
     guard length <= Self.headerLimit, elementsOffset <= bytes.size else {
       throw DatasetError.badData(place, "is damaged: its header is said to have \(length) bytes")

@@ -80,6 +80,7 @@ extension PictureFile {
 
   private func openCanvas() throws -> Canvas {
     // In range by the limit on the file's size.
+    let bytes = header.format == .png ? PictureHeader.essentialChunks(bytes) : bytes
     let size = Int32(bytes.count)
     let (image, message) = DecoderMessage.capture {
       bytes.withUnsafeBytes { buffer -> gdImagePtr? in

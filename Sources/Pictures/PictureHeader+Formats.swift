@@ -21,6 +21,23 @@ extension PictureHeader {
     return PictureHeader(.png, width, height, isGrey: try file.isGrey(palette: place + 8, count: count))
   }
 
+  /// A PNG file without the chunks that do not concern its pixels: of some of these, such as colour profiles with
+  /// slight mistakes, libpng complains on standard error.
+  static func essentialChunks(_ bytes: [UInt8]) -> [UInt8] {
+    let file = ByteScanner(bytes)
+    var kept = Array(bytes.prefix(8))
+    var place = 8
+    while let length = try? file.big(4, at: place), place + 12 + length <= bytes.count {
+      let end = place + 12 + length
+      // The first letter of what is essential is a capital one.
+      let isEssential = bytes[place + 4] & 0x20 == 0 || file.holds("tRNS", at: place + 4)
+      if isEssential { kept += bytes[place..<end] }
+      place = end
+    }
+    // What is cut off is for libpng to judge.
+    return kept + bytes[place...]
+  }
+
   /// ITU-T T.81, annex B. Segments are a marker, and with most markers a length that counts itself.
   static func jpeg(_ file: ByteScanner) throws -> PictureHeader {
     var place = 2

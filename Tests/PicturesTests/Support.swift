@@ -13,6 +13,7 @@ enum Encoding: String, CaseIterable, Sendable {
   var isExact: Bool { self != .jpeg && self != .webp }
 
   func encode(_ picture: Picture) throws -> [UInt8] {
+    if self == .gif { return try encodeWithPalette(picture) }
     let image = try #require(gdImageCreateTrueColor(Int32(picture.width), Int32(picture.height)))
     defer { gdImageDestroy(image) }
     for y in 0..<picture.height {
@@ -21,6 +22,20 @@ enum Encoding: String, CaseIterable, Sendable {
         let sample = { (channel: Int) in Int32(picture.samples[pixel + min(channel, picture.channels - 1)]) }
         image.pointee.tpixels[y]?[x] = sample(0) << 16 | sample(1) << 8 | sample(2)
       }
+    }
+    return try encode(image)
+  }
+
+  /// A picture of at most 256 colours, which all have their place in the palette: libgd would choose other ones.
+  private func encodeWithPalette(_ picture: Picture) throws -> [UInt8] {
+    let image = try #require(gdImageCreate(Int32(picture.width), Int32(picture.height)))
+    defer { gdImageDestroy(image) }
+    for pixel in 0..<picture.width * picture.height {
+      let sample = { (channel: Int) in
+        Int32(picture.samples[pixel * picture.channels + min(channel, picture.channels - 1)])
+      }
+      let colour = gdImageColorResolve(image, sample(0), sample(1), sample(2))
+      image.pointee.pixels[pixel / picture.width]?[pixel % picture.width] = UInt8(colour)
     }
     return try encode(image)
   }
