@@ -3,6 +3,7 @@
 extension PictureHeader {
   /// PNG specification (ISO 15948), section 11.2.
   static func png(_ file: ByteScanner) throws -> PictureHeader {
+    guard file.bytes.count >= 16 else { throw Problem.endsEarly }
     guard try file.big(4, at: 8) == 13, file.holds("IHDR", at: 12) else {
       throw Problem.malformed("is no PNG picture: its first chunk is no header")
     }

@@ -82,7 +82,7 @@ struct ArraySourceTests {
   @Test func whatIsWrongWithNumPyArraysIsSaid() {
     expectError("floats.npy: holds elements of type <f4, expected |u1 (uint8)") { try numPy("floats.npy") }
     expectError("fortran.npy: is in Fortran's order") { try numPy("fortran.npy") }
-    expectError("has the shape [5], expected [N, H, W]") { try numPy("labels.npy", labels: nil) }
+    expectError("labels.npy: holds elements of type <i8, expected |u1 (uint8)") { try numPy("labels.npy") }
     expectError("has the shape [5, 4, 3], expected [N, C, H, W]") {
       try numPy("grey.npy", isChannelsFirst: true)
     }
