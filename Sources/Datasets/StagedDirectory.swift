@@ -63,7 +63,9 @@ final class StagedDirectory {
     try? removePartialFiles()
     if !FileManager.default.fileExists(atPath: filePath(path, DatasetManifest.fileName)) {
       // Shards without a manifest are no dataset: they are ours, from a commit that failed.
-      for name in (try? names()) ?? [] where isShard(name) { try? remove(name) }
+      for name in (try? names()) ?? [] where isShard(name) || name == DatasetWriter.unreadableName {
+        try? remove(name)
+      }
     }
     for directory in created.reversed() { rmdir(directory) }
   }
