@@ -49,7 +49,8 @@ let package = Package(
     .target(name: "Safetensors", swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["HDF5", "Files", "Randomness", "CZlib"], swiftSettings: common),
+      name: "Datasets", dependencies: ["HDF5", "Files", "Pictures", "Randomness", "CZlib"],
+      swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
@@ -80,13 +81,15 @@ let package = Package(
     .testTarget(
       name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
-      name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "Files", "Randomness", "CZlib"],
+      name: "DatasetsTests",
+      dependencies: ["Datasets", "HDF5", "Files", "Pictures", "Randomness", "CGD", "CZlib", "TestSupport"],
       exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
     .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
-    .testTarget(name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD"], swiftSettings: common),
+    .testTarget(
+      name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "ReportingTests",
       dependencies: ["Reporting", "Files", .product(name: "Logging", package: "swift-log")],

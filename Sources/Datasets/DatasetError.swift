@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// What is wrong with a dataset, or with what one is made from.
@@ -33,6 +34,22 @@ public struct DatasetError: Error, Sendable, Equatable {
     let kind: Kind = code == ENOENT || code == ENOTDIR ? .badData : .inputOutput
     return DatasetError(
       kind: kind, path: path, problem: "cannot \(action): \(String(cString: strerror(code)))")
+  }
+}
+
+extension DatasetError {
+  /// A failure of the system's, on a file of a dataset.
+  init(_ error: FileError) {
+    self = .system(error.path, "\(error.operation) it", code: error.code)
+  }
+
+  /// Runs `body` with its file errors turned into errors about a dataset.
+  static func mapping<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as FileError {
+      throw DatasetError(error)
+    }
   }
 }
 

@@ -17,6 +17,9 @@ public protocol ImageSource {
   func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32
 }
 
+/// Images that any number of threads may read at once.
+public protocol ConcurrentImageSource: ImageSource, Sendable {}
+
 extension ImageSource {
   /// The bytes of one image.
   public var imageSize: Int { height * width * channels }

@@ -3,7 +3,7 @@ import Randomness
 
 /// The dataset that the program draws itself: one filled shape on a plain background, of random class, colours, size,
 /// place and rotation, with smooth edges. Image i is a function of seed, split and i alone.
-public struct ShapesSource: ImageSource {
+public struct ShapesSource: ConcurrentImageSource {
   public let name = "shapes"
   public let split: String
   public let count: Int

@@ -18,6 +18,7 @@ public final class ShardedDataset: Sendable {
   ///   not agree with the other.
   public init(directory: String) throws {
     let manifest = try DatasetManifest(directory: directory)
+    try Self.requireNoForeignShards(directory, manifest)
     self.directory = directory
     self.manifest = manifest
     digest = manifest.digest
@@ -64,18 +65,43 @@ public final class ShardedDataset: Sendable {
     }
   }
 
-  /// Reads every shard whole and compares its digest with the manifest's.
+  /// Reads every shard whole and compares its digest with the manifest's. Those who share the work each take a part.
   ///
+  /// - Parameters:
+  ///   - part: which of the parts to read.
+  ///   - parts: how many read, each another part.
   /// - Throws: `DatasetError` naming all shards that were altered.
-  public func verify() throws {
-    let altered = try manifest.shards.filter { shard in
-      try SHA256.digest(ofFile: filePath(directory, shard.fileName)) != shard.sha256.lowercased()
+  public func verify(part: Int = 0, of parts: Int = 1) throws {
+    precondition(part >= 0 && part < parts, "part \(part) of \(parts)")
+    let altered = try manifest.shards.enumerated().filter { index, shard in
+      guard index % parts == part else { return false }
+      return try DatasetError.mapping {
+        try SHA256.digest(ofFile: filePath(directory, shard.fileName)) != shard.sha256.lowercased()
+      }
     }
     guard altered.isEmpty else {
+      let names = altered.map(\.element.fileName).joined(separator: ", ")
+      throw DatasetError.badData(
+        directory, "not what was written, by their SHA-256: \(names); make the dataset anew")
+    }
+  }
+
+  /// Shards that the manifest does not name are a sign that the directory holds parts of two datasets.
+  private static func requireNoForeignShards(_ directory: String, _ manifest: DatasetManifest) throws {
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: directory)
+    } catch {
+      throw DatasetError(FileError("list", directory, cause: error))
+    }
+    let foreign = Set(names.filter { $0.hasSuffix(".h5") && !$0.hasPrefix(".") })
+      .subtracting(manifest.shards.map(\.fileName)).sorted()
+    guard foreign.isEmpty else {
+      let more = foreign.count > 3 ? " and \(foreign.count - 3) more" : ""
       throw DatasetError.badData(
         directory,
-        "not what was written, by their SHA-256: \(altered.map(\.fileName).joined(separator: ", ")); "
-          + "make the dataset anew")
+        "holds files that its \(DatasetManifest.fileName) does not name: "
+          + "\(foreign.prefix(3).joined(separator: ", "))\(more); move them away, or make the dataset anew")
     }
   }
 

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A dataset's directory while its files are made: they get temporary names, and the dataset is there only when all
@@ -8,8 +9,8 @@ final class StagedDirectory {
   private let split: String
   /// The directories that we made, outermost first.
   private let created: [String]
-  /// Open on the directory; holds its lock.
-  private let descriptor: Int32
+  /// Against other makers of datasets.
+  private let lock: FolderLock
 
   /// Takes a directory for a dataset, and makes it if it is not there.
   ///
@@ -18,17 +19,16 @@ final class StagedDirectory {
   init(_ path: String, name: String, split: String) throws {
     let created = try Self.makeDirectories(path)
     do {
-      descriptor = try Self.lock(path)
+      guard let lock = try DatasetError.mapping({ try FolderLock(path) }) else {
+        throw DatasetError(
+          kind: .inputOutput, path: path, problem: "another process is making a dataset here")
+      }
       self.path = path
       self.split = split
       self.created = created
-      do {
-        try checkContent(name: name)
-        try removePartialFiles()
-      } catch {
-        Self.release(descriptor)
-        throw error
-      }
+      self.lock = lock
+      try checkContent(name: name)
+      try removePartialFiles()
     } catch {
       for directory in created.reversed() { rmdir(directory) }
       throw error
@@ -40,20 +40,22 @@ final class StagedDirectory {
 
   /// Makes files that are complete under their temporary names the dataset: flushes them to the disk, and gives them
   /// their names, the manifest last.
-  func commit(shards: [String], manifest: Data) throws {
-    let manifestPath = filePath(path, DatasetManifest.fileName)
-    for shard in shards { try Self.synchronize(partialPath(of: shard)) }
-    try Self.write(manifest, to: partialPath(of: DatasetManifest.fileName))
+  ///
+  /// - Parameter hasUnreadable: whether there is a list of unreadable pictures among them.
+  func commit(shards: [String], hasUnreadable: Bool = false, manifest: Data) throws {
+    try DatasetError.mapping {
+      let names = shards + (hasUnreadable ? [DatasetWriter.unreadableName] : [])
+      for name in names { try WholeFile.synchronize(partialPath(of: name)) }
 
-    // From here until the new manifest has its name, the directory holds no dataset.
-    if unlink(manifestPath) != 0 && errno != ENOENT { throw DatasetError.system(manifestPath, "replace it") }
-    for name in try Self.names(in: path) where isShard(name) { unlink(filePath(path, name)) }
-    try synchronizeDirectory()
-    for shard in shards { try rename(shard) }
-    try synchronizeDirectory()
-    try rename(DatasetManifest.fileName)
-    try synchronizeDirectory()
-    Self.release(descriptor)
+      // From here until the new manifest has its name, the directory holds no dataset.
+      try remove(DatasetManifest.fileName)
+      for name in try self.names() where isShard(name) || name == DatasetWriter.unreadableName {
+        try remove(name)
+      }
+      try WholeFile.synchronizeFolder(path)
+      for name in names { try WholeFile.rename(partialPath(of: name), to: filePath(path, name)) }
+      try WholeFile.write(manifest, to: filePath(path, DatasetManifest.fileName))
+    }
   }
 
   /// Gives up: removes the temporary files, and the directory if we made it.
@@ -61,24 +63,18 @@ final class StagedDirectory {
     try? removePartialFiles()
     if !FileManager.default.fileExists(atPath: filePath(path, DatasetManifest.fileName)) {
       // Shards without a manifest are no dataset: they are ours, from a commit that failed.
-      for name in (try? Self.names(in: path)) ?? [] where isShard(name) { unlink(filePath(path, name)) }
+      for name in (try? names()) ?? [] where isShard(name) || name == DatasetWriter.unreadableName {
+        try? remove(name)
+      }
     }
     for directory in created.reversed() { rmdir(directory) }
-    Self.release(descriptor)
-  }
-
-  /// Gives up the lock and the descriptor. Closing alone would leave the lock with a process that another thread is
-  /// just starting: between its fork and its exec it has our descriptors.
-  private static func release(_ descriptor: Int32) {
-    flock(descriptor, LOCK_UN)
-    close(descriptor)
   }
 }
 
 extension StagedDirectory {
   private func checkContent(name: String) throws {
-    let names = try Self.names(in: path)
-    var expected: Set<String> = []
+    let names = try names()
+    var expected: Set<String> = [DatasetWriter.unreadableName]
     if names.contains(DatasetManifest.fileName) {
       let earlier = try DatasetManifest(directory: path)
       guard earlier.name == name, earlier.split == split else {
@@ -87,7 +83,7 @@ extension StagedDirectory {
           "holds the dataset \(earlier.name), split \(earlier.split), which \(name), split \(split), would replace; "
             + "choose another directory or remove this one")
       }
-      expected = Set(earlier.shards.map(\.fileName) + [DatasetManifest.fileName])
+      expected.formUnion(earlier.shards.map(\.fileName) + [DatasetManifest.fileName])
     }
     let foreign = names.filter { !expected.contains($0) && !isShard($0) && !isPartial($0) }.sorted()
     guard foreign.isEmpty else {
@@ -108,35 +104,28 @@ extension StagedDirectory {
   }
 
   private func isPartial(_ name: String) -> Bool {
+    // The manifest's temporary file has the name that `WholeFile` gives it.
+    if name.hasPrefix(".\(DatasetManifest.fileName)."), name.hasSuffix(".tmp") { return true }
     guard name.hasPrefix("."), name.hasSuffix(".partial") else { return false }
     let complete = String(name.dropFirst().dropLast(".partial".count))
-    return complete == DatasetManifest.fileName || isShard(complete)
+    return isShard(complete)
+      || [DatasetManifest.fileName, DatasetWriter.unreadableName, ImageSpool.fileName].contains(complete)
   }
 
   private func removePartialFiles() throws {
-    for name in try Self.names(in: path) where isPartial(name) { unlink(filePath(path, name)) }
+    for name in try names() where isPartial(name) { unlink(filePath(path, name)) }
   }
 
-  private func rename(_ name: String) throws {
-    let final = filePath(path, name)
-    guard Foundation.rename(partialPath(of: name), final) == 0 else {
-      throw DatasetError.system(final, "give the complete file its name")
-    }
+  private func remove(_ name: String) throws {
+    let path = filePath(path, name)
+    if unlink(path) != 0 && errno != ENOENT { throw DatasetError.system(path, "replace it") }
   }
 
-  /// Flushes names; file systems that cannot do that for a directory keep them otherwise.
-  private func synchronizeDirectory() throws {
-    if fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP {
-      throw DatasetError.system(path, "flush it to the disk")
-    }
-  }
-
-  private static func names(in directory: String) throws -> [String] {
+  private func names() throws -> [String] {
     do {
-      return try FileManager.default.contentsOfDirectory(atPath: directory)
+      return try FileManager.default.contentsOfDirectory(atPath: path)
     } catch {
-      throw DatasetError(
-        kind: .inputOutput, path: directory, problem: "cannot list it: \(error.localizedDescription)")
+      throw DatasetError(FileError("list", path, cause: error))
     }
   }
 
@@ -159,34 +148,5 @@ extension StagedDirectory {
       created.append(directory)
     }
     return created
-  }
-
-  /// Opens a directory and locks it, for as long as it is open, against other makers of datasets.
-  private static func lock(_ path: String) throws -> Int32 {
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw DatasetError.system(path, "open it as a directory") }
-    // Some network file systems have no locks; there nothing guards against two makers at once.
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK {
-      close(descriptor)
-      throw DatasetError(kind: .inputOutput, path: path, problem: "another process is making a dataset here")
-    }
-    return descriptor
-  }
-
-  private static func synchronize(_ path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw DatasetError.system(path, "open it") }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw DatasetError.system(path, "flush it to the disk") }
-  }
-
-  private static func write(_ content: Data, to path: String) throws {
-    do {
-      try content.write(to: URL(fileURLWithPath: path))
-    } catch {
-      throw DatasetError(
-        kind: .inputOutput, path: path, problem: "cannot write it: \(error.localizedDescription)")
-    }
-    try synchronize(path)
   }
 }

@@ -9,6 +9,22 @@ public enum WholeFile {
     try FileDescriptor(path, O_RDONLY).readToEnd()
   }
 
+  /// The first bytes of the file at `path`: `count`, or all if it has fewer.
+  ///
+  /// - Throws: ``FileError``.
+  public static func read(_ path: String, upTo count: Int) throws -> [UInt8] {
+    let file = try FileDescriptor(path, O_RDONLY)
+    return try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      while filled < count {
+        let read = try file.read(
+          into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[filled..<count])
+        )
+        if read == 0 { return }
+        filled += read
+      }
+    }
+  }
+
   /// The bytes of the file at `path`, by number.
   ///
   /// - Throws: ``FileError``.

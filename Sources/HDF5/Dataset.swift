@@ -28,16 +28,16 @@ public struct Dataset: Sendable {
     (elementType, isNative) = try ElementType.of(type)
   }
 
+  /// Whether the elements lie in other files, of which the library reads what is missing as 0, without a word.
+  public func isVirtual() throws -> Bool {
+    try layout().class == H5D_VIRTUAL
+  }
+
   /// Where in the file the elements lie, as an offset in bytes: all of them, in order, as memory holds them. Nil if
   /// they do not: chunked, compressed, of the other byte order, or never written.
   public func offset() throws -> Int? {
     guard isNative else { return nil }
-    let creation = try Handle("H5Dget_create_plist", handle.place, parent: handle) {
-      H5Dget_create_plist(handle.id)
-    }
-    let layout = try Library.call(
-      "H5Pget_layout", handle.place, using: [creation], failsIf: { $0 == H5D_LAYOUT_ERROR }
-    ) { H5Pget_layout(creation.id) }
+    let (layout, creation) = try layout()
     let externalFiles = try Library.call("H5Pget_external_count", handle.place, using: [creation]) {
       H5Pget_external_count(creation.id)
     }
@@ -49,6 +49,16 @@ public struct Dataset: Sendable {
       (H5Dget_offset(handle.id), get_HADDR_UNDEF())
     }
     return offset == none ? nil : Int(exactly: offset)
+  }
+
+  private func layout() throws -> (class: H5D_layout_t, creation: Handle) {
+    let creation = try Handle("H5Dget_create_plist", handle.place, parent: handle) {
+      H5Dget_create_plist(handle.id)
+    }
+    let layout = try Library.call(
+      "H5Pget_layout", handle.place, using: [creation], failsIf: { $0 == H5D_LAYOUT_ERROR }
+    ) { H5Pget_layout(creation.id) }
+    return (layout, creation)
   }
 }
 

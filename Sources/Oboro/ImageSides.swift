@@ -5,12 +5,15 @@ struct ImageSides {
   let height: Int
   let width: Int
 
-  /// - Throws: `ValidationError` for a text that is not `HEIGHTxWIDTH`.
+  /// - Throws: `ValidationError` for a text that is neither `HEIGHTxWIDTH` nor one number for both.
   init(_ text: String) throws {
     let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-    guard sides.count == 2, sides.allSatisfy({ (1...65_536).contains($0) }) else {
-      throw ValidationError("--size must be height x width, such as 28x28, is \(text)")
+    guard (1...2).contains(sides.count),
+      sides.allSatisfy({ (1...65_536).contains($0) })
+    else {
+      throw ValidationError(
+        "--size must be height x width, such as 28x28, or one number for both, is \(text)")
     }
-    (height, width) = (sides[0], sides[1])
+    (height, width) = (sides[0], sides[sides.count - 1])
   }
 }

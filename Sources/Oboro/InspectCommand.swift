@@ -21,11 +21,18 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Check every file.",
+      discussion:
+        "Reads all of a dataset, a checkpoint, or a run's checkpoints; anything damaged is an error."))
+  var verify = false
+
   func validate() throws { _ = try size.map(ImageSides.init) }
 
   func run() throws {
     let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
-    let description = try Inspection.describe(path, size: sides)
+    let description = try Inspection.describe(path, size: sides, verifying: verify)
     print(json ? description.json : description.text, terminator: "")
   }
 }

@@ -71,6 +71,61 @@ struct Canvas: ~Copyable {
     return Picture(width: width, height: height, channels: shifts.count, samples: samples)
   }
 
+  var width: Int { Int(image.pointee.sx) }
+  var height: Int { Int(image.pointee.sy) }
+
+  /// The image without transparency, in 1 or 3 channels.
+  ///
+  /// - Parameter path: what an error names.
+  /// - Throws: ``PictureError`` when libgd has no memory for it.
+  func flattened(channels: Int, over background: PictureColour, _ path: String) throws -> Picture {
+    guard gdImagePaletteToTrueColor(image) != 0 else {
+      throw PictureError(path: path, reason: "no memory for \(width) x \(height) pixels")
+    }
+    let (width, height) = (width, height)
+    let behind = [background.red, background.green, background.blue].map(Int32.init)
+    // A colour that stands for transparency; -1, no colour, if none does.
+    let hole = image.pointee.transparent
+    let count = width * height * channels
+    let samples = [UInt8](unsafeUninitializedCapacity: count) { samples, filled in
+      var place = 0
+      for y in 0..<height {
+        guard let row = image.pointee.tpixels[y] else { continue }
+        for x in 0..<width {
+          let pixel = row[x]
+          // 0xAARRGGBB, where A is 0 for opaque and 127 for transparent.
+          var (red, green, blue) = (pixel >> 16 & 0xFF, pixel >> 8 & 0xFF, pixel & 0xFF)
+          let transparency = pixel == hole ? Self.fullTransparency : pixel >> 24 & 0x7F
+          if transparency > 0 {
+            red = Self.mix(red, behind[0], transparency)
+            green = Self.mix(green, behind[1], transparency)
+            blue = Self.mix(blue, behind[2], transparency)
+          }
+          if channels == 3 {
+            samples[place] = UInt8(truncatingIfNeeded: red)
+            samples[place + 1] = UInt8(truncatingIfNeeded: green)
+            samples[place + 2] = UInt8(truncatingIfNeeded: blue)
+          } else {
+            // 0.299, 0.587 and 0.114 in 65536ths, which sum to 1: a grey keeps its value.
+            samples[place] = UInt8(
+              truncatingIfNeeded: (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16)
+          }
+          place += channels
+        }
+      }
+      filled = count
+    }
+    return Picture(width: width, height: height, channels: channels, samples: samples)
+  }
+
+  private static let fullTransparency: Int32 = 127
+
+  /// A sample seen through one of some transparency, rounded.
+  private static func mix(_ front: Int32, _ behind: Int32, _ transparency: Int32) -> Int32 {
+    (front * (fullTransparency - transparency) + behind * transparency + fullTransparency / 2)
+      / fullTransparency
+  }
+
   /// Runs a function of libgd that gives memory and its size, and copies that.
   ///
   /// - Throws: ``PictureError`` when it gives none.

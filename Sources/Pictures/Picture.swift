@@ -48,4 +48,24 @@ public struct Picture: Sendable, Equatable {
     }
     return Picture(width: width * factor, height: height * factor, channels: channels, samples: result)
   }
+
+  /// The picture turned as EXIF's orientation (tag 0x0112), 1...8, says that it is to be shown.
+  func oriented(_ orientation: Int) -> Picture {
+    if orientation == 1 { return self }
+    let isTransposed = orientation > 4
+    let (newWidth, newHeight) = isTransposed ? (height, width) : (width, height)
+    // In the stored picture: whether the shown one's left is its right, and top its bottom.
+    let mirrorsX = [2, 3, 7, 8].contains(orientation)
+    let mirrorsY = [3, 4, 6, 7].contains(orientation)
+    var result = [UInt8]()
+    result.reserveCapacity(samples.count)
+    for row in 0..<newHeight {
+      for column in 0..<newWidth {
+        let (x, y) = isTransposed ? (row, column) : (column, row)
+        let place = (mirrorsY ? height - 1 - y : y) * width + (mirrorsX ? width - 1 - x : x)
+        result += samples[place * channels..<(place + 1) * channels]
+      }
+    }
+    return Picture(width: newWidth, height: newHeight, channels: channels, samples: result)
+  }
 }

@@ -23,12 +23,16 @@ public enum Inspection {
     }
   }
 
-  /// A description of what is at `path`.
+  /// A description of what is at `path`. Of a checkpoint, and of those of a run, every file is compared with its digest.
   ///
-  /// - Parameter size: height and width of the images that a model's arithmetic is counted for; nil: those that it
-  ///   was trained with, or that `MeasuredImages` finds.
+  /// - Parameters:
+  ///   - size: height and width of the images that a model's arithmetic is counted for; nil: those that it was trained
+  ///     with, or that `MeasuredImages` finds.
+  ///   - verifying: whether a dataset's files are compared with their digests as well, and any damage is an error.
   /// - Throws: `InspectionError` for something unknown, and what reading it throws.
-  public static func describe(_ path: String, size: (height: Int, width: Int)? = nil) throws -> Description {
+  public static func describe(_ path: String, size: (height: Int, width: Int)? = nil, verifying: Bool = false)
+    throws -> Description
+  {
     let files = FileManager.default
     var isFolder: ObjCBool = false
     guard files.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -36,18 +40,24 @@ public enum Inspection {
     }
     func holds(_ name: String) -> Bool { files.fileExists(atPath: "\(path)/\(name)") }
     if isFolder.boolValue {
-      if holds(DatasetManifest.fileName) { return try Description(node: dataset(path), model: nil) }
+      if holds(DatasetManifest.fileName) {
+        return try Description(node: dataset(path, verifying), model: nil)
+      }
       if holds(CheckpointManifest.fileName) { return try checkpoint(path, size) }
-      if holds(RunDirectory.configurationName) { return try Description(node: run(path), model: nil) }
+      if holds(RunDirectory.configurationName) {
+        return try Description(node: run(path, verifying), model: nil)
+      }
       throw InspectionError.unknown(path)
     }
+    if verifying { throw InspectionError.withoutDigests(path) }
     if path.hasSuffix(".h5") { return try Description(node: hdf5(path), model: nil) }
     if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path, size) }
     throw InspectionError.unknown(path)
   }
 
-  private static func dataset(_ path: String) throws -> SettingsNode {
+  private static func dataset(_ path: String, _ verifying: Bool) throws -> SettingsNode {
     let dataset = try ShardedDataset(directory: path)
+    if verifying { try dataset.verify() }
     let manifest = dataset.manifest
     return [
       "kind": "dataset",
@@ -91,18 +101,21 @@ public enum Inspection {
     return Description(node: node, model: try summary(configuration, path, sides))
   }
 
-  private static func run(_ path: String) throws -> SettingsNode {
+  private static func run(_ path: String, _ verifying: Bool) throws -> SettingsNode {
     let directory = RunDirectory(path)
     let store = CheckpointStore(directory: directory.checkpoints)
     var saved = 0
+    var damaged: [CheckpointError] = []
     let checkpoints = try store.steps().map { step -> SettingsNode in
       do {
         saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
         return ["step": SettingsNode(step), "state": "good"]
       } catch let error as CheckpointError {
+        damaged.append(error)
         return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
       }
     }
+    if verifying && !damaged.isEmpty { throw InspectionError.damaged(damaged) }
     let hasMetrics = FileManager.default.fileExists(atPath: directory.metrics)
     let last = hasMetrics ? try MetricsFile.read(directory.metrics).last : nil
     let node = try SettingsNode(contentsOfFile: directory.configuration)
@@ -162,12 +175,18 @@ public enum Inspection {
 public enum InspectionError: Error, CustomStringConvertible, Equatable {
   case missing(String)
   case unknown(String)
+  /// Nothing says what the file should hold.
+  case withoutDigests(String)
+  case damaged([CheckpointError])
 
   public var description: String {
     switch self {
     case .missing(let path): "\(path): there is no such file or directory"
     case .unknown(let path):
       "\(path): is no dataset, shard, checkpoint, run directory or configuration"
+    case .withoutDigests(let path):
+      "\(path): only datasets, checkpoints and run directories can be verified"
+    case .damaged(let errors): errors.map { "\($0)" }.joined(separator: "\n")
     }
   }
 }

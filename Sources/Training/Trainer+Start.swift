@@ -55,6 +55,9 @@ extension Trainer {
       return (configuration, dataset, share)
     }
     try Self.requireSame(configuration, dataset, communicator)
+    if configuration.dataset.isVerified {
+      try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
+    }
 
     let prepared = try communicator.agree {
       rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : nil

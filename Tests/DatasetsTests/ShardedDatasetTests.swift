@@ -168,3 +168,36 @@ struct ShardedDatasetTests {
     #expect(correct == 4000)
   }
 }
+
+extension ShardedDatasetTests {
+  @Test func shardsThatTheManifestDoesNotNameAreRefused() throws {
+    try withTemporaryDirectory { directory in
+      try DatasetWriter(directory: directory, shardCount: 2).write(PatternSource())
+      // What is not a shard may lie beside them.
+      for name in ["README.txt", ".nfs0001", ".x.h5"] { try write([1], to: "\(directory)/\(name)") }
+      #expect(try ShardedDataset(directory: directory).count == 23)
+      try write([1], to: "\(directory)/train-00002-of-00003.h5")
+      let error = #expect(throws: DatasetError.self) { try ShardedDataset(directory: directory) }
+      #expect(error?.problem.contains("dataset.json does not name: train-00002-of-00003.h5") == true)
+      #expect(error?.path == directory)
+    }
+  }
+
+  /// One of another dataset fits by shape, but not by digest.
+  @Test func aShardOfAnotherDatasetIsFoundByWhoeverReadsItsPart() throws {
+    try withTemporaryDirectory { directory in
+      let (ours, other) = ("\(directory)/a", "\(directory)/b")
+      try DatasetWriter(directory: ours, shardCount: 5).write(PatternSource())
+      try DatasetWriter(directory: other, shardCount: 5).write(PatternSource(label: { _ in 1 }))
+      let name = "train-00003-of-00005.h5"
+      try write(Array(content("\(other)/\(name)")), to: "\(ours)/\(name)")
+      let dataset = try ShardedDataset(directory: ours)
+      for parts in 1...6 {
+        for part in 0..<parts {
+          let error = (try? dataset.verify(part: part, of: parts)) == nil
+          #expect(error == (3 % parts == part), "part \(part) of \(parts)")
+        }
+      }
+    }
+  }
+}

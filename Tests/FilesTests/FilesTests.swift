@@ -25,6 +25,13 @@ import Testing
     }
   }
 
+  @Test(arguments: [0, 1, 4999, 5000, 9000]) func theBeginningOfAFile(count: Int) throws {
+    let path = folder + "/a.bin"
+    let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    try WholeFile.write(bytes, to: path)
+    #expect(try WholeFile.read(path, upTo: count) == Array(bytes.prefix(count)))
+  }
+
   @Test func aRelativePathIsOfTheCurrentFolder() throws {
     let name = "\(UUID()).txt"
     try WholeFile.write(Data("x".utf8), to: name)

@@ -5,11 +5,15 @@ public struct DatasetSettings: Hashable, Sendable {
   /// The directory of the dataset, absolute or relative to where the command runs.
   public let path: String
   public let flipsHorizontally: Bool
+  /// Whether every shard's digest is checked before training starts.
+  public let isVerified: Bool
 
   init(_ reader: SettingsReader) throws {
     path = try reader.required(
       "path", as: String.self, help: "directory of a dataset that oboro prepare made")
     flipsHorizontally = try reader.value(
       "horizontal_flip", default: false, help: "mirror every other image, at random")
+    isVerified = try reader.value(
+      "verify", default: false, help: "read all files before training, to see that none was altered")
   }
 }

@@ -76,7 +76,7 @@ public final class StepBenchmark {
     return StepMeasurement(
       stepSeconds: seconds, batchSize: configuration.training.batchSize,
       flopsPerImage: account.flops / step.share.ownSamples.count,
-      peakResidentBytes: try communicator.allReduce(Self.peakResidentBytes, .max),
+      peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
       ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
       peakFlopsPerSecond: peak, profile: profile)
   }
@@ -85,14 +85,6 @@ public final class StepBenchmark {
     let own = try step.sumGradients(images: images, labels: labels)
     try step.sumOverRanks()
     _ = try step.update(losses: communicator.allGather(own).flatMap { $0 })
-  }
-
-  /// The most memory that this process has had.
-  private static var peakResidentBytes: Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    // Linux counts in KiB.
-    return usage.ru_maxrss * 1024
   }
 }
 

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Datasets
+import Foundation
+
+// `oboro prepare` for datasets that lie in files of their own.
+
+/// `oboro prepare numpy`
+struct PrepareNumPy: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "numpy", abstract: "Make a dataset of NumPy's arrays, .npy or .npz.",
+    discussion: """
+      Images are uint8, [N, H, W] or [N, H, W, C] with one or three channels; labels are whole numbers, [N], -1 for none.
+      """)
+
+  @Option(help: ArgumentHelp("The array of the images, or the archive that holds it.", valueName: "file"))
+  var source: String
+
+  @Option(help: ArgumentHelp("The images' name in an archive; images if not given.", valueName: "name"))
+  var images: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The labels' name in the archive, or the file of their array; labels, if the archive has that, if not given.",
+      valueName: "name|file"))
+  var labels: String?
+
+  @OptionGroup var array: ArrayOptions
+  @OptionGroup var options: PrepareOptions
+
+  func run() throws {
+    try options.write(
+      NumPySource(
+        source, imagesName: images, labels: labels, classNames: array.classNames,
+        isChannelsFirst: array.channelsFirst, name: array.name(of: source), split: options.split))
+  }
+}
+
+/// `oboro prepare hdf5`
+struct PrepareHDF5: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hdf5", abstract: "Make a dataset of images in an HDF5 file.",
+    discussion: """
+      Images are uint8, [N, H, W] or [N, H, W, C] with one or three channels; labels are uint8, int32 or int64, [N], -1 \
+      for none.
+      """)
+
+  @Option(help: ArgumentHelp("The file.", valueName: "file"))
+  var source: String
+
+  @Option(help: ArgumentHelp("The images' path in the file.", valueName: "name"))
+  var images: String
+
+  @Option(help: ArgumentHelp("The labels' path in the file, if there are any.", valueName: "name"))
+  var labels: String?
+
+  @OptionGroup var array: ArrayOptions
+  @OptionGroup var options: PrepareOptions
+
+  func run() throws {
+    try options.write(
+      HDF5Source(
+        source, imagesName: images, labelsName: labels, classNames: array.classNames,
+        isChannelsFirst: array.channelsFirst, name: array.name(of: source), split: options.split))
+  }
+}
+
+/// `oboro prepare cifar10`
+struct PrepareCIFAR10: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cifar10", abstract: "Make a dataset of CIFAR-10's binary version.")
+
+  @Option(help: ArgumentHelp("The directory that holds data_batch_1.bin and so on.", valueName: "dir"))
+  var source: String
+
+  @OptionGroup var options: PrepareOptions
+
+  func run() throws {
+    try options.write(CIFAR10Source(directory: source, split: options.split))
+  }
+}
+
+/// `oboro prepare fashion-mnist`
+struct PrepareFashionMNIST: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "fashion-mnist", abstract: "Make a dataset of Fashion-MNIST's IDX files, gzip or plain.")
+
+  /// Where Debian's package dataset-fashion-mnist puts the files.
+  @Option(help: ArgumentHelp("The directory that holds the IDX files.", valueName: "dir"))
+  var source = "/usr/share/datasets/fashion-mnist"
+
+  @OptionGroup var centering: CenteringOptions
+  @OptionGroup var options: PrepareOptions
+
+  func run() throws {
+    try options.write(
+      centering.applied(to: IDXSource(.fashionMNIST, directory: source, split: options.split)))
+  }
+}
+
+/// `oboro prepare mnist`
+struct PrepareMNIST: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mnist", abstract: "Make a dataset of MNIST's IDX files, gzip or plain.")
+
+  @Option(help: ArgumentHelp("The directory that holds the IDX files.", valueName: "dir"))
+  var source: String
+
+  @OptionGroup var centering: CenteringOptions
+  @OptionGroup var options: PrepareOptions
+
+  func run() throws {
+    try options.write(centering.applied(to: IDXSource(.mnist, directory: source, split: options.split)))
+  }
+}
+
+/// For images on black: a larger size by more of it.
+struct CenteringOptions: ParsableArguments {
+  @Option(
+    help: "Height and width in pixels, no less than the images', which are centred on black.")
+  var size: Int?
+
+  func validate() throws {
+    if let size, !(1...65_536).contains(size) {
+      throw ValidationError("--size must be 1 to 65536, is \(size)")
+    }
+  }
+
+  func applied(to images: IDXSource) throws -> any ImageSource {
+    guard let size else { return images }
+    guard size >= max(images.height, images.width) else {
+      throw ValidationError(
+        "--size \(size) is less than that of the images, \(images.height) x \(images.width)")
+    }
+    return CenteredSource(images, size: size)
+  }
+}
+
+/// `oboro prepare shapes`
+struct PrepareShapes: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "shapes", abstract: "Make a dataset of shapes that the program draws itself.")
+
+  @OptionGroup var options: PrepareOptions
+
+  @Option(help: "Height and width in pixels, 8 or more.")
+  var size = 32
+
+  @Option(help: "How many images.")
+  var count = 10_000
+
+  @Option(help: "3 for colour, 1 for grey.")
+  var channels = 3
+
+  @Option(help: "Another seed gives other images.")
+  var seed: UInt64 = 0
+
+  func validate() throws {
+    if !(8...65_536).contains(size) { throw ValidationError("--size must be 8 to 65536, is \(size)") }
+    if !(1...1 << 32).contains(count) { throw ValidationError("--count must be 1 to 2^32, is \(count)") }
+    if channels != 1 && channels != 3 { throw ValidationError("--channels must be 1 or 3, is \(channels)") }
+  }
+
+  func run() throws {
+    try options.write(
+      ShapesSource(count: count, size: size, channels: channels, seed: seed, split: options.split))
+  }
+}
