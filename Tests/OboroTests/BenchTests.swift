@@ -167,7 +167,9 @@ import Testing
     }
     let step = ["step", "--config", trial.configuration]
     try expect(step + ["--steps", "0"], says: "--steps must be 1 to 100000, is 0")
-    try expect(step + ["--size", "28"], says: "--size must be height x width, such as 28x28, is 28")
+    try expect(
+      step + ["--size", "28x"],
+      says: "--size must be height x width, such as 28x28, or one number for both, is 28x")
     try expect(step + ["--size", "9x8"], says: "height 9 is not; 8 or 10 would do")
     try expect(step + ["--profile", "--json"], says: "--profile makes no sense with --json")
     try expect(step + ["--set", "model.dims=3"], says: "model.dims")

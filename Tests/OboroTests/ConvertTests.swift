@@ -153,7 +153,7 @@ import Testing
     expectFailure(try oboro(["convert", file, it.path("x.safetensors")]), 64, "one must be a checkpoint")
     expectFailure(
       try oboro(["convert", it.path("none"), it.path("x.safetensors")]), 65, "there is no such checkpoint")
-    expectFailure(try oboro(["convert", file, it.path("new"), "--size", "16"]), 64, "such as 28x28")
+    expectFailure(try oboro(["convert", file, it.path("new"), "--size", "16x"]), 64, "such as 28x28")
     expectFailure(
       try oboro(["convert", file, it.path("new"), "--size", "15x16"]), 64,
       "height 15 is not; 14 or 16 would do")
