@@ -41,7 +41,7 @@ public struct Convolution2D: Sendable {
     let weights = tape(weight)
     return Tensor.convolution(
       inputs, weights: isStandardized ? weights.standardized() : weights,
-      bias: precedesBatchNorm ? tape(bias).withoutGradient : tape(bias), kernel: kernel, stride: stride,
+      bias: tape(bias, needsGradient: !precedesBatchNorm), kernel: kernel, stride: stride,
       padding: padding)
   }
 }

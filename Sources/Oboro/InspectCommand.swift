@@ -10,7 +10,10 @@ struct Inspect: ParsableCommand {
       """)
 
   @Argument(help: "The directory or file.")
-  var path: String
+  var path: String?
+
+  @Option(help: ArgumentHelp("A configuration, which may be named as a path as well.", valueName: "file"))
+  var config: String?
 
   @Option(
     help: ArgumentHelp(
@@ -28,11 +31,16 @@ struct Inspect: ParsableCommand {
         "Reads all of a dataset, a checkpoint, or a run's checkpoints; anything damaged is an error."))
   var verify = false
 
-  func validate() throws { _ = try size.map(ImageSides.init) }
+  func validate() throws {
+    guard (path == nil) != (config == nil) else {
+      throw ValidationError("name one thing to inspect: a path, or a configuration with --config")
+    }
+    _ = try size.map(ImageSides.init)
+  }
 
   func run() throws {
     let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
-    let description = try Inspection.describe(path, size: sides, verifying: verify)
+    let description = try Inspection.describe(path ?? config ?? "", size: sides, verifying: verify)
     print(json ? description.json : description.text, terminator: "")
   }
 }

@@ -53,16 +53,19 @@ public final class Tape {
   }
 
   /// The values of a parameter.
-  public func callAsFunction(_ parameter: Parameter) -> Tensor {
+  ///
+  /// - Parameter needsGradient: false where it is known that the gradient is zero.
+  public func callAsFunction(_ parameter: Parameter, needsGradient: Bool = true) -> Tensor {
     precondition(
       parameter.offset + parameter.count <= weights.count,
       "\(parameter.name) lies outside of \(weights.count) weights")
-    if isRecording && parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
+    let getsGradient = isRecording && needsGradient && parameter.role != .constant
+    if getsGradient && parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
       tape: self,
-      target: isRecording && parameter.role != .constant ? .parameter(offset: parameter.offset) : .none,
+      target: getsGradient ? .parameter(offset: parameter.offset) : .none,
       parameterName: parameter.name)
   }
 

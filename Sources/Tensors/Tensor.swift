@@ -22,9 +22,6 @@ public struct Tensor {
     self.parameterName = parameterName
   }
 
-  /// The same values, but what is computed of them leaves no gradient here.
-  public var withoutGradient: Tensor { Tensor(shape: shape, storage: storage, tape: tape, target: .none) }
-
   public var count: Int { storage.count }
   public var elements: UnsafeMutableBufferPointer<Float> { storage.elements }
   var pointer: UnsafeMutablePointer<Float> { storage.pointer }

@@ -47,6 +47,21 @@ import Testing
         == true)
   }
 
+  @Test func aConfigurationByOption() throws {
+    let trial = try Trial()
+    let byPath = try oboro(["inspect", trial.configuration])
+    // The dataset's path is missing in it, for either.
+    expectFailure(byPath, 64, "dataset.path")
+    let run = try Reference.short.get().run
+    let shown = try oboro(["inspect", "--config", "\(run)/config.yaml"])
+    try #require(shown.exitStatus == 0, "\(shown)")
+    #expect(try oboro(["inspect", "\(run)/config.yaml"]).output == shown.output)
+    #expect(shown.output.contains("final_conv") && shown.output.contains("total"))
+    expectFailure(try oboro(["inspect"]), 64, "name one thing to inspect")
+    expectFailure(
+      try oboro(["inspect", run, "--config", trial.configuration]), 64, "name one thing to inspect")
+  }
+
   @Test func aRun() throws {
     let trial = try Reference.copyOfShort()
     truncate("\(trial.checkpoint(6))/model.h5", 5000)
