@@ -1,0 +1,81 @@
+import Foundation
+import Pictures
+import TestSupport
+import Testing
+
+/// Every kind of model, trained and sampled by the command.
+@Suite struct ModelRunTests {
+  /// The section `model` of a tiny model for grey images of 16 x 16 in 8 classes.
+  static let models = [
+    "{kind: resnet-unet, dim: 8, dim_mults: [1, 2], channels: 1, groups: 4}",
+    "{kind: conditional-unet, channels: 1, width: 4, time_embed_dim: 8, classes: 8, class_dropout: 0.2}",
+    "{kind: dit, image_size: 16, patch_size: 4, channels: 1, hidden_size: 16, depth: 2, heads: 2, classes: 8}",
+    "{kind: attention-unet, channels: 1, image_size: 16, width: 4, time_dim: 8}",
+  ]
+
+  private func trial(_ model: String) throws -> Trial {
+    let trial = try Trial()
+    let configuration = Trial.configuration.replacingOccurrences(
+      of: "model: {kind: annotated-unet, dim: 8, dim_mults: [1, 2], channels: 1}", with: "model: \(model)")
+    try #require(configuration.contains(model))
+    try configuration.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
+    return trial
+  }
+
+  /// Labels, their drops, batch statistics and running averages as well.
+  @Test(arguments: models) func ranksThreadsAndStopsChangeNothing(model: String) throws {
+    let reference = try trial(model)
+    try reference.trainToEnd()
+    let expected = try reference.record
+    #expect(try expected.column("loss").allSatisfy { $0.isFinite })
+    for (ranks, threads) in [(2, 1), (4, 1), (1, 3)] {
+      let trial = try trial(model)
+      try trial.trainToEnd(ranks: ranks, threads: threads)
+      try trial.record.expectSame(as: expected)
+    }
+    let stopped = try trial(model)
+    try stopped.trainToEnd("training.steps=3", "sampling.every=0", ranks: 2)
+    try stopped.trainToEnd(ranks: 4, options: ["--allow-changes"])
+    for name in ["model.h5", "optimizer-00000-of-00001.h5"] {
+      #expect(
+        try content("\(stopped.checkpoint(8))/\(name)") == content("\(reference.checkpoint(8))/\(name)"),
+        "\(name)")
+    }
+  }
+
+  @Test(arguments: [models[1], models[2]]) func classesAreDrawn(model: String) throws {
+    let trial = try trial(model)
+    // Far enough that a class shows: a transformer starts from predicting nothing.
+    try trial.trainToEnd("sampling.every=0", "optimizer.learning_rate=0.05")
+    func sample(_ options: String...) throws -> [String: Data] {
+      let output = "\(trial.path)/samples"
+      let run = try oboro(
+        ["sample", "--checkpoint", trial.run, "--output", output, "--weights", "model"] + options)
+      try #require(run.exitStatus == 0, "\(run)")
+      return try Dictionary(
+        uniqueKeysWithValues: names(in: output).map { ($0, try content("\(output)/\($0)")) })
+    }
+    let all = try sample("--class", "all", "--count", "2")
+    #expect(all.count == 17)
+    let grid = try Picture.readPNG(from: "\(trial.path)/samples/grid.png")
+    // A row of two for each of eight classes.
+    #expect((grid.width, grid.height) == (2 * 66 + 2, 8 * 66 + 2))
+    // The same noise, of class 1 in one and of class 0 in the other.
+    let ofClass1 = try sample("--class", "1", "--count", "3")
+    #expect(ofClass1["00002.png"] == all["00002.png"] && ofClass1["00001.png"] != all["00001.png"])
+    #expect(
+      try sample("--class", "1", "--count", "3", "--guidance", "4")["00002.png"] != ofClass1["00002.png"])
+    let wrong = try oboro([
+      "sample", "--checkpoint", trial.run, "--output", "\(trial.path)/no", "--class", "8",
+    ])
+    expectFailure(wrong, 64, "--class 8: the model knows classes 0 to 7")
+  }
+
+  @Test func classesThatDoNotFitTheDatasetAreRefused() throws {
+    let trial = try trial(Self.models[1])
+    expectFailure(
+      try trial.train("model.classes=5"), 64,
+      "the dataset has 8 classes, model.classes is 5: set model.classes to 8")
+    #expect(!exists(trial.run))
+  }
+}
