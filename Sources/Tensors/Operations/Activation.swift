@@ -2,42 +2,28 @@ import Kernels
 
 extension Tensor {
   /// max(x, 0).
-  public func relu() -> Tensor {
-    let output = tape.result(shape, of: [self])
-    Elementwise.relu(pointer, output: output.pointer, count: count, pool: threads)
-    tape.record(output) { [storage, target] tape, gradient in
-      let dx = tape.engine.storage(storage.count)
-      Elementwise.reluGradient(
-        storage.pointer, outputGradient: gradient.pointer, inputGradient: dx.pointer, count: storage.count,
-        pool: tape.engine.threads)
-      tape.add(dx, to: target)
-    }
-    return output
-  }
+  public func relu() -> Tensor { elementwise(Elementwise.relu, gradient: Elementwise.reluGradient) }
 
   /// x sigmoid(x).
-  public func silu() -> Tensor {
-    let output = tape.result(shape, of: [self])
-    Elementwise.silu(pointer, output: output.pointer, count: count, pool: threads)
-    tape.record(output) { [storage, target] tape, gradient in
-      let dx = tape.engine.storage(storage.count)
-      Elementwise.siluGradient(
-        storage.pointer, outputGradient: gradient.pointer, inputGradient: dx.pointer, count: storage.count,
-        pool: tape.engine.threads)
-      tape.add(dx, to: target)
-    }
-    return output
-  }
+  public func silu() -> Tensor { elementwise(Elementwise.silu, gradient: Elementwise.siluGradient) }
 
   /// x Φ(x), with the normal distribution function itself, as PyTorch's `GELU()`.
-  public func gelu() -> Tensor {
+  public func gelu() -> Tensor { elementwise(Elementwise.gelu, gradient: Elementwise.geluGradient) }
+
+  /// f(x) for each element, and dx = f'(x) dy.
+  private func elementwise(
+    _ function: (_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, Int, ThreadPool) -> Void,
+    gradient:
+      @escaping (
+        _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, Int,
+        ThreadPool
+      ) -> Void
+  ) -> Tensor {
     let output = tape.result(shape, of: [self])
-    Elementwise.gelu(pointer, output: output.pointer, count: count, pool: threads)
-    tape.record(output) { [storage, target] tape, gradient in
+    function(pointer, output.pointer, count, threads)
+    tape.record(output) { [storage, target] tape, dy in
       let dx = tape.engine.storage(storage.count)
-      Elementwise.geluGradient(
-        storage.pointer, outputGradient: gradient.pointer, inputGradient: dx.pointer, count: storage.count,
-        pool: tape.engine.threads)
+      gradient(storage.pointer, dy.pointer, dx.pointer, storage.count, tape.engine.threads)
       tape.add(dx, to: target)
     }
     return output
