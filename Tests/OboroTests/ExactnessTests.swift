@@ -42,7 +42,7 @@ import Testing
   /// That all the runs agree means little if they learn nothing.
   @Test func theLossFalls() throws {
     let losses = try Reference.long.get().record.column("loss")
-    #expect(losses.count == 90)
+    #expect(losses.count == Reference.longSteps)
     let (start, end) = (losses.prefix(10).reduce(0, +) / 10, losses.suffix(10).reduce(0, +) / 10)
     #expect(end < 0.6 * start, "\(start) at first, \(end) in the end")
   }

@@ -145,7 +145,12 @@ enum Reference {
   }
 
   /// The settings of a run that leaves time to do something to it.
-  static let longSettings = ["training.steps=90", "checkpoint.every=15", "sampling.every=0"]
+  static let longSteps = 360
+  static let longSettings = [
+    "training.steps=\(longSteps)", "checkpoint.every=\(longInterval)", "sampling.every=0",
+  ]
+  /// Steps between its checkpoints.
+  static let longInterval = 15
 
   static let long = Result {
     let trial = try Trial()
