@@ -58,11 +58,8 @@ public enum MatrixProduct {
         rows: m, depth: k, into: output, stride: stride ?? n, accumulating: accumulating)
       return
     }
-    cblas_sgemm(
-      CblasRowMajor, left.isTransposed ? CblasTrans : CblasNoTrans,
-      right.isTransposed ? CblasTrans : CblasNoTrans,
-      blasint(m), blasint(n), blasint(k), scale, left.elements, blasint(left.stride), right.elements,
-      blasint(right.stride), accumulating ? 1 : 0, output, blasint(stride ?? n))
+    PanelProduct.compute(
+      left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
   }
 
   /// The same on all threads of `pool`, in blocks of `rowBlock` rows of the output: the blocks, and so the bits of

@@ -34,23 +34,62 @@ enum Transposition {
     }
   }
 
+  private typealias Rows = (
+    Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector,
+    Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector
+  )
+
   /// Sixteen rows of sixteen. Interleaving row i with row i + 8, four times, exchanges rows and columns.
   @inline(__always)
   private static func writeBlock(
     _ source: UnsafePointer<Float>, stride: Int, to target: UnsafeMutablePointer<Float>,
     stride targetStride: Int
   ) {
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 32) { memory in
-      let (even, odd) = (memory.baseAddress!, memory.baseAddress! + 16)
-      for row in 0..<16 { even[row] = Vector(from: source + row &* stride) }
-      for (from, to) in [(even, odd), (odd, even), (even, odd), (odd, even)] {
-        for row in 0..<8 {
-          to[2 &* row] = interleaved(from[row].lowHalf, from[row &+ 8].lowHalf)
-          to[2 &* row &+ 1] = interleaved(from[row].highHalf, from[row &+ 8].highHalf)
-        }
-      }
-      for row in 0..<16 { even[row].store(to: target + row &* targetStride) }
+    @inline(__always) func row(_ index: Int) -> Vector { Vector(from: source + index &* stride) }
+    let rows: Rows = (
+      row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7), row(8), row(9), row(10), row(11),
+      row(12),
+      row(13), row(14), row(15)
+    )
+    let columns = interleaved(interleaved(interleaved(interleaved(rows))))
+    @inline(__always) func store(_ column: Vector, _ index: Int) {
+      column.store(to: target + index &* targetStride)
     }
+    store(columns.0, 0)
+    store(columns.1, 1)
+    store(columns.2, 2)
+    store(columns.3, 3)
+    store(columns.4, 4)
+    store(columns.5, 5)
+    store(columns.6, 6)
+    store(columns.7, 7)
+    store(columns.8, 8)
+    store(columns.9, 9)
+    store(columns.10, 10)
+    store(columns.11, 11)
+    store(columns.12, 12)
+    store(columns.13, 13)
+    store(columns.14, 14)
+    store(columns.15, 15)
+  }
+
+  /// Each row of the first half with its fellow of the second, their elements in turn. Written out, so that all stay in
+  /// registers.
+  @inline(__always)
+  private static func interleaved(_ r: Rows) -> Rows {
+    (
+      low(r.0, r.8), high(r.0, r.8), low(r.1, r.9), high(r.1, r.9), low(r.2, r.10), high(r.2, r.10),
+      low(r.3, r.11), high(r.3, r.11), low(r.4, r.12), high(r.4, r.12), low(r.5, r.13), high(r.5, r.13),
+      low(r.6, r.14), high(r.6, r.14), low(r.7, r.15), high(r.7, r.15)
+    )
+  }
+
+  @inline(__always) private static func low(_ a: Vector, _ b: Vector) -> Vector {
+    interleaved(a.lowHalf, b.lowHalf)
+  }
+
+  @inline(__always) private static func high(_ a: Vector, _ b: Vector) -> Vector {
+    interleaved(a.highHalf, b.highHalf)
   }
 
   @inline(__always)

@@ -20,6 +20,8 @@ import Testing
       (1, 1, 1), (3, 5, 7), (28, 28, 84), (129, 33, 3), (300, 64, 64), (2, 200, 1),
       // Narrow ones, also such that vectors overlap.
       (1, 3, 16), (7, 28, 17), (70, 9, 28), (5, 20, 47), (11, 30, 72), (4, 17, 131), (29, 300, 80),
+      // Several blocks of rows, of depth and of columns; parts of vectors at their ends.
+      (401, 300, 70), (65, 513, 161), (40, 600, 5), (100, 16, 64),
     ], [(false, false), (true, false), (false, true), (true, true)])
   func allForms(size: (Int, Int, Int), transposed: (left: Bool, right: Bool)) {
     let (m, k, n) = size

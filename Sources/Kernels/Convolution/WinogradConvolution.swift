@@ -40,7 +40,7 @@ struct WinogradConvolution {
       weights: weights, channels: shape.channels, outputChannels: shape.outputChannels)
     convolve(
       Array(zip(inputs, shape.inputChannels)), filters, bias: bias, into: [(output, shape.outputChannels)],
-      workspace: 0, pool)
+      pool)
   }
 
   /// Writes the inputs' gradients, those that are not nil: a convolution of the output's gradient with turned filters.
@@ -48,12 +48,10 @@ struct WinogradConvolution {
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
   ) {
-    let (c, k) = (shape.channels, shape.outputChannels)
-    let turned = pool.workspace(9 * c * k + workspaceCount(channels: k, outputChannels: c))
-    TurnedFilters.write(weights, taps: 9, channels: c, outputChannels: k, to: turned, pool: pool)
     convolve(
-      [(outputGradient, k)], WinogradFilters(weights: turned, channels: k, outputChannels: c), bias: nil,
-      into: Array(zip(inputGradients, shape.inputChannels)), workspace: 9 * c * k, pool)
+      [(outputGradient, shape.outputChannels)],
+      WinogradFilters(turning: weights, channels: shape.outputChannels, outputChannels: shape.channels),
+      bias: nil, into: Array(zip(inputGradients, shape.inputChannels)), pool)
   }
 
   /// Adds the weights' gradient [9, C, K] to `gradient`.
@@ -90,18 +88,24 @@ struct WinogradConvolution {
     return (tiles.count + blocks - 1) / blocks
   }
 
-  private func workspaceCount(channels c: Int, outputChannels k: Int) -> Int {
-    Self.places
-      * WinogradTiles.placeStride(areFiltersLarge ? tiles.count * c : WinogradFilters.panels(k) * c * 16)
+  /// Tiles of which transformed inputs pass through the third-level cache together.
+  private func tilesPerRound(_ channels: Int) -> Int {
+    let fitting = max(1_048_576 / (Self.places * channels), 1)
+    let rounds = (tiles.count + fitting - 1) / fitting
+    return (tiles.count + rounds - 1) / rounds
   }
 
-  /// - Parameter workspace: the floats of the pool's workspace that are in use already.
+  private func workspaceCount(channels c: Int, outputChannels k: Int) -> Int {
+    Self.places
+      * WinogradTiles.placeStride(areFiltersLarge ? tilesPerRound(c) * c : WinogradFilters.panels(k) * c * 16)
+  }
+
   private func convolve(
     _ inputs: [Image], _ filters: WinogradFilters, bias: UnsafePointer<Float>?, into outputs: [Target],
-    workspace used: Int, _ pool: ThreadPool
+    _ pool: ThreadPool
   ) {
-    let count = workspaceCount(channels: filters.channels, outputChannels: filters.outputChannels)
-    let workspace = pool.workspace(used + count) + used
+    let workspace = pool.workspace(
+      workspaceCount(channels: filters.channels, outputChannels: filters.outputChannels))
     if areFiltersLarge {
       filtersPassBy(inputs, filters, bias, outputs, workspace, pool)
     } else {
@@ -116,10 +120,10 @@ struct WinogradConvolution {
     let (c, k) = (filters.channels, filters.outputChannels)
     let filterStride = WinogradTiles.placeStride(filters.panels * c * 16)
     pool.parallel(filters.panels) { panel, worker in
-      let between = pool.scratch(Self.places * Vector.width, worker: worker)
       filters.transform(
         channels: 0..<c, outputs: min(panel * 16, k - 16), 16, into: u + panel * c * 16,
-        placeStride: filterStride, between: between)
+        placeStride: filterStride,
+        WinogradFilters.Memory(pool.scratch(WinogradFilters.Memory.count, worker: worker)))
     }
     let blockTiles = tilesPerBlock(c + k)
     let (inputStride, outputStride) = (
@@ -158,8 +162,8 @@ struct WinogradConvolution {
     _ v: UnsafeMutablePointer<Float>, _ pool: ThreadPool
   ) {
     let c = filters.channels
-    let inputStride = WinogradTiles.placeStride(tiles.count * c)
-    transformAll(inputs, c, into: v, inputStride, pool)
+    let roundTiles = tilesPerRound(c)
+    let inputStride = WinogradTiles.placeStride(roundTiles * c)
     // A task has one part of the tiles, and some output channels, all of one output.
     var parts: [(target: Target, channel: Int, first: Int, count: Int)] = []
     var channel = 0
@@ -176,36 +180,42 @@ struct WinogradConvolution {
       channel += output.channels
     }
     let filterStride = WinogradTiles.placeStride(Self.widestPart * Self.channelsIn)
-    let tileParts = (tiles.count + Self.tilesPerPart - 1) / Self.tilesPerPart
-    let partTiles = (tiles.count + tileParts - 1) / tileParts
-    let productStride = WinogradTiles.placeStride(partTiles * Self.widestPart)
-    pool.parallel(parts.count * tileParts) { task, worker in
-      let part = parts[task / tileParts]
-      let block = task % tileParts * partTiles..<min((task % tileParts + 1) * partTiles, tiles.count)
-      let u = pool.scratch(
-        Self.places * (filterStride + productStride) + WinogradTiles.Memory.count(channels: 0), worker: worker
-      )
-      let m = u + Self.places * filterStride
-      let memory = WinogradTiles.Memory(m + Self.places * productStride, channels: 0)
-      for first in stride(from: 0, to: c, by: Self.channelsIn) {
-        let depth = min(Self.channelsIn, c - first)
-        filters.transform(
-          channels: first..<first + depth, outputs: part.channel + part.first, part.count, into: u,
-          placeStride: filterStride, between: memory.between)
-        for xi in 0..<Self.places {
-          VectorProduct.compute(
-            .init(
-              elements: v + (xi * inputStride + block.lowerBound * c + first), rowStride: c, depthStride: 1),
-            .init(elements: u + xi * filterStride, columns: part.count, stride: depth * 16, isPanels: true),
-            rows: block.count, depth: depth, into: m + xi * productStride, stride: part.count,
-            accumulating: first > 0)
+    for start in stride(from: 0, to: tiles.count, by: roundTiles) {
+      let round = start..<min(start + roundTiles, tiles.count)
+      let tileParts = (round.count + Self.tilesPerPart - 1) / Self.tilesPerPart
+      let partTiles = (round.count + tileParts - 1) / tileParts
+      let productStride = WinogradTiles.placeStride(partTiles * Self.widestPart)
+      transform(round, of: inputs, c, into: v, inputStride, pool)
+      pool.parallel(parts.count * tileParts) { task, worker in
+        let part = parts[task / tileParts]
+        let block = task % tileParts * partTiles..<min((task % tileParts + 1) * partTiles, round.count)
+        let u = pool.scratch(
+          Self.places * (filterStride + productStride) + WinogradTiles.Memory.count(channels: 0)
+            + WinogradFilters.Memory.count, worker: worker)
+        let m = u + Self.places * filterStride
+        let filterMemory = WinogradFilters.Memory(m + Self.places * productStride)
+        let memory = WinogradTiles.Memory(
+          m + Self.places * productStride + WinogradFilters.Memory.count, channels: 0)
+        for first in stride(from: 0, to: c, by: Self.channelsIn) {
+          let depth = min(Self.channelsIn, c - first)
+          filters.transform(
+            channels: first..<first + depth, outputs: part.channel + part.first, part.count, into: u,
+            placeStride: filterStride, filterMemory)
+          for xi in 0..<Self.places {
+            VectorProduct.compute(
+              .init(
+                elements: v + (xi * inputStride + block.lowerBound * c + first), rowStride: c, depthStride: 1),
+              .init(elements: u + xi * filterStride, columns: part.count, stride: depth * 16, isPanels: true),
+              rows: block.count, depth: depth, into: m + xi * productStride, stride: part.count,
+              accumulating: first > 0)
+          }
         }
-      }
-      for (index, tile) in block.enumerated() {
-        tiles.transformOutput(
-          tile, m + index * part.count, placeStride: productStride,
-          bias: bias.map { $0 + part.channel + part.first }, channels: part.count,
-          into: part.target.pixels! + part.first, pixelStride: part.target.channels, memory)
+        for (index, tile) in block.enumerated() {
+          tiles.transformOutput(
+            round.lowerBound + tile, m + index * part.count, placeStride: productStride,
+            bias: bias.map { $0 + part.channel + part.first }, channels: part.count,
+            into: part.target.pixels! + part.first, pixelStride: part.target.channels, memory)
+        }
       }
     }
   }
@@ -224,14 +234,17 @@ struct WinogradConvolution {
     }
   }
 
-  private func transformAll(
-    _ inputs: [Image], _ channels: Int, into v: UnsafeMutablePointer<Float>, _ placeStride: Int,
-    _ pool: ThreadPool
+  /// V of all inputs' channels for some tiles.
+  private func transform(
+    _ round: Range<Int>, of inputs: [Image], _ channels: Int, into v: UnsafeMutablePointer<Float>,
+    _ placeStride: Int, _ pool: ThreadPool
   ) {
-    pool.parallelPieces(tiles.count, of: 8) { piece, worker in
+    pool.parallelPieces(round.count, of: 8) { piece, worker in
       let memory = WinogradTiles.Memory(
         pool.scratch(WinogradTiles.Memory.count(channels: channels), worker: worker), channels: channels)
-      for tile in piece { transform(tile, of: inputs, into: v + tile * channels, placeStride, memory) }
+      for index in piece {
+        transform(round.lowerBound + index, of: inputs, into: v + index * channels, placeStride, memory)
+      }
     }
   }
 

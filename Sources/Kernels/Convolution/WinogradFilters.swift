@@ -1,45 +1,101 @@
-/// The filters of a 3x3 convolution of C channels to K, weights [9, C, K], and their transforms for Winograd's
-/// algorithm, which are done for sixteen output channels at a time.
+/// The filters of a 3x3 convolution of C channels to K, and their transforms for Winograd's algorithm, which are done for
+/// sixteen output channels at a time.
 struct WinogradFilters {
-  let weights: UnsafePointer<Float>
   /// C.
   let channels: Int
   /// K.
   let outputChannels: Int
+  private let weights: UnsafePointer<Float>
+  private let isTurned: Bool
+
+  /// - Parameter weights: [9, C, K].
+  init(weights: UnsafePointer<Float>, channels: Int, outputChannels: Int) {
+    (self.weights, self.channels, self.outputChannels) = (weights, channels, outputChannels)
+    isTurned = false
+  }
+
+  /// The filters that turn an output's gradient into its input's: by 180 degrees, with inputs and outputs exchanged.
+  ///
+  /// - Parameter weights: [9, K, C], where C and K are those of the turned filters.
+  init(turning weights: UnsafePointer<Float>, channels: Int, outputChannels: Int) {
+    (self.weights, self.channels, self.outputChannels) = (weights, channels, outputChannels)
+    isTurned = true
+  }
 
   /// Vectors of output channels, the last of which may overlap the one before it.
   var panels: Int { Self.panels(outputChannels) }
   static func panels(_ outputChannels: Int) -> Int { (outputChannels + 15) / 16 }
 
+  /// Input channels whose filters are turned together.
+  private static let turnedTogether = 64
+
+  /// One worker's memory for transforms.
+  struct Memory {
+    /// A transform between its two dimensions: eighteen vectors, and as many as `addGradient` wants.
+    let between: UnsafeMutablePointer<Float>
+    /// Turned filters of sixteen outputs: [9, 64, 16].
+    fileprivate let turned: UnsafeMutablePointer<Float>
+
+    static let count = (WinogradTiles.places + 9 * turnedTogether) * Vector.width
+
+    init(_ memory: UnsafeMutablePointer<Float>) {
+      between = memory
+      turned = memory + WinogradTiles.places * Vector.width
+    }
+  }
+
   /// U of some input channels, and of the output channels from `first` on, in panels.
   func transform(
     channels: Range<Int>, outputs first: Int, _ count: Int, into u: UnsafeMutablePointer<Float>,
-    placeStride: Int, between: UnsafeMutablePointer<Float>
+    placeStride: Int, _ memory: Memory
   ) {
     for panel in 0..<Self.panels(count) {
       let output = first &+ min(panel &* 16, count &- 16)
       var target = u + panel &* channels.count &* 16
-      for channel in channels {
-        transform(
-          channel: channel, output: output, into: target, placeStride: placeStride, between: between)
-        target += 16
+      for start in stride(from: channels.lowerBound, to: channels.upperBound, by: Self.turnedTogether) {
+        let some = start..<min(start + Self.turnedTogether, channels.upperBound)
+        var (filter, channelStride, tapStride) = (
+          weights + (start &* outputChannels &+ output), outputChannels, self.channels &* outputChannels
+        )
+        if isTurned {
+          turn(channels: some, output: output, into: memory.turned)
+          (filter, channelStride, tapStride) = (
+            UnsafePointer(memory.turned), Vector.width, Self.turnedTogether &* Vector.width
+          )
+        }
+        for _ in some {
+          Self.transform(
+            filter, tapStride: tapStride, into: target, placeStride: placeStride, between: memory.between)
+          filter += channelStride
+          target += 16
+        }
       }
     }
   }
 
+  /// Writes [9, 64, 16] from [9, K, C].
+  private func turn(channels some: Range<Int>, output: Int, into turned: UnsafeMutablePointer<Float>) {
+    for tap in 0..<9 {
+      Transposition.write(
+        weights + ((tap &* outputChannels &+ output) &* channels &+ some.lowerBound), rows: 16,
+        columns: some.count, stride: channels,
+        to: turned + (8 &- tap) &* Self.turnedTogether &* Vector.width, stride: Vector.width)
+    }
+  }
+
   /// U = G g Gᵀ of one input channel and sixteen outputs: a vector at each of the 36 places.
+  ///
+  /// - Parameter g: nine vectors, `tapStride` floats apart.
   @inline(__always)
-  private func transform(
-    channel: Int, output: Int, into u: UnsafeMutablePointer<Float>, placeStride: Int,
+  private static func transform(
+    _ g: UnsafePointer<Float>, tapStride: Int, into u: UnsafeMutablePointer<Float>, placeStride: Int,
     between: UnsafeMutablePointer<Float>
   ) {
-    let stride = channels &* outputChannels
-    let g = weights + (channel &* outputChannels &+ output)
     for x in 0..<3 {
       let column = WinogradTransforms.filter(
         (
-          Vector(from: g + x &* stride), Vector(from: g + (3 &+ x) &* stride),
-          Vector(from: g + (6 &+ x) &* stride)
+          Vector(from: g + x &* tapStride), Vector(from: g + (3 &+ x) &* tapStride),
+          Vector(from: g + (6 &+ x) &* tapStride)
         ))
       WinogradTransforms.store6(column, to: between + x &* Vector.width, 3 &* Vector.width)
     }

@@ -1,0 +1,195 @@
+/// Products of larger matrices, on the calling thread: their blocks are copied into panels, where the vectors that are
+/// read one after the other lie side by side, and multiplied there by `VectorProduct`.
+///
+/// Each element is summed over the depth in its order, in stretches that depend on the depth alone.
+enum PanelProduct {
+  /// A block of the right matrix has this many rows and columns at most: 64 kB, to stay in the nearest caches while
+  /// the left matrix's rows pass by.
+  private static let depthPerBlock = 256
+  private static let columnsPerBlock = 64
+  /// Rows of the output that are computed together: their part of the left matrix stays in the second-level cache.
+  private static let rowsPerBlock = 384
+
+  /// Below this many rows copying the right matrix costs more than reading it where it lies.
+  private static let fewRows = 24
+
+  /// output [rows, columns] = scale * left * right, or adds it to what is there.
+  static func compute(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
+    accumulating: Bool
+  ) {
+    let (rows, depth, columns) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
+    guard columns >= Vector.width else {
+      return narrow(left, right, into: output, stride: stride, scale: scale, accumulating: accumulating)
+    }
+    let depthParts = max((depth + depthPerBlock - 1) / depthPerBlock, 1)
+    let partDepth = (depth + depthParts - 1) / depthParts
+    let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
+    let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
+    let leftCount = left.isTransposed ? partRows * partDepth : 0
+    withUnsafeTemporaryAllocation(
+      byteCount: (leftCount + columnsPerBlock * partDepth) * MemoryLayout<Float>.stride,
+      alignment: MemoryLayout<Vector>.alignment
+    ) { memory in
+      let leftPanels = memory.baseAddress!.assumingMemoryBound(to: Float.self)
+      let rightPanels = leftPanels + leftCount
+      for row in Swift.stride(from: 0, to: rows, by: partRows) {
+        let rowRange = row..<min(row + partRows, rows)
+        for part in 0..<depthParts {
+          let depthRange = part * partDepth..<min((part + 1) * partDepth, depth)
+          let leftPart = LeftPart(left, rowRange, depthRange, memory: leftPanels)
+          forEachBlock(columns) { block in
+            leftPart.multiply(
+              rightPart(right, depthRange, block, scale: scale, rows: rowRange.count, memory: rightPanels),
+              into: output + (row * stride + block.lowerBound), stride: stride,
+              accumulating: accumulating || part > 0)
+          }
+        }
+      }
+    }
+  }
+
+  /// The columns in blocks, none of which is narrower than a vector.
+  private static func forEachBlock(_ columns: Int, _ body: (Range<Int>) -> Void) {
+    var column = 0
+    while column < columns {
+      let rest = columns - column
+      let width =
+        rest > columnsPerBlock && rest < columnsPerBlock + Vector.width
+        ? columnsPerBlock - Vector.width : min(rest, columnsPerBlock)
+      body(column..<column + width)
+      column += width
+    }
+  }
+
+  /// Some rows of the left matrix, over some of the depth.
+  private struct LeftPart {
+    private let elements: UnsafePointer<Float>
+    private let rows: Int
+    private let depth: Int
+    /// From row to row where they lie as they are; nil in panels of sixteen rows, [depth, 16] each.
+    private let stride: Int?
+
+    init(_ matrix: Matrix, _ rows: Range<Int>, _ depth: Range<Int>, memory: UnsafeMutablePointer<Float>) {
+      (self.rows, self.depth) = (rows.count, depth.count)
+      guard matrix.isTransposed else {
+        elements = matrix.elements + (rows.lowerBound * matrix.stride + depth.lowerBound)
+        stride = matrix.stride
+        return
+      }
+      var panel = memory
+      for row in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: Vector.width) {
+        let count = min(Vector.width, rows.upperBound - row)
+        let source = matrix.elements + (depth.lowerBound * matrix.stride + row)
+        if count == Vector.width {
+          for d in 0..<depth.count {
+            Vector(from: source + d &* matrix.stride).store(to: panel + d &* Vector.width)
+          }
+        } else {
+          for d in 0..<depth.count {
+            (panel + d &* Vector.width).update(from: source + d &* matrix.stride, count: count)
+          }
+        }
+        panel += depth.count * Vector.width
+      }
+      elements = UnsafePointer(memory)
+      stride = nil
+    }
+
+    func multiply(
+      _ right: VectorProduct.Right, into output: UnsafeMutablePointer<Float>, stride outputStride: Int,
+      accumulating: Bool
+    ) {
+      if let stride {
+        VectorProduct.compute(
+          .init(elements: elements, rowStride: stride, depthStride: 1), right, rows: rows, depth: depth,
+          into: output, stride: outputStride, accumulating: accumulating)
+        return
+      }
+      for row in Swift.stride(from: 0, to: rows, by: Vector.width) {
+        VectorProduct.compute(
+          .init(elements: elements + row * depth, rowStride: 1, depthStride: Vector.width), right,
+          rows: min(Vector.width, rows - row), depth: depth, into: output + row * outputStride,
+          stride: outputStride, accumulating: accumulating)
+      }
+    }
+  }
+
+  /// Some columns of the right matrix over some of the depth, times `scale`: copied, unless they lie well as they are.
+  private static func rightPart(
+    _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, scale: Float, rows: Int,
+    memory: UnsafeMutablePointer<Float>
+  ) -> VectorProduct.Right {
+    if !matrix.isTransposed && scale == 1 && (rows < fewRows || matrix.stride <= columnsPerBlock) {
+      return .init(
+        elements: matrix.elements + (depth.lowerBound * matrix.stride + columns.lowerBound),
+        columns: columns.count, stride: matrix.stride, isPanels: false)
+    }
+    let width = Vector.width
+    let panelCount = depth.count * width
+    let panels = (columns.count + width - 1) / width
+    for panel in 0..<panels {
+      // The last one holds the last sixteen columns.
+      let column = columns.lowerBound + min(panel * width, columns.count - width)
+      copyPanel(matrix, depth, column..<column + width, scale: scale, to: memory + panel * panelCount)
+    }
+    return .init(
+      elements: UnsafePointer(memory), columns: columns.count, stride: panelCount, isPanels: true)
+  }
+
+  /// Writes [depth, 16]: up to sixteen columns times `scale`, and zeros.
+  private static func copyPanel(
+    _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, scale: Float,
+    to panel: UnsafeMutablePointer<Float>
+  ) {
+    let (width, stride) = (Vector.width, matrix.stride)
+    if columns.count < width { panel.update(repeating: 0, count: depth.count * width) }
+    if matrix.isTransposed {
+      Transposition.write(
+        matrix.elements + (columns.lowerBound * stride + depth.lowerBound), rows: columns.count,
+        columns: depth.count, stride: stride, to: panel, stride: width)
+    } else {
+      let source = matrix.elements + (depth.lowerBound * stride + columns.lowerBound)
+      if columns.count == width {
+        for d in 0..<depth.count { Vector(from: source + d &* stride).store(to: panel + d &* width) }
+      } else {
+        for d in 0..<depth.count {
+          (panel + d &* width).update(from: source + d &* stride, count: columns.count)
+        }
+      }
+    }
+    guard scale != 1 else { return }
+    for d in 0..<depth.count {
+      (Vector(from: panel + d &* width) * Vector(repeating: scale)).store(to: panel + d &* width)
+    }
+  }
+
+  /// A product of fewer columns than a vector holds: computed with zeros beside them, elsewhere.
+  private static func narrow(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
+    accumulating: Bool
+  ) {
+    let (rows, depth, columns) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
+    let width = Vector.width
+    withUnsafeTemporaryAllocation(
+      byteCount: (depth + min(rows, rowsPerBlock)) * width * MemoryLayout<Float>.stride,
+      alignment: MemoryLayout<Vector>.alignment
+    ) { memory in
+      let panel = memory.baseAddress!.assumingMemoryBound(to: Float.self)
+      let products = panel + depth * width
+      copyPanel(right, 0..<depth, 0..<columns, scale: scale, to: panel)
+      for row in Swift.stride(from: 0, to: rows, by: rowsPerBlock) {
+        let range = row..<min(row + rowsPerBlock, rows)
+        compute(
+          left.rowBlock(range), Matrix(panel, rows: depth, columns: width), into: products, stride: width,
+          scale: 1, accumulating: false)
+        for index in 0..<range.count {
+          let (source, target) = (products + index &* width, output + (row + index) &* stride)
+          for column in 0..<columns {
+            target[column] = accumulating ? target[column] + source[column] : source[column]
+          }
+        }
+      }
+    }
+  }
+}
