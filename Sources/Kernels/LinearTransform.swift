@@ -30,7 +30,9 @@ public struct LinearTransform: Sendable {
   ) {
     let product = activationInput ?? output
     let k = outputs
-    forEachTile(columns: k, pool) { rows, columns in
+    let tiles = ProductTiles(rows: rows, columns: k)
+    pool.parallel(tiles.count) { tile, _ in
+      let (rows, columns) = tiles[tile]
       let place = rows.lowerBound * k + columns.lowerBound
       MatrixProduct.compute(
         Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
@@ -74,7 +76,9 @@ public struct LinearTransform: Sendable {
     }
     if let weightGradient { addWeightGradient(x, gradient, to: weightGradient, pool) }
     if let inputGradient {
-      forEachTile(columns: inputs, pool) { rows, columns in
+      let tiles = ProductTiles(rows: rows, columns: inputs)
+      pool.parallel(tiles.count) { tile, _ in
+        let (rows, columns) = tiles[tile]
         MatrixProduct.compute(
           Matrix(gradient + rows.lowerBound * outputs, rows: rows.count, columns: outputs),
           Matrix(weights + columns.lowerBound * outputs, rows: columns.count, columns: outputs).transposed,
@@ -83,35 +87,7 @@ public struct LinearTransform: Sendable {
     }
   }
 
-  // Tiles are large enough for the library's copies of its operands to be cheap, and enough to share out.
-  private static let mostRowsPerTile = 448
-  private static let fewestRowsPerTile = 64
-  private static let mostColumnsPerTile = 768
-  private static let rowTiles = 12
-
-  /// Runs `body` on each tile of a result [R, columns].
-  private func forEachTile(
-    columns: Int, _ pool: ThreadPool, _ body: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
-  ) {
-    let height = Self.evenPart(
-      rows, most: min(Self.mostRowsPerTile, max(Self.fewestRowsPerTile, rows / Self.rowTiles)))
-    let width = Self.evenPart(columns, most: Self.mostColumnsPerTile)
-    let across = (columns + width - 1) / width
-    pool.parallel((rows + height - 1) / height * across) { tile, _ in
-      let (row, column) = (tile / across * height, tile % across * width)
-      body(row..<min(row + height, rows), column..<min(column + width, columns))
-    }
-  }
-
-  /// `count` in as few parts as go with `most`, all but the last equal and whole vectors.
-  private static func evenPart(_ count: Int, most: Int) -> Int {
-    let parts = (count + most - 1) / most
-    return ((count + parts - 1) / parts + Vector.width - 1) / Vector.width * Vector.width
-  }
-
-  // A weight gradient of few tiles is a sum over many rows: then parts of the rows get sums of their own.
-  private static let mostWeightRowsPerTile = 128
-  private static let mostWeightColumnsPerTile = 512
+  /// A weights' gradient is cut into as many tasks as this, at least; if it has fewer tiles, they are sums of parts.
   private static let weightTasks = 8
   private static let fewestRowsPerSum = 256
 
@@ -121,26 +97,24 @@ public struct LinearTransform: Sendable {
     to gradient: UnsafeMutablePointer<Float>, _ pool: ThreadPool
   ) {
     let (c, k) = (inputs, outputs)
-    let height = Self.evenPart(c, most: Self.mostWeightRowsPerTile)
-    let width = Self.evenPart(k, most: Self.mostWeightColumnsPerTile)
-    let across = (k + width - 1) / width
-    let tiles = (c + height - 1) / height * across
-    let wanted = min((Self.weightTasks + tiles - 1) / tiles, max(1, rows / Self.fewestRowsPerSum))
+    let tiles = ProductTiles(rows: c, columns: k)
+    let wanted = min((Self.weightTasks + tiles.count - 1) / tiles.count, max(1, rows / Self.fewestRowsPerSum))
     let rowsPerSum = (rows + wanted - 1) / wanted
     let sums = (rows + rowsPerSum - 1) / rowsPerSum
     let partial = sums > 1 ? pool.workspace(sums * c * k) : gradient
-    pool.parallel(tiles * sums) { task, _ in
-      let (tile, sum) = (task % tiles, task / tiles)
-      let (first, column) = (tile / across * height, tile % across * width)
+    pool.parallel(tiles.count * sums) { task, _ in
+      let (inputs, outputs) = tiles[task % tiles.count]
+      let sum = task / tiles.count
       let range = sum * rowsPerSum..<min((sum + 1) * rowsPerSum, rows)
       MatrixProduct.compute(
         Matrix(
-          x + (range.lowerBound * c + first), rows: range.count, columns: min(height, c - first), stride: c
+          x + (range.lowerBound * c + inputs.lowerBound), rows: range.count, columns: inputs.count, stride: c
         ).transposed,
         Matrix(
-          outputGradient + (range.lowerBound * k + column), rows: range.count,
-          columns: min(width, k - column), stride: k),
-        into: partial + (sum * c * k + first * k + column), stride: k, accumulating: sums == 1)
+          outputGradient + (range.lowerBound * k + outputs.lowerBound), rows: range.count,
+          columns: outputs.count, stride: k),
+        into: partial + (sum * c * k + inputs.lowerBound * k + outputs.lowerBound), stride: k,
+        accumulating: sums == 1)
     }
     if sums > 1 { Reduction.addPieces(partial, pieces: sums, count: c * k, to: gradient, pool: pool) }
   }

@@ -9,6 +9,8 @@ public enum Convolution {
   ) {
     if let winograd = WinogradConvolution(shape) {
       winograd.forward(inputs: inputs, weights: weights, bias: bias, output: output, pool: pool)
+    } else if let taps = TapConvolution(shape) {
+      taps.forward(inputs: inputs, weights: weights, bias: bias, output: output, pool: pool)
     } else {
       PatchConvolution(shape: shape)
         .forward(inputs: inputs, weights: weights, bias: bias, output: output, pool: pool)
@@ -25,26 +27,50 @@ public enum Convolution {
       Reduction.addColumnSums(
         outputGradient, rows: shape.outputPixels, columns: shape.outputChannels, to: biasGradient, pool: pool)
     }
-    let wantsInputs = inputGradients.contains { $0 != nil }
+    if let weightGradient {
+      addWeightGradient(
+        shape, inputs: inputs, outputGradient: outputGradient, to: weightGradient, pool: pool)
+    }
+    if inputGradients.contains(where: { $0 != nil }) {
+      inputGradient(
+        shape, outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+    }
+  }
+
+  /// Adds the weights' gradient [R, R, C, K] to `gradient`.
+  static func addWeightGradient(
+    _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
+    to gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
     if let winograd = WinogradConvolution(shape) {
-      if let weightGradient {
-        winograd.addWeightGradient(
-          inputs: inputs, outputGradient: outputGradient, gradient: weightGradient, pool: pool)
-      }
-      if wantsInputs {
-        winograd.inputGradient(
-          outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
-      }
+      winograd.addWeightGradient(
+        inputs: inputs, outputGradient: outputGradient, gradient: gradient, pool: pool)
+    } else if let taps = TapConvolution(shape) {
+      taps.addWeightGradient(inputs: inputs, outputGradient: outputGradient, gradient: gradient, pool: pool)
     } else {
-      let patches = PatchConvolution(shape: shape)
-      if let weightGradient {
-        patches.addWeightGradient(
-          inputs: inputs, outputGradient: outputGradient, gradient: weightGradient, pool: pool)
-      }
-      if wantsInputs {
-        patches.inputGradient(
+      PatchConvolution(shape: shape)
+        .addWeightGradient(inputs: inputs, outputGradient: outputGradient, gradient: gradient, pool: pool)
+    }
+  }
+
+  private static func inputGradient(
+    _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
+  ) {
+    if let winograd = WinogradConvolution(shape) {
+      winograd.inputGradient(
+        outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+    } else if let phased = PhasedConvolution(shape) {
+      guard let gradient = inputGradients[0] else { return }
+      phased.inputGradient(
+        outputGradient: outputGradient, weights: weights, bias: nil, inputGradient: gradient, pool: pool)
+    } else if shape.isPointwise, let taps = TapConvolution(shape) {
+      taps.pointwiseInputGradient(
+        outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+    } else {
+      PatchConvolution(shape: shape)
+        .inputGradient(
           outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
-      }
     }
   }
 }

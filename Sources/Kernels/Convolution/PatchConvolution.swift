@@ -1,4 +1,5 @@
-/// 2-D convolution as matrix products over blocks of patches that stay in cache.
+/// 2-D convolution as matrix products over blocks of patches that stay in cache: for any shape, and for inputs of few
+/// channels.
 ///
 /// Layouts: inputs [B, H, W, Ci], weights [R, R, C, K], bias [K], output [B, P, Q, K].
 struct PatchConvolution {
@@ -15,29 +16,22 @@ struct PatchConvolution {
       let pixels = rows.count * shape.outputWidth
       let block = output + rows.lowerBound * shape.outputWidth * k
       if let bias { fillRows(block, rows: pixels, with: bias, count: k) }
-      forEachPatchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool) {
-        patches, weightRows, first in
-        MatrixProduct.compute(
-          patches, weightMatrix.rowBlock(weightRows), into: block, accumulating: bias != nil || !first)
-      }
+      MatrixProduct.compute(
+        patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool), weightMatrix, into: block,
+        accumulating: bias != nil)
     }
   }
 
   /// Writes the gradient of the inputs; an input whose place is nil is left out.
   ///
-  /// With stride 1 it is itself a convolution of the output's gradient, with the kernel turned by 180 degrees, and for
-  /// some kernels of stride 2 four of them: each task then writes pixels of its own. Otherwise patches are scattered
-  /// back, one image a task.
+  /// With stride 1 it is itself a convolution of the output's gradient, with the kernel turned by 180 degrees: each task
+  /// then writes pixels of its own. Otherwise patches are scattered back, one image a task.
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
   ) {
     if shape.stride == 1 && shape.padding < shape.kernel {
       turnedConvolution(outputGradient, weights, inputGradients, pool)
-    } else if hasPhases {
-      guard let gradient = inputGradients[0] else { return }
-      phasedInputGradient(
-        outputGradient: outputGradient, weights: weights, bias: nil, inputGradient: gradient, pool: pool)
     } else {
       scatteredPatches(outputGradient, weights, inputGradients, pool)
     }
@@ -62,11 +56,10 @@ struct PatchConvolution {
         let rows = start..<min(start + shape.rowsPerBlock, piece.upperBound)
         let outputBlock = Matrix(
           outputGradient + start * shape.outputWidth * k, rows: rows.count * shape.outputWidth, columns: k)
-        forEachPatchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool) { patches, weightRows, _ in
-          MatrixProduct.compute(
-            patches.transposed, outputBlock, into: sum + weightRows.lowerBound * k,
-            accumulating: start > piece.lowerBound)
-        }
+        MatrixProduct.compute(
+          patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool).transposed, outputBlock,
+          into: sum,
+          accumulating: start > piece.lowerBound)
         start = rows.upperBound
       }
     }
@@ -74,26 +67,14 @@ struct PatchConvolution {
     Reduction.addPieces(partial, pieces: usedPieces, count: count, to: gradient, pool: pool)
   }
 
-  /// Hands over the patches of output rows `rows` as matrices [pixels, weight rows]: one matrix that was copied
-  /// together, or for a 1x1 convolution each input as it lies.
-  private func forEachPatchMatrix(
-    inputs: [UnsafePointer<Float>], rows: Range<Int>, worker: Int, pool: ThreadPool,
-    _ body: (_ patches: Matrix, _ weightRows: Range<Int>, _ isFirst: Bool) -> Void
-  ) {
+  /// The patches of output rows `rows`, copied together: [pixels, R R C].
+  private func patchMatrix(
+    inputs: [UnsafePointer<Float>], rows: Range<Int>, worker: Int, pool: ThreadPool
+  ) -> Matrix {
     let pixels = rows.count * shape.outputWidth
-    if shape.isPointwise {
-      var weightRow = 0
-      for (input, channels) in zip(inputs, shape.inputChannels) {
-        let block = input + rows.lowerBound * shape.outputWidth * channels
-        body(
-          Matrix(block, rows: pixels, columns: channels), weightRow..<weightRow + channels, weightRow == 0)
-        weightRow += channels
-      }
-    } else {
-      let patches = pool.scratch(pixels * shape.patchLength, worker: worker)
-      Patches.gather(shape, inputs: inputs, rows: rows, into: patches)
-      body(Matrix(patches, rows: pixels, columns: shape.patchLength), 0..<shape.patchLength, true)
-    }
+    let patches = pool.scratch(pixels * shape.patchLength, worker: worker)
+    Patches.gather(shape, inputs: inputs, rows: rows, into: patches)
+    return Matrix(patches, rows: pixels, columns: shape.patchLength)
   }
 
   private func turnedConvolution(
@@ -108,17 +89,15 @@ struct PatchConvolution {
         batch: shape.batch, height: shape.outputHeight, width: shape.outputWidth, inputChannels: [k],
         outputChannels: c, kernel: shape.kernel, padding: shape.kernel - 1 - shape.padding))
     pool.parallelPieces(turned.shape.outputRows, of: turned.shape.rowsPerBlock) { rows, worker in
-      turned.forEachPatchMatrix(inputs: [outputGradient], rows: rows, worker: worker, pool: pool) {
-        patches, _, _ in
-        var channel = 0
-        for (gradient, channels) in zip(inputGradients, shape.inputChannels) {
-          if let gradient {
-            MatrixProduct.compute(
-              patches, Matrix(turnedWeights + channel, rows: taps * k, columns: channels, stride: c),
-              into: gradient + rows.lowerBound * turned.shape.outputWidth * channels)
-          }
-          channel += channels
+      let patches = turned.patchMatrix(inputs: [outputGradient], rows: rows, worker: worker, pool: pool)
+      var channel = 0
+      for (gradient, channels) in zip(inputGradients, shape.inputChannels) {
+        if let gradient {
+          MatrixProduct.compute(
+            patches, Matrix(turnedWeights + channel, rows: taps * k, columns: channels, stride: c),
+            into: gradient + rows.lowerBound * turned.shape.outputWidth * channels)
         }
+        channel += channels
       }
     }
   }
@@ -150,7 +129,7 @@ struct PatchConvolution {
     }
   }
 
-  func fillRows(
+  private func fillRows(
     _ target: UnsafeMutablePointer<Float>, rows: Int, with row: UnsafePointer<Float>, count: Int
   ) {
     for index in 0..<rows { (target + index &* count).update(from: row, count: count) }

@@ -2,6 +2,42 @@
 ///
 /// A patch is [R, R, C]: for each tap, the channels of all inputs one after the other; zero outside the image.
 enum Patches {
+  /// Writes what lies under one tap of the pixels of a grid [images, P, Q]: `channels` of the pixel at
+  /// (p * stride + y, q * stride + x) of `image`, zeros outside of it: [pixels, channels].
+  ///
+  /// - Parameter image: [images, height, width, pixelStride].
+  static func gatherTap(
+    _ image: UnsafePointer<Float>, height: Int, width: Int, pixelStride: Int, channels: Range<Int>,
+    pixels: Range<Int>, grid: (height: Int, width: Int), stride: Int, y: Int, x: Int,
+    into taps: UnsafeMutablePointer<Float>
+  ) {
+    let count = channels.count
+    let (row, firstColumn) = pixels.lowerBound.quotientAndRemainder(dividingBy: grid.width)
+    var q = firstColumn
+    var (index, p) = row.quotientAndRemainder(dividingBy: grid.height)
+    var target = taps
+    var remaining = pixels.count
+    while remaining > 0 {
+      let inputY = p &* stride &+ y
+      let isInside = inputY >= 0 && inputY < height
+      let line = image + ((index &* height &+ inputY) &* width &* pixelStride &+ channels.lowerBound)
+      let end = min(grid.width, q &+ remaining)
+      remaining &-= end &- q
+      while q < end {
+        let inputX = q &* stride &+ x
+        if isInside && inputX >= 0 && inputX < width {
+          copy(line + inputX &* pixelStride, to: target, count: count)
+        } else {
+          clear(target, count: count)
+        }
+        target += count
+        q &+= 1
+      }
+      (q, p) = (0, p &+ 1)
+      if p == grid.height { (p, index) = (0, index &+ 1) }
+    }
+  }
+
   /// Writes the patches of output rows `rows` (row = image * P + p) to `patches` [rows * Q, R * R * C].
   static func gather(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], rows: Range<Int>,

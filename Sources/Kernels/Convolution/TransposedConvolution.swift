@@ -20,12 +20,12 @@ public enum TransposedConvolution {
     _ shape: ConvolutionShape, _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
-    let patches = PatchConvolution(shape: shape)
-    if patches.hasPhases {
-      patches.phasedInputGradient(
+    if let phased = PhasedConvolution(shape) {
+      phased.inputGradient(
         outputGradient: x, weights: weights, bias: bias, inputGradient: output, pool: pool)
     } else {
-      patches.inputGradient(outputGradient: x, weights: weights, inputGradients: [output], pool: pool)
+      PatchConvolution(shape: shape).inputGradient(
+        outputGradient: x, weights: weights, inputGradients: [output], pool: pool)
       ImageVectors.add(
         output, vectors: bias, stride: 0, batch: shape.batch, pixels: shape.height * shape.width,
         channels: shape.channels, output: output, pool: pool)
@@ -43,8 +43,8 @@ public enum TransposedConvolution {
         shape, inputs: [outputGradient], weights: weights, bias: nil, output: inputGradient, pool: pool)
     }
     if let weightGradient {
-      PatchConvolution(shape: shape).addWeightGradient(
-        inputs: [outputGradient], outputGradient: x, gradient: weightGradient, pool: pool)
+      Convolution.addWeightGradient(
+        shape, inputs: [outputGradient], outputGradient: x, to: weightGradient, pool: pool)
     }
     if let biasGradient {
       Reduction.addColumnSums(

@@ -1,0 +1,53 @@
+/// The input's gradient of a 4x4 convolution of stride 2 and padding 1, which halves even sides: each of the four phases
+/// of the input's pixels (even and odd rows, even and odd columns) lies under 2x2 taps of its own, so the gradient of a
+/// phase is a 2x2 convolution of the output's gradient. Nothing is scattered or added up in memory.
+struct PhasedConvolution {
+  let shape: ConvolutionShape
+
+  /// nil if the shape is another.
+  init?(_ shape: ConvolutionShape) {
+    guard
+      shape.kernel == 4 && shape.stride == 2 && shape.padding == 1 && shape.inputChannels.count == 1
+        && shape.height % 2 == 0 && shape.width % 2 == 0
+    else { return nil }
+    self.shape = shape
+  }
+
+  /// Writes the gradient of the input [B, 2P, 2Q, C], plus `bias` [C] if there is one, for the output's [B, P, Q, K].
+  ///
+  /// Input pixel (2p + a, 2q + b) lies under output pixel (p + a - 1 + r, q + b - 1 + s) at tap (3 - a - 2r, 3 - b - 2s),
+  /// for r and s of 0 and 1. A task takes some pixels (p, q), and one phase (a, b).
+  func inputGradient(
+    outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let (c, k, p, q) = (shape.channels, shape.outputChannels, shape.outputHeight, shape.outputWidth)
+    let tiles = ProductTiles(rows: shape.outputPixels, columns: c, times: 4)
+    pool.parallel(4 * tiles.count) { task, worker in
+      let (pixels, channels) = tiles[task / 4]
+      let (a, b) = (task % 4 / 2, task % 2)
+      let gathered = pool.scratch(pixels.count * (k + channels.count), worker: worker)
+      let block = gathered + pixels.count * k
+      if let bias {
+        for pixel in 0..<pixels.count {
+          (block + pixel * channels.count).update(from: bias + channels.lowerBound, count: channels.count)
+        }
+      }
+      for (r, s) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        Patches.gatherTap(
+          outputGradient, height: p, width: q, pixelStride: k, channels: 0..<k, pixels: pixels, grid: (p, q),
+          stride: 1, y: a - 1 + r, x: b - 1 + s, into: gathered)
+        let tap = (3 - a - 2 * r) * 4 + 3 - b - 2 * s
+        MatrixProduct.compute(
+          Matrix(gathered, rows: pixels.count, columns: k),
+          Matrix(weights + (tap * c + channels.lowerBound) * k, rows: channels.count, columns: k).transposed,
+          into: block, accumulating: bias != nil || r + s > 0)
+      }
+      for (index, pixel) in pixels.enumerated() {
+        let (row, column) = pixel.quotientAndRemainder(dividingBy: q)
+        let target = ((2 * row + a) * 2 * q + 2 * column + b) * c + channels.lowerBound
+        (inputGradient + target).update(from: block + index * channels.count, count: channels.count)
+      }
+    }
+  }
+}
