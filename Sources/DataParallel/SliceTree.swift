@@ -44,7 +44,6 @@ public enum SliceTree {
       range = middle..<range.upperBound
     }
     let gradient = path[path.count - 1]
-    gradient.clear()
     try lastLeaf(range.lowerBound, gradient) { range in
       for (left, right) in zip(path, path.dropFirst()).reversed() {
         Elementwise.add(
@@ -67,7 +66,6 @@ public enum SliceTree {
     _ leaf: (_ slice: Int, _ gradient: FlatMemory) throws -> Void
   ) rethrows {
     if slices.count == 1 {
-      sum.clear()
       return try leaf(slices.lowerBound, sum)
     }
     let middle = slices.lowerBound + (slices.count + 1) / 2

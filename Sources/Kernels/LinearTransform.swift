@@ -58,7 +58,7 @@ public struct LinearTransform: Sendable {
   public func backward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, activationInput: UnsafeMutablePointer<Float>?,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
-    weightGradient: UnsafeMutablePointer<Float>?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+    weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     var gradient = outputGradient
     switch (activation, activationInput) {
@@ -94,14 +94,14 @@ public struct LinearTransform: Sendable {
   /// gradient += xᵀ du.
   private func addWeightGradient(
     _ x: UnsafePointer<Float>, _ outputGradient: UnsafePointer<Float>,
-    to gradient: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+    to gradient: GradientSum, _ pool: ThreadPool
   ) {
     let (c, k) = (inputs, outputs)
     let tiles = ProductTiles(rows: c, columns: k)
     let wanted = min((Self.weightTasks + tiles.count - 1) / tiles.count, max(1, rows / Self.fewestRowsPerSum))
     let rowsPerSum = (rows + wanted - 1) / wanted
     let sums = (rows + rowsPerSum - 1) / rowsPerSum
-    let partial = sums > 1 ? pool.workspace(sums * c * k) : gradient
+    let partial = sums > 1 ? pool.workspace(sums * c * k) : gradient.memory
     pool.parallel(tiles.count * sums) { task, _ in
       let (inputs, outputs) = tiles[task % tiles.count]
       let sum = task / tiles.count
@@ -114,7 +114,7 @@ public struct LinearTransform: Sendable {
           outputGradient + (range.lowerBound * k + outputs.lowerBound), rows: range.count,
           columns: outputs.count, stride: k),
         into: partial + (sum * c * k + inputs.lowerBound * k + outputs.lowerBound), stride: k,
-        accumulating: sums == 1)
+        accumulating: sums == 1 && gradient.isBegun)
     }
     if sums > 1 { Reduction.addPieces(partial, pieces: sums, count: c * k, to: gradient, pool: pool) }
   }

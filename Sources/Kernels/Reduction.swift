@@ -19,14 +19,15 @@ public enum Reduction {
     for piece in 0..<pieces { add(partial.baseAddress! + piece * columns, to: sum, count: columns) }
   }
 
-  /// sum[i] += Σ over p of pieces[p, i], the pieces in their order.
+  /// Adds Σ over p of pieces[p, i] to sum[i], the pieces in their order.
   static func addPieces(
-    _ partial: UnsafePointer<Float>, pieces: Int, count: Int, to sum: UnsafeMutablePointer<Float>,
-    pool: ThreadPool
+    _ partial: UnsafePointer<Float>, pieces: Int, count: Int, to sum: GradientSum, pool: ThreadPool
   ) {
     pool.parallelPieces(count, of: 16_384) { range, _ in
-      for piece in 0..<pieces {
-        add(partial + piece * count + range.lowerBound, to: sum + range.lowerBound, count: range.count)
+      let (target, first) = (sum.memory + range.lowerBound, sum.isBegun ? 0 : 1)
+      if !sum.isBegun { target.update(from: partial + range.lowerBound, count: range.count) }
+      for piece in first..<pieces {
+        add(partial + piece * count + range.lowerBound, to: target, count: range.count)
       }
     }
   }

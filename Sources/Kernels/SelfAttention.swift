@@ -45,6 +45,12 @@ public struct SelfAttention: Hashable, Sendable {
     bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     let (n, c, hidden) = (tokens, channels, hiddenWidth)
+    if let piecewise = PiecewiseLinearAttention(self) {
+      piecewise.forward(
+        x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights), bias: bias, output: output,
+        pool: pool)
+      return
+    }
     if let folded = FoldedLinearAttention(self) {
       let weights = FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights)
       pool.parallel(batch) { image, worker in
@@ -75,9 +81,20 @@ public struct SelfAttention: Hashable, Sendable {
   public func backward(
     _ x: UnsafePointer<Float>, qkvWeights: UnsafePointer<Float>, outputWeights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
-    qkvGradient: UnsafeMutablePointer<Float>?, outputWeightGradient: UnsafeMutablePointer<Float>?,
+    qkvGradient: GradientSum?, outputWeightGradient: GradientSum?,
     biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
+    if let biasGradient {
+      Reduction.addColumnSums(
+        outputGradient, rows: batch * tokens, columns: channels, to: biasGradient, pool: pool)
+    }
+    if let piecewise = PiecewiseLinearAttention(self) {
+      piecewise.backward(
+        x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights),
+        outputGradient: outputGradient, inputGradient: inputGradient, qkvGradient: qkvGradient,
+        outputWeightGradient: outputWeightGradient, pool: pool)
+      return
+    }
     let (n, c, hidden) = (tokens, channels, hiddenWidth)
     let core = core
     let qkvCount = c * 3 * hidden
@@ -143,9 +160,6 @@ public struct SelfAttention: Hashable, Sendable {
     if let outputWeightGradient {
       Reduction.addPieces(
         outputPartial, pieces: pieces, count: outputCount, to: outputWeightGradient, pool: pool)
-    }
-    if let biasGradient {
-      Reduction.addColumnSums(outputGradient, rows: batch * n, columns: c, to: biasGradient, pool: pool)
     }
   }
 }

@@ -3,10 +3,15 @@
 struct TokenPieces {
   let batch: Int
   let tokens: Int
+  private let size: Int
 
-  private static let size = 64
+  init(batch: Int, tokens: Int, size: Int = 64) {
+    self.batch = batch
+    self.tokens = tokens
+    self.size = size
+  }
 
-  private var perImage: Int { (tokens + Self.size - 1) / Self.size }
+  private var perImage: Int { (tokens + size - 1) / size }
 
   var count: Int { batch * perImage }
 
@@ -14,7 +19,7 @@ struct TokenPieces {
   func piece(_ index: Int) -> (image: Int, rows: Range<Int>) {
     let (image, part) = (index / perImage, index % perImage)
     let first = image * tokens
-    return (image, first + part * Self.size..<first + min((part + 1) * Self.size, tokens))
+    return (image, first + part * size..<first + min((part + 1) * size, tokens))
   }
 
   /// The pieces of an image.

@@ -58,7 +58,20 @@ struct TokenSoftmax {
   /// Each of the H D columns of K to a softmax over the tokens. `rows`: 2 H D floats.
   func ofKeys(_ qk: UnsafeMutablePointer<Float>, rows: UnsafeMutablePointer<Float>) {
     let keys = qk + hidden
-    let (largest, sum) = (rows, rows + hidden)
+    let sum = rows + hidden
+    exponentialsOfKeys(qk, largest: rows, sums: sum)
+    for column in 0..<hidden { sum[column] = 1 / sum[column] }
+    forEachToken { row, column in
+      (Vector(from: keys + row + column) * Vector(from: sum + column)).store(to: keys + row + column)
+    }
+  }
+
+  /// Each of the H D columns of K to exponentials of its distance from the largest, which is written with their sum.
+  func exponentialsOfKeys(
+    _ qk: UnsafeMutablePointer<Float>, largest: UnsafeMutablePointer<Float>,
+    sums sum: UnsafeMutablePointer<Float>
+  ) {
+    let keys = qk + hidden
     largest.update(repeating: -.infinity, count: hidden)
     sum.update(repeating: 0, count: hidden)
     forEachToken { row, column in
@@ -69,9 +82,16 @@ struct TokenSoftmax {
       e.store(to: keys + row + column)
       (Vector(from: sum + column) + e).store(to: sum + column)
     }
-    for column in 0..<hidden { sum[column] = 1 / sum[column] }
+  }
+
+  /// k = exp(K - largest) * factor, where both are known for each of the H D columns.
+  func keys(
+    _ qk: UnsafeMutablePointer<Float>, largest: UnsafePointer<Float>, factors: UnsafePointer<Float>
+  ) {
+    let keys = qk + hidden
     forEachToken { row, column in
-      (Vector(from: keys + row + column) * Vector(from: sum + column)).store(to: keys + row + column)
+      let e = (Vector(from: keys + row + column) - Vector(from: largest + column)).exponential
+      (e * Vector(from: factors + column)).store(to: keys + row + column)
     }
   }
 
@@ -88,8 +108,16 @@ struct TokenSoftmax {
       )
       .store(to: sum + column)
     }
+    ofKeysGradient(qk, gradient, dots: sum)
+  }
+
+  /// dK = k (dk - dot), where Σ over N of k dk is known for each of the H D columns.
+  func ofKeysGradient(
+    _ qk: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>, dots: UnsafePointer<Float>
+  ) {
+    let (keys, g) = (qk + hidden, gradient + hidden)
     forEachToken { row, column in
-      (Vector(from: keys + row + column) * (Vector(from: g + row + column) - Vector(from: sum + column)))
+      (Vector(from: keys + row + column) * (Vector(from: g + row + column) - Vector(from: dots + column)))
         .store(to: g + row + column)
     }
   }

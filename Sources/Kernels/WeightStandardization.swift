@@ -39,7 +39,7 @@ public enum WeightStandardization {
   public static func addGradient(
     _ standardized: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
     standardizedGradient: UnsafePointer<Float>,
-    fanIn: Int, outputs: Int, gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    fanIn: Int, outputs: Int, gradient: GradientSum, pool: ThreadPool
   ) {
     let share = Vector(repeating: 1 / Float(fanIn))
     forEachColumns(outputs, pool) { columns in
@@ -54,8 +54,10 @@ public enum WeightStandardization {
       for f in 0..<fanIn {
         let centered = columns.load(standardizedGradient + f &* outputs) - mean
         let w = columns.load(standardized + f &* outputs)
-        let place = gradient + f &* outputs
-        columns.store((centered - w * slope).times(inverse, plus: columns.load(place)), to: place)
+        let place = gradient.memory + f &* outputs
+        let value = centered - w * slope
+        columns.store(
+          gradient.isBegun ? value.times(inverse, plus: columns.load(place)) : value * inverse, to: place)
       }
     }
   }

@@ -14,6 +14,10 @@ public final class Tape {
   private var steps: [() -> Void] = []
   /// How many operations are still to add to the gradient of the parameter at each offset.
   private var pendingUses: [Int: Int] = [:]
+  /// Parameters that operations have used and whose gradients none has written yet: their sizes by their offsets.
+  private var unwritten: [Int: Int] = [:]
+  /// The offsets of all parameters that get gradients from operations.
+  private var used: Set<Int> = []
   /// The offsets at which that became none since somebody asked.
   private var completed: [Int] = []
   /// In the place of uses: the gradient has been reported as complete.
@@ -21,7 +25,8 @@ public final class Tape {
 
   /// - Parameters:
   ///   - weights: the parameters' values.
-  ///   - gradients: what the parameters' gradients are added to; nil: no backward pass follows, nothing is recorded.
+  ///   - gradients: where the gradients of the parameters go that operations use, whatever is there; nil: no backward
+  ///     pass follows, nothing is recorded.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   public init(engine: Engine, weights: FlatMemory, gradients: FlatMemory?, profile: Profile? = nil) {
     precondition(
@@ -60,7 +65,10 @@ public final class Tape {
       parameter.offset + parameter.count <= weights.count,
       "\(parameter.name) lies outside of \(weights.count) weights")
     let getsGradient = isRecording && needsGradient && parameter.role != .constant
-    if getsGradient && parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
+    if getsGradient {
+      if parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
+      if used.insert(parameter.offset).inserted { unwritten[parameter.offset] = parameter.count }
+    }
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
@@ -93,10 +101,23 @@ public final class Tape {
       try onStep(completed)
       completed.removeAll(keepingCapacity: true)
     }
+    // What was used, but has no part in `output`.
+    if let gradients {
+      for (offset, count) in unwritten { (gradients.pointer + offset).update(repeating: 0, count: count) }
+    }
+    unwritten = [:]
   }
 
   /// Parameters that an operation has used, by their offsets: those whose gradients `backward` will make.
   public var usedParameters: Set<Int> { Set(pendingUses.keys) }
+
+  /// Zeros for the gradients of those of `parameters` that no operation has used: `backward` leaves them alone.
+  public func clearUnusedGradients(of parameters: [Parameter]) {
+    guard let gradients else { return }
+    for parameter in parameters where !used.contains(parameter.offset) {
+      (gradients.pointer + parameter.offset).update(repeating: 0, count: parameter.count)
+    }
+  }
 
   /// The gradient of `tensor` after `backward`, for tests; nil if none reached it.
   package func gradient(of tensor: Tensor) -> Storage? {
@@ -155,13 +176,24 @@ public final class Tape {
         stored.pointer, gradient.pointer, output: sum.pointer, count: stored.count, pool: engine.threads)
       slots[index] = sum
     case .parameter:
-      guard let sum = gradientMemory(target, count: gradient.count) else { return }
-      Elementwise.add(sum, gradient.pointer, output: sum, count: gradient.count, pool: engine.threads)
+      guard let sum = gradientSum(target, count: gradient.count) else { return }
+      guard sum.isBegun else { return sum.memory.update(from: gradient.pointer, count: gradient.count) }
+      Elementwise.add(
+        sum.memory, gradient.pointer, output: sum.memory, count: gradient.count, pool: engine.threads)
     }
   }
 
   /// Memory for an operation that adds to the gradient of `target` itself; nil if `target` needs none.
   func gradientMemory(_ target: GradientTarget, count: Int) -> UnsafeMutablePointer<Float>? {
+    gradientSum(target, count: count).map { sum in
+      if !sum.isBegun { sum.memory.update(repeating: 0, count: count) }
+      return sum.memory
+    }
+  }
+
+  /// Memory for an operation that adds to the gradient of `target` itself, or writes it if it is the first; nil if
+  /// `target` needs none.
+  func gradientSum(_ target: GradientTarget, count: Int) -> GradientSum? {
     switch target {
     case .none: return nil
     case .parameter(let offset):
@@ -171,17 +203,16 @@ public final class Tape {
         pendingUses[offset] = uses - 1
         if uses == 1 { completed.append(offset) }
       }
-      return gradients.pointer + offset
+      return GradientSum(gradients.pointer + offset, isBegun: unwritten.removeValue(forKey: offset) == nil)
     case .slot(let index):
-      if isKnownUniquelyReferenced(&slots[index]), let stored = slots[index] { return stored.pointer }
-      let own = engine.storage(count)
-      if let stored = slots[index] {
-        own.pointer.update(from: stored.pointer, count: count)
-      } else {
-        own.pointer.update(repeating: 0, count: count)
+      if isKnownUniquelyReferenced(&slots[index]), let stored = slots[index] {
+        return .adding(to: stored.pointer)
       }
+      let own = engine.storage(count)
+      let stored = slots[index]
+      if let stored { own.pointer.update(from: stored.pointer, count: count) }
       slots[index] = own
-      return own.pointer
+      return GradientSum(own.pointer, isBegun: stored != nil)
     }
   }
 

@@ -130,7 +130,6 @@ final class TrainingStep {
     state.step -= 1
     defer { state.step += 1 }
     let own = try share.own.filter { slice in
-      gradient.clear()
       let loss = try addGradient(of: slice, images, labels, to: gradient)
       let squares = Reduction.sumOfSquares(gradient.pointer, count: gradient.count, pool: engine.threads)
       return !(loss.isFinite && squares.isFinite)
@@ -172,6 +171,7 @@ final class TrainingStep {
     {
       loss.gradient.pointer[0] = .nan
     }
+    tape.clearUnusedGradients(of: state.layout.parameters)
     onForward(tape)
     try profile.measure("backward", .group) {
       try tape.backward(from: prediction, gradient: loss.gradient, onStep: onStep)

@@ -103,19 +103,25 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   }
 
   func weightGradient(_ pool: ThreadPool?) -> [Float] {
+    added(weightCount) { writeWeightGradient(pool, to: .adding(to: $0)) }
+  }
+
+  /// The same over whatever was there.
+  func freshWeightGradient(_ pool: ThreadPool) -> [Float] {
+    written(weightCount) { writeWeightGradient(pool, to: .overwriting($0)) }
+  }
+
+  private func writeWeightGradient(_ pool: ThreadPool?, to sum: GradientSum) {
     withPointers(inputs + [outputGradient, weights]) { pointers in
       let inputs = Array(pointers.dropLast(2))
       let (gradient, weights) = (pointers[inputs.count], pointers[inputs.count + 1])
-      return added(weightCount) {
-        if let pool {
-          Convolution.backward(
-            shape, inputs: inputs, weights: weights, outputGradient: gradient,
-            inputGradients: inputs.map { _ in nil },
-            weightGradient: $0, biasGradient: nil, pool: pool)
-        } else {
-          ReferenceConvolution.addWeightGradient(
-            shape, inputs: inputs, outputGradient: gradient, gradient: $0)
-        }
+      if let pool {
+        Convolution.backward(
+          shape, inputs: inputs, weights: weights, outputGradient: gradient,
+          inputGradients: inputs.map { _ in nil }, weightGradient: sum, biasGradient: nil, pool: pool)
+      } else {
+        ReferenceConvolution.addWeightGradient(
+          shape, inputs: inputs, outputGradient: gradient, gradient: sum.memory)
       }
     }
   }

@@ -14,6 +14,14 @@ import Testing
     #expect(relativeError(of: c.biasGradient(pool), from: c.biasGradient(nil)) < 2e-6)
   }
 
+  /// A gradient that is the first is written over what was there.
+  @Test(arguments: ConvolutionCase.all) func gradientsAreAddedOrWritten(_ c: ConvolutionCase) {
+    let pool = ThreadPool(threadCount: 2)
+    let start = normalValues(c.weightCount, seed: 4)
+    let added = zip(c.weightGradient(pool), start).map { $0 - $1 }
+    #expect(relativeError(of: added, from: c.freshWeightGradient(pool)) < 1e-5)
+  }
+
   /// Winograd's algorithm trades digits for products: what networks compute with it keeps five.
   @Test(arguments: ConvolutionCase.ofNetworks) func networksKeepTheirDigits(_ c: ConvolutionCase) {
     let pool = ThreadPool(threadCount: 2)

@@ -38,9 +38,11 @@ struct LinearCase: CustomTestStringConvertible, Sendable {
     var activationInput = forward(pool, recording: true).activationInput
     var dx = [Float](repeating: .nan, count: rows * inputs)
     var (dw, db) = (firstWeightGradient, firstBiasGradient)
-    transform.backward(
-      x, weights: weights, activationInput: &activationInput, outputGradient: outputGradient,
-      inputGradient: &dx, weightGradient: &dw, biasGradient: &db, pool: pool)
+    dw.withUnsafeMutableBufferPointer {
+      transform.backward(
+        x, weights: weights, activationInput: &activationInput, outputGradient: outputGradient,
+        inputGradient: &dx, weightGradient: .adding(to: $0.baseAddress!), biasGradient: &db, pool: pool)
+    }
     return dx + dw + db
   }
 

@@ -45,10 +45,14 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     var dx = [Float](repeating: .nan, count: count)
     var dQKV = normalValues(channels * 3 * hidden, seed: 6)
     var (dOutput, dBias) = (normalValues(hidden * channels, seed: 7), normalValues(channels, seed: 8))
-    attention.backward(
-      x, qkvWeights: qkvWeights, outputWeights: outputWeights, outputGradient: outputGradient,
-      inputGradient: &dx, qkvGradient: &dQKV, outputWeightGradient: &dOutput, biasGradient: &dBias, pool: pool
-    )
+    dQKV.withUnsafeMutableBufferPointer { dQKV in
+      dOutput.withUnsafeMutableBufferPointer { dOutput in
+        attention.backward(
+          x, qkvWeights: qkvWeights, outputWeights: outputWeights, outputGradient: outputGradient,
+          inputGradient: &dx, qkvGradient: .adding(to: dQKV.baseAddress!),
+          outputWeightGradient: .adding(to: dOutput.baseAddress!), biasGradient: &dBias, pool: pool)
+      }
+    }
     return dx + dQKV + dOutput + dBias
   }
 
@@ -63,6 +67,9 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
       // Several images to a piece of the weights' gradient.
       AttentionCase(kind: kind, batch: 19, tokens: 6, channels: 7, heads: 1, headWidth: 16),
       AttentionCase(kind: kind, batch: 1, tokens: 20, channels: 16, heads: 2, headWidth: 16, scale: 20),
+      // An image so large that linear attention takes it in pieces.
+      AttentionCase(
+        kind: kind, batch: 2, tokens: kind == .linear ? 3300 : 70, channels: 80, heads: 2, headWidth: 16),
     ]
   }
 }

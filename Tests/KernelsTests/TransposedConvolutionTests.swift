@@ -55,7 +55,7 @@ struct TransposedConvolutionCase: CustomTestStringConvertible, Sendable {
           TransposedConvolution.backward(
             shape, x, weights: weights, outputGradient: outputGradient,
             inputGradient: wanted.contains(0) ? dx.baseAddress : nil,
-            weightGradient: wanted.contains(1) ? dw.baseAddress : nil,
+            weightGradient: wanted.contains(1) ? .adding(to: dw.baseAddress!) : nil,
             biasGradient: wanted.contains(2) ? db.baseAddress : nil, pool: pool)
         }
       }

@@ -65,9 +65,12 @@ import Testing
     let gradient = normalValues(fanIn * outputs, seed: 2)
     let gradients = bitsByThreadCount { pool in
       var sum = normalValues(fanIn * outputs, seed: 3)
-      WeightStandardization.addGradient(
-        Array(values[..<expected.count]), statistics: Array(values[expected.count...]),
-        standardizedGradient: gradient, fanIn: fanIn, outputs: outputs, gradient: &sum, pool: pool)
+      sum.withUnsafeMutableBufferPointer {
+        WeightStandardization.addGradient(
+          Array(values[..<expected.count]), statistics: Array(values[expected.count...]),
+          standardizedGradient: gradient, fanIn: fanIn, outputs: outputs,
+          gradient: .adding(to: $0.baseAddress!), pool: pool)
+      }
       return sum
     }
     #expect(gradients.allSatisfy { $0 == gradients[0] })

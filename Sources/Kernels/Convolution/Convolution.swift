@@ -21,7 +21,7 @@ public enum Convolution {
   public static func backward(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], weights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradients: [UnsafeMutablePointer<Float>?],
-    weightGradient: UnsafeMutablePointer<Float>?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+    weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     if let biasGradient {
       Reduction.addColumnSums(
@@ -40,7 +40,7 @@ public enum Convolution {
   /// Adds the weights' gradient [R, R, C, K] to `gradient`.
   static func addWeightGradient(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
-    to gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    to gradient: GradientSum, pool: ThreadPool
   ) {
     if let winograd = WinogradConvolution(shape) {
       winograd.addWeightGradient(

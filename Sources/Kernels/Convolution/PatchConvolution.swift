@@ -40,7 +40,7 @@ struct PatchConvolution {
   /// Adds the weights' gradient [R, R, C, K] to `gradient`.
   func addWeightGradient(
     inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
-    gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    gradient: GradientSum, pool: ThreadPool
   ) {
     let k = shape.outputChannels
     let count = shape.patchLength * k

@@ -51,7 +51,7 @@ struct TapConvolution {
   /// Adds the weights' gradient [R, R, C, K] to `gradient`.
   func addWeightGradient(
     inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
-    gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    gradient: GradientSum, pool: ThreadPool
   ) {
     let (c, k, pixels) = (shape.channels, shape.outputChannels, shape.outputPixels)
     struct Part {
@@ -71,7 +71,7 @@ struct TapConvolution {
     let pieces = max(1, min(wanted, pixels / Self.pixelsTogether))
     let piecePixels = (pixels + pieces - 1) / pieces
     let count = taps * c * k
-    let partial = pieces > 1 ? pool.workspace(pieces * count) : gradient
+    let partial = pieces > 1 ? pool.workspace(pieces * count) : gradient.memory
     pool.parallel(tasks.count * taps * pieces) { task, worker in
       let (part, tile) = tasks[task % tasks.count]
       let tap = task / tasks.count % taps
@@ -89,7 +89,7 @@ struct TapConvolution {
           Matrix(
             outputGradient + (some.lowerBound * k + outputs.lowerBound), rows: some.count,
             columns: outputs.count, stride: k), into: sum, stride: k,
-          accumulating: pieces == 1 || start > piece * piecePixels)
+          accumulating: pieces == 1 && gradient.isBegun || start > piece * piecePixels)
       }
     }
     if pieces > 1 { Reduction.addPieces(partial, pieces: pieces, count: count, to: gradient, pool: pool) }

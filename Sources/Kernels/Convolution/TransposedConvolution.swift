@@ -36,7 +36,7 @@ public enum TransposedConvolution {
   public static func backward(
     _ shape: ConvolutionShape, _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
-    weightGradient: UnsafeMutablePointer<Float>?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+    weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     if let inputGradient {
       Convolution.forward(

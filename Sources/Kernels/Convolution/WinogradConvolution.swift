@@ -57,7 +57,7 @@ struct WinogradConvolution {
   /// Adds the weights' gradient [9, C, K] to `gradient`.
   func addWeightGradient(
     inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
-    gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    gradient: GradientSum, pool: ThreadPool
   ) {
     let inputs = Array(zip(inputs, shape.inputChannels))
     if areFiltersLarge {
@@ -252,7 +252,7 @@ struct WinogradConvolution {
 
   /// dU = Vᵀ dM, summed over the tiles in fixed pieces, each of which keeps its sum in cache.
   private func addSmallGradient(
-    _ inputs: [Image], _ outputGradient: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    _ inputs: [Image], _ outputGradient: UnsafePointer<Float>, _ gradient: GradientSum,
     _ pool: ThreadPool
   ) {
     let (c, k) = (shape.channels, shape.outputChannels)
@@ -293,14 +293,15 @@ struct WinogradConvolution {
       for channel in channels {
         WinogradFilters.addGradient(
           u + channel * k, placeStride: filterStride, pieces: pieces, pieceStride: Self.places * filterStride,
-          outputs: k, to: gradient + channel * k, tapStride: c * k, between: between)
+          outputs: k, to: gradient.memory + channel * k, isBegun: gradient.isBegun, tapStride: c * k,
+          between: between)
       }
     }
   }
 
   /// dU = Vᵀ dM for some filters at a time, over all tiles or as many as fit into memory.
   private func addLargeGradient(
-    _ inputs: [Image], _ outputGradient: UnsafePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
+    _ inputs: [Image], _ outputGradient: UnsafePointer<Float>, _ gradient: GradientSum,
     _ pool: ThreadPool
   ) {
     let (c, k) = (shape.channels, shape.outputChannels)
@@ -315,13 +316,14 @@ struct WinogradConvolution {
         batch: min(images, shape.batch - first), height: shape.height, width: shape.width)
       addLargeGradient(
         part, inputs.map { ($0.pixels + first * pixels * $0.channels, $0.channels) },
-        outputGradient + first * pixels * k, gradient, pool)
+        outputGradient + first * pixels * k,
+        GradientSum(gradient.memory, isBegun: gradient.isBegun || first > 0), pool)
     }
   }
 
   private func addLargeGradient(
     _ part: WinogradTiles, _ inputs: [Image], _ outputGradient: UnsafePointer<Float>,
-    _ gradient: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+    _ gradient: GradientSum, _ pool: ThreadPool
   ) {
     let (c, k, t) = (shape.channels, shape.outputChannels, part.count)
     let (inputStride, outputStride) = (WinogradTiles.placeStride(t * c), WinogradTiles.placeStride(t * k))
@@ -354,7 +356,8 @@ struct WinogradConvolution {
       for (index, channel) in channels.enumerated() {
         WinogradFilters.addGradient(
           u + index * outputs, placeStride: filterStride, pieces: 1, pieceStride: 0, outputs: outputs,
-          to: gradient + (channel * k + first), tapStride: c * k, between: u + Self.places * filterStride)
+          to: gradient.memory + (channel * k + first), isBegun: gradient.isBegun, tapStride: c * k,
+          between: u + Self.places * filterStride)
       }
     }
   }

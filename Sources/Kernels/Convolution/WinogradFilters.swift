@@ -107,7 +107,8 @@ struct WinogradFilters {
     }
   }
 
-  /// Adds dg = Gᵀ dU G of one input channel and a stretch of output channels to their weights' gradient.
+  /// Adds dg = Gᵀ dU G of one input channel and a stretch of output channels to their weights' gradient, or writes it
+  /// if there is nothing to add to.
   ///
   /// - Parameters:
   ///   - u: dU of the stretch's first output, in `pieces` parts to be summed, `pieceStride` apart.
@@ -115,7 +116,8 @@ struct WinogradFilters {
   @inline(__always)
   static func addGradient(
     _ u: UnsafePointer<Float>, placeStride: Int, pieces: Int, pieceStride: Int, outputs: Int,
-    to gradient: UnsafeMutablePointer<Float>, tapStride: Int, between: UnsafeMutablePointer<Float>
+    to gradient: UnsafeMutablePointer<Float>, isBegun: Bool, tapStride: Int,
+    between: UnsafeMutablePointer<Float>
   ) {
     var output = 0
     while output < outputs {
@@ -135,7 +137,8 @@ struct WinogradFilters {
           WinogradTransforms.load6(between + y &* 6 &* Vector.width, Vector.width))
         @inline(__always) func add(_ value: Vector, _ x: Int) {
           let place = gradient + ((y &* 3 &+ x) &* tapStride &+ start)
-          (Vector(from: place) + Vector(repeating: 0).replacing(with: value, where: isNew)).store(to: place)
+          let sum = Vector(from: place) + Vector(repeating: 0).replacing(with: value, where: isNew)
+          (isBegun ? sum : value).store(to: place)
         }
         add(row.0, 0)
         add(row.1, 1)

@@ -43,7 +43,7 @@ extension Tensor {
       Convolution.backward(
         shape, inputs: storages.map { UnsafePointer($0.pointer) }, weights: weightStorage.pointer,
         outputGradient: dy.pointer, inputGradients: gradients.map { $0?.pointer },
-        weightGradient: tape.gradientMemory(weights, count: weightStorage.count),
+        weightGradient: tape.gradientSum(weights, count: weightStorage.count),
         biasGradient: tape.gradientMemory(bias, count: shape.outputChannels),
         pool: tape.engine.threads)
       for (gradient, target) in zip(gradients, targets) {

@@ -26,7 +26,7 @@ extension Tensor {
       transform.backward(
         storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
         outputGradient: dy.pointer, inputGradient: dx?.pointer,
-        weightGradient: tape.gradientMemory(weights.target, count: c * k),
+        weightGradient: tape.gradientSum(weights.target, count: c * k),
         biasGradient: tape.gradientMemory(bias.target, count: k), pool: tape.engine.threads)
       if let dx { tape.add(dx, to: target) }
     }

@@ -29,8 +29,8 @@ extension Tensor {
       attention.backward(
         storage.pointer, qkvWeights: qkvWeights.pointer, outputWeights: outputWeights.pointer,
         outputGradient: dy.pointer, inputGradient: dx.pointer,
-        qkvGradient: tape.gradientMemory(qkvWeights.target, count: qkvWeights.count),
-        outputWeightGradient: tape.gradientMemory(outputWeights.target, count: outputWeights.count),
+        qkvGradient: tape.gradientSum(qkvWeights.target, count: qkvWeights.count),
+        outputWeightGradient: tape.gradientSum(outputWeights.target, count: outputWeights.count),
         biasGradient: tape.gradientMemory(outputBias.target, count: c), pool: tape.engine.threads)
       tape.add(dx, to: target)
     }

@@ -29,7 +29,7 @@ extension Tensor {
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
       TransposedConvolution.backward(
         adjoint, storage.pointer, weights: weightStorage.pointer, outputGradient: dy.pointer,
-        inputGradient: dx?.pointer, weightGradient: tape.gradientMemory(weights, count: weightStorage.count),
+        inputGradient: dx?.pointer, weightGradient: tape.gradientSum(weights, count: weightStorage.count),
         biasGradient: tape.gradientMemory(bias, count: adjoint.channels), pool: tape.engine.threads)
       if let dx { tape.add(dx, to: target) }
     }

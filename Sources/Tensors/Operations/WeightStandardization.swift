@@ -11,7 +11,7 @@ extension Tensor {
       pointer, fanIn: fanIn, outputs: k, standardized: output.pointer, statistics: statistics.pointer,
       pool: threads)
     tape.record(output) { [target, standardized = output.storage] tape, dy in
-      guard let gradient = tape.gradientMemory(target, count: fanIn * k) else { return }
+      guard let gradient = tape.gradientSum(target, count: fanIn * k) else { return }
       WeightStandardization.addGradient(
         standardized.pointer, statistics: statistics.pointer, standardizedGradient: dy.pointer, fanIn: fanIn,
         outputs: k, gradient: gradient, pool: tape.engine.threads)

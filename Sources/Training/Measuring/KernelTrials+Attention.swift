@@ -45,8 +45,9 @@ extension SelfAttention: TriedKernel {
         fast: {
           backward(
             x.pointer, qkvWeights: qkv.pointer, outputWeights: out.pointer,
-            outputGradient: outputGradient.pointer, inputGradient: dx.pointer, qkvGradient: dqkv.pointer,
-            outputWeightGradient: dout.pointer, biasGradient: nil, pool: threads)
+            outputGradient: outputGradient.pointer, inputGradient: dx.pointer,
+            qkvGradient: .adding(to: dqkv.pointer),
+            outputWeightGradient: .adding(to: dout.pointer), biasGradient: nil, pool: threads)
         }),
     ]
   }

@@ -56,7 +56,8 @@ extension ConvolutionShape: TriedKernel {
         fast: {
           Convolution.backward(
             self, inputs: pointers(inputs), weights: weights.pointer, outputGradient: outputGradient.pointer,
-            inputGradients: inputGradients.map(\.fast.pointer), weightGradient: weightGradients.fast.pointer,
+            inputGradients: inputGradients.map(\.fast.pointer),
+            weightGradient: .adding(to: weightGradients.fast.pointer),
             biasGradient: nil, pool: threads)
         },
         reference: {
@@ -117,7 +118,8 @@ extension TransposedConvolutionShape: TriedKernel {
         fast: {
           TransposedConvolution.backward(
             shape, x.pointer, weights: weights.pointer, outputGradient: outputGradient.pointer,
-            inputGradient: inputGradients.fast.pointer, weightGradient: weightGradients.fast.pointer,
+            inputGradient: inputGradients.fast.pointer,
+            weightGradient: .adding(to: weightGradients.fast.pointer),
             biasGradient: nil, pool: threads)
         },
         reference: {
