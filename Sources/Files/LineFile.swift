@@ -22,11 +22,4 @@ public final class LineFile: Sendable {
     let bytes = Array((line + "\n").utf8)
     try file.withLock { file in try bytes.withUnsafeBytes { try file.write($0) } }
   }
-
-  /// Returns once all lines are on the storage device, where the machine's failure cannot reach them.
-  ///
-  /// - Throws: ``FileError``.
-  public func synchronize() throws {
-    try file.withLock { try $0.synchronize() }
-  }
 }

@@ -85,15 +85,18 @@ public struct Parameter: Hashable, Sendable {
 
   public var count: Int { outputs * inputs * taps }
 
-  /// Writes the elements from `flat` to `file`, in PyTorch's order.
-  public func export(from flat: UnsafePointer<Float>, to file: UnsafeMutablePointer<Float>) {
-    forEachElement { inMemory, inFile in file[inFile] = flat[offset &+ inMemory] }
+  /// Writes the elements from `flat`, which begins at `start` of the flat memory, to `file`, in PyTorch's order.
+  public func export(
+    from flat: UnsafePointer<Float>, startingAt start: Int = 0, to file: UnsafeMutablePointer<Float>
+  ) {
+    let elements = flat + (offset - start)
+    forEachElement { inMemory, inFile in file[inFile] = elements[inMemory] }
   }
 
   /// The elements in PyTorch's order.
-  public func exported(from flat: UnsafePointer<Float>) -> [Float] {
+  public func exported(from flat: UnsafePointer<Float>, startingAt start: Int = 0) -> [Float] {
     [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
-      if let base = buffer.baseAddress { export(from: flat, to: base) }
+      if let base = buffer.baseAddress { export(from: flat, startingAt: start, to: base) }
       initializedCount = count
     }
   }

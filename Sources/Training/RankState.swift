@@ -25,7 +25,7 @@ public final class RankState {
   }
 
   /// A rank's share of `whole`.
-  public convenience init(_ whole: TrainingState, parts: [Range<Int>]) {
+  package convenience init(_ whole: TrainingState, parts: [Range<Int>]) {
     let weights = FlatMemory(count: whole.weights.count)
     weights.copy(from: whole.weights)
     self.init(
@@ -48,26 +48,12 @@ public final class RankState {
     parts = average.parts
   }
 
-  /// All ranks' parts of the average. Collective.
+  /// All ranks' parts of the average, on every rank. Collective.
   ///
   /// - Throws: `MPIError`.
   public func gatheredAverage(by exchange: GradientExchange) throws -> FlatMemory {
-    try gathered(average, by: exchange)
-  }
-
-  /// The whole state, on every rank. Collective.
-  ///
-  /// - Throws: `MPIError`.
-  public func gathered(by exchange: GradientExchange) throws -> TrainingState {
-    TrainingState(
-      layout: layout, step: step, weights: weights, average: try gathered(average, by: exchange),
-      firstMoment: try gathered(firstMoment, by: exchange),
-      secondMoment: try gathered(secondMoment, by: exchange))
-  }
-
-  private func gathered(_ shard: FlatShard, by exchange: GradientExchange) throws -> FlatMemory {
     let whole = FlatMemory(count: layout.flatCount)
-    shard.store(to: whole)
+    average.store(to: whole)
     try exchange.gather(whole)
     return whole
   }

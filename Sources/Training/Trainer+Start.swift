@@ -96,10 +96,14 @@ extension Trainer {
       )
     }
     let hosts = try communicator.allGather(Self.hostName)
+    let engine = Engine(threadCount: start.threads)
+    let saving = try CheckpointSaving(
+      configuration.checkpoint, in: directory, layout: layout, buckets: plan, communicator: communicator,
+      threads: engine.threads, log: log)
     self.init(
-      configuration: configuration, dataset: dataset, share: share, state: state, plan: plan,
+      configuration: configuration, dataset: dataset, share: share, state: state, plan: plan, saving: saving,
       directory: directory,
-      lock: prepared?.lock, engine: Engine(threadCount: start.threads), communicator: communicator,
+      lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
       stopRequest: StopRequest(), hosts: hosts)
   }

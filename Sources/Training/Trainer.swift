@@ -29,7 +29,7 @@ public final class Trainer {
   private let communicator: Communicator
   private let directory: RunDirectory
   private let lock: FolderLock?
-  private let checkpoints: CheckpointStore
+  private let saving: CheckpointSaving
   private let step: TrainingStep
   private let report: TrainingReport?
   private let log: Logger
@@ -40,6 +40,18 @@ public final class Trainer {
   ///
   /// - Throws: what a rank could not do: `DatasetError`, `FileError`, `HDF5Error`, `MPIError`, `NonFiniteError`.
   public func train() throws -> Ending {
+    do {
+      let ending = try trainSteps()
+      try saving.finish()
+      return ending
+    } catch {
+      // What was saved before all ranks found the same thing wrong is good, and must not be lost for it.
+      if error is CollectiveFailure || communicator.size == 1 { try? saving.finish() }
+      throw error
+    }
+  }
+
+  private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
       dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: share.ownSamples,
@@ -51,6 +63,7 @@ public final class Trainer {
     }
     var stopReason: String?
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
+    try drawMissedSamples()
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
@@ -84,7 +97,7 @@ public final class Trainer {
       let isLast = state.step == settings.steps
       // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
-        try saveCheckpoint()
+        try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
       if Self.isDue(configuration.sampling.every, at: state.step) { try writeSamples() }
     }
@@ -101,10 +114,10 @@ public final class Trainer {
     }
   }
 
-  /// The losses of all slices, in their order, and why to stop if any rank was asked to; and, when it is due, whether
-  /// all ranks have the same weights. Collective.
+  /// The losses of all slices, in their order, and why to stop if any rank was asked to; also, how far the ranks are with
+  /// the checkpoint that is being written; and, when it is due, whether all ranks have the same weights. Collective.
   ///
-  /// - Throws: `CollectiveFailure` naming the ranks whose weights differ; `MPIError`.
+  /// - Throws: `CollectiveFailure` naming the ranks whose weights differ, or that could not write; `MPIError`.
   private func exchange(_ ownLosses: [Double]) throws -> (losses: [Double], stopReason: String?) {
     let reason = stopRequest.reason
     let isCompared =
@@ -112,14 +125,18 @@ public final class Trainer {
     // In halves that a number holds exactly.
     let digest = isCompared ? step.weightsDigest() : 0
     let all = try communicator.allGather(
-      ownLosses + [Double(digest >> 32), Double(digest & 0xFFFF_FFFF), reason == nil ? 0 : 1])
+      ownLosses + [
+        Double(saving.progress.rawValue), Double(digest >> 32), Double(digest & 0xFFFF_FFFF),
+        reason == nil ? 0 : 1,
+      ])
     if isCompared {
       let digests = all.map { UInt64($0[$0.count - 3]) << 32 | UInt64($0[$0.count - 2]) }
       try communicator.agree { try replicaCheck(digests, step: state.step + 1) }
     }
+    try saving.advance(all.compactMap { CheckpointSaving.Progress(rawValue: Int($0[$0.count - 4])) })
     let asked = all.firstIndex { $0.last == 1 }
     return (
-      all.flatMap { $0.dropLast(3) },
+      all.flatMap { $0.dropLast(4) },
       try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" }
     )
   }
@@ -139,26 +156,29 @@ public final class Trainer {
     }
   }
 
-  /// Saves the state of all ranks, from rank 0. Collective.
-  private func saveCheckpoint() throws {
-    let state = try state.gathered(by: step.exchange)
-    try communicator.agree {
-      guard communicator.rank == 0 else { return }
-      try report?.synchronize()
-      let path = try checkpoints.save(
-        state,
-        Checkpoint.Provenance(
-          images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
-          datasetDigest: dataset.digest, configuration: configuration.resolved))
-      log.info("checkpoint saved", metadata: ["step": "\(state.step)", "path": "\(path)"])
-    }
+  /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
+  /// Collective.
+  private func drawMissedSamples() throws {
+    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return }
+    let isThere = FileManager.default.fileExists(atPath: directory.samples(step: state.step))
+    if try communicator.broadcast(isThere ? 1 : 0) == 0 { try writeSamples() }
+  }
+
+  /// Begins to save the state of all ranks. Collective.
+  private func saveCheckpoint(isLast: Bool) throws {
+    try saving.start(
+      state,
+      Checkpoint.Provenance(
+        images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
+        datasetDigest: dataset.digest, configuration: configuration.resolved),
+      isLast: isLast)
   }
 
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
     configuration: TrainingConfiguration, dataset: ShardedDataset, share: SliceShare, state: RankState,
-    plan: BucketPlan,
+    plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
     stopRequest: StopRequest, hosts: [String]
@@ -175,7 +195,7 @@ public final class Trainer {
     self.log = log
     self.stopRequest = stopRequest
     replicaCheck = ReplicaCheck(hosts: hosts)
-    checkpoints = CheckpointStore(directory: directory.checkpoints, keep: configuration.checkpoint.keep)
+    self.saving = saving
     step = TrainingStep(
       configuration, imageShape: dataset.imageShape, state: state, plan: plan, share: share, engine: engine,
       communicator: communicator)

@@ -27,8 +27,5 @@ final class TrainingReport {
       ])
   }
 
-  /// Makes the lines of the steps so far last: a checkpoint that counts must not be ahead of them.
-  func synchronize() throws { try metrics.synchronize() }
-
   func finish() { bar.finish() }
 }

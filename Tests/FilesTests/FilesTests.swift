@@ -75,7 +75,6 @@ import Testing
         }
       }
     }
-    try file.synchronize()
     let lines = String(decoding: try WholeFile.read(path), as: UTF8.self).split(separator: "\n")
     #expect(lines.count == 801 && lines[0] == "old")
     #expect(
