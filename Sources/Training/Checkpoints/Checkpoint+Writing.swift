@@ -69,27 +69,56 @@ extension Checkpoint {
     } catch {
       throw FileError("create", folder, cause: error)
     }
+    let places: [Place]
     do {
-      let output = try HDF5.File(creating: path)
-      for member in file.members {
-        let group = try output.root.createGroup(member.rawValue)
-        let (memory, start) = source(member)
-        for parameter in file.parameters {
-          try checkCancellation()
-          let dataset = try group.createDataset(parameter.name, of: Float.self, shape: parameter.fileShape)
-          try dataset.write(parameter.exported(from: memory.pointer, startingAt: start))
-        }
-      }
-      try output.close()
+      places = try layOut(file, in: path)
     } catch let error as HDF5Error {
       guard let code = error.systemErrorNumber else { throw error }
       throw FileError("write", path, code: code)
     }
-    try WholeFile.synchronize(path)
-    try checkCancellation()
-    // Read back, not remembered: it is the file's content that has to be found again.
-    return CheckpointManifest.File(
-      name: file.name, bytes: try WholeFile.size(path), sha256: try SHA256.digest(ofFile: path))
+    // The values are put where libhdf5 wants them, without it: in one pass, in the file's order, with the digest.
+    let output = try OverwrittenFile(path)
+    let largest = file.parameters.map(\.count).max() ?? 0
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: largest) { values in
+      for place in places {
+        try checkCancellation()
+        try output.keep(until: place.offset)
+        let (memory, start) = source(place.member)
+        if let base = values.baseAddress {
+          place.parameter.export(from: memory.pointer, startingAt: start, to: base)
+        }
+        try output.append(
+          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[..<place.parameter.count])))
+      }
+    }
+    let (bytes, digest) = try output.finish()
+    return CheckpointManifest.File(name: file.name, bytes: bytes, sha256: digest)
+  }
+
+  /// Where in a file the values of a parameter belong.
+  private struct Place {
+    let offset: Int
+    let member: CheckpointPlan.Member
+    let parameter: Parameter
+  }
+
+  /// Makes a file in which all is there but the values; returns their places, in ascending order.
+  private static func layOut(_ file: CheckpointPlan.File, in path: String) throws -> [Place] {
+    let output = try HDF5.File(creating: path)
+    var places: [Place] = []
+    for member in file.members {
+      let group = try output.root.createGroup(member.rawValue)
+      for parameter in file.parameters {
+        let dataset = try group.createDataset(
+          parameter.name, of: Float.self, shape: parameter.fileShape, layout: .reserved)
+        guard let offset = try dataset.offset() else {
+          preconditionFailure("\(dataset.path) of shape \(parameter.fileShape) has no place in \(path)")
+        }
+        places.append(Place(offset: offset, member: member, parameter: parameter))
+      }
+    }
+    try output.close()
+    return places.sorted { $0.offset < $1.offset }
   }
 }
 

@@ -11,8 +11,8 @@ import MPI
 ///
 /// Nothing but files is touched on the threads in the background. The ranks tell each other how far they are in what
 /// they exchange at every step anyway: when all have written their files, rank 0 writes the manifest that makes them a
-/// checkpoint; when one could not, all give up. libhdf5 lets in one thread at a time, which no other waits for: images
-/// are not read through it.
+/// checkpoint; when one could not, all give up. libhdf5 is held for the layout of files only, and nobody waits for it:
+/// neither images nor the values in checkpoints go through it.
 final class CheckpointSaving {
   /// How far this rank is with what it has to write.
   enum Progress: Int {
@@ -37,7 +37,6 @@ final class CheckpointSaving {
   }
 
   private let store: CheckpointStore
-  private let plan: CheckpointPlan
   private let collector: ShardCollector
   private let communicator: Communicator
   /// Its lines must last before a checkpoint counts: they are not written again after it.
@@ -46,8 +45,8 @@ final class CheckpointSaving {
   private let log: Logger
   /// Tells this run's partial files from those of one before, the same on all ranks.
   private let writer: String
-  private lazy var snapshot = CheckpointSnapshot(
-    plan, worldSize: communicator.size, rank: communicator.rank)
+  /// Its memory is taken while the first steps run: new memory costs more than what is put in it.
+  private let snapshot: BackgroundJob<CheckpointSnapshot>
   /// The same on all ranks but for the jobs.
   private var pending: Pending?
 
@@ -60,9 +59,13 @@ final class CheckpointSaving {
   ) throws {
     store = CheckpointStore(
       directory: directory.checkpoints, keep: settings.keep, keepEvery: settings.keepEvery)
-    plan = CheckpointPlan(layout, partBytes: settings.partBytes)
     collector = ShardCollector(communicator: communicator, plan: buckets, threads: threads)
     self.communicator = communicator
+    let (worldSize, rank) = (communicator.size, communicator.rank)
+    snapshot = BackgroundJob("checkpoint") { _ in
+      CheckpointSnapshot(
+        CheckpointPlan(layout, partBytes: settings.partBytes), worldSize: worldSize, rank: rank)
+    }
     metricsPath = directory.metrics
     onFailure = settings.onFailure
     self.log = log
@@ -75,11 +78,12 @@ final class CheckpointSaving {
   /// - Throws: as `advance`.
   func start(_ state: RankState, _ provenance: Checkpoint.Provenance, isLast: Bool) throws {
     try finish()
+    let snapshot = try snapshot.wait().get()
     try snapshot.take(state, by: collector)
     let partial = store.partialPath(state.step, writer: writer)
     var job: BackgroundJob<[CheckpointManifest.File]>?
     if !snapshot.isEmpty {
-      job = BackgroundJob("checkpoint") { [snapshot] checkCancellation in
+      job = BackgroundJob("checkpoint") { checkCancellation in
         try snapshot.write(to: partial, checkCancellation: checkCancellation)
       }
     }
