@@ -86,8 +86,9 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
-    .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
-    .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
+    .testTarget(
+      name: "SafetensorsTests", dependencies: ["Safetensors", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
     .testTarget(

@@ -47,11 +47,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
     return filled
   }
 
-  /// The bytes of the file, by number.
-  package func size() throws -> Int {
+  /// What the system says of the file.
+  package func status() throws -> stat {
     var status = stat()
     _ = try Self.retrying("read the size of", path) { fstat(number, &status) }
-    return Int(status.st_size)
+    return status
+  }
+
+  /// Cuts the file off.
+  package func truncate(to size: Int) throws {
+    _ = try Self.retrying("truncate", path) { ftruncate(number, off_t(size)) }
   }
 
   /// All bytes from the file's place to its end.

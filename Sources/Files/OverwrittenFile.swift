@@ -22,7 +22,7 @@ package final class OverwrittenFile {
   /// - Throws: `FileError` if there is no such file.
   package init(_ path: String) throws {
     cached = try FileDescriptor(path, O_RDWR)
-    size = try cached.size()
+    size = Int(try cached.status().st_size)
     do {
       // O_DIRECT itself hides behind _GNU_SOURCE.
       direct = try FileDescriptor(path, O_WRONLY | __O_DIRECT)

@@ -80,7 +80,7 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           metricsPath: directory.metrics, settings: configuration.training, startStep: state.step,
-          console: console)
+          goesOnAfterFailure: configuration.checkpoint.onFailure == .goOn, console: console)
         : nil
     }
     log.info(

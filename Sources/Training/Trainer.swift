@@ -171,7 +171,8 @@ public final class Trainer {
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
         datasetDigest: dataset.digest, configuration: configuration.resolved),
-      isLast: isLast)
+      // Its steps' metrics are not written again after it.
+      obstacle: report?.failure, isLast: isLast)
   }
 
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }

@@ -118,6 +118,25 @@ import Training
     #expect(throws: CheckpointError.self) { try newest() }
   }
 
+  /// Each byte of a checkpoint is under a digest.
+  @Test func everyChangedByteIsFound() throws {
+    let directory = try save(state(step: 3), partBytes: 50_000)
+    _ = try Checkpoint(opening: directory)
+    let files = names(in: directory).map { "\(directory)/\($0)" }
+    #expect(files.count > 3)
+    var generator = SeededGenerator(seed: 1)
+    for _ in 0..<300 {
+      let file = try #require(files.randomElement(using: &generator))
+      let original = try Data(contentsOf: URL(filePath: file))
+      var bytes = original
+      let place = Int.random(in: 0..<bytes.count, using: &generator)
+      bytes[place] ^= UInt8.random(in: 1...255, using: &generator)
+      try bytes.write(to: URL(filePath: file))
+      #expect(throws: CheckpointError.self, "byte \(place) of \(file)") { try Checkpoint(opening: directory) }
+      try original.write(to: URL(filePath: file))
+    }
+  }
+
   @Test func whatIsNoCheckpointIsNone() throws {
     #expect(try newest().checkpoint == nil)
     try FileManager.default.createDirectory(

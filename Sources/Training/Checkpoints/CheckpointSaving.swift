@@ -74,17 +74,22 @@ final class CheckpointSaving {
 
   /// Takes a copy of the state and begins to write it, after waiting for the checkpoint before. Collective.
   ///
-  /// - Parameter isLast: whether the run must not end without this one.
+  /// - Parameters:
+  ///   - obstacle: why this rank must not save, if it knows already.
+  ///   - isLast: whether the run must not end without this one.
   /// - Throws: as `advance`.
-  func start(_ state: RankState, _ provenance: Checkpoint.Provenance, isLast: Bool) throws {
+  func start(
+    _ state: RankState, _ provenance: Checkpoint.Provenance, obstacle: FileError?, isLast: Bool
+  ) throws {
     try finish()
     let snapshot = try snapshot.wait().get()
     try snapshot.take(state, by: collector)
     let partial = store.partialPath(state.step, writer: writer)
     var job: BackgroundJob<[CheckpointManifest.File]>?
-    if !snapshot.isEmpty {
+    if !snapshot.isEmpty || obstacle != nil {
       job = BackgroundJob("checkpoint") { checkCancellation in
-        try snapshot.write(to: partial, checkCancellation: checkCancellation)
+        if let obstacle { throw obstacle }
+        return try snapshot.write(to: partial, checkCancellation: checkCancellation)
       }
     }
     pending = Pending(
