@@ -80,6 +80,10 @@ public struct CheckpointManifest: Sendable, Equatable {
         )
       }
       try self.init(node)
+      guard files.contains(where: { $0.name == Checkpoint.modelFile }) else {
+        throw CheckpointError(
+          directory, "has a damaged manifest: it does not name \(Checkpoint.modelFile)")
+      }
       let seal: String = try SettingsReader(node).required(Key.seal, help: "the digest of the manifest")
       guard SealedText.isSealed(bytes, by: seal) else {
         throw CheckpointError(
@@ -87,10 +91,6 @@ public struct CheckpointManifest: Sendable, Equatable {
       }
     } catch let error as SettingsError {
       throw CheckpointError(directory, "has a damaged manifest: \(error)")
-    }
-    guard files.contains(where: { $0.name == Checkpoint.modelFile }) else {
-      throw CheckpointError(
-        directory, "has a damaged manifest: it does not name \(Checkpoint.modelFile)")
     }
   }
 
