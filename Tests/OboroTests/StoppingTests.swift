@@ -16,7 +16,7 @@ import Testing
     let trial = try Trial()
     let arguments = try trial.arguments(Reference.longSettings)
     let first = try oboro(arguments, ranks: ranks) { process in
-      let isUnderWay = process.wait { trial.loggedSteps >= 20 }
+      let isUnderWay = process.wait { trial.loggedSteps >= 20 && exists("\(trial.run)/checkpoints/latest") }
       try #require(isUnderWay && process.isRunning, "\(process.errorsSoFar)", sourceLocation: sourceLocation)
       try act(process)
     }
