@@ -28,7 +28,8 @@ import Testing
   private static func readAll(_ node: SettingsNode) throws {
     let reader = try SettingsReader(node)
     _ = try? reader.section("model").value("dim_mults", default: [1], in: 1...64, help: "")
-    _ = try? reader.section("optimizer").value("betas", default: [0.5, 0.9], in: 0.0..<1.0, count: 2...2, help: "")
+    _ = try? reader.section("optimizer").value(
+      "betas", default: [0.5, 0.9], in: 0.0..<1.0, count: 2...2, help: "")
     _ = try? reader.finish()
     _ = node.yaml().utf8.count + node.json.utf8.count
   }

@@ -54,6 +54,12 @@ import Training
     try checkpoint.restore(shared)
     let expected = bits(whole(RankState(saved, parts: ranges)))
     #expect(bits(whole(shared)) == expected && expected != bits(saved))
+    // Where no average is kept, the file's does not get into its place: the weights'.
+    let plain = RankState(
+      layout: saved.layout, seed: 99, parts: [0..<saved.layout.flatCount], keepsAverage: false)
+    try checkpoint.restore(plain)
+    #expect(plain.weights.elements.elementsEqual(saved.weights.elements))
+    #expect(plain.average.pointer(0) == plain.weights.pointer)
     #expect(checkpoint.manifest.images == 56 && checkpoint.manifest.imageShape == [16, 16, 1])
     for (which, memory) in [(Checkpoint.Weights.trained, saved.weights), (.average, saved.average)] {
       let read = try checkpoint.weights(which, layout: saved.layout)

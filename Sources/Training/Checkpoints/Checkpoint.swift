@@ -79,7 +79,7 @@ public struct Checkpoint: Sendable {
     for (member, shard, parameters) in [
       (CheckpointPlan.Member.average, state.average, layout.parameters),
       (.firstMoment, state.firstMoment, layout.trained), (.secondMoment, state.secondMoment, layout.trained),
-    ] {
+    ] where member != .average || state.keepsAverage {
       whole.clear()
       try read(member, of: parameters, into: whole, where: shard.parts)
       shard.load(from: whole)

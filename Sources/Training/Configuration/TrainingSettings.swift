@@ -29,7 +29,8 @@ public struct TrainingSettings: Hashable, Sendable {
       "steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")
     averageDecay = try reader.value(
-      "ema_decay", default: 0.995, in: 0.0..<1.0, help: "decay of the weights' moving average")
+      "ema_decay", default: 0.995, in: 0.0..<1.0,
+      help: "decay of the weights' moving average; 0: none is kept")
     logEvery = try reader.value(
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
     maxSkippedSteps = try reader.value(

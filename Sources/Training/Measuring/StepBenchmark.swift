@@ -45,7 +45,9 @@ public final class StepBenchmark {
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = TrainingStep(
       configuration, imageShape: imageShape,
-      state: RankState(layout: layout, seed: seed, parts: plan.parts(of: communicator.rank)), plan: plan,
+      state: RankState(
+        layout: layout, seed: seed, parts: plan.parts(of: communicator.rank),
+        keepsAverage: configuration.training.averageDecay > 0), plan: plan,
       share: share, engine: Engine(threadCount: threads), communicator: communicator)
   }
 
