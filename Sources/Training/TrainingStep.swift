@@ -65,8 +65,9 @@ final class TrainingStep {
       }
       var readiness: BucketReadiness?
       let loss = try addGradient(of: slice, images, labels, to: gradient) { tape in
+        let used = tape.usedParameters
         readiness = BucketReadiness(
-          exchange.plan, waitingFor: state.layout.trained.filter { tape.usedParameters.contains($0.offset) })
+          exchange.plan, waitingFor: state.layout.trained.filter { used.contains($0.offset) })
       } onStep: { completed in
         try send(readiness?.buckets(completedBy: completed) ?? [])
         try exchange.advance()
