@@ -93,10 +93,6 @@ public final class Tape {
     add(gradient, to: output.target)
     while let step = steps.popLast() {
       step()
-      guard !completed.isEmpty else {
-        try onStep([])
-        continue
-      }
       for offset in completed { pendingUses[offset] = Self.noneEver }
       try onStep(completed)
       completed.removeAll(keepingCapacity: true)
