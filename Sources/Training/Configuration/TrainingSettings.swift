@@ -18,6 +18,11 @@ public struct TrainingSettings: Hashable, Sendable {
   public let replicaCheckEvery: Int
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
+  public static let defaultBucketBytes = 4 << 20
+  /// How gradients are written on their way between ranks.
+  public let gradientCompression: GradientCompression
+  /// The slowest rank is named in the log where it costs more than this part of the time.
+  public let stragglerShare: Double
 
   init(_ reader: SettingsReader) throws {
     batchSize = try reader.value(
@@ -40,8 +45,14 @@ public struct TrainingSettings: Hashable, Sendable {
       "replica_check_every", default: 1, in: 0...,
       help: "steps between comparisons of the ranks' weights; 0: never")
     bucketBytes = try reader.value(
-      "bucket_bytes", default: 4 << 20, in: 1...Int(Int32.max),
+      "bucket_bytes", default: Self.defaultBucketBytes, in: 1...Int(Int32.max),
       help: "gradients that travel between ranks together; changes the speed only")
+    gradientCompression = try reader.choice(
+      "gradient_compression", default: GradientCompression.none,
+      help: "none, or bf16: half the bytes between ranks, and results that depend on their number")
+    stragglerShare = try reader.value(
+      "straggler_share", default: 0.1, in: 0.0...,
+      help: "part of the time that the slowest rank may cost before the log names it")
   }
 
   /// How the flat memory of `layout` travels between ranks.
