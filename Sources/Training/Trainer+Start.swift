@@ -18,16 +18,19 @@ extension Trainer {
     public let output: String
     public let allowsChanges: Bool
     public let threads: Int
+    /// Where to write what each rank did in the first steps, if anywhere.
+    public let trace: String?
 
     public init(
       configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false,
-      threads: Int
+      threads: Int, trace: String? = nil
     ) {
       self.configurationFile = configurationFile
       self.overrides = overrides
       self.output = output
       self.allowsChanges = allowsChanges
       self.threads = threads
+      self.trace = trace
     }
   }
 
@@ -97,6 +100,12 @@ extension Trainer {
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
       )
     }
+    let compression = configuration.training.gradientCompression
+    if compression != .none && communicator.size > 1 {
+      log.notice(
+        "training.gradient_compression: gradients are rounded to \(compression.rawValue) between ranks, so results depend on the number of ranks"
+      )
+    }
     let hosts = try communicator.allGather(Self.hostName)
     let engine = Engine(threadCount: start.threads)
     let saving = try CheckpointSaving(
@@ -107,7 +116,7 @@ extension Trainer {
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: StopRequest(), hosts: hosts)
+      stopRequest: StopRequest(), hosts: hosts, tracePath: start.trace)
   }
 
   /// As the system has it, without asking the network.

@@ -35,6 +35,8 @@ public final class Trainer {
   private let log: Logger
   private let stopRequest: StopRequest
   private let replicaCheck: ReplicaCheck
+  private let hosts: [String]
+  private let tracePath: String?
 
   /// Trains from the run's state to its last step, or until a stop is asked for. Collective.
   ///
@@ -62,19 +64,26 @@ public final class Trainer {
       loader.close()
     }
     var stopReason: String?
+    var stragglers = StragglerWatch(share: settings.stragglerShare, hosts: hosts)
+    var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator) }
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
     try drawMissedSamples()
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
-      let batch = try loader.next()
+      step.profile = trace?.profile
+      step.communicationWait = 0
+      let batch = try step.profile.measure("data", .phase) { try loader.next() }
       let dataWait = start.seconds
 
       let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
-      let waiting = Stopwatch()
+      let computing = start.seconds - dataWait - step.communicationWait
       try step.sumOverRanks()
-      let (losses, reason) = try exchange(ownLosses)
-      let communicationWait = waiting.seconds
+      let exchanging = Stopwatch()
+      let (losses, reason, times) = try exchange(
+        ownLosses,
+        RankTimes(computing: computing, dataWait: dataWait, communicationWait: step.communicationWait))
+      let communicationWait = step.communicationWait + exchanging.seconds
       stopReason = reason
 
       if let update = try step.update(losses: losses) {
@@ -93,8 +102,14 @@ public final class Trainer {
       } else {
         try skip(batch, &skipped)
       }
+      if let found = stragglers.add(
+        times, stepSeconds: start.seconds, isDue: Self.isDue(settings.logEvery, at: state.step))
+      {
+        log.notice("slow rank", metadata: found)
+      }
 
       let isLast = state.step == settings.steps
+      try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
       // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
         try saveCheckpoint(isLast: isLast || stopReason != nil)
@@ -114,21 +129,24 @@ public final class Trainer {
     }
   }
 
-  /// The losses of all slices, in their order, and why to stop if any rank was asked to; also, how far the ranks are with
-  /// the checkpoint that is being written; and, when it is due, whether all ranks have the same weights. Collective.
+  /// The losses of all slices, in their order, why to stop if any rank was asked to, and where each rank's time went;
+  /// also, how far the ranks are with the checkpoint that is being written; and, when it is due, whether all ranks have
+  /// the same weights. Collective.
   ///
   /// - Throws: `CollectiveFailure` naming the ranks whose weights differ, or that could not write; `MPIError`.
-  private func exchange(_ ownLosses: [Double]) throws -> (losses: [Double], stopReason: String?) {
+  private func exchange(_ ownLosses: [Double], _ ownTimes: RankTimes) throws
+    -> (losses: [Double], stopReason: String?, times: [RankTimes])
+  {
     let reason = stopRequest.reason
     let isCompared =
       communicator.size > 1 && Self.isDue(configuration.training.replicaCheckEvery, at: state.step)
     // In halves that a number holds exactly.
     let digest = isCompared ? step.weightsDigest() : 0
-    let all = try communicator.allGather(
-      ownLosses + [
-        Double(saving.progress.rawValue), Double(digest >> 32), Double(digest & 0xFFFF_FFFF),
-        reason == nil ? 0 : 1,
-      ])
+    let notes = [
+      Double(saving.progress.rawValue), Double(digest >> 32), Double(digest & 0xFFFF_FFFF),
+      reason == nil ? 0 : 1,
+    ]
+    let all = try communicator.allGather(ownLosses + ownTimes.numbers + notes)
     if isCompared {
       let digests = all.map { UInt64($0[$0.count - 3]) << 32 | UInt64($0[$0.count - 2]) }
       // All ranks see the same digests, so all of them come to agree or none.
@@ -139,13 +157,15 @@ public final class Trainer {
     try saving.advance(all.compactMap { CheckpointSaving.Progress(rawValue: Int($0[$0.count - 4])) })
     let asked = all.firstIndex { $0.last == 1 }
     return (
-      all.flatMap { $0.dropLast(4) },
-      try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" }
+      all.flatMap { $0.prefix(ownLosses.count) },
+      try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" },
+      all.map { RankTimes(numbers: $0.dropFirst(ownLosses.count)) }
     )
   }
 
   /// Writes a grid of samples, each rank drawing its part of the images. Collective.
   private func writeSamples() throws {
+    try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
@@ -169,6 +189,7 @@ public final class Trainer {
 
   /// Begins to save the state of all ranks. Collective.
   private func saveCheckpoint(isLast: Bool) throws {
+    try step.exchange.finishGathering()
     try saving.start(
       state,
       Checkpoint.Provenance(
@@ -185,7 +206,7 @@ public final class Trainer {
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, hosts: [String]
+    stopRequest: StopRequest, hosts: [String], tracePath: String?
   ) {
     self.configuration = configuration
     self.dataset = dataset
@@ -198,6 +219,8 @@ public final class Trainer {
     self.report = report
     self.log = log
     self.stopRequest = stopRequest
+    self.hosts = hosts
+    self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)
     self.saving = saving
     step = TrainingStep(
