@@ -3,6 +3,6 @@ import ArgumentParser
 /// `oboro bench`: how fast what is.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure how fast training steps, kernels and the loader are on this machine.",
-    subcommands: [BenchStep.self, BenchKernels.self, BenchLoader.self])
+    abstract: "Measure how fast training steps, kernels, sums over ranks and the loader are.",
+    subcommands: [BenchStep.self, BenchKernels.self, BenchAllReduce.self, BenchLoader.self])
 }
