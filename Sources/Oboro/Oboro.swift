@@ -12,7 +12,7 @@ package struct OboroCommand: ParsableCommand {
     subcommands: subcommands)
 
   private static let subcommands: [any ParsableCommand.Type] = [
-    Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Check.self, Bench.self,
+    Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Check.self, Compare.self, Bench.self,
   ]
 
   package init() {}
