@@ -1,10 +1,13 @@
+import Kernels
 import MPI
 import Tensors
 
 /// A bucket under way between the ranks, stage by stage. It goes on when it is asked to.
 protocol BucketTransfer: AnyObject {
   /// Goes as far as it can without waiting; true when the bucket has arrived.
-  func advance() throws -> Bool
+  ///
+  /// - Parameter threads: the calling thread's, which add.
+  func advance(_ threads: ThreadPool) throws -> Bool
 }
 
 extension [Request] {
@@ -36,32 +39,34 @@ final class BucketReduction: BucketTransfer {
   /// - Parameters:
   ///   - memory: the whole flat memory; the bucket's part of it belongs to this until it is done.
   ///   - wire: what this alone uses until it is done.
-  init(_ stages: [BucketPlan.Stage], of memory: FlatMemory, over wire: Wire, tag: Int) throws {
+  init(_ stages: [BucketPlan.Stage], of memory: FlatMemory, over wire: Wire, tag: Int, _ threads: ThreadPool)
+    throws
+  {
     self.stages = stages
     self.memory = memory
     self.wire = wire
     self.tag = tag
-    try startExchange()
+    try startExchange(threads)
   }
 
-  func advance() throws -> Bool {
+  func advance(_ threads: ThreadPool) throws -> Bool {
     while stage < stages.count {
       guard try requests.complete() else { return false }
       let kept = stages[stage].kept
-      wire.addReceived(to: memory.pointer + kept.lowerBound, count: kept.count)
+      wire.addReceived(to: memory.pointer + kept.lowerBound, count: kept.count, threads)
       stage += 1
-      try startExchange()
+      try startExchange(threads)
     }
     return true
   }
 
-  private func startExchange() throws {
+  private func startExchange(_ threads: ThreadPool) throws {
     guard stage < stages.count else { return }
     let (kept, partners) = (stages[stage].kept, stages[stage].partners)
     // Where messages arrive is known before any is sent.
     requests = try wire.receive(kept.count, from: partners.map(\.rank), tag: tag)
     requests += try wire.send(
-      partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag)
+      partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag, threads)
   }
 }
 
@@ -83,7 +88,7 @@ final class BucketGathering: BucketTransfer {
     try startExchange()
   }
 
-  func advance() throws -> Bool {
+  func advance(_ threads: ThreadPool) throws -> Bool {
     while !stages.isEmpty {
       guard try requests.complete() else { return false }
       stages.removeLast()

@@ -6,52 +6,62 @@ import Tensors
 /// while other work goes on; and gives every rank all parts of what was made of them (all-gather), while other work
 /// goes on too.
 ///
-/// Bandwidth-optimal: a rank sends and receives (W - 1) / W of the memory in either direction. MPI makes progress when
-/// it is called: `advance()` from time to time, between two layers, is what hides communication behind computation.
+/// Bandwidth-optimal: a rank sends and receives (W - 1) / W of the memory in either direction.
+///
+/// For one thread; it uses MPI on a thread of its own as well.
 public final class GradientExchange {
   public let plan: BucketPlan
   private let communicator: Communicator
-  private let reductions = TransferQueue("reduce-scatter")
-  private let gatherings = TransferQueue("all-gather")
-  /// One for each lane.
+  private let threads: ThreadPool
+  private let traffic: Traffic
+  private let progress: ProgressThread?
+  /// One for each lane of sums.
   private let wires: [Wire]
-  /// Of a gathering that has been started: which buckets are there.
-  private var isThere: [Bool]
+  /// Of each bucket, this rank's.
+  private let stages: [[BucketPlan.Stage]]
+  /// The order in which buckets are gathered.
+  private var gatheringOrder: [Int]
 
+  /// Collective.
+  ///
+  /// - Throws: `MPIError`.
   public init(
     communicator: Communicator, plan: BucketPlan, threads: ThreadPool,
     compression: GradientCompression = .none
-  ) {
+  ) throws {
     precondition(
       plan.worldSize == communicator.size,
       "a plan for \(plan.worldSize) ranks, there are \(communicator.size)")
-    self.communicator = communicator
+    // Whatever else the ranks say to each other does not meet what is on its way here.
+    let own = communicator.size > 1 ? try communicator.duplicate() : communicator
+    self.communicator = own
     self.plan = plan
-    let stages = plan.buckets.indices.flatMap { plan.stages(of: $0, rank: communicator.rank) }
+    self.threads = threads
+    let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
+    self.stages = stages
     wires =
-      stages.isEmpty
+      communicator.size == 1
       ? []
-      : (0..<min(TransferQueue.lanes, plan.buckets.count)).map { _ in
-        Wire(for: stages, compression, communicator: communicator, threads: threads)
+      : (0..<min(Traffic.lanes, plan.buckets.count)).map { _ in
+        Wire(for: stages.joined(), compression, communicator: own)
       }
-    isThere = plan.buckets.map { _ in true }
+    gatheringOrder = Array(plan.buckets.indices)
+    traffic = Traffic(bucketCount: plan.buckets.count)
+    progress = communicator.size > 1 ? ProgressThread(traffic) : nil
   }
+
+  deinit { progress?.end() }
 
   /// What is told of each bucket's way between the ranks; nil: nothing is measured.
   public var profile: Profile? {
-    didSet {
-      reductions.profile = profile
-      gatherings.profile = profile
-    }
+    get { traffic.profile }
+    set { traffic.profile = newValue }
   }
 
-  /// Lets what is under way go as far as it can without waiting.
+  /// Lets what is under way go as far as it can without waiting: for between two operations.
   ///
   /// - Throws: `MPIError`.
-  public func advance() throws {
-    if !reductions.isEmpty { try reductions.advance() }
-    if !gatherings.isEmpty { try gatherings.advance { isThere[$0] = true } }
-  }
+  public func advance() throws { try traffic.advance(threads) }
 
   // MARK: Sums
 
@@ -62,57 +72,62 @@ public final class GradientExchange {
   public func start(_ bucket: Int, of gradients: FlatMemory) throws {
     precondition(gradients.count == plan.count, "\(gradients.count) gradients, the plan has \(plan.count)")
     guard communicator.size > 1 else { return }
-    let stages = plan.stages(of: bucket, rank: communicator.rank)
-    try reductions.add(bucket) { [wires] lane in
-      try BucketReduction(stages, of: gradients, over: wires[lane], tag: bucket)
+    try traffic.reduce(bucket, threads) { [wires, stages] lane, threads in
+      try BucketReduction(stages[bucket], of: gradients, over: wires[lane], tag: bucket, threads)
     }
+    progress?.set(isWanted: true)
   }
 
   /// Waits until this rank's parts of all buckets that were started hold their sums.
   ///
   /// - Throws: `MPIError`.
-  public func finish() throws {
-    while !reductions.isEmpty { try advance() }
-  }
+  public func finish() throws { try wait { traffic.isReduced } }
 
   // MARK: What was made of them
 
-  /// Starts to give every rank the parts of `memory` of all others, from its beginning to its end: afterwards it is the
-  /// same on all. What lies in a bucket must be left alone until that is there. Collective.
+  /// Gathers buckets from now on in the order in which these ranges need them, then the rest. Collective.
+  public func gather(inOrderOf ranges: some Sequence<Range<Int>>) {
+    var isListed = plan.buckets.map { _ in false }
+    var order: [Int] = []
+    for bucket in Array(ranges.map(buckets).joined()) + plan.buckets.indices where !isListed[bucket] {
+      isListed[bucket] = true
+      order.append(bucket)
+    }
+    gatheringOrder = order
+  }
+
+  /// Starts to give every rank the parts of `memory` of all others: afterwards it is the same on all. What lies in a
+  /// bucket must be left alone until that is there. Collective.
   ///
   /// - Throws: `MPIError`.
   public func startGathering(_ memory: FlatMemory) throws {
     precondition(memory.count == plan.count, "\(memory.count) floats, the plan has \(plan.count)")
     guard communicator.size > 1 else { return }
     try finishGathering()
-    for bucket in plan.buckets.indices {
-      isThere[bucket] = false
-      let stages = plan.stages(of: bucket, rank: communicator.rank)
+    for bucket in gatheringOrder {
       // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
-      try gatherings.add(bucket) { [communicator, tag = plan.buckets.count + bucket] _ in
-        try BucketGathering(stages, of: memory, over: communicator, tag: tag)
+      try traffic.gather(bucket, threads) { [communicator, stages, tag = plan.buckets.count + bucket] _, _ in
+        try BucketGathering(stages[bucket], of: memory, over: communicator, tag: tag)
       }
     }
+    progress?.set(isWanted: true)
   }
 
   /// Whether all of `range` is there.
-  public func isGathered(_ range: Range<Int>) -> Bool {
-    gatherings.isEmpty || buckets(of: range).allSatisfy { isThere[$0] }
-  }
+  public func isGathered(_ range: Range<Int>) -> Bool { traffic.isGathered(buckets(of: range)) }
 
   /// Waits until all of `range` is there.
   ///
   /// - Throws: `MPIError`.
   public func waitUntilGathered(_ range: Range<Int>) throws {
-    while !isGathered(range) { try advance() }
+    let buckets = buckets(of: range)
+    try wait { traffic.isGathered(buckets) }
   }
 
   /// Waits until everything is there.
   ///
   /// - Throws: `MPIError`.
-  public func finishGathering() throws {
-    while !gatherings.isEmpty { try advance() }
-  }
+  public func finishGathering() throws { try waitUntilGathered(0..<plan.count) }
 
   /// Gives every rank the parts of all others. Collective.
   ///
@@ -120,6 +135,16 @@ public final class GradientExchange {
   public func gather(_ memory: FlatMemory) throws {
     try startGathering(memory)
     try finishGathering()
+  }
+
+  private func wait(until condition: () -> Bool) throws {
+    if !condition() {
+      // This thread sees to it now.
+      progress?.set(isWanted: false)
+      while !condition() { try advance() }
+    }
+    try advance()
+    progress?.set(isWanted: !traffic.isEmpty)
   }
 
   private func buckets(of range: Range<Int>) -> Range<Int> {

@@ -13,7 +13,6 @@ public enum GradientCompression: String, CaseIterable, Sendable {
 /// What a bucket's reduction sends and receives through: memory for what arrives, and the form that it has.
 final class Wire {
   private let communicator: Communicator
-  private let threads: ThreadPool
   private let form: Form
   /// What the last exchange receives: messages of `length` floats.
   private var (messages, length) = (0, 0)
@@ -27,10 +26,9 @@ final class Wire {
   /// For exchanges of `stages`, one at a time.
   init(
     for stages: some Sequence<BucketPlan.Stage>, _ compression: GradientCompression,
-    communicator: Communicator, threads: ThreadPool
+    communicator: Communicator
   ) {
     self.communicator = communicator
-    self.threads = threads
     let received = stages.map { $0.kept.count * $0.partners.count }.max() ?? 0
     let sent = stages.map { $0.partners.reduce(0) { $0 + $1.range.count } }.max() ?? 0
     form =
@@ -59,7 +57,10 @@ final class Wire {
   }
 
   /// Starts to send each rank its floats.
-  func send(_ parts: [(rank: Int, floats: UnsafeBufferPointer<Float>)], tag: Int) throws -> [Request] {
+  func send(_ parts: [(rank: Int, floats: UnsafeBufferPointer<Float>)], tag: Int, _ threads: ThreadPool)
+    throws
+    -> [Request]
+  {
     var written = 0
     return try parts.map { rank, floats in
       switch form {
@@ -76,7 +77,7 @@ final class Wire {
   }
 
   /// Adds what has been received from all sources to `sum`, in their order.
-  func addReceived(to sum: UnsafeMutablePointer<Float>, count: Int) {
+  func addReceived(to sum: UnsafeMutablePointer<Float>, count: Int, _ threads: ThreadPool) {
     precondition(count == length, "\(length) floats were received, not \(count)")
     for message in 0..<messages {
       switch form {

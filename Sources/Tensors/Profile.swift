@@ -72,15 +72,23 @@ public final class Profile {
   public static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
   /// Adds what began at `start` and ends now.
-  public func add(_ name: String, kind: Kind, lane: Int = 0, start: UInt64) {
-    add(name, layer: "", kind: kind, cost: Cost(flops: 0, bytes: 0), lane: lane, start: start)
+  public func add(_ name: String, kind: Kind, start: UInt64) {
+    add(name, kind: kind, lane: 0, start: start, end: Self.now)
+  }
+
+  /// Adds what has lasted from `start` to `end`, on the machine's clock.
+  public func add(_ name: String, kind: Kind, lane: Int, start: UInt64, end: UInt64) {
+    events.append(
+      Event(
+        name: name, layer: "", kind: kind, cost: Cost(flops: 0, bytes: 0), lane: lane, start: start, end: end)
+    )
   }
 
   private func add(
-    _ name: String, layer: String, kind: Kind, cost: Cost, lane: Int = 0, start: UInt64
+    _ name: String, layer: String = "", kind: Kind, cost: Cost, start: UInt64
   ) {
     events.append(
-      Event(name: name, layer: layer, kind: kind, cost: cost, lane: lane, start: start, end: Self.now))
+      Event(name: name, layer: layer, kind: kind, cost: cost, lane: 0, start: start, end: Self.now))
   }
 
   // MARK: For tapes

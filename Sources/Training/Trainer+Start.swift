@@ -111,7 +111,7 @@ extension Trainer {
     let saving = try CheckpointSaving(
       configuration.checkpoint, in: directory, layout: layout, buckets: plan, communicator: communicator,
       threads: engine.threads, log: log)
-    self.init(
+    try self.init(
       configuration: configuration, dataset: dataset, share: share, state: state, plan: plan, saving: saving,
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,

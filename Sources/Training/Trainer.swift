@@ -207,7 +207,7 @@ public final class Trainer {
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
     stopRequest: StopRequest, hosts: [String], tracePath: String?
-  ) {
+  ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.share = share
@@ -223,7 +223,7 @@ public final class Trainer {
     self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)
     self.saving = saving
-    step = TrainingStep(
+    step = try TrainingStep(
       configuration, imageShape: dataset.imageShape, state: state, plan: plan, share: share, engine: engine,
       communicator: communicator)
   }

@@ -53,7 +53,7 @@ public struct AllReduceBenchmark {
     let plan = BucketPlan(
       count: memory.count, bucketSize: max(bucketBytes / MemoryLayout<Float>.size, 1),
       worldSize: communicator.size)
-    let exchange = GradientExchange(communicator: communicator, plan: plan, threads: pool)
+    let exchange = try GradientExchange(communicator: communicator, plan: plan, threads: pool)
     func byExchange() throws {
       for bucket in plan.buckets.indices.reversed() { try exchange.start(bucket, of: memory) }
       try exchange.finish()

@@ -43,7 +43,7 @@ public final class StepBenchmark {
     self.communicator = communicator
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
-    step = TrainingStep(
+    step = try TrainingStep(
       configuration, imageShape: imageShape,
       state: RankState(
         layout: layout, seed: seed, parts: plan.parts(of: communicator.rank),
@@ -61,6 +61,7 @@ public final class StepBenchmark {
       step.profile = index == 0 ? account : nil
       try runStep()
     }
+    try step.exchange.finishGathering()
     try communicator.barrier()
     // All ranks' clocks start here.
     let profile = isProfiled ? Profile() : nil
