@@ -25,15 +25,15 @@ public struct RunComparison {
   private struct Line: Decodable, Equatable {
     let step: Int
     let loss: Float?
-    let gradient_norm: Float?
+    let gradientNorm: Float?
   }
 
   private mutating func compareMetrics(_ first: String, _ second: String) throws {
     func lines(_ path: String) throws -> [Int: Line] {
       let text = try String(contentsOfFile: path, encoding: .utf8)
-      let lines = try text.split(separator: "\n").map {
-        try JSONDecoder().decode(Line.self, from: Data($0.utf8))
-      }
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      let lines = try text.split(separator: "\n").map { try decoder.decode(Line.self, from: Data($0.utf8)) }
       return Dictionary(lines.map { ($0.step, $0) }) { $1 }
     }
     let (a, b) = (try lines(first), try lines(second))
