@@ -26,12 +26,15 @@ final class TrainingStep {
   private let gradientNorm: GradientNorm
   let exchange: GradientExchange
   private var branches: [FlatMemory] = []
+  /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
+  private var uses: [Range<Int>] = []
+  private var usesAreKnown = false
   private let fault = TestFault()
 
   init(
     _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
     share: SliceShare, engine: Engine, communicator: Communicator
-  ) {
+  ) throws {
     self.configuration = configuration
     self.imageShape = imageShape
     self.state = state
@@ -41,7 +44,7 @@ final class TrainingStep {
     optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
     gradient = FlatMemory(count: state.layout.flatCount)
     gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
-    exchange = GradientExchange(
+    exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: engine.threads,
       compression: configuration.training.gradientCompression)
   }
@@ -128,6 +131,10 @@ final class TrainingStep {
       return Update(loss: loss, gradientNorm: norm, learningRate: optimizer.learningRate(step: state.step))
     }
     guard let update else { return nil }
+    if !usesAreKnown {
+      exchange.gather(inOrderOf: uses)
+      (uses, usesAreKnown) = ([], true)
+    }
     try exchange.startGathering(state.weights)
     return update
   }
@@ -143,6 +150,7 @@ final class TrainingStep {
   private func await(_ parameter: Parameter) throws {
     try exchange.advance()
     let range = parameter.offset..<parameter.offset + parameter.count
+    if !usesAreKnown { uses.append(range) }
     guard !exchange.isGathered(range) else { return }
     try waiting("all-gather") { try exchange.waitUntilGathered(range) }
   }
