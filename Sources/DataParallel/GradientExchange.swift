@@ -50,6 +50,9 @@ public final class GradientExchange {
     progress = communicator.size > 1 ? ProgressThread(traffic) : nil
   }
 
+  /// How many buckets are under way at most.
+  public static let bucketsAtOnce = Traffic.lanes
+
   deinit { progress?.end() }
 
   /// What is told of each bucket's way between the ranks; nil: nothing is measured.

@@ -163,6 +163,22 @@ import Testing
     #expect(table.outputLines.count >= 4 && table.output.contains("MPI_Allreduce"), "\(table)")
   }
 
+  @Test func manyRanksArePredicted() throws {
+    let trial = try Trial()
+    let arguments = ["bench", "scaling", "--config", trial.configuration, "--steps", "1"]
+    let run = try oboro(arguments + ["--json", "--gigabits", "1", "100", "--ranks", "8", "1024"])
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let result = try object(run.output)
+    let rows = try #require(result["predictions"] as? [[String: Any]])
+    #expect(
+      rows.map { "\($0["gigabits"] ?? "") \($0["ranks"] ?? "")" } == ["1 8", "1 1024", "100 8", "100 1024"])
+    let efficiencies = rows.compactMap { $0["efficiency"] as? Double }
+    #expect(efficiencies.count == 4 && efficiencies[0] < efficiencies[2] && efficiencies[1] < efficiencies[3])
+    #expect(try oboro(arguments).outputLines.count == 11)
+    expectFailure(
+      try oboro(arguments, ranks: 2), 64, "bench scaling measures one rank: start it without mpirun")
+  }
+
   @Test func kernelsAgreeWithTheirReferences() throws {
     let trial = try Trial()
     let run = try oboro(["bench", "kernels", "--config", trial.configuration, "--size", "8x12", "--json"])

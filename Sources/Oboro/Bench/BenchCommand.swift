@@ -4,5 +4,7 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how fast training steps, kernels, sums over ranks and the loader are.",
-    subcommands: [BenchStep.self, BenchKernels.self, BenchAllReduce.self, BenchLoader.self])
+    subcommands: [
+      BenchStep.self, BenchKernels.self, BenchAllReduce.self, BenchScaling.self, BenchLoader.self,
+    ])
 }
