@@ -37,20 +37,21 @@ public final class GradientExchange {
     self.communicator = own
     self.plan = plan
     self.threads = threads
+    let lanes = try communicator.isOnOneHost() ? Traffic.lanesOnOneHost : Traffic.lanes
     let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
     self.stages = stages
     wires =
       communicator.size == 1
       ? []
-      : (0..<min(Traffic.lanes, plan.buckets.count)).map { _ in
+      : (0..<min(lanes, plan.buckets.count)).map { _ in
         Wire(for: stages.joined(), compression, communicator: own)
       }
     gatheringOrder = Array(plan.buckets.indices)
-    traffic = Traffic(bucketCount: plan.buckets.count)
+    traffic = Traffic(bucketCount: plan.buckets.count, lanes: lanes)
     progress = communicator.size > 1 ? ProgressThread(traffic) : nil
   }
 
-  /// How many buckets are under way at most.
+  /// How many buckets are under way at most, between hosts.
   public static let bucketsAtOnce = Traffic.lanes
 
   deinit { progress?.end() }

@@ -9,10 +9,9 @@ import Tensors
 /// `@unchecked Sendable`: `lock` guards all that changes, but for `profile`, which the computing thread alone uses.
 final class Traffic: @unchecked Sendable {
   private let lock = NSLock()
-  private let reductions = TransferQueue("reduce-scatter", lanes: lanes)
+  private let reductions: TransferQueue
   /// Those that are needed first are waited for.
-  private let gatherings = TransferQueue(
-    "all-gather", lanes: lanes, startsAlone: true)
+  private let gatherings: TransferQueue
   private var isThere: [Bool]
   /// What went wrong on the other thread.
   private var failure: (any Error)?
@@ -23,7 +22,15 @@ final class Traffic: @unchecked Sendable {
   /// ranks that are behind; over TCP one message alone does not use both directions of the wire.
   static let lanes = 16
 
-  init(bucketCount: Int) { isThere = [Bool](repeating: true, count: bucketCount) }
+  /// The same on one host, where a message is copied by the processor that waits for it: the one that has arrived is
+  /// best added up while it is in the cache.
+  static let lanesOnOneHost = 1
+
+  init(bucketCount: Int, lanes: Int) {
+    reductions = TransferQueue("reduce-scatter", lanes: lanes)
+    gatherings = TransferQueue("all-gather", lanes: lanes, startsAlone: true)
+    isThere = [Bool](repeating: true, count: bucketCount)
+  }
 
   /// Adds a bucket to be summed.
   func reduce(_ bucket: Int, _ threads: ThreadPool, _ start: @escaping TransferQueue.Start) throws {
