@@ -171,9 +171,11 @@ import Testing
     let result = try object(run.output)
     let rows = try #require(result["predictions"] as? [[String: Any]])
     #expect(
-      rows.map { "\($0["gigabits"] ?? "") \($0["ranks"] ?? "")" } == ["1 8", "1 1024", "100 8", "100 1024"])
-    let efficiencies = rows.compactMap { $0["efficiency"] as? Double }
-    #expect(efficiencies.count == 4 && efficiencies[0] < efficiencies[2] && efficiencies[1] < efficiencies[3])
+      rows.map { "\($0["gigabits"] ?? "") \($0["ranks"] ?? "")" } == [
+        "1.0 8", "1.0 1024", "100.0 8", "100.0 1024",
+      ])
+    let seconds = rows.compactMap { $0["communication_seconds"] as? Double }
+    #expect(seconds.count == 4 && seconds[2] < seconds[0] && seconds[3] < seconds[1])
     #expect(try oboro(arguments).outputLines.count == 11)
     expectFailure(
       try oboro(arguments, ranks: 2), 64, "bench scaling measures one rank: start it without mpirun")
