@@ -11,6 +11,9 @@ public enum Processor {
   /// The processor type whose kernels OpenBLAS runs, such as `Cooperlake`.
   public static var blasKernels: String { openblas_get_corename().map { String(cString: $0) } ?? "unknown" }
 
+  /// How many threads OpenBLAS would use by itself, as its environment says; a `ThreadPool` sets it to one.
+  public static var blasThreads: Int { Int(openblas_get_num_threads()) }
+
   private static let blasVariable = "OPENBLAS_CORETYPE"
 
   /// Starts this program anew, with its arguments, if OpenBLAS did not recognise the processor.

@@ -12,7 +12,8 @@ package struct OboroCommand: ParsableCommand {
     subcommands: subcommands)
 
   private static let subcommands: [any ParsableCommand.Type] = [
-    Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Check.self, Bench.self,
+    Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Check.self, Bench.self, Doctor.self,
+    Report.self,
   ]
 
   package init() {}

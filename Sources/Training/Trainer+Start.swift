@@ -54,6 +54,10 @@ extension Trainer {
       }
       return (configuration, dataset, share)
     }
+    let hosts = try communicator.allGather(communicator.hostName)
+    let watch = try RunWatch(
+      hosts: hosts, timeout: configuration.training.answerTimeout, logPath: directory.log,
+      communicator: communicator, console: console)
     try Self.requireSame(configuration, dataset, communicator)
     if configuration.dataset.isVerified {
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
@@ -74,12 +78,16 @@ extension Trainer {
         log.notice("configuration changed", metadata: ["key": "\(difference)"])
       }
     }
+    let engine = Engine(threadCount: start.threads)
+    let peak = try communicator.allReduce(
+      PeakArithmetic.flopsPerSecond(pool: engine.threads, rounds: 8), .sum)
     let report = try communicator.agree {
       // Not before: a run that cannot go on with the changes keeps its configuration.
       if prepared?.differences.isEmpty == false { try directory.replaceConfiguration(configuration) }
       return rank == 0
         ? try TrainingReport(
-          metricsPath: directory.metrics, settings: configuration.training, startStep: state.step,
+          directory, configuration: configuration, startStep: state.step,
+          peakImagesPerSecond: Self.peakImagesPerSecond(configuration, dataset, engine, flopsPerSecond: peak),
           console: console)
         : nil
     }
@@ -95,20 +103,21 @@ extension Trainer {
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
       )
     }
-    let hosts = try communicator.allGather(Self.hostName)
     self.init(
       configuration: configuration, dataset: dataset, share: share, state: state, plan: plan,
       directory: directory,
-      lock: prepared?.lock, engine: Engine(threadCount: start.threads), communicator: communicator,
+      lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: StopRequest(), hosts: hosts)
+      stopRequest: StopRequest(), watch: watch, hosts: hosts)
   }
 
-  /// As the system has it, without asking the network.
-  private static var hostName: String {
-    var name = [CChar](repeating: 0, count: 256)
-    gethostname(&name, name.count - 1)
-    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.
+  private static func peakImagesPerSecond(
+    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ engine: Engine,
+    flopsPerSecond: Double
+  ) -> Double {
+    let summary = ModelSummary(configuration.model, imageShape: dataset.imageShape, engine: engine)
+    return flopsPerSecond / Double(max(summary.forwardFlops + summary.backwardFlops, 1))
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.

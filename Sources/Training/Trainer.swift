@@ -34,7 +34,9 @@ public final class Trainer {
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
+  private let watch: RunWatch
   private let replicaCheck: ReplicaCheck
+  private let fault = TestFault()
 
   /// Trains from the run's state to its last step, or until a stop is asked for. Collective.
   ///
@@ -51,19 +53,28 @@ public final class Trainer {
     }
     var stopReason: String?
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
+    let running = Stopwatch()
+    var waits = (data: 0.0, communication: 0.0)
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
+      watch.enter(.reading, step: state.step + 1)
+      fault?.hold(on: communicator.rank, step: state.step + 1)
       let batch = try loader.next()
       let dataWait = start.seconds
 
+      watch.enter(.computing, step: state.step + 1)
       let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
       let waiting = Stopwatch()
+      watch.enter(.exchanging, step: state.step + 1)
       try step.sumOverRanks()
       let (losses, reason) = try exchange(ownLosses)
       let communicationWait = waiting.seconds
       stopReason = reason
+      waits.data += dataWait
+      waits.communication += communicationWait
 
+      watch.enter(.updating, step: state.step + 1)
       if let update = try step.update(losses: losses) {
         skipped.end()
         var metrics = StepMetrics()
@@ -84,10 +95,16 @@ public final class Trainer {
       let isLast = state.step == settings.steps
       // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
+        watch.enter(.saving, step: state.step)
         try saveCheckpoint()
       }
-      if Self.isDue(configuration.sampling.every, at: state.step) { try writeSamples() }
+      if Self.isDue(configuration.sampling.every, at: state.step) {
+        watch.enter(.drawing, step: state.step)
+        try writeSamples()
+      }
     }
+    try logWaits(waits.data, waits.communication, of: running.seconds)
+    watch.enter(.finishing, step: state.step)
     guard let stopReason, state.step < settings.steps else { return .finished }
     return .stopped(reason: stopReason)
   }
@@ -135,8 +152,23 @@ public final class Trainer {
       guard let images else { return }
       let path = directory.samples(step: state.step)
       try sampling.grid(sampling.pictures(images)).writePNG(to: path)
+      try report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     }
+  }
+
+  /// Logs how long each rank has waited for its data, and for the others. Collective.
+  private func logWaits(_ data: Double, _ communication: Double, of seconds: Double) throws {
+    let all = try communicator.allGather([data, communication])
+    func list(_ numbers: [Double]) -> String {
+      numbers.map { String(format: "%.1f", $0) }.joined(separator: ",")
+    }
+    log.info(
+      "waits",
+      metadata: [
+        "seconds": "\(list([seconds]))", "data_seconds": "\(list(all.map { $0[0] }))",
+        "communication_seconds": "\(list(all.map { $0[1] }))",
+      ])
   }
 
   /// Saves the state of all ranks, from rank 0. Collective.
@@ -161,7 +193,7 @@ public final class Trainer {
     plan: BucketPlan,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, hosts: [String]
+    stopRequest: StopRequest, watch: RunWatch, hosts: [String]
   ) {
     self.configuration = configuration
     self.dataset = dataset
@@ -174,6 +206,7 @@ public final class Trainer {
     self.report = report
     self.log = log
     self.stopRequest = stopRequest
+    self.watch = watch
     replicaCheck = ReplicaCheck(hosts: hosts)
     checkpoints = CheckpointStore(directory: directory.checkpoints, keep: configuration.checkpoint.keep)
     step = TrainingStep(

@@ -1,34 +1,100 @@
+import Files
 import Foundation
 import Reporting
 
-/// What rank 0 tells of a run while it goes on: `metrics.jsonl`, and the progress bar.
+/// What rank 0 tells of a run while it goes on: `metrics.jsonl`, TensorBoard's event files, and the progress bar.
 final class TrainingReport {
   private let metrics: MetricsFile
   private let bar: ProgressBar
   private let logEvery: Int
-  private var smoothedLoss: Float?
+  private let directory: RunDirectory
+  private let configuration: TrainingConfiguration
+  private let startStep: Int
+  /// Of all ranks' arithmetic, images a second at most; nil where that is not known.
+  private let peakImagesPerSecond: Double?
+  private var events: EventFile?
+  private var smoothed: Smoothed?
+
+  /// What the bar shows follows the last twenty steps or so.
+  private struct Smoothed {
+    var loss: Double
+    var seconds: Double
+    var waitSeconds: Double
+
+    mutating func follow(_ step: StepMetrics) {
+      loss += 0.05 * (Double(step.loss) - loss)
+      seconds += 0.05 * (step.seconds - seconds)
+      waitSeconds += 0.05 * (step.dataWaitSeconds + step.communicationWaitSeconds - waitSeconds)
+    }
+  }
 
   /// - Throws: `FileError`, `MetricsError`.
-  init(metricsPath: String, settings: TrainingSettings, startStep: Int, console: Console) throws {
-    metrics = try MetricsFile(path: metricsPath, resumingAfter: startStep)
-    bar = ProgressBar("train", total: settings.steps, completed: startStep, console: console)
-    logEvery = settings.logEvery
+  init(
+    _ directory: RunDirectory, configuration: TrainingConfiguration, startStep: Int,
+    peakImagesPerSecond: Double?, console: Console
+  ) throws {
+    self.directory = directory
+    self.configuration = configuration
+    self.startStep = startStep
+    self.peakImagesPerSecond = peakImagesPerSecond
+    metrics = try MetricsFile(path: directory.metrics, resumingAfter: startStep)
+    bar = ProgressBar("train", total: configuration.training.steps, completed: startStep, console: console)
+    logEvery = configuration.training.logEvery
   }
 
   /// - Throws: `FileError`.
   func step(_ step: StepMetrics) throws {
-    if step.step % logEvery == 0 { try metrics.append(step) }
-    let smoothed = smoothedLoss.map { $0 + 0.05 * (step.loss - $0) } ?? step.loss
-    smoothedLoss = smoothed
-    bar.update(
-      step.step,
-      fields: [
-        String(format: "loss %.4f", smoothed), String(format: "%.0f images/s", step.imagesPerSecond),
-      ])
+    if step.step % logEvery == 0 {
+      try metrics.append(step)
+      try openedEvents().add(
+        [
+          ("loss", step.loss), ("gradient_norm", step.gradientNorm),
+          ("learning_rate", Float(step.learningRate)),
+          ("speed/images_per_second", Float(step.imagesPerSecond)),
+          ("speed/step_seconds", Float(step.seconds)),
+          ("waits/data_seconds", Float(step.dataWaitSeconds)),
+          ("waits/communication_seconds", Float(step.communicationWaitSeconds)),
+        ], step: step.step)
+    }
+    var now =
+      smoothed
+      ?? Smoothed(
+        loss: Double(step.loss), seconds: step.seconds,
+        waitSeconds: step.dataWaitSeconds + step.communicationWaitSeconds)
+    now.follow(step)
+    smoothed = now
+    let imagesPerSecond = Double(configuration.training.batchSize) / now.seconds
+    var fields = [
+      String(format: "loss %.4f", now.loss),
+      String(format: imagesPerSecond < 10 ? "%.2f images/s" : "%.0f images/s", imagesPerSecond),
+      String(format: "waits %.0f%%", 100 * now.waitSeconds / now.seconds),
+    ]
+    if let peakImagesPerSecond {
+      fields.insert(String(format: "%.0f%% of peak", 100 * imagesPerSecond / peakImagesPerSecond), at: 2)
+    }
+    bar.update(step.step, fields: fields)
+  }
+
+  /// Tells of a grid of samples that was written.
+  ///
+  /// - Throws: `FileError`.
+  func samples(_ path: String, step: Int) throws {
+    try openedEvents().add("samples", png: try WholeFile.read(path), step: step)
   }
 
   /// Makes the lines of the steps so far last: a checkpoint that counts must not be ahead of them.
   func synchronize() throws { try metrics.synchronize() }
 
   func finish() { bar.finish() }
+
+  /// A run that has nothing left to do adds no file.
+  private func openedEvents() throws -> EventFile {
+    if let events { return events }
+    let file = try EventFile(folder: directory.events, resumingAfter: startStep)
+    // Markdown shows what is indented by four as it is.
+    let yaml = configuration.commentedYAML.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n")
+    try file.add("configuration", text: yaml, step: startStep)
+    events = file
+    return file
+  }
 }
