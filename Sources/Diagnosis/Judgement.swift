@@ -156,6 +156,16 @@ package struct Judgement {
             + "before it can say so, and take memory and time", ranks: many.map(\.rank))
       ]
     }
+    let lesser = facts.filter(\.hasLesserBLASKernels)
+    guard lesser.isEmpty else {
+      return [
+        Finding(
+          .advice, "OpenBLAS",
+          "\(names(lesser)): kernels for \(lesser[0].blasKernels), the processor has AVX-512",
+          remedy: "unset OPENBLAS_CORETYPE: then they are chosen for the processor", ranks: lesser.map(\.rank)
+        )
+      ]
+    }
     return [
       Finding("OpenBLAS", "kernels for \(Set(facts.map(\.blasKernels)).sorted().joined(separator: ", "))")
     ]

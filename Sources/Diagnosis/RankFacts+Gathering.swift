@@ -22,6 +22,7 @@ extension RankFacts {
     facts.hdf5 = LibraryVersion.text
     facts.hdf5Locking = environment["HDF5_USE_FILE_LOCKING"]
     facts.blasKernels = Processor.blasKernels
+    facts.hasLesserBLASKernels = Processor.hasLesserBLASKernels
     facts.blasThreads = blasThreads
     facts.blasVariables = ["OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"].compactMap { name in
       environment[name].flatMap { Int($0) }.flatMap { $0 > 1 ? "\(name)=\($0)" : nil }

@@ -11,6 +11,8 @@ package struct RankFacts: Codable, Equatable, Sendable {
   /// `HDF5_USE_FILE_LOCKING`, if it is set.
   package var hdf5Locking: String?
   package var blasKernels = ""
+  /// Whether the processor has AVX-512 and they make no use of it.
+  package var hasLesserBLASKernels = false
   /// Threads that OpenBLAS was told to use, or would choose.
   package var blasThreads = 1
   /// Variables that say so.

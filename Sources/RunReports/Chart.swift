@@ -1,23 +1,40 @@
 import Foundation
 
 /// Lines over steps, as SVG.
-struct Chart {
-  struct Line {
+package struct Chart {
+  package struct Line {
     let name: String
     /// A class of the page's style sheet.
     let style: String
     /// Steps ascending.
     let points: [(step: Double, value: Double)]
+
+    package init(name: String, style: String, points: [(step: Double, value: Double)]) {
+      self.name = name
+      self.style = style
+      self.points = points
+    }
   }
 
   let title: String
   let lines: [Line]
   /// Steps at which something happened.
-  var marks: [Double] = []
+  let marks: [Double]
   /// Whether the axis of values is logarithmic, if the values allow it.
-  var isLogarithmic = false
+  let isLogarithmic: Bool
   /// Whether the axis of values begins at 0.
-  var beginsAtZero = false
+  let beginsAtZero: Bool
+
+  package init(
+    title: String, lines: [Line], marks: [Double] = [], isLogarithmic: Bool = false,
+    beginsAtZero: Bool = false
+  ) {
+    self.title = title
+    self.lines = lines
+    self.marks = marks
+    self.isLogarithmic = isLogarithmic
+    self.beginsAtZero = beginsAtZero
+  }
 
   // What the drawing measures, in its own units; the page scales it.
   private static let (width, height) = (640.0, 240.0)
@@ -26,7 +43,7 @@ struct Chart {
   private static let pointsAtMost = 400
 
   /// nil where there is nothing to draw.
-  var svg: String? {
+  package var svg: String? {
     let lines = lines.map { line in
       Line(
         name: line.name, style: line.style,
@@ -83,7 +100,7 @@ struct Chart {
   }
 
   /// The least and the greatest of each stretch: no spike is lost.
-  static func thinned(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
+  package static func thinned(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
     guard points.count > pointsAtMost else { return points }
     let stretches = pointsAtMost / 2
     return (0..<stretches).flatMap { index -> [(step: Double, value: Double)] in
@@ -96,7 +113,7 @@ struct Chart {
   }
 
   /// `0.00125`, `12.5k`, `3e-06`.
-  static func label(_ value: Double) -> String {
+  package static func label(_ value: Double) -> String {
     let size = abs(value)
     if size >= 1e6 { return trimmed(value / 1e6) + "M" }
     if size >= 1e4 { return trimmed(value / 1e3) + "k" }
@@ -107,18 +124,18 @@ struct Chart {
 }
 
 /// The range of an axis, and where it has its labels.
-struct Axis {
-  let low: Double
-  let high: Double
+package struct Axis {
+  package let low: Double
+  package let high: Double
 
-  init(from least: Double, to most: Double) {
+  package init(from least: Double, to most: Double) {
     let room = most > least ? (most - least) * 0.05 : max(abs(most) * 0.1, 1e-9)
     low = least == 0 ? 0 : least - room
     high = most + room
   }
 
   /// Some four round numbers.
-  var ticks: [Double] {
+  package var ticks: [Double] {
     let raw = (high - low) / 4
     let magnitude = pow(10, floor(log10(raw)))
     let distance = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 >= raw } ?? raw

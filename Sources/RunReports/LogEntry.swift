@@ -1,12 +1,12 @@
 /// A line of a run's `log.txt`: date, level, message, and values by name.
-struct LogEntry {
-  let date: String
-  let level: String
-  let message: String
-  let values: [String: String]
+package struct LogEntry {
+  package let date: String
+  package let level: String
+  package let message: String
+  package let values: [String: String]
 
   /// nil for what is no such line.
-  init?(_ line: some StringProtocol) {
+  package init?(_ line: some StringProtocol) {
     let parts = line.split(separator: " ", maxSplits: 2)
     guard parts.count == 3, parts[0].contains("T"), parts[0].hasSuffix("Z") else { return nil }
     date = String(parts[0])

@@ -61,7 +61,7 @@ package enum Verdict: Equatable, Sendable {
     guard own.activity.mayWait else { return }
 
     // A launcher that sees a rank die says so itself, and better: it knows the signal.
-    let grace = min(3, timeout / 2)
+    let grace = min(5, timeout / 2)
     let ended = peers.filter {
       $0.contact == .lost && $0.status.activity != .finishing && $0.silence >= grace
     }

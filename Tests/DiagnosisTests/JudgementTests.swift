@@ -63,6 +63,12 @@ import Testing
       }, .problem, "OpenBLAS", ranks: [3], "rank 3 on n2: told to use 16 threads by OPENBLAS_NUM_THREADS=16")
   }
 
+  @Test func kernelsOfOpenBLASForLess() {
+    expect(
+      problems { $0[0].hasLesserBLASKernels = true }, .advice, "OpenBLAS", ranks: [0],
+      "the processor has AVX-512")
+  }
+
   @Test func moreThreadsThanCores() {
     expect(
       problems { for rank in 2..<4 { $0[rank].boundCores = [0, 1] } }, .problem, "cores", ranks: [2, 3],

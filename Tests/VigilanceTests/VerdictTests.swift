@@ -45,8 +45,8 @@ import Vigilance
   }
 
   @Test func aRankThatIsGoneIsNamedWithinSeconds() {
-    #expect(verdict([peer(1, .lost, silence: 2.9)], seconds: 5) == .fine)
-    #expect(verdict([peer(1, .lost, silence: 3)], seconds: 5) == .failed([.init(rank: 1, .ended)]))
+    #expect(verdict([peer(1, .lost, silence: 4.9)], seconds: 9) == .fine)
+    #expect(verdict([peer(1, .lost, silence: 5)], seconds: 9) == .failed([.init(rank: 1, .ended)]))
   }
 
   @Test func whoLeavesAtTheEndIsNotMissed() {

@@ -47,15 +47,15 @@ run_ranks() {
 # a process group of its own, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is
 # mpirun's to handle.
 #
-# Where `is_given_up` is a function that returns success, mpirun has 15 seconds left, then it is killed: one that has
-# lost a machine can wait for it for ever.
+# Where there is a function `given_up` that prints something once the run has been given up, mpirun has some seconds
+# left, then it is killed: one that has lost a machine can wait for it for ever.
 run_mpirun() {
   local process watcher='' status signal=USR1 woken=0 asked=0
   set -m # a process group for each job
   mpirun "$@" </dev/null &
   process=$!
   set +m
-  if declare -F is_given_up >/dev/null; then
+  if declare -F given_up >/dev/null; then
     end_when_given_up "$process" &
     watcher=$!
   fi
@@ -74,8 +74,10 @@ run_mpirun() {
 
 end_when_given_up() {
   trap - INT TERM HUP
-  while ! is_given_up; do sleep 2; done
-  sleep 15
-  note "mpirun waits for a machine that is gone: killing it"
+  local reason
+  until reason=$(given_up) && [[ -n $reason ]]; do sleep 1; done
+  sleep 3
+  kill -0 "$1" 2>/dev/null || return 0
+  note "mpirun does not end by itself: killing it; $reason"
   kill -KILL "$1" 2>/dev/null || true
 }

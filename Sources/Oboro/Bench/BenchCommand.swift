@@ -4,5 +4,9 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how fast training steps, kernels and the loader are on this machine.",
+    discussion: """
+      oboro bench step --config configs/fashion-mnist.yaml --profile
+      oboro bench loader --dataset data/fashion-mnist
+      """,
     subcommands: [BenchStep.self, BenchKernels.self, BenchLoader.self])
 }

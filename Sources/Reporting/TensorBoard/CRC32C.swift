@@ -1,5 +1,5 @@
 /// The checksum of TFRecord files: CRC-32C (RFC 3720, appendix B.4), masked as TensorFlow does.
-enum CRC32C {
+package enum CRC32C {
   /// Castagnoli's polynomial, bits reversed.
   private static let polynomial: UInt32 = 0x82F6_3B78
 
@@ -7,7 +7,7 @@ enum CRC32C {
     (0..<8).reduce(UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? polynomial : 0) }
   }
 
-  static func of(_ bytes: some Sequence<UInt8>) -> UInt32 {
+  package static func of(_ bytes: some Sequence<UInt8>) -> UInt32 {
     ~bytes.reduce(~0) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
   }
 
