@@ -38,7 +38,7 @@ package struct Chart {
 
   // What the drawing measures, in its own units; the page scales it.
   private static let (width, height) = (640.0, 240.0)
-  private static let (left, right, top, bottom) = (56.0, 12.0, 10.0, 26.0)
+  private static let (left, right, top, bottom) = (56.0, 22.0, 10.0, 26.0)
   /// More points than this cannot be told apart.
   private static let pointsAtMost = 400
 
@@ -134,9 +134,9 @@ package struct Axis {
     high = most + room
   }
 
-  /// Some four round numbers.
+  /// Some five round numbers.
   package var ticks: [Double] {
-    let raw = (high - low) / 4
+    let raw = (high - low) / 6
     let magnitude = pow(10, floor(log10(raw)))
     let distance = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 >= raw } ?? raw
     return Array(stride(from: (low / distance).rounded(.up) * distance, through: high, by: distance))

@@ -38,7 +38,7 @@ public struct RunReport {
   public var html: String {
     let name = URL(fileURLWithPath: directory.path).lastPathComponent
     let body = [
-      "<h1>\(HTML.escaped(name))</h1>", summary, charts, sampleSection, waitSection, eventSection,
+      "<h1>\(HTML.escaped(name))</h1>", summary, "<div class=\"charts\">\(charts)</div>", sampleSection, waitSection, eventSection,
       "<details><summary>Configuration</summary><pre>\(HTML.escaped(configuration))</pre></details>",
     ]
     return """
@@ -194,11 +194,12 @@ public struct RunReport {
     @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --faint: #3d4f70; --paper: #14171b; --grid: #2b3038;
       --first: #7aa5ff; --second: #ff9a52; --mark: #717784; } }
     body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.45 system-ui, sans-serif; }
-    main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+    main { max-width: 72rem; margin: 0 auto; padding: 1rem; }
     h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
     dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); gap: .75rem; }
     dl div { border-left: 3px solid var(--first); padding-left: .5rem; } dt { font-size: .8rem; opacity: .75; }
     dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
+    .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
     figure { margin: 1.5rem 0 0; } figcaption { font-weight: 600; font-size: .95rem; }
     svg { display: block; width: 100%; height: auto; }
     svg text { font: 12px system-ui, sans-serif; fill: var(--ink); opacity: .8; }

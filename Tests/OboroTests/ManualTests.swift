@@ -18,7 +18,8 @@ import Testing
   func everyCommandHasExamples(name: String) throws {
     let help = try oboro([name, "--help"])
     #expect(help.exitStatus == 0, "\(help)")
-    #expect(help.output.split(separator: "\n").contains { $0.hasPrefix("oboro \(name)") }, "no example\n\(help)")
+    let lines = help.output.split(separator: "\n")
+    #expect(lines.contains { $0.hasPrefix("oboro \(name)") }, "no example\n\(help)")
   }
 
   @Test(arguments: ["bash", "zsh", "fish"]) func shellsComplete(shell: String) throws {

@@ -97,23 +97,27 @@ common_network() {
 # All ranks have the same part of each step, so that the smallest rank decides: most cores are at work where ranks times
 # threads is largest. Between equals the fewer ranks win, since they talk less. A rank's threads share a socket.
 plan() {
-  local folder=$1 slices=$2 wanted_ranks=$3 wanted_threads=$4 ranks threads most=1 best=0 host limit total room
-  local -a rooms sockets
+  local folder=$1 slices=$2 wanted_ranks=$3 wanted_threads=$4 ranks threads most=1 best=0 host limit total room index count
+  local -a rooms sockets totals=() socket_cores=()
   shift 4
   plan_ranks=0
   for host in "$@"; do
-    total=$(grep -c '^core ' "$folder/${host%%:*}")
+    mapfile -t sockets < <(awk '/^core / { count[$2]++ } END { for (s in count) print count[s] }' "$folder/${host%%:*}")
+    socket_cores+=("${sockets[*]}")
+    total=0
+    for count in "${sockets[@]}"; do ((total += count)) || true; done
+    totals+=("$total")
     ((total <= most)) || most=$total
   done
   for ((threads = most; threads >= 1; threads--)); do
     ((wanted_threads == 0 || wanted_threads == threads)) || continue
     total=0 rooms=()
-    for host in "$@"; do
-      mapfile -t sockets < <(awk '/^core / { print $2 }' "$folder/${host%%:*}" | sort | uniq -c | awk '{ print $1 }')
-      room=0
+    for ((index = 1; index <= $#; index++)); do
+      host=${!index} room=0
+      read -ra sockets <<<"${socket_cores[index - 1]}"
       for count in "${sockets[@]}"; do ((room += count / threads)) || true; done
       # Threads that were asked for may cross sockets.
-      ((room || !wanted_threads)) || room=$(($(grep -c '^core ' "$folder/${host%%:*}") / threads))
+      ((room || !wanted_threads)) || room=$((totals[index - 1] / threads))
       limit=${host#"${host%%:*}"} limit=${limit#:}
       if [[ -n $limit ]] && ((limit < room)); then room=$limit; fi
       rooms+=("$room")
