@@ -87,6 +87,7 @@ public final class Trainer {
         metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
         metrics.dataWaitSeconds = dataWait
         metrics.communicationWaitSeconds = communicationWait
+        watch.enter(.recording, step: state.step)
         try report?.step(metrics)
       } else {
         try skip(batch, &skipped)

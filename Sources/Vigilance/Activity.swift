@@ -1,11 +1,11 @@
 /// What the thread of a rank that trains is at.
 public enum Activity: UInt8, CaseIterable, Sendable {
-  case preparing, reading, computing, exchanging, updating, drawing, saving, finishing
+  case preparing, reading, computing, exchanging, updating, recording, drawing, saving, finishing
 
   /// Whether other ranks may be what it waits for.
   var mayWait: Bool {
     switch self {
-    case .reading, .computing: false
+    case .reading, .computing, .recording: false
     case .preparing, .exchanging, .updating, .drawing, .saving, .finishing: true
     }
   }
@@ -15,7 +15,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
   var onlyWaits: Bool {
     switch self {
     case .exchanging, .updating, .finishing: true
-    case .preparing, .reading, .computing, .drawing, .saving: false
+    case .preparing, .reading, .computing, .recording, .drawing, .saving: false
     }
   }
 
@@ -27,6 +27,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     case .computing: "computing the gradients of step \(step)"
     case .exchanging: "summing the gradients of step \(step) with the others"
     case .updating: "updating the weights in step \(step)"
+    case .recording: "recording the metrics of step \(step)"
     case .drawing: "drawing samples after step \(step)"
     case .saving: "saving the state after step \(step)"
     case .finishing: "ending the run after step \(step)"

@@ -53,7 +53,7 @@ import Vigilance
     #expect(verdict([peer(1, .lost, silence: 30, .finishing)], own: .finishing, seconds: 30) == .fine)
   }
 
-  @Test(arguments: [Activity.reading, .saving, .preparing])
+  @Test(arguments: [Activity.reading, .recording, .saving, .preparing])
   func aRankThatDoesNotGetOnIsNamed(activity: Activity) {
     let stuck = peer(1, .open, activity, seconds: 70, idle: 59.5)
     #expect(verdict([stuck, peer(2)], seconds: 69) == .failed([.init(rank: 1, .stuck)]))
