@@ -38,7 +38,8 @@ public struct RunReport {
   public var html: String {
     let name = URL(fileURLWithPath: directory.path).lastPathComponent
     let body = [
-      "<h1>\(HTML.escaped(name))</h1>", summary, "<div class=\"charts\">\(charts)</div>", sampleSection, waitSection, eventSection,
+      "<h1>\(HTML.escaped(name))</h1>", summary, "<div class=\"charts\">\(charts)</div>", sampleSection,
+      waitSection, eventSection,
       "<details><summary>Configuration</summary><pre>\(HTML.escaped(configuration))</pre></details>",
     ]
     return """
