@@ -34,8 +34,11 @@ extension Trainer {
   /// Prepares a run on all ranks: reads and checks the configuration and the dataset, makes or takes up the run
   /// directory, and takes the state of the newest good checkpoint. Collective.
   ///
+  /// - Parameter stopRequest: what listens for signals, best since the process began.
   /// - Throws: `CollectiveFailure` with what was wrong on the lowest rank that failed; `MPIError`.
-  public convenience init(_ start: Start, communicator: Communicator, console: Console) throws {
+  public convenience init(
+    _ start: Start, communicator: Communicator, console: Console, stopRequest: StopRequest
+  ) throws {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
@@ -108,7 +111,7 @@ extension Trainer {
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: StopRequest(), watch: watch, hosts: hosts)
+      stopRequest: stopRequest, watch: watch, hosts: hosts)
   }
 
   /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.
