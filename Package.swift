@@ -97,8 +97,9 @@ let package = Package(
     .testTarget(name: "RunReportsTests", dependencies: ["RunReports", "TestSupport"], swiftSettings: common),
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
     .testTarget(name: "VigilanceTests", dependencies: ["Vigilance"], swiftSettings: common),
-    .testTarget(name: "SafetensorsTests", dependencies: ["Safetensors"], swiftSettings: common),
-    .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: common),
+    .testTarget(
+      name: "SafetensorsTests", dependencies: ["Safetensors", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
     .testTarget(

@@ -15,6 +15,7 @@ static inline MPI_Datatype ompi_shim_double(void) { return MPI_DOUBLE; }
 static inline MPI_Datatype ompi_shim_int32(void) { return MPI_INT32_T; }
 static inline MPI_Datatype ompi_shim_int64(void) { return MPI_INT64_T; }
 static inline MPI_Datatype ompi_shim_uint8(void) { return MPI_UINT8_T; }
+static inline MPI_Datatype ompi_shim_uint16(void) { return MPI_UINT16_T; }
 static inline MPI_Datatype ompi_shim_uint32(void) { return MPI_UINT32_T; }
 static inline MPI_Datatype ompi_shim_uint64(void) { return MPI_UINT64_T; }
 

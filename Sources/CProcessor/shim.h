@@ -19,6 +19,9 @@ static inline void oboro_spin_pause(void) {
 /// Fetches the cache line at `address`, which may be anywhere, ahead of its use: `__builtin_prefetch` is a builtin.
 static inline void oboro_prefetch(const void *address) { __builtin_prefetch(address); }
 
+/// The same for a line that will be written.
+static inline void oboro_prefetch_for_writing(const void *address) { __builtin_prefetch(address, 1); }
+
 /// Names the calling thread for the system's tools, in at most 15 characters: `prctl` is variadic.
 static inline void oboro_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 

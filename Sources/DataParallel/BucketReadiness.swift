@@ -2,7 +2,6 @@ import Tensors
 
 /// Which buckets of the gradients are complete while backward runs: a bucket is when all parameters in it are.
 public struct BucketReadiness {
-  private let plan: BucketPlan
   /// Of each parameter, by its offset, the buckets that it lies in.
   private var buckets: [Int: ClosedRange<Int>] = [:]
   /// Parameters that each bucket still waits for.
@@ -11,7 +10,6 @@ public struct BucketReadiness {
 
   /// - Parameter parameters: those that will get gradients.
   public init(_ plan: BucketPlan, waitingFor parameters: some Sequence<Parameter>) {
-    self.plan = plan
     missing = [Int](repeating: 0, count: plan.buckets.count)
     isGiven = [Bool](repeating: false, count: plan.buckets.count)
     guard let size = plan.buckets.first?.count else { return }

@@ -10,7 +10,9 @@ public final class FlatShard {
 
   /// Zeros.
   public convenience init(parts: [Range<Int>]) {
-    self.init(parts: parts, memory: FlatMemory(count: parts.reduce(0) { $0 + $1.count }))
+    let parts = parts.filter { !$0.isEmpty }
+    let ends = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
+    self.init(parts: parts, memory: FlatMemory(count: ends[parts.count]), starts: Array(ends.dropLast()))
   }
 
   /// The parts of `whole`, copied.
@@ -19,10 +21,14 @@ public final class FlatShard {
     load(from: whole)
   }
 
-  private init(parts: [Range<Int>], memory: FlatMemory) {
-    self.parts = parts.filter { !$0.isEmpty }
-    self.memory = memory
-    starts = self.parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
+  /// The parts of `whole` where they lie: what is written to one is written to the other.
+  public convenience init(viewing whole: FlatMemory, parts: [Range<Int>]) {
+    let parts = parts.filter { !$0.isEmpty }
+    self.init(parts: parts, memory: whole, starts: parts.map(\.lowerBound))
+  }
+
+  private init(parts: [Range<Int>], memory: FlatMemory, starts: [Int]) {
+    (self.parts, self.memory, self.starts) = (parts, memory, starts)
     precondition(
       zip(self.parts, self.parts.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound },
       "parts out of order: \(parts)")

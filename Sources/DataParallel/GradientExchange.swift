@@ -3,35 +3,71 @@ import MPI
 import Tensors
 
 /// Sums gradients over the ranks such that each rank has the sum of its parts (reduce-scatter), bucket by bucket and
-/// while other work goes on; and gives every rank all parts of what was made of them (all-gather).
+/// while other work goes on; and gives every rank all parts of what was made of them (all-gather), while other work
+/// goes on too.
 ///
-/// Bandwidth-optimal for a power of two of ranks: a rank sends and receives (W - 1) / W of the memory in either
-/// direction. MPI makes progress when it is called: `advance()` from time to time, between two layers, is what hides
-/// communication behind computation.
+/// Bandwidth-optimal: a rank sends and receives (W - 1) / W of the memory in either direction.
+///
+/// For one thread; it uses MPI on a thread of its own as well.
 public final class GradientExchange {
   public let plan: BucketPlan
   private let communicator: Communicator
   private let threads: ThreadPool
-  /// Buckets that wait for those before them: only so many travel at once, as each needs memory to arrive in.
-  private var waiting: [(bucket: Int, memory: FlatMemory)] = []
-  private var travelling: [BucketReduction] = []
-  /// Where halves can arrive, each half a bucket.
-  private var free: [FlatMemory]
+  private let traffic: Traffic
+  private let progress: ProgressThread?
+  /// One for each lane of sums.
+  private let wires: [Wire]
+  /// Of each bucket, this rank's.
+  private let stages: [[BucketPlan.Stage]]
+  /// The order in which buckets are gathered.
+  private var gatheringOrder: [Int]
 
-  private static let travellingAtOnce = 4
-
-  public init(communicator: Communicator, plan: BucketPlan, threads: ThreadPool) {
+  /// Collective.
+  ///
+  /// - Throws: `MPIError`.
+  public init(
+    communicator: Communicator, plan: BucketPlan, threads: ThreadPool,
+    compression: GradientCompression = .none
+  ) throws {
     precondition(
       plan.worldSize == communicator.size,
       "a plan for \(plan.worldSize) ranks, there are \(communicator.size)")
-    self.communicator = communicator
+    // Whatever else the ranks say to each other does not meet what is on its way here.
+    let own = communicator.size > 1 ? try communicator.duplicate() : communicator
+    self.communicator = own
     self.plan = plan
     self.threads = threads
-    let half = plan.buckets.first.map { BucketPlan.halves($0).lower.count } ?? 0
-    free =
-      communicator.size > 1 && plan.isPowerOfTwo
-      ? (0..<min(Self.travellingAtOnce, plan.buckets.count)).map { _ in FlatMemory(count: half) } : []
+    let lanes = try communicator.isOnOneHost() ? Traffic.lanesOnOneHost : Traffic.lanes
+    let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
+    self.stages = stages
+    wires =
+      communicator.size == 1
+      ? []
+      : (0..<min(lanes, plan.buckets.count)).map { _ in
+        Wire(for: stages.joined(), compression, communicator: own)
+      }
+    gatheringOrder = Array(plan.buckets.indices)
+    traffic = Traffic(bucketCount: plan.buckets.count, lanes: lanes)
+    progress = communicator.size > 1 ? ProgressThread(traffic) : nil
   }
+
+  /// How many buckets are under way at most, between hosts.
+  public static let bucketsAtOnce = Traffic.lanes
+
+  deinit { progress?.end() }
+
+  /// What is told of each bucket's way between the ranks; nil: nothing is measured.
+  public var profile: Profile? {
+    get { traffic.profile }
+    set { traffic.profile = newValue }
+  }
+
+  /// Lets what is under way go as far as it can without waiting: for between two operations.
+  ///
+  /// - Throws: `MPIError`.
+  public func advance() throws { try traffic.advance(threads) }
+
+  // MARK: Sums
 
   /// Starts to sum a bucket of `gradients`, whose memory in it must be left alone until `finish()`. Collective: all
   /// ranks start the same buckets in the same order.
@@ -40,94 +76,83 @@ public final class GradientExchange {
   public func start(_ bucket: Int, of gradients: FlatMemory) throws {
     precondition(gradients.count == plan.count, "\(gradients.count) gradients, the plan has \(plan.count)")
     guard communicator.size > 1 else { return }
-    waiting.append((bucket, gradients))
-    try advance()
-  }
-
-  /// Lets the buckets under way go as far as they can without waiting.
-  ///
-  /// - Throws: `MPIError`.
-  public func advance() throws {
-    guard plan.isPowerOfTwo else { return }
-    travelling = try travelling.filter { reduction in
-      guard try reduction.advance() else { return true }
-      free.append(reduction.lentMemory)
-      return false
+    try traffic.reduce(bucket, threads) { [wires, stages] lane, threads in
+      try BucketReduction(stages[bucket], of: gradients, over: wires[lane], tag: bucket, threads)
     }
-    while !free.isEmpty && !waiting.isEmpty { try launch() }
+    progress?.set(isWanted: true)
   }
 
   /// Waits until this rank's parts of all buckets that were started hold their sums.
   ///
   /// - Throws: `MPIError`.
-  public func finish() throws {
-    guard plan.isPowerOfTwo else { return try reduceOnRank0() }
-    while !travelling.isEmpty || !waiting.isEmpty {
-      try travelling.first?.wait()
-      try advance()
+  public func finish() throws { try wait { traffic.isReduced } }
+
+  // MARK: What was made of them
+
+  /// Gathers buckets from now on in the order in which these ranges need them, then the rest. Collective.
+  public func gather(inOrderOf ranges: some Sequence<Range<Int>>) {
+    var isListed = plan.buckets.map { _ in false }
+    var order: [Int] = []
+    for bucket in Array(ranges.map(buckets).joined()) + plan.buckets.indices where !isListed[bucket] {
+      isListed[bucket] = true
+      order.append(bucket)
     }
+    gatheringOrder = order
   }
 
-  private func launch() throws {
-    let (bucket, memory) = waiting.removeFirst()
-    travelling.append(
-      try BucketReduction(
-        plan, bucket: bucket, of: memory.pointer, received: free.removeLast(), communicator: communicator,
-        threads: threads))
-  }
-
-  /// For world sizes that are no power of two: rank 0 adds all ranks' gradients, in rank order. Another order of
-  /// additions than one rank's, and the whole of each bucket on every rank.
-  private func reduceOnRank0() throws {
-    for (bucket, memory) in waiting {
-      let range = plan.buckets[bucket]
-      let own = UnsafeMutableBufferPointer(rebasing: memory.elements[range])
-      if communicator.rank == 0 {
-        let received = FloatMemory.allocate(range.count)
-        defer { received.deallocate() }
-        let arrived = UnsafeMutableBufferPointer(rebasing: received[..<range.count])
-        for source in 1..<communicator.size {
-          try communicator.receive(into: arrived, from: source, tag: bucket)
-          Elementwise.add(
-            own.baseAddress!, arrived.baseAddress!, output: own.baseAddress!, count: range.count,
-            pool: threads)
-        }
-      } else {
-        try communicator.send(UnsafeBufferPointer(own), to: 0, tag: bucket)
+  /// Starts to give every rank the parts of `memory` of all others: afterwards it is the same on all. What lies in a
+  /// bucket must be left alone until that is there. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  public func startGathering(_ memory: FlatMemory) throws {
+    precondition(memory.count == plan.count, "\(memory.count) floats, the plan has \(plan.count)")
+    guard communicator.size > 1 else { return }
+    try finishGathering()
+    for bucket in gatheringOrder {
+      // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
+      try traffic.gather(bucket, threads) { [communicator, stages, tag = plan.buckets.count + bucket] _, _ in
+        try BucketGathering(stages[bucket], of: memory, over: communicator, tag: tag)
       }
-      try communicator.broadcast(own, root: 0)
     }
-    waiting = []
+    progress?.set(isWanted: true)
   }
 
-  /// Gives every rank the parts of all others: afterwards `memory` is the same on all. Collective.
+  /// Whether all of `range` is there.
+  public func isGathered(_ range: Range<Int>) -> Bool { traffic.isGathered(buckets(of: range)) }
+
+  /// Waits until all of `range` is there.
+  ///
+  /// - Throws: `MPIError`.
+  public func waitUntilGathered(_ range: Range<Int>) throws {
+    let buckets = buckets(of: range)
+    try wait { traffic.isGathered(buckets) }
+  }
+
+  /// Waits until everything is there.
+  ///
+  /// - Throws: `MPIError`.
+  public func finishGathering() throws { try waitUntilGathered(0..<plan.count) }
+
+  /// Gives every rank the parts of all others. Collective.
   ///
   /// - Throws: `MPIError`.
   public func gather(_ memory: FlatMemory) throws {
-    precondition(memory.count == plan.count, "\(memory.count) floats, the plan has \(plan.count)")
-    guard communicator.size > 1 else { return }
-    guard plan.isPowerOfTwo else { return try broadcastParts(memory) }
-    for bucket in plan.buckets.indices {
-      let path = plan.path(of: bucket, rank: communicator.rank)
-      for stage in (0..<path.count - 1).reversed() {
-        let halves = BucketPlan.halves(path[stage])
-        let own = path[stage + 1]
-        let other = own == halves.lower ? halves.upper : halves.lower
-        let partner = communicator.rank ^ (1 << stage)
-        try communicator.sendReceive(
-          UnsafeBufferPointer(rebasing: memory.elements[own]), to: partner,
-          into: UnsafeMutableBufferPointer(rebasing: memory.elements[other]), from: partner, tag: bucket)
-      }
-    }
+    try startGathering(memory)
+    try finishGathering()
   }
 
-  private func broadcastParts(_ memory: FlatMemory) throws {
-    for bucket in plan.buckets.indices {
-      for root in 0..<communicator.size {
-        let part = plan.part(of: bucket, rank: root)
-        guard !part.isEmpty else { continue }
-        try communicator.broadcast(UnsafeMutableBufferPointer(rebasing: memory.elements[part]), root: root)
-      }
+  private func wait(until condition: () -> Bool) throws {
+    if !condition() {
+      // This thread sees to it now.
+      progress?.set(isWanted: false)
+      while !condition() { try advance() }
     }
+    try advance()
+    progress?.set(isWanted: !traffic.isEmpty)
+  }
+
+  private func buckets(of range: Range<Int>) -> Range<Int> {
+    guard let size = plan.buckets.first?.count, !range.isEmpty else { return 0..<0 }
+    return range.lowerBound / size..<(range.upperBound - 1) / size + 1
   }
 }

@@ -44,7 +44,7 @@ extension DatasetError {
   }
 
   /// Runs `body` with its file errors turned into errors about a dataset.
-  static func mapping<Result>(_ body: () throws -> Result) throws -> Result {
+  static func mapping<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
     do {
       return try body()
     } catch let error as FileError {

@@ -48,11 +48,56 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
   /// A digest of the content of all shards: the same for two datasets only if their images and labels are.
   public var digest: String { SHA256.digest(of: shards.map { "\($0.sha256)\n" }.joined()) }
 
-  /// The file's content: the same bytes for the same manifest.
+  /// The file's content, sealed with its digest: the same bytes for the same manifest.
   public func encoded() throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return try encoder.encode(self) + Data("\n".utf8)
+    let text = String(decoding: try encoder.encode(Blank(manifest: self)), as: UTF8.self) + "\n"
+    return Data(SealedText.seal(text, key: Key.seal).utf8)
+  }
+
+  /// A key of the file, which may be one that it should not have.
+  private struct Key: CodingKey {
+    static let seal = "manifest_sha256"
+
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// The manifest with room for its seal.
+  private struct Blank: Encodable {
+    let manifest: DatasetManifest
+
+    func encode(to encoder: any Encoder) throws {
+      try manifest.encode(to: encoder)
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encode(SealedText.blank, forKey: Key(stringValue: Key.seal))
+    }
+  }
+
+  /// What a file says beside the manifest.
+  private struct Surroundings: Decodable {
+    /// nil in a manifest that another program made.
+    let seal: String?
+    let unknownKeys: [String]
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: Key.self)
+      seal = try container.decodeIfPresent(String.self, forKey: Key(stringValue: Key.seal))
+      unknownKeys = container.allKeys.map(\.stringValue)
+        .filter { $0 != Key.seal && DatasetManifest.CodingKeys(stringValue: $0) == nil }.sorted()
+    }
+
+    func contradiction(in content: Data) -> String? {
+      // One of them may be a key that was altered.
+      if let key = unknownKeys.first { return "has the unknown key \(String(reflecting: key))" }
+      guard let seal, !SealedText.isSealed(content, by: seal) else { return nil }
+      return
+        "was altered: its \(Key.seal) is not that of its content. Make the dataset anew; or, if it is as "
+        + "you want it, remove that key"
+    }
   }
 }
 
@@ -91,7 +136,10 @@ extension DatasetManifest {
           path, "has format version \(version), expected \(currentFormatVersion); make the dataset anew")
       }
       let manifest = try JSONDecoder().decode(DatasetManifest.self, from: content)
-      if let contradiction = manifest.contradiction { throw DatasetError.badData(path, contradiction) }
+      let surroundings = try JSONDecoder().decode(Surroundings.self, from: content)
+      if let contradiction = manifest.contradiction ?? surroundings.contradiction(in: content) {
+        throw DatasetError.badData(path, contradiction)
+      }
       return manifest
     } catch let error as DecodingError {
       throw DatasetError.badData(path, "is not a dataset's manifest: \(error.problem)")

@@ -22,6 +22,43 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
   }
 
+  /// Writes all of `bytes` from `offset` on.
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+      done += try Self.retrying("write", path) {
+        pwrite(number, rest.baseAddress, rest.count, off_t(offset + done))
+      }
+    }
+  }
+
+  /// Fills `buffer` from `offset` as far as the file goes; returns how far.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+    var filled = 0
+    while filled < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+      let count = try Self.retrying("read", path) {
+        pread(number, rest.baseAddress, rest.count, off_t(offset + filled))
+      }
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  /// What the system says of the file.
+  package func status() throws -> stat {
+    var status = stat()
+    _ = try Self.retrying("read the size of", path) { fstat(number, &status) }
+    return status
+  }
+
+  /// Cuts the file off.
+  package func truncate(to size: Int) throws {
+    _ = try Self.retrying("truncate", path) { ftruncate(number, off_t(size)) }
+  }
+
   /// All bytes from the file's place to its end.
   package func readToEnd() throws -> [UInt8] {
     var bytes = [UInt8]()

@@ -16,17 +16,19 @@ public final class LineFile: Sendable {
 
   /// Appends `line`, which has no line break, and a line break. May be called from any thread.
   ///
-  /// - Throws: ``FileError``.
+  /// - Throws: ``FileError``; the file has no part of the line then.
   public func append(_ line: String) throws {
     precondition(!line.utf8.contains(UInt8(ascii: "\n")), "a line break inside the line \(line)")
     let bytes = Array((line + "\n").utf8)
-    try file.withLock { file in try bytes.withUnsafeBytes { try file.write($0) } }
-  }
-
-  /// Returns once all lines are on the storage device, where the machine's failure cannot reach them.
-  ///
-  /// - Throws: ``FileError``.
-  public func synchronize() throws {
-    try file.withLock { try $0.synchronize() }
+    try file.withLock { file in
+      let size = Int(try file.status().st_size)
+      do {
+        try bytes.withUnsafeBytes { try file.write($0) }
+      } catch {
+        // A disk may have had room for a part.
+        try? file.truncate(to: size)
+        throw error
+      }
+    }
   }
 }

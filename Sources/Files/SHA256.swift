@@ -26,7 +26,7 @@ public enum SHA256 {
   }
 
   /// A digest in the making. libcrypto's functions for it fail only where the algorithm is missing or memory is.
-  private final class Stream {
+  final class Stream {
     private let context = EVP_MD_CTX_new()
 
     init() {

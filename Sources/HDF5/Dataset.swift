@@ -79,6 +79,8 @@ extension Group {
   public enum Layout: Sendable {
     /// In one piece.
     case contiguous
+    /// In one piece that has its place in the file at once, for others than this library to write to.
+    case reserved
     /// In pieces of one shape, each compressed if `gzip` gives a level (1 fast to 9 small).
     case chunked([Int], gzip: Int? = nil)
   }
@@ -103,6 +105,14 @@ extension Group {
     let creation = try Handle.propertyList(place, get_H5P_DATASET_CREATE)
     try Library.call("H5Pset_obj_track_times", place, using: [creation]) {
       H5Pset_obj_track_times(creation.id, false)
+    }
+    if case .reserved = layout {
+      try Library.call("H5Pset_alloc_time", place, using: [creation]) {
+        H5Pset_alloc_time(creation.id, H5D_ALLOC_TIME_EARLY)
+      }
+      try Library.call("H5Pset_fill_time", place, using: [creation]) {
+        H5Pset_fill_time(creation.id, H5D_FILL_TIME_NEVER)
+      }
     }
     if case .chunked(let chunk, let gzip) = layout {
       precondition(chunk.allSatisfy { $0 > 0 }, "chunk \(chunk) must have positive extents")

@@ -34,6 +34,20 @@ public enum WeightStandardization {
     }
   }
 
+  /// The same with the statistics that `forward` has left.
+  public static func apply(
+    _ statistics: UnsafePointer<Float>, to weights: UnsafePointer<Float>, fanIn: Int, outputs: Int,
+    standardized: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    forEachColumns(outputs, pool) { columns in
+      let (mean, inverse) = (columns.load(statistics), columns.load(statistics + outputs))
+      for f in 0..<fanIn {
+        columns.store(
+          (columns.load(weights + f &* outputs) - mean) * inverse, to: standardized + f &* outputs)
+      }
+    }
+  }
+
   /// Adds to `gradient`: with w^ the standardised weights and g their gradient,
   /// dw = (g - mean(g) - w^ mean(g w^)) / sqrt(variance + eps).
   public static func addGradient(

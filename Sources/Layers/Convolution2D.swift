@@ -38,10 +38,8 @@ public struct Convolution2D: Sendable {
 
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
-    let weights = tape(weight)
     return Tensor.convolution(
-      inputs, weights: isStandardized ? weights.standardized() : weights,
-      bias: tape(bias, needsGradient: !precedesBatchNorm), kernel: kernel, stride: stride,
-      padding: padding)
+      inputs, weights: tape(weight), bias: tape(bias, needsGradient: !precedesBatchNorm), kernel: kernel,
+      stride: stride, padding: padding, standardizesWeights: isStandardized)
   }
 }

@@ -36,6 +36,10 @@ extension UInt8: MPIDatatype {
   public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_uint8()) }
 }
 
+extension UInt16: MPIDatatype {
+  public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_uint16()) }
+}
+
 extension UInt32: MPIDatatype {
   public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_uint32()) }
 }

@@ -29,7 +29,8 @@ public final class Request {
   package static let gracePeriod: TimeInterval = 5
 
   private let communicator: Communicator
-  private let operation: String
+  /// In words, put together when they are needed: messages take microseconds.
+  private let operation: () -> String
   private let expected: (count: Int, of: (inout MPI_Status) throws -> Int)?
   /// One for each chunk, in the order in which MPI matches them.
   private var handles: [MPI_Request?] = []
@@ -37,7 +38,7 @@ public final class Request {
   private var receivedCount = 0
 
   init(
-    _ communicator: Communicator, _ operation: String,
+    _ communicator: Communicator, _ operation: @escaping @autoclosure () -> String,
     expectedCount: (Int, (inout MPI_Status) throws -> Int)?
   ) {
     self.communicator = communicator
@@ -46,7 +47,7 @@ public final class Request {
   }
 
   deinit {
-    guard Library.state == .active else { return }
+    guard completed < handles.count, Library.state == .active else { return }
     let deadline = Date(timeIntervalSinceNow: Self.gracePeriod)
     while completed < handles.count {
       // An error completes its chunk too, and is a lesser one than whatever made the request be dropped.
@@ -54,7 +55,7 @@ public final class Request {
       guard completed < handles.count, Date() >= deadline else { continue }
       // Not a `precondition`: those end an optimised program without their message.
       fatalError(
-        "\(operation), on rank \(Library.worldRank): dropped and not completed after \(Self.gracePeriod) s")
+        "\(operation()), on rank \(Library.worldRank): dropped and not completed after \(Self.gracePeriod) s")
     }
   }
 
@@ -104,7 +105,7 @@ public final class Request {
     if count < communicator.chunkLimit { cancelRest() }
     guard completed == handles.count, receivedCount != expected.count else { return }
     throw MessageLengthError(
-      operation: operation, expectedCount: expected.count, count: receivedCount, rank: Library.worldRank)
+      operation: operation(), expectedCount: expected.count, count: receivedCount, rank: Library.worldRank)
   }
 
   /// Withdraws the receives of chunks beyond a message's end: nothing will come for them.

@@ -30,6 +30,12 @@ struct Train: ParallelCommand {
   @Flag(help: "Go on with a run although the configuration differs from its own.")
   var allowChanges = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write what each rank did in the first \(TrainingTrace.steps) steps, for trace viewers such as ui.perfetto.dev.",
+      valueName: "file"))
+  var trace: String?
+
   @OptionGroup var threadOptions: ThreadOptions
 
   func run() throws {
@@ -41,7 +47,7 @@ struct Train: ParallelCommand {
     let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
       let start = Trainer.Start(
         configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
-        threads: try session.world.agree { try threadOptions.count(environment: environment) })
+        threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)
       let trainer = try Trainer(
         start, communicator: session.world, console: console, stopRequest: stopRequest)
       let ending = try trainer.train()

@@ -50,12 +50,6 @@ public final class MetricsFile {
     lastStep = metrics.step
   }
 
-  /// Makes all lines survive a crash of the machine. To be called before a checkpoint is completed: its step's lines
-  /// must not be lost, as they would not be written again.
-  ///
-  /// - Throws: `FileError`.
-  public func synchronize() throws { try file.synchronize() }
-
   /// All steps of the file at `path`; a last line that is cut off, as while a run writes it, is passed over.
   ///
   /// - Throws: `FileError`; ``MetricsError`` for a damaged line that is not the last.

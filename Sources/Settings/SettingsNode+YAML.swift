@@ -30,16 +30,31 @@ extension SettingsNode {
     do {
       // UTF-8 said here: Yams otherwise asks an environment variable.
       let parser = try Parser(yaml: text, encoding: .utf8)
-      return try parser.singleRoot().map { try convert($0, path: "", located: located) }
+      var budget = ValueBudget(textSize: text.utf8.count)
+      return try parser.singleRoot().map { try convert($0, path: "", located: located, &budget) }
     } catch let error as YamlError {
       throw settingsError(error, located)
     }
   }
 
+  /// How many values a text may stand for. Aliases of aliases of lists let a few lines stand for billions.
+  private struct ValueBudget {
+    let limit: Int
+    var count = 0
+
+    init(textSize: Int) { limit = 1000 + 10 * textSize }
+  }
+
   private static func convert(
-    _ node: Node, path: String, located: (Int?) -> SettingsLocation
+    _ node: Node, path: String, located: (Int?) -> SettingsLocation, _ budget: inout ValueBudget
   ) throws -> SettingsNode {
     let location = located(node.mark?.line)
+    budget.count += 1
+    guard budget.count <= budget.limit else {
+      throw SettingsError(
+        path: path, location: location,
+        "the text's aliases stand for more than \(budget.limit) values: write them out")
+    }
     switch node {
     case .scalar(let scalar):
       let isQuoted = scalar.style != .plain && scalar.style != .any
@@ -48,7 +63,8 @@ extension SettingsNode {
         .scalar(SettingsScalar(text: scalar.string, isQuoted: isQuoted || isTaggedText)), location: location)
     case .sequence(let sequence):
       return SettingsNode(
-        .list(try sequence.map { try convert($0, path: path, located: located) }), location: location)
+        .list(try sequence.map { try convert($0, path: path, located: located, &budget) }), location: location
+      )
     case .mapping(let mapping):
       let entries = try mapping.map { key, value in
         guard let name = key.scalar?.string else {
@@ -56,7 +72,7 @@ extension SettingsNode {
         }
         return SettingsEntry(
           key: name,
-          node: try convert(value, path: path.isEmpty ? name : "\(path).\(name)", located: located),
+          node: try convert(value, path: path.isEmpty ? name : "\(path).\(name)", located: located, &budget),
           location: located(key.mark?.line))
       }
       return SettingsNode(.section(entries), location: location)

@@ -85,15 +85,35 @@ public struct Parameter: Hashable, Sendable {
 
   public var count: Int { outputs * inputs * taps }
 
-  /// Writes the elements from `flat` to `file`, in PyTorch's order.
-  public func export(from flat: UnsafePointer<Float>, to file: UnsafeMutablePointer<Float>) {
-    forEachElement { inMemory, inFile in file[inFile] = flat[offset &+ inMemory] }
+  /// Writes the elements from `flat`, which begins at `start` of the flat memory, to `file`, in PyTorch's order.
+  public func export(
+    from flat: UnsafePointer<Float>, startingAt start: Int = 0, to file: UnsafeMutablePointer<Float>
+  ) {
+    let elements = flat + (offset - start)
+    let size = inputs &* taps
+    // In blocks of outputs that fill a cache line, which is then read once.
+    for first in stride(from: 0, to: outputs, by: Self.exportedTogether) {
+      let count = min(Self.exportedTogether, outputs - first)
+      for input in 0..<inputs {
+        for tap in 0..<taps {
+          let source = elements + ((tap &* inputs &+ input) &* outputs &+ first)
+          let target = file + (first &* size &+ input &* taps &+ tap)
+          if count == Self.exportedTogether {
+            for output in 0..<Self.exportedTogether { target[output &* size] = source[output] }
+          } else {
+            for output in 0..<count { target[output &* size] = source[output] }
+          }
+        }
+      }
+    }
   }
 
+  private static let exportedTogether = 16
+
   /// The elements in PyTorch's order.
-  public func exported(from flat: UnsafePointer<Float>) -> [Float] {
+  public func exported(from flat: UnsafePointer<Float>, startingAt start: Int = 0) -> [Float] {
     [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
-      if let base = buffer.baseAddress { export(from: flat, to: base) }
+      if let base = buffer.baseAddress { export(from: flat, startingAt: start, to: base) }
       initializedCount = count
     }
   }

@@ -29,6 +29,8 @@ public final class Profile {
     case phase
     /// What consists of others.
     case group
+    /// A message under way, while the thread does something else.
+    case transfer
   }
 
   /// Something that took time.
@@ -37,6 +39,8 @@ public final class Profile {
     public let layer: String
     public let kind: Kind
     public let cost: Cost
+    /// 0 for what the measured thread does; others for what goes on beside it, at most one at a time in each.
+    public let lane: Int
     /// In nanoseconds of the machine's clock.
     public let start: UInt64
     public let end: UInt64
@@ -64,13 +68,27 @@ public final class Profile {
   /// The arithmetic of all operations, forward and backward, by their events.
   public var flops: Int { events.reduce(0) { $0 + $1.cost.flops } }
 
-  private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+  /// The time on the machine's clock, in nanoseconds.
+  public static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+  /// Adds what began at `start` and ends now.
+  public func add(_ name: String, kind: Kind, start: UInt64) {
+    add(name, kind: kind, lane: 0, start: start, end: Self.now)
+  }
+
+  /// Adds what has lasted from `start` to `end`, on the machine's clock.
+  public func add(_ name: String, kind: Kind, lane: Int, start: UInt64, end: UInt64) {
+    events.append(
+      Event(
+        name: name, layer: "", kind: kind, cost: Cost(flops: 0, bytes: 0), lane: lane, start: start, end: end)
+    )
+  }
 
   private func add(
-    _ name: String, layer: String = "", kind: Kind, cost: Cost = Cost(flops: 0, bytes: 0), start: UInt64
+    _ name: String, layer: String = "", kind: Kind, cost: Cost, start: UInt64
   ) {
     events.append(
-      Event(name: name, layer: layer, kind: kind, cost: cost, start: start, end: Self.now))
+      Event(name: name, layer: layer, kind: kind, cost: cost, lane: 0, start: start, end: Self.now))
   }
 
   // MARK: For tapes

@@ -10,6 +10,7 @@ public final class Tape {
   private let weights: FlatMemory
   private let gradients: FlatMemory?
   private let profile: Profile?
+  private let onUse: (Parameter) -> Void
   private var slots: [Storage?] = []
   private var steps: [() -> Void] = []
   /// How many operations are still to add to the gradient of the parameter at each offset.
@@ -28,7 +29,11 @@ public final class Tape {
   ///   - gradients: where the gradients of the parameters go that operations use, whatever is there; nil: no backward
   ///     pass follows, nothing is recorded.
   ///   - profile: what is told of every operation; nil: nothing is measured.
-  public init(engine: Engine, weights: FlatMemory, gradients: FlatMemory?, profile: Profile? = nil) {
+  ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
+  public init(
+    engine: Engine, weights: FlatMemory, gradients: FlatMemory?, profile: Profile? = nil,
+    onUse: @escaping (Parameter) -> Void = { _ in }
+  ) {
     precondition(
       gradients.map { $0.count == weights.count } ?? true,
       "\(weights.count) weights with \(gradients?.count ?? 0) gradients")
@@ -36,6 +41,7 @@ public final class Tape {
     self.weights = weights
     self.gradients = gradients
     self.profile = profile
+    self.onUse = onUse
   }
 
   public var isRecording: Bool { gradients != nil }
@@ -64,6 +70,7 @@ public final class Tape {
     precondition(
       parameter.offset + parameter.count <= weights.count,
       "\(parameter.name) lies outside of \(weights.count) weights")
+    onUse(parameter)
     let getsGradient = isRecording && needsGradient && parameter.role != .constant
     if getsGradient {
       if parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
@@ -93,10 +100,6 @@ public final class Tape {
     add(gradient, to: output.target)
     while let step = steps.popLast() {
       step()
-      guard !completed.isEmpty else {
-        try onStep([])
-        continue
-      }
       for offset in completed { pendingUses[offset] = Self.noneEver }
       try onStep(completed)
       completed.removeAll(keepingCapacity: true)

@@ -50,7 +50,7 @@ public enum Conversion {
   ///   - size: height and width of the images; nil: what the metadata, the model or the dataset says.
   ///   - directory: the checkpoint, which must not exist yet.
   /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, and what else is not
-  ///   known; `SafetensorsError`, `SettingsError`, `FileError`, `CheckpointSavingError`.
+  ///   known; `SafetensorsError`, `SettingsError`, `FileError`, `HDF5Error`.
   public static func makeCheckpoint(
     from path: String, configuration: SettingsNode?, size: (height: Int, width: Int)?, in directory: String
   ) throws {
@@ -69,7 +69,7 @@ public enum Conversion {
       Checkpoint.Provenance(
         images: 0, imageShape: try imageShape(file, resolved, size),
         datasetDigest: "", configuration: resolved.resolved),
-      to: directory)
+      partBytes: resolved.checkpoint.partBytes, to: directory)
   }
 
   private static func configuration(_ file: SafetensorsFile) throws -> SettingsNode {

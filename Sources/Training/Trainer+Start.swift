@@ -18,16 +18,19 @@ extension Trainer {
     public let output: String
     public let allowsChanges: Bool
     public let threads: Int
+    /// Where to write what each rank did in the first steps, if anywhere.
+    public let trace: String?
 
     public init(
       configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false,
-      threads: Int
+      threads: Int, trace: String? = nil
     ) {
       self.configurationFile = configurationFile
       self.overrides = overrides
       self.output = output
       self.allowsChanges = allowsChanges
       self.threads = threads
+      self.trace = trace
     }
   }
 
@@ -74,7 +77,9 @@ extension Trainer {
     }
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
-    let state = RankState(layout: layout, seed: configuration.training.seed, parts: plan.parts(of: rank))
+    let state = RankState(
+      layout: layout, seed: configuration.training.seed, parts: plan.parts(of: rank),
+      keepsAverage: configuration.training.averageDecay > 0)
     try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {
@@ -106,12 +111,21 @@ extension Trainer {
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
       )
     }
-    self.init(
-      configuration: configuration, dataset: dataset, share: share, state: state, plan: plan,
+    let compression = configuration.training.gradientCompression
+    if compression != .none && communicator.size > 1 {
+      log.notice(
+        "training.gradient_compression: gradients are rounded to \(compression.rawValue) between ranks, so results depend on the number of ranks"
+      )
+    }
+    let saving = try CheckpointSaving(
+      configuration.checkpoint, in: directory, layout: layout, buckets: plan, communicator: communicator,
+      threads: engine.threads, log: log)
+    try self.init(
+      configuration: configuration, dataset: dataset, share: share, state: state, plan: plan, saving: saving,
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: stopRequest, watch: watch, hosts: hosts)
+      stopRequest: stopRequest, watch: watch, hosts: hosts, tracePath: start.trace)
   }
 
   /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.

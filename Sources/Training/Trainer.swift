@@ -29,7 +29,7 @@ public final class Trainer {
   private let communicator: Communicator
   private let directory: RunDirectory
   private let lock: FolderLock?
-  private let checkpoints: CheckpointStore
+  private let saving: CheckpointSaving
   private let step: TrainingStep
   private let report: TrainingReport?
   private let log: Logger
@@ -37,11 +37,27 @@ public final class Trainer {
   private let watch: RunWatch
   private let replicaCheck: ReplicaCheck
   private let fault = TestFault()
+  private let hosts: [String]
+  private let tracePath: String?
 
   /// Trains from the run's state to its last step, or until a stop is asked for. Collective.
   ///
   /// - Throws: what a rank could not do: `DatasetError`, `FileError`, `HDF5Error`, `MPIError`, `NonFiniteError`.
   public func train() throws -> Ending {
+    do {
+      let ending = try trainSteps()
+      watch.enter(.saving, step: state.step)
+      try saving.finish()
+      watch.enter(.finishing, step: state.step)
+      return ending
+    } catch {
+      // What was saved before all ranks found the same thing wrong is good, and must not be lost for it.
+      if error is CollectiveFailure || communicator.size == 1 { try? saving.finish() }
+      throw error
+    }
+  }
+
+  private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
       dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: share.ownSamples,
@@ -52,24 +68,32 @@ public final class Trainer {
       loader.close()
     }
     var stopReason: String?
+    var stragglers = StragglerWatch(share: settings.stragglerShare, hosts: hosts)
+    var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator) }
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
     let running = Stopwatch()
     var waits = (data: 0.0, communication: 0.0)
+    try drawMissedSamples()
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
+      step.profile = trace?.profile
+      step.communicationWait = 0
       watch.enter(.reading, step: state.step + 1)
       fault?.hold(on: communicator.rank, step: state.step + 1)
-      let batch = try loader.next()
+      let batch = try step.profile.measure("data", .phase) { try loader.next() }
       let dataWait = start.seconds
 
       watch.enter(.computing, step: state.step + 1)
       let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
-      let waiting = Stopwatch()
+      let computing = start.seconds - dataWait - step.communicationWait
       watch.enter(.exchanging, step: state.step + 1)
       try step.sumOverRanks()
-      let (losses, reason) = try exchange(ownLosses)
-      let communicationWait = waiting.seconds
+      let exchanging = Stopwatch()
+      let (losses, reason, times) = try exchange(
+        ownLosses,
+        RankTimes(computing: computing, dataWait: dataWait, communicationWait: step.communicationWait))
+      let communicationWait = step.communicationWait + exchanging.seconds
       stopReason = reason
       waits.data += dataWait
       waits.communication += communicationWait
@@ -92,12 +116,18 @@ public final class Trainer {
       } else {
         try skip(batch, &skipped)
       }
+      if let found = stragglers.add(
+        times, stepSeconds: start.seconds, isDue: Self.isDue(settings.logEvery, at: state.step))
+      {
+        log.notice("slow rank", metadata: found)
+      }
 
       let isLast = state.step == settings.steps
+      try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
       // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
         watch.enter(.saving, step: state.step)
-        try saveCheckpoint()
+        try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
       if Self.isDue(configuration.sampling.every, at: state.step) {
         watch.enter(.drawing, step: state.step)
@@ -105,7 +135,6 @@ public final class Trainer {
       }
     }
     try logWaits(waits.data, waits.communication, of: running.seconds)
-    watch.enter(.finishing, step: state.step)
     guard let stopReason, state.step < settings.steps else { return .finished }
     return .stopped(reason: stopReason)
   }
@@ -119,31 +148,43 @@ public final class Trainer {
     }
   }
 
-  /// The losses of all slices, in their order, and why to stop if any rank was asked to; and, when it is due, whether
-  /// all ranks have the same weights. Collective.
+  /// The losses of all slices, in their order, why to stop if any rank was asked to, and where each rank's time went;
+  /// also, how far the ranks are with the checkpoint that is being written; and, when it is due, whether all ranks have
+  /// the same weights. Collective.
   ///
-  /// - Throws: `CollectiveFailure` naming the ranks whose weights differ; `MPIError`.
-  private func exchange(_ ownLosses: [Double]) throws -> (losses: [Double], stopReason: String?) {
+  /// - Throws: `CollectiveFailure` naming the ranks whose weights differ, or that could not write; `MPIError`.
+  private func exchange(_ ownLosses: [Double], _ ownTimes: RankTimes) throws
+    -> (losses: [Double], stopReason: String?, times: [RankTimes])
+  {
     let reason = stopRequest.reason
     let isCompared =
       communicator.size > 1 && Self.isDue(configuration.training.replicaCheckEvery, at: state.step)
     // In halves that a number holds exactly.
     let digest = isCompared ? step.weightsDigest() : 0
-    let all = try communicator.allGather(
-      ownLosses + [Double(digest >> 32), Double(digest & 0xFFFF_FFFF), reason == nil ? 0 : 1])
+    let notes = [
+      Double(saving.progress.rawValue), Double(digest >> 32), Double(digest & 0xFFFF_FFFF),
+      reason == nil ? 0 : 1,
+    ]
+    let all = try communicator.allGather(ownLosses + ownTimes.numbers + notes)
     if isCompared {
       let digests = all.map { UInt64($0[$0.count - 3]) << 32 | UInt64($0[$0.count - 2]) }
-      try communicator.agree { try replicaCheck(digests, step: state.step + 1) }
+      // All ranks see the same digests, so all of them come to agree or none.
+      if digests.contains(where: { $0 != digests[0] }) {
+        try communicator.agree { try replicaCheck(digests, step: state.step + 1) }
+      }
     }
+    try saving.advance(all.compactMap { CheckpointSaving.Progress(rawValue: Int($0[$0.count - 4])) })
     let asked = all.firstIndex { $0.last == 1 }
     return (
-      all.flatMap { $0.dropLast(3) },
-      try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" }
+      all.flatMap { $0.prefix(ownLosses.count) },
+      try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" },
+      all.map { RankTimes(numbers: $0.dropFirst(ownLosses.count)) }
     )
   }
 
   /// Writes a grid of samples, each rank drawing its part of the images. Collective.
   private func writeSamples() throws {
+    try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
@@ -172,30 +213,35 @@ public final class Trainer {
       ])
   }
 
-  /// Saves the state of all ranks, from rank 0. Collective.
-  private func saveCheckpoint() throws {
-    let state = try state.gathered(by: step.exchange)
-    try communicator.agree {
-      guard communicator.rank == 0 else { return }
-      try report?.synchronize()
-      let path = try checkpoints.save(
-        state,
-        Checkpoint.Provenance(
-          images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
-          datasetDigest: dataset.digest, configuration: configuration.resolved))
-      log.info("checkpoint saved", metadata: ["step": "\(state.step)", "path": "\(path)"])
-    }
+  /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
+  /// Collective.
+  private func drawMissedSamples() throws {
+    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return }
+    let isThere = FileManager.default.fileExists(atPath: directory.samples(step: state.step))
+    if try communicator.broadcast(isThere ? 1 : 0) == 0 { try writeSamples() }
+  }
+
+  /// Begins to save the state of all ranks. Collective.
+  private func saveCheckpoint(isLast: Bool) throws {
+    try step.exchange.finishGathering()
+    try saving.start(
+      state,
+      Checkpoint.Provenance(
+        images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
+        datasetDigest: dataset.digest, configuration: configuration.resolved),
+      // Its steps' metrics are not written again after it.
+      obstacle: report?.failure, isLast: isLast)
   }
 
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
     configuration: TrainingConfiguration, dataset: ShardedDataset, share: SliceShare, state: RankState,
-    plan: BucketPlan,
+    plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, watch: RunWatch, hosts: [String]
-  ) {
+    stopRequest: StopRequest, watch: RunWatch, hosts: [String], tracePath: String?
+  ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.share = share
@@ -208,9 +254,11 @@ public final class Trainer {
     self.log = log
     self.stopRequest = stopRequest
     self.watch = watch
+    self.hosts = hosts
+    self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)
-    checkpoints = CheckpointStore(directory: directory.checkpoints, keep: configuration.checkpoint.keep)
-    step = TrainingStep(
+    self.saving = saving
+    step = try TrainingStep(
       configuration, imageShape: dataset.imageShape, state: state, plan: plan, share: share, engine: engine,
       communicator: communicator)
   }

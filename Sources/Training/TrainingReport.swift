@@ -27,7 +27,13 @@ final class TrainingReport {
       waitSeconds += 0.05 * (step.dataWaitSeconds + step.communicationWaitSeconds - waitSeconds)
     }
   }
+  private let goesOnAfterFailure: Bool
+  /// What found no room yet.
+  private var unwritten: [StepMetrics] = []
+  /// Why; nil when all is written.
+  private(set) var failure: FileError?
 
+  /// - Parameter goesOnAfterFailure: whether a line that cannot be written is tried again with the next.
   /// - Throws: `FileError`, `MetricsError`.
   init(
     _ directory: RunDirectory, configuration: TrainingConfiguration, startStep: Int,
@@ -40,21 +46,24 @@ final class TrainingReport {
     metrics = try MetricsFile(path: directory.metrics, resumingAfter: startStep)
     bar = ProgressBar("train", total: configuration.training.steps, completed: startStep, console: console)
     logEvery = configuration.training.logEvery
+    goesOnAfterFailure = configuration.checkpoint.onFailure == .goOn
   }
 
   /// - Throws: `FileError`.
   func step(_ step: StepMetrics) throws {
     if step.step % logEvery == 0 {
-      try metrics.append(step)
-      try openedEvents().add(
-        [
-          ("loss", step.loss), ("gradient_norm", step.gradientNorm),
-          ("learning_rate", Float(step.learningRate)),
-          ("speed/images_per_second", Float(step.imagesPerSecond)),
-          ("speed/step_seconds", Float(step.seconds)),
-          ("waits/data_seconds", Float(step.dataWaitSeconds)),
-          ("waits/communication_seconds", Float(step.communicationWaitSeconds)),
-        ], step: step.step)
+      try append(step)
+      try tellEvents {
+        try $0.add(
+          [
+            ("loss", step.loss), ("gradient_norm", step.gradientNorm),
+            ("learning_rate", Float(step.learningRate)),
+            ("speed/images_per_second", Float(step.imagesPerSecond)),
+            ("speed/step_seconds", Float(step.seconds)),
+            ("waits/data_seconds", Float(step.dataWaitSeconds)),
+            ("waits/communication_seconds", Float(step.communicationWaitSeconds)),
+          ], step: step.step)
+      }
     }
     var now =
       smoothed
@@ -79,13 +88,31 @@ final class TrainingReport {
   ///
   /// - Throws: `FileError`.
   func samples(_ path: String, step: Int) throws {
-    try openedEvents().add("samples", png: try WholeFile.read(path), step: step)
+    try tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
   }
 
-  /// Makes the lines of the steps so far last: a checkpoint that counts must not be ahead of them.
-  func synchronize() throws { try metrics.synchronize() }
+  private func append(_ step: StepMetrics) throws {
+    unwritten.append(step)
+    do {
+      while let next = unwritten.first {
+        try metrics.append(next)
+        unwritten.removeFirst()
+      }
+      failure = nil
+    } catch let error as FileError where goesOnAfterFailure {
+      failure = error
+    }
+  }
 
   func finish() { bar.finish() }
+
+  /// Adds to the event file, which a run can do without.
+  private func tellEvents(_ body: (EventFile) throws -> Void) throws {
+    do {
+      try body(try openedEvents())
+    } catch is FileError where goesOnAfterFailure {
+    }
+  }
 
   /// A run that has nothing left to do adds no file.
   private func openedEvents() throws -> EventFile {

@@ -12,7 +12,11 @@ final class TrainingStep {
   let share: SliceShare
   let engine: Engine
   /// What is told of every operation and phase; nil: nothing is measured.
-  var profile: Profile?
+  var profile: Profile? {
+    didSet { exchange.profile = profile }
+  }
+  /// What this rank has waited for other ranks' gradients and weights, until somebody sets it back.
+  var communicationWait = 0.0
   private let configuration: TrainingConfiguration
   /// [H, W, C].
   private let imageShape: [Int]
@@ -22,12 +26,15 @@ final class TrainingStep {
   private let gradientNorm: GradientNorm
   let exchange: GradientExchange
   private var branches: [FlatMemory] = []
+  /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
+  private var uses: [Range<Int>] = []
+  private var usesAreKnown = false
   private let fault = TestFault()
 
   init(
     _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
     share: SliceShare, engine: Engine, communicator: Communicator
-  ) {
+  ) throws {
     self.configuration = configuration
     self.imageShape = imageShape
     self.state = state
@@ -37,7 +44,9 @@ final class TrainingStep {
     optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
     gradient = FlatMemory(count: state.layout.flatCount)
     gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
-    exchange = GradientExchange(communicator: communicator, plan: plan, threads: engine.threads)
+    exchange = try GradientExchange(
+      communicator: communicator, plan: plan, threads: engine.threads,
+      compression: configuration.training.gradientCompression)
   }
 
   /// Computes the gradients of this rank's slices and their sum; returns the slices' losses. While the last slice's
@@ -49,6 +58,7 @@ final class TrainingStep {
   /// - Throws: `MPIError`.
   func sumGradients(images: [Float], labels: [Int32]) throws -> [Double] {
     if fault?.happens(.flipWeight, on: communicator.rank, step: state.step + 1) == true {
+      try exchange.finishGathering()
       let weight = state.weights.pointer + (state.layout.trained.first?.offset ?? 0)
       weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
     }
@@ -65,8 +75,9 @@ final class TrainingStep {
       }
       var readiness: BucketReadiness?
       let loss = try addGradient(of: slice, images, labels, to: gradient) { tape in
+        let used = tape.usedParameters
         readiness = BucketReadiness(
-          exchange.plan, waitingFor: state.layout.trained.filter { tape.usedParameters.contains($0.offset) })
+          exchange.plan, waitingFor: state.layout.trained.filter { used.contains($0.offset) })
       } onStep: { completed in
         try send(readiness?.buckets(completedBy: completed) ?? [])
         try exchange.advance()
@@ -81,7 +92,7 @@ final class TrainingStep {
   ///
   /// - Throws: `MPIError`.
   func sumOverRanks() throws {
-    try profile.measure("reduce-scatter", .phase) { try exchange.finish() }
+    try waiting("reduce-scatter") { try exchange.finish() }
   }
 
   /// A digest of the weights that the gradients were computed with.
@@ -100,7 +111,9 @@ final class TrainingStep {
     let learningRate: Double
   }
 
-  /// Updates this rank's parts of the state with the sum of the gradients, and gives all ranks all weights. Collective.
+  /// Updates this rank's parts of the state with the sum of the gradients, and starts to give all ranks all weights:
+  /// they arrive while the next step's forward pass runs. Until then `state.weights` is only for
+  /// `exchange.finishGathering()` to touch. Collective.
   ///
   /// - Parameter losses: of all slices.
   /// - Returns: nil if loss or gradient are no numbers: nothing but the step's number has changed then.
@@ -118,8 +131,28 @@ final class TrainingStep {
       return Update(loss: loss, gradientNorm: norm, learningRate: optimizer.learningRate(step: state.step))
     }
     guard let update else { return nil }
-    try profile.measure("all-gather", .phase) { try exchange.gather(state.weights) }
+    if !usesAreKnown {
+      exchange.gather(inOrderOf: uses)
+      (uses, usesAreKnown) = ([], true)
+    }
+    try exchange.startGathering(state.weights)
     return update
+  }
+
+  /// Does what consists of waiting for other ranks.
+  private func waiting(_ name: String, _ body: () throws -> Void) rethrows {
+    let watch = Stopwatch()
+    defer { communicationWait += watch.seconds }
+    try profile.measure(name, .phase, body)
+  }
+
+  /// Lets buckets travel, and waits until these weights are there.
+  private func await(_ parameter: Parameter) throws {
+    try exchange.advance()
+    let range = parameter.offset..<parameter.offset + parameter.count
+    if !usesAreKnown { uses.append(range) }
+    guard !exchange.isGathered(range) else { return }
+    try waiting("all-gather") { try exchange.waitUntilGathered(range) }
   }
 
   /// Which slices had a loss or a gradient that is no number in the step that was just skipped, of all ranks'. They are
@@ -147,7 +180,12 @@ final class TrainingStep {
     onForward: (Tape) -> Void = { _ in }, onStep: (_ completed: [Int]) throws -> Void = { _ in }
   ) throws -> Double {
     let (model, diffusion, seed) = (configuration.model, configuration.diffusion, configuration.training.seed)
-    let tape = Tape(engine: engine, weights: state.weights, gradients: gradient, profile: profile)
+    var failure: (any Error)?
+    let tape = Tape(engine: engine, weights: state.weights, gradients: gradient, profile: profile) {
+      [unowned self] parameter in
+      guard failure == nil else { return }
+      do { try self.await(parameter) } catch { failure = error }
+    }
     let samples = share.samples(of: slice)
     let first = samples.lowerBound - share.ownSamples.lowerBound
     let size = imageShape.reduce(1, *)
@@ -165,6 +203,10 @@ final class TrainingStep {
         examples.noisy, timesteps: examples.timesteps,
         labels: classLabels ?? samples.map { _ in nil })
     }
+    // A model is not made to fail: what it computed with weights that did not come is dropped here.
+    if let failure { throw failure }
+    // The way back uses the buckets' lanes, and perhaps weights that nothing on the way forth did.
+    try waiting("all-gather") { try exchange.finishGathering() }
     let loss = profile.measure("loss", .phase) { diffusion.loss(of: prediction, for: examples) }
     if slice == share.own.lowerBound,
       fault?.happens(.nanGradient, on: communicator.rank, step: state.step + 1) == true

@@ -2,11 +2,12 @@
 public enum Activity: UInt8, CaseIterable, Sendable {
   case preparing, reading, computing, exchanging, updating, recording, drawing, saving, finishing
 
-  /// Whether other ranks may be what it waits for.
+  /// Whether other ranks may be what it waits for. What is left of the exchange of weights is waited for while the next
+  /// gradients are computed.
   var mayWait: Bool {
     switch self {
-    case .reading, .computing, .recording: false
-    case .preparing, .exchanging, .updating, .drawing, .saving, .finishing: true
+    case .reading, .recording: false
+    case .preparing, .computing, .exchanging, .updating, .drawing, .saving, .finishing: true
     }
   }
 

@@ -11,21 +11,26 @@ import Tensors
 enum DataParallelPrograms {
   static func main() {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3, arguments[1] == "exchange",
+    guard arguments.count == 3, ["exchange", "compression"].contains(arguments[1]),
       let slices = Int(arguments[2]),
       slices > 0
     else {
-      FileHandle.standardError.write(Data("exchange SLICES, please\n".utf8))
+      FileHandle.standardError.write(Data("exchange or compression, and SLICES, please\n".utf8))
       exit(64)
     }
+    let program = arguments[1]
     let status = Session.run(program: "data-parallel-programs", exitStatus: { _ in 1 }) { session in
       let world = session.world
       for count in [1, 16, 17, 1000, 100_003] {
         for bucketSize in [1, 3000, 20_000, 1_000_000] {
-          try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
+          if program == "exchange" {
+            try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
+          } else {
+            try checkCompression(world, count: count, bucketSize: bucketSize)
+          }
         }
       }
-      print("exchange passed on rank \(world.rank) of \(world.size)")
+      print("\(program) passed on rank \(world.rank) of \(world.size)")
       return 0
     }
     exit(status)
@@ -51,7 +56,7 @@ private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucke
     batchSize: 2 * slices, slices: slices, rank: world.rank, worldSize: world.size)
   let threads = ThreadPool(threadCount: 2)
   let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
-  let exchange = GradientExchange(communicator: world, plan: plan, threads: threads)
+  let exchange = try GradientExchange(communicator: world, plan: plan, threads: threads)
   let (sum, expected) = (FlatMemory(count: count), FlatMemory(count: count))
   var branches: [FlatMemory] = []
   for step in 0..<2 {
@@ -86,12 +91,64 @@ private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucke
     for part in plan.parts(of: world.rank) {
       for index in part { own.elements[index] = sum.elements[index] }
     }
-    try exchange.gather(own)
+    // In another order than they lie in; what is waited for must be there, whatever else is.
+    let middle = count / 2
+    exchange.gather(inOrderOf: [middle..<count, 0..<min(count, 100)])
+    try exchange.startGathering(own)
+    try exchange.waitUntilGathered(middle..<count)
+    guard own.elements[middle...].allSatisfy({ !$0.isNaN }) else {
+      throw Failure(description: "\(what): rank \(world.rank) was told that the second half is there")
+    }
+    try exchange.finishGathering()
     let first = try world.broadcast(Array(own.elements), root: 0)
     guard bits(own) == first.map(\.bitPattern), !share.isExact || bits(own) == bits(expected) else {
       throw Failure(description: "\(what): rank \(world.rank) gathered something else")
     }
   }
+}
+
+/// Sums with gradients rounded to bfloat16 on their way: of two ranks bit for bit, of others within what each rounding
+/// may change.
+private func checkCompression(_ world: Communicator, count: Int, bucketSize: Int) throws {
+  let threads = ThreadPool(threadCount: 2)
+  let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
+  let exchange = try GradientExchange(
+    communicator: world, plan: plan, threads: threads, compression: .bf16)
+  let gradients = (0..<world.size).map { rank in
+    let memory = FlatMemory(count: count)
+    gradient(of: rank, step: 0, memory)
+    return memory
+  }
+  let sum = gradients[world.rank]
+  let own = Array(sum.elements)
+  for bucket in plan.buckets.indices { try exchange.start(bucket, of: sum) }
+  try exchange.finish()
+  var isRounded = false
+  for index in plan.parts(of: world.rank).joined() {
+    let found = sum.elements[index]
+    let others = gradients.indices.filter { $0 != world.rank }.map { gradients[$0].elements[index] }
+    let exact = others.reduce(own[index], +)
+    let size = others.reduce(abs(own[index])) { $0 + abs($1) }
+    // Half of the last of 8 binary places, for each exchange that a term goes through.
+    let hops = Float(world.size)
+    guard abs(found - exact) <= hops * size * 0x1p-8 else {
+      throw Failure(description: "element \(index) is \(found), not about \(exact)")
+    }
+    if world.size == 2, found.bitPattern != (own[index] + rounded(others[0])).bitPattern {
+      throw Failure(
+        description: "element \(index) is \(found), not \(own[index]) + \(others[0]) as 16 bits")
+    }
+    isRounded = isRounded || found != exact
+  }
+  guard isRounded || world.size == 1 || plan.parts(of: world.rank).allSatisfy({ $0.count < 16 }) else {
+    throw Failure(description: "nothing was rounded")
+  }
+}
+
+/// The nearest number of 8 binary places.
+private func rounded(_ x: Float) -> Float {
+  let unit = x.ulp * 0x1p16
+  return (x / unit).rounded(.toNearestOrEven) * unit
 }
 
 private func bits(_ memory: FlatMemory) -> [UInt32] { memory.elements.map(\.bitPattern) }

@@ -14,6 +14,22 @@ import Testing
     #expect(run.outputLines.map(String.init).sorted() == expected, "\(run)")
   }
 
+  /// Half the bytes on the way; the sums are still made in float32.
+  @Test(arguments: [1, 2, 3, 4, 8]) func gradientsMayBeRoundedOnTheirWay(ranks: Int) throws {
+    let run = try MPIJob.run(
+      ranks: ranks, try Products.executable("DataParallelPrograms"), ["compression", "24"],
+      environment: ["SWIFT_BACKTRACE": "enable=no"])
+    #expect(run.exitStatus == 0 && !run.timedOut, "\(run)")
+    let expected = (0..<ranks).map { "compression passed on rank \($0) of \(ranks)" }
+    #expect(run.outputLines.map(String.init).sorted() == expected, "\(run)")
+  }
+
+  /// With many ranks a bucket grows, rather than that some ranks have no part of any.
+  @Test(arguments: [64, 4096]) func everyRankHasAPart(worldSize: Int) {
+    let plan = BucketPlan(count: 57_000_000, bucketSize: 1 << 18, worldSize: worldSize)
+    #expect((0..<worldSize).allSatisfy { rank in plan.parts(of: rank).contains { !$0.isEmpty } })
+  }
+
   /// Every float belongs to one rank, and borders lie where sums of squares are cut.
   @Test(arguments: [1, 2, 3, 4, 7, 8, 64])
   func partsCoverEverything(worldSize: Int) {

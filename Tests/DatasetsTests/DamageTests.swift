@@ -7,93 +7,117 @@ import Testing
 /// need. What a mutation that no checksum sees changes, is for `verify()` to find.
 @Suite("Damaged files")
 struct DamageTests {
-  /// Damages `original` 300 times, writes it to a file in a new directory, and reads it with `read`.
-  private func damage(
+  /// Damages `original`, writes it to a file in a new directory, and reads it with `read`, again and again.
+  private static func damage(
     _ original: [UInt8], header: Int, name: String, least: Int, _ read: (String) throws -> Void
   ) throws {
     try withTemporaryDirectory { directory in
-      var generator = SeededGenerator(seed: 2026)
-      var refusedCount = 0
       let path = "\(directory)/\(name)"
-      for _ in 0..<300 {
-        try write(damaged(original, header: header, using: &generator), to: path)
-        do {
-          try read(path)
-        } catch let error as DatasetError {
-          #expect(error.path.hasPrefix(path) && error.description.count < 2000, "\(error)")
-          refusedCount += 1
-        }
+      try DamagedCopies(of: original, header: header).read(refused: least) { error in
+        (error as? DatasetError).map { $0.path.hasPrefix(path) && $0.description.count < 2000 } ?? false
+      } _: { bytes in
+        try write(bytes, to: path)
+        try read(path)
       }
-      #expect(refusedCount >= least)
     }
   }
 
-  private func readAll(_ source: any ImageSource) throws {
+  private static func readAll(_ source: any ImageSource) throws {
     // What the images take is bounded by what the file could hold.
-    #expect(source.count * source.imageSize <= 1 << 20)
+    guard source.count * source.imageSize <= 1 << 20 else {
+      throw DamagedCopies.Failure(description: "\(source.count) images of \(source.imageSize) bytes")
+    }
     for index in 0..<source.count { _ = try source.image(index) }
   }
 
-  @Test func numPyArrays() throws {
-    try damage(Array(content("\(arrays)/images.npy")), header: 128, name: "a.npy", least: 150) { path in
-      try readAll(NumPySource(path, name: "a", split: .train))
+  @Test func numPyArrays() async {
+    await #expect(processExitsWith: .success) {
+      let original = Array(try content("\(arrays)/images.npy"))
+      try DamageTests.damage(original, header: 128, name: "a.npy", least: 500) { path in
+        try DamageTests.readAll(NumPySource(path, name: "a", split: .train))
+      }
     }
   }
 
-  @Test(arguments: [("stored.npz", "images"), ("deflated.npz", "x")])
-  func numPyArchives(_ file: String, _ images: String) throws {
-    try damage(Array(content("\(arrays)/\(file)")), header: 128, name: "a.npz", least: 150) { path in
-      try readAll(NumPySource(path, imagesName: images, name: "a", split: .train))
+  @Test func numPyArchives() async {
+    await #expect(processExitsWith: .success) {
+      for (file, images) in [("stored.npz", "images"), ("deflated.npz", "x")] {
+        let original = Array(try content("\(arrays)/\(file)"))
+        try DamageTests.damage(original, header: 128, name: "a.npz", least: 500) { path in
+          try DamageTests.readAll(NumPySource(path, imagesName: images, name: "a", split: .train))
+        }
+      }
     }
   }
 
-  @Test(arguments: [false, true]) func idxFiles(isCompressed: Bool) throws {
-    let plain = idx([6, 5, 4], (0..<120).map { UInt8($0) })
-    let name = "train-images-idx3-ubyte" + (isCompressed ? ".gz" : "")
-    try damage(isCompressed ? gzip(plain) : plain, header: 16, name: name, least: 150) { path in
-      let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-      try write(idx([6], [0, 1, 2, 3, 4, 5]), to: "\(directory)/train-labels-idx1-ubyte")
-      try readAll(IDXSource(.mnist, directory: directory, split: .train))
+  @Test func idxFiles() async {
+    await #expect(processExitsWith: .success) {
+      let plain = idx([6, 5, 4], (0..<120).map { UInt8($0) })
+      for isCompressed in [false, true] {
+        let name = "train-images-idx3-ubyte" + (isCompressed ? ".gz" : "")
+        let original = isCompressed ? try gzip(plain) : plain
+        try DamageTests.damage(original, header: 16, name: name, least: 500) { path in
+          let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+          try write(idx([6], [0, 1, 2, 3, 4, 5]), to: "\(directory)/train-labels-idx1-ubyte")
+          try DamageTests.readAll(IDXSource(.mnist, directory: directory, split: .train))
+        }
+      }
     }
   }
 
-  @Test func cifar10Files() throws {
-    let folder = "\(arrays)/cifar-10-batches-bin"
-    try damage(Array(content("\(folder)/test_batch.bin")), header: 8, name: "test_batch.bin", least: 100) {
-      path in
-      let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
-      try write(Array(content("\(folder)/batches.meta.txt")), to: "\(directory)/batches.meta.txt")
-      try readAll(CIFAR10Source(directory: directory, split: .test))
+  @Test func cifar10Files() async {
+    await #expect(processExitsWith: .success) {
+      let folder = "\(arrays)/cifar-10-batches-bin"
+      let original = Array(try content("\(folder)/test_batch.bin"))
+      try DamageTests.damage(original, header: 8, name: "test_batch.bin", least: 330) { path in
+        let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        try write(Array(content("\(folder)/batches.meta.txt")), to: "\(directory)/batches.meta.txt")
+        try DamageTests.readAll(CIFAR10Source(directory: directory, split: .test))
+      }
     }
   }
 
-  /// In a process of its own: libhdf5 is not ours, and whatever it does to damaged files must show here first.
+  /// libhdf5 is not ours: whatever it does to damaged files must show here first.
   @Test func shards() async {
     await #expect(processExitsWith: .success) {
       try withTemporaryDirectory { directory in
         try DatasetWriter(directory: directory, shardCount: 1).write(PatternSource(count: 60))
         let path = "\(directory)/train-00000-of-00001.h5"
-        let original = Array(try content(path))
         let pixels = (0..<60).flatMap { PatternSource().pixels($0) }
-        var generator = SeededGenerator(seed: 2026)
-        var refusedCount = 0
-        for _ in 0..<300 {
-          let bytes = damaged(original, header: 2048, using: &generator)
+        try DamagedCopies(of: Array(try content(path)), header: 2048).read(refused: 330) { error in
+          (error as? DatasetError)?.path.hasPrefix(directory) == true
+        } _: { bytes in
           try write(bytes, to: path)
-          do {
-            let dataset = try ShardedDataset(directory: directory)
-            let isSame = try (0..<60).flatMap { try dataset.image($0).pixels } == pixels
-            // Damage to the pixels passes unseen here, and must not in a verification.
-            if !isSame {
-              let isVerified = (try? dataset.verify()) != nil
-              if isVerified { exit(2) }
-            }
-          } catch let error as DatasetError {
-            guard error.path.hasPrefix(directory) else { exit(3) }
-            refusedCount += 1
+          let dataset = try ShardedDataset(directory: directory)
+          // Damage to the pixels passes unseen here, and must not in a verification.
+          let isSame = try (0..<60).flatMap { try dataset.image($0).pixels } == pixels
+          if !isSame && (try? dataset.verify()) != nil {
+            throw DamagedCopies.Failure(description: "other pixels were verified")
           }
         }
-        guard refusedCount >= 100 else { exit(4) }
+      }
+    }
+  }
+
+  /// Each byte of a dataset's files is under a digest.
+  @Test func everyChangedByteIsFound() throws {
+    try withTemporaryDirectory { directory in
+      try DatasetWriter(directory: directory, shardCount: 2).write(PatternSource(count: 60))
+      try ShardedDataset(directory: directory).verify()
+      let files = try #require(names(in: directory)).map { "\(directory)/\($0)" }
+      var generator = SeededGenerator(seed: 1)
+      for _ in 0..<300 {
+        let file = try #require(files.randomElement(using: &generator))
+        let original = Array(try content(file))
+        var bytes = original
+        let place = Int.random(in: 0..<bytes.count, using: &generator)
+        bytes[place] ^= UInt8.random(in: 1...255, using: &generator)
+        try write(bytes, to: file)
+        let error = #expect(throws: DatasetError.self, "byte \(place) of \(file)") {
+          try ShardedDataset(directory: directory).verify()
+        }
+        #expect(error?.description.contains(URL(filePath: file).lastPathComponent) == true)
+        try write(original, to: file)
       }
     }
   }

@@ -49,7 +49,22 @@ struct ManifestTests {
     #expect(manifest.shards.map(\.fileName) == ["train-00000-of-00002.h5", "train-00001-of-00002.h5"])
     #expect(manifest.shards.map(\.imageCount) == [2, 3])
     #expect(manifest.shards[1].sha256 == String(repeating: "f1", count: 32))
-    #expect(String(decoding: try manifest.encoded(), as: UTF8.self) == Self.text)
+    // As it was read, but for the seal.
+    let written = String(decoding: try manifest.encoded(), as: UTF8.self)
+    let seal = try #require(written.firstMatch(of: #/  "manifest_sha256" : "[0-9a-f]{64}",\n/#))
+    #expect(written.replacing(seal.0, with: "") == Self.text)
+    #expect(try self.manifest(written) == manifest)
+  }
+
+  @Test(arguments: [
+    ("\"height\" : 2", "\"height\" : 4", "was altered: its manifest_sha256 is not that of its content"),
+    ("T-shirt", "T-skirt", "was altered"), ("\"width\" : 3\n", "\"width\" :\t3\n", "was altered"),
+    ("manifest_sha256", "manifest_sha257", "has the unknown key \"manifest_sha257\""),
+  ]) func alterationsAreFound(old: String, new: String, problem: String) throws {
+    let text = String(decoding: try manifest().encoded(), as: UTF8.self)
+    try #require(text.contains(old))
+    let error = #expect(throws: DatasetError.self) { try manifest(text.replacing(old, with: new)) }
+    #expect(error?.description.contains(problem) == true, "\(error as Any)")
   }
 
   @Test(arguments: [

@@ -60,6 +60,29 @@ import Testing
     #expect(throws: FileError("write", "/dev/full", code: ENOSPC)) { try file.append("line") }
   }
 
+  /// In a process of its own: the limit to the size of files is the process's.
+  @Test func aLineThatDoesNotFitLeavesNoPart() async {
+    await #expect(processExitsWith: .success) {
+      let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).txt").path
+      defer { unlink(path) }
+      signal(SIGXFSZ, SIG_IGN)
+      var limit = rlimit(rlim_cur: 100, rlim_max: rlim_t.max)
+      getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      limit.rlim_cur = 100
+      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      let file = try LineFile(appendingTo: path)
+      try file.append(String(repeating: "a", count: 59))
+      do {
+        try file.append(String(repeating: "b", count: 59))
+        exit(2)
+      } catch let error as FileError where error.code == EFBIG {
+      }
+      guard try WholeFile.size(path) == 60 else { exit(3) }
+      try file.append(String(repeating: "c", count: 39))
+      guard try WholeFile.size(path) == 100 else { exit(4) }
+    }
+  }
+
   @Test func linesOfManyThreadsStayWhole() async throws {
     let path = folder + "/lines.txt"
     try WholeFile.write(Data("old\n".utf8), to: path)
@@ -75,10 +98,39 @@ import Testing
         }
       }
     }
-    try file.synchronize()
     let lines = String(decoding: try WholeFile.read(path), as: UTF8.self).split(separator: "\n")
     #expect(lines.count == 801 && lines[0] == "old")
     #expect(
       lines.dropFirst().allSatisfy { $0.hasSuffix(String(repeating: "x", count: 300)) && $0.count < 310 })
+  }
+
+  /// Pieces of all sizes, across the windows in which they are written; the rest stays.
+  @Test(arguments: [0, 1, 4096, 1 << 20, (1 << 20) + 1, 3_000_001]) func filesAreOverwritten(size: Int) throws
+  {
+    let path = folder + "/overwritten"
+    let original = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    try WholeFile.write(Data(original), to: path)
+    var expected = original
+    let file = try OverwrittenFile(path)
+    for (start, count) in [(3, 5), (5000, 4096), (12_288, 2_000_000), (2_500_000, 1)]
+    where start + count <= size {
+      let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 3 &+ 1) }
+      expected.replaceSubrange(start..<start + count, with: bytes)
+      try file.keep(until: start)
+      try bytes.withUnsafeBytes { try file.append($0) }
+    }
+    let (bytes, digest) = try file.finish()
+    #expect(try WholeFile.read(path) == expected)
+    #expect(try bytes == size && digest == SHA256.digest(ofFile: path))
+  }
+
+  @Test func aSealShowsEveryChange() {
+    let text = SealedText.seal("{\"a\": 1, \"seal\": \"\(SealedText.blank)\"}", key: "seal")
+    let seal = String(text.dropFirst(18).prefix(64))
+    #expect(SealedText.isSealed(text.utf8, by: seal))
+    #expect(!SealedText.isSealed(text.replacing("1,", with: "2,").utf8, by: seal))
+    #expect(!SealedText.isSealed(text.utf8, by: SealedText.blank))
+    #expect(!SealedText.isSealed(text.utf8, by: String(seal.dropLast())))
+    #expect(!SealedText.isSealed(text.uppercased().utf8, by: seal.uppercased()))
   }
 }

@@ -61,6 +61,14 @@ import Testing
     // Weights whose mean is fifty times their spread keep that many fewer digits.
     let bound = mean == 0 ? 2e-6 : 2e-4
     #expect(relativeError(of: Array(values[..<expected.count]), from: expected) < bound)
+    let again = bitsByThreadCount { pool in
+      var standardized = [Float](repeating: .nan, count: fanIn * outputs)
+      WeightStandardization.apply(
+        Array(values[expected.count...]), to: weights, fanIn: fanIn, outputs: outputs,
+        standardized: &standardized, pool: pool)
+      return standardized
+    }
+    #expect(again.allSatisfy { $0 == Array(results[0][..<expected.count]) })
 
     let gradient = normalValues(fanIn * outputs, seed: 2)
     let gradients = bitsByThreadCount { pool in

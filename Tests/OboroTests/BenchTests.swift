@@ -6,7 +6,7 @@ import Testing
 @Suite struct BenchTests {
   private static let keys: Set = [
     "images_per_second", "step_seconds", "flops_per_image", "peak_resident_bytes", "ranks", "threads",
-    "parameters",
+    "parameters", "communication_wait_seconds",
   ]
 
   private func object(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String:
@@ -72,7 +72,7 @@ import Testing
     #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
     let head = "\(trial.configuration): 8 images of 32x32x1 a step, slices: 4, ranks: 2, threads of each: 1"
     #expect(run.outputLines.first ?? "" == head)
-    #expect(run.outputLines.count == 7, "\(run)")
+    #expect(run.outputLines.count == 8, "\(run)")
   }
 
   @Test func aProfileAccountsForTheWholeStep() throws {
@@ -107,8 +107,15 @@ import Testing
     let events = try #require(object(text(path))["traceEvents"] as? [[String: Any]])
     for rank in 0..<2 {
       let own = events.filter { $0["pid"] as? Int == rank }
-      #expect(own.count { $0["ph"] as? String == "M" } == 1)
-      let spans = try own.filter { $0["ph"] as? String == "X" }.map { event in
+      #expect(own.count { $0["name"] as? String == "process_name" } == 1)
+      // One thread of a viewer's that computes, and lanes in which buckets travel.
+      let names = own.filter { $0["name"] as? String == "thread_name" }
+      let buckets = own.filter { $0["cat"] as? String == "transfer" }
+      #expect(names.count == Set(own.compactMap { $0["tid"] as? Int }).count)
+      for name in ["reduce-scatter 0", "all-gather 0"] {
+        #expect(buckets.contains { $0["name"] as? String == name && $0["tid"] as? Int != 0 })
+      }
+      let spans = try own.filter { $0["ph"] as? String == "X" && $0["tid"] as? Int == 0 }.map { event in
         let start = try #require(event["ts"] as? Double)
         let duration = try #require(event["dur"] as? Double)
         return (name: event["name"] as? String ?? "", start: start, end: start + duration)
@@ -131,6 +138,45 @@ import Testing
     #expect(arguments["layer"] as? String == "init_conv")
     // The two images of a slice.
     #expect(arguments["flops"] as? Int == 2 * 2 * 32 * 32 * 8)
+  }
+
+  @Test(arguments: [2, 3, 4]) func sumsOverRanksAreTimedBesideMPIs(ranks: Int) throws {
+    let sizes = ["1024", "1000000"]
+    let run = try oboro(
+      ["bench", "allreduce", "--json", "--bucket-bytes", "100000"] + sizes.flatMap { ["--size", $0] },
+      ranks: ranks)
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let result = try object(run.output)
+    #expect(result["ranks"] as? Int == ranks)
+    let rows = try #require(result["sizes"] as? [[String: Any]])
+    #expect(rows.map { "\($0["bytes"] ?? "")" } == sizes)
+    for row in rows {
+      let bytes = try #require(row["bytes"] as? Int)
+      for name in ["", "mpi_"] {
+        let seconds = try #require(row["\(name)seconds"] as? Double)
+        let bandwidth = try #require(row["\(name)bandwidth"] as? Double)
+        let moved = 2 * Double(ranks - 1) / Double(ranks) * Double(bytes)
+        #expect(seconds > 0 && abs(bandwidth * seconds - moved) < 1e-6 * moved)
+      }
+    }
+    let table = try oboro(["bench", "allreduce", "--size", "4096", "--size", "8192"], ranks: ranks)
+    #expect(table.outputLines.count >= 4 && table.output.contains("MPI_Allreduce"), "\(table)")
+  }
+
+  @Test func manyRanksArePredicted() throws {
+    let trial = try Trial()
+    let arguments = ["bench", "scaling", "--config", trial.configuration, "--steps", "1"]
+    let run = try oboro(arguments + ["--json", "--gigabits", "1", "100", "--ranks", "8", "1024"])
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let result = try object(run.output)
+    let rows = try #require(result["predictions"] as? [[String: Any]])
+    #expect(
+      rows.map { "\($0["gigabits"] ?? "") \($0["ranks"] ?? "")" } == ["1 8", "1 1024", "100 8", "100 1024"])
+    let efficiencies = rows.compactMap { $0["efficiency"] as? Double }
+    #expect(efficiencies.count == 4 && efficiencies[0] < efficiencies[2] && efficiencies[1] < efficiencies[3])
+    #expect(try oboro(arguments).outputLines.count == 11)
+    expectFailure(
+      try oboro(arguments, ranks: 2), 64, "bench scaling measures one rank: start it without mpirun")
   }
 
   @Test func kernelsAgreeWithTheirReferences() throws {
@@ -177,6 +223,7 @@ import Testing
     try expect(
       step + ["--steps", "1", "--trace", "\(trial.path)/no/trace.json"], status: 74, says: "no/trace.json")
     try expect(step, ranks: 3, says: "world sizes that would do: 1, 2, 4")
+    try expect(["allreduce", "--size", "0"], says: "--size must be 4 to")
     try expect(["kernels", "--config", "\(trial.path)/none.yaml"], says: "none.yaml")
   }
 }

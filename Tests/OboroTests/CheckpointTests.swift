@@ -47,6 +47,9 @@ import Testing
     Damage(testDescription: "a truncated manifest", reason: "has a damaged manifest") {
       truncate("\($0)/manifest.json", 100)
     },
+    Damage(testDescription: "another number in the manifest", reason: "manifest: it was altered") {
+      try replace("\"step\": 8", with: "\"step\": 9", in: "\($0)/manifest.json")
+    },
     Damage(testDescription: "a newer format", reason: "has format version 2, but this program reads up to 1")
     {
       try replace("\"format_version\": 1", with: "\"format_version\": 2", in: "\($0)/manifest.json")
@@ -84,7 +87,7 @@ import Testing
 
   @Test func whatACrashLeavesIsRemoved() throws {
     let trial = try Reference.copyOfShort()
-    for name in [".step-00000009.tmp", ".step-00000001.old"] {
+    for name in [".step-00000009.8a91.tmp", ".step-00000001.old"] {
       try FileManager.default.createDirectory(
         atPath: "\(trial.run)/checkpoints/\(name)", withIntermediateDirectories: true)
       try Data("half".utf8).write(to: URL(filePath: "\(trial.run)/checkpoints/\(name)/model.h5"))
@@ -106,7 +109,9 @@ import Testing
     let size = "\"bytes\": \(old.0)"
     let before = text(manifest)
     let place = try #require(before.firstRange(of: size))
-    try before.replacingCharacters(in: place, with: "\"bytes\": \(WholeFile.size(path))")
+    let altered = before.replacingCharacters(in: place, with: "\"bytes\": \(try WholeFile.size(path))")
+    let seal = try #require(altered.firstMatch(of: /"manifest_sha256": "([0-9a-f]{64})"/)).1
+    try SealedText.seal(altered.replacing(seal, with: SealedText.blank), key: "manifest_sha256")
       .write(toFile: manifest, atomically: true, encoding: .utf8)
   }
 

@@ -16,6 +16,67 @@ import Testing
     #expect(!trial.log.contains("round differently"))
   }
 
+  /// How gradients and weights travel: the bytes that go together, and what carries them.
+  @Test(arguments: [(2, 1), (4, 40_000), (2, 1 << 22)]) func bucketsAndTransportsChangeNothing(
+    ranks: Int, bucketBytes: Int
+  ) throws {
+    for transport in ["vader,self", "tcp,self"] {
+      let trial = try Trial()
+      let run = try oboro(
+        trial.arguments(["training.bucket_bytes=\(bucketBytes)", "sampling.every=0"]), ranks: ranks,
+        environment: ["OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": transport])
+      try #require(run.exitStatus == 0, "\(run)")
+      let comparison = try oboro(["compare", Reference.short.get().run, trial.run])
+      #expect(comparison.exitStatus == 0, "\(comparison)")
+      #expect(comparison.output.hasPrefix("\(trial.run): the same (steps: 8, tensors: "), "\(comparison)")
+    }
+  }
+
+  @Test func roundedGradientsAreSaidToBeInexact() throws {
+    let trial = try Trial()
+    let run = try oboro(trial.arguments(["training.gradient_compression=bf16"]), ranks: 2)
+    try #require(run.exitStatus == 0, "\(run)")
+    #expect(trial.log.contains("results depend on the number of ranks"))
+    let comparison = try oboro(["compare", Reference.short.get().run, trial.run])
+    #expect(comparison.exitStatus == 1 && comparison.errors == "", "\(comparison)")
+    #expect(comparison.output.contains("loss or gradient norm of step 1, the first of those that differ"))
+    #expect(comparison.output.contains("  model/"))
+    // Nearly the same all the same.
+    let (exact, rounded) = (
+      try Reference.short.get().record.column("loss"), try trial.record.column("loss")
+    )
+    for (a, b) in zip(exact, rounded) { #expect(abs(a - b) < 0.02 * a) }
+    let alone = try Trial()
+    try alone.trainToEnd("training.gradient_compression=bf16")
+    #expect(!alone.log.contains("depend on the number of ranks"))
+  }
+
+  @Test func aTraceShowsAllRanksComputingAndExchanging() throws {
+    let trial = try Trial()
+    let path = "\(trial.path)/trace.json"
+    try trial.trainToEnd(ranks: 2, options: ["--trace", path])
+    try trial.record.expectSame(as: Reference.short.get().record)
+    let trace = try #require(
+      try JSONSerialization.jsonObject(with: content(path)) as? [String: Any])
+    let events = try #require(trace["traceEvents"] as? [[String: Any]])
+    for rank in 0..<2 {
+      let names = events.filter { $0["pid"] as? Int == rank }.compactMap { $0["name"] as? String }
+      #expect(names.count { $0 == "step" } == 8)
+      for name in [
+        "data", "forward", "backward", "Convolution", "update", "reduce-scatter 0", "all-gather 0",
+      ] {
+        #expect(names.contains(name), "\(name)")
+      }
+    }
+  }
+
+  @Test func runsThatCannotBeComparedAreErrors() throws {
+    let run = try Reference.short.get().run
+    expectFailure(try oboro(["compare", run]), 64, "name at least two runs")
+    let none = try oboro(["compare", run, "/nowhere/at/all"])
+    #expect(none.exitStatus != 0 && none.errors.contains("/nowhere/at/all"), "\(none)")
+  }
+
   @Test func otherWorldSizesRoundDifferentlyAndSaySo() throws {
     let settings = ["training.batch_size=12", "training.slices=6", "sampling.every=0"]
     let runs = try [nil, 3].map { ranks in

@@ -75,7 +75,6 @@ import Testing
     let file = try MetricsFile(path: path, resumingAfter: 3)
     #expect(try text() == all.split(separator: "\n").prefix(3).map { $0 + "\n" }.joined())
     try file.append(metrics(4))
-    try file.synchronize()
     #expect(try MetricsFile.read(path) == (1...4).map(metrics))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["metrics.jsonl"])
   }

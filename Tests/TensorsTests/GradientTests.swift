@@ -65,17 +65,20 @@ import Testing
         return .convolution([y.silu()], weights: $0[1], bias: $0[2], kernel: 3, padding: 1)
       },
       .init("standardized weights used twice", [[1, 3, 3, 2], [9, 2, 2], [2]]) {
-        let weights = $0[1].standardized()
-        let y = Tensor.convolution([$0[0]], weights: weights, bias: $0[2], kernel: 3, padding: 1)
-        return .convolution([y.silu()], weights: weights, bias: $0[2], kernel: 3, padding: 1)
+        let y = Tensor.convolution(
+          [$0[0]], weights: $0[1], bias: $0[2], kernel: 3, padding: 1, standardizesWeights: true)
+        return .convolution(
+          [y.silu()], weights: $0[1], bias: $0[2], kernel: 3, padding: 1, standardizesWeights: true)
       },
       .init("a gain that is also a shift", [[2, 3, 4], [4]]) {
         $0[0].groupNormalized(groups: 2, gamma: $0[1], beta: $0[1], activation: .silu)
       },
       .init("a network", [[2, 4, 4, 4], [9, 4, 4], [4], [2, 6], [1, 6, 8], [8]], offsets: [0, 0, 1]) {
         let scales = $0[3].silu().linear(weights: $0[4], bias: $0[5])
-        let h = Tensor.convolution([$0[0]], weights: $0[1].standardized(), bias: $0[2], kernel: 3, padding: 1)
-          .groupNormalized(groups: 2, gamma: $0[2], beta: $0[2], scaleShift: scales, activation: .silu)
+        let h = Tensor.convolution(
+          [$0[0]], weights: $0[1], bias: $0[2], kernel: 3, padding: 1, standardizesWeights: true
+        )
+        .groupNormalized(groups: 2, gamma: $0[2], beta: $0[2], scaleShift: scales, activation: .silu)
         return (h + $0[0]).upsampledToNearest()
       },
     ] as [OperationCase])

@@ -30,7 +30,6 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
       .init("gelu", [[3, 7]]) { $0[0].gelu() },
       .init("linear", [[3, 5], [1, 5, 7], [7]]) { $0[0].linear(weights: $0[1], bias: $0[2]) },
       .init("upsampled", [[2, 3, 2, 5]]) { $0[0].upsampledToNearest() },
-      .init("standardized", [[9, 5, 3]]) { $0[0].standardized() },
     ] + convolutions + normalizations + attentions + transformers + unets
 
   private static let convolutions: [OperationCase] = [
@@ -68,7 +67,8 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
       .convolution([$0[0], $0[1]], weights: $0[2], bias: $0[3], kernel: 3, padding: 1)
     },
     .init("standardized convolution", [[1, 4, 4, 3], [9, 3, 5], [5]]) {
-      .convolution([$0[0]], weights: $0[1].standardized(), bias: $0[2], kernel: 3, padding: 1)
+      .convolution(
+        [$0[0]], weights: $0[1], bias: $0[2], kernel: 3, padding: 1, standardizesWeights: true)
     },
   ]
 

@@ -39,6 +39,10 @@ import Training
     ("\"model.h5\"", "\"../model.h5\"", "files.name: expected the name of a file beside the manifest"),
     ("\"model.h5\"", "\"other.h5\"", "it does not name model.h5"),
     ("\"files\"", "\"folders\"", "files: is missing, or no list"),
+    ("\"step\": 12", "\"step\": 13", "it was altered, its manifest_sha256 is not that of its content"),
+    ("\"step\": 12", "\"step\":  12", "it was altered"),
+    ("\"abc\"", "\"abd\"", "it was altered"),
+    ("\"manifest_sha256\"", "\"manifest_sha257\"", "manifest_sha256: is missing"),
     ("{", "", "damaged"),
   ]) func damageIsNamed(old: String, new: String, message: String) throws {
     let text = try manifest().json

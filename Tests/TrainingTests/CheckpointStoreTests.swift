@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import TestSupport
 import Testing
@@ -10,9 +11,18 @@ import Training
   init() throws { folder = try TemporaryDirectory() }
 
   @discardableResult
-  private func save(_ step: Int, scale: Float = 1, keep: Int = 0) throws -> String {
-    let state = try state(step: step, scale: scale)
-    return try CheckpointStore(directory: path, keep: keep).save(state, provenance(state))
+  private func save(_ step: Int, scale: Float = 1, keep: Int = 0, keepEvery: Int = 0) throws -> String {
+    try save(state(step: step, scale: scale), keep: keep, keepEvery: keepEvery)
+  }
+
+  private func save(
+    _ state: TrainingState, keep: Int = 0, keepEvery: Int = 0, partBytes: Int = 1 << 20
+  ) throws -> String {
+    let store = CheckpointStore(directory: path, keep: keep, keepEvery: keepEvery)
+    let partial = store.partialPath(state.step, writer: "test")
+    try Checkpoint.writeFiles(state, provenance(state), partBytes: partBytes, to: partial)
+    try store.publish(partial, step: state.step)
+    return store.path(state.step)
   }
 
   private func newest() throws -> (checkpoint: Checkpoint?, damaged: [CheckpointError]) {
@@ -20,14 +30,17 @@ import Training
     return (try CheckpointStore(directory: path).newest { damaged.append($0) }, damaged)
   }
 
-  @Test func aStateComesBackBitForBit() throws {
+  /// In one file and in many; the last one holds a parameter each.
+  @Test(arguments: [1 << 20, 20_000, 1]) func aStateComesBackBitForBit(partBytes: Int) throws {
     let saved = try state(step: 7, scale: 1 / 3)
     // What arithmetic would not keep.
     saved.weights.pointer[0] = Float(bitPattern: 0x7FC0_1234)
     saved.average.pointer[0] = -0.0
     saved.secondMoment.pointer[0] = .leastNonzeroMagnitude
-    let directory = try CheckpointStore(directory: path).save(saved, provenance(saved))
+    let directory = try save(saved, partBytes: partBytes)
     #expect(directory == "\(path)/step-00000007")
+    let parts = names(in: directory).filter { $0.hasPrefix("optimizer-") }
+    #expect(partBytes == 1 << 20 ? parts == ["optimizer-00000-of-00001.h5"] : parts.count > 5)
 
     let restored = onlyRank(TrainingState(layout: saved.layout, seed: 99))
     let checkpoint = try Checkpoint(opening: directory)
@@ -36,11 +49,17 @@ import Training
     #expect(bits(whole(restored)) == bits(saved))
 
     // Another rank of another world takes its parts only.
-    let parts = [0..<100, 300..<saved.layout.flatCount - 50]
-    let shared = RankState(layout: saved.layout, seed: 99, parts: parts)
+    let ranges = [0..<100, 300..<saved.layout.flatCount - 50]
+    let shared = RankState(layout: saved.layout, seed: 99, parts: ranges)
     try checkpoint.restore(shared)
-    let expected = bits(whole(RankState(saved, parts: parts)))
+    let expected = bits(whole(RankState(saved, parts: ranges)))
     #expect(bits(whole(shared)) == expected && expected != bits(saved))
+    // Where no average is kept, the file's does not get into its place: the weights'.
+    let plain = RankState(
+      layout: saved.layout, seed: 99, parts: [0..<saved.layout.flatCount], keepsAverage: false)
+    try checkpoint.restore(plain)
+    #expect(plain.weights.elements.elementsEqual(saved.weights.elements))
+    #expect(plain.average.pointer(0) == plain.weights.pointer)
     #expect(checkpoint.manifest.images == 56 && checkpoint.manifest.imageShape == [16, 16, 1])
     for (which, memory) in [(Checkpoint.Weights.trained, saved.weights), (.average, saved.average)] {
       let read = try checkpoint.weights(which, layout: saved.layout)
@@ -73,6 +92,11 @@ import Training
     #expect(try CheckpointStore(directory: path).steps().sorted() == steps)
   }
 
+  @Test func someAreKeptForEver() throws {
+    for step in 1...9 { try save(step, keep: 2, keepEvery: 3) }
+    #expect(try CheckpointStore(directory: path).steps().sorted() == [3, 6, 8, 9])
+  }
+
   /// A run that went back behind damaged checkpoints removes none that it has not done again.
   @Test func laterStepsAreNotOlderOnes() throws {
     for step in [10, 20, 30] { try save(step) }
@@ -100,20 +124,38 @@ import Training
     #expect(throws: CheckpointError.self) { try newest() }
   }
 
+  /// Each byte of a checkpoint is under a digest.
+  @Test func everyChangedByteIsFound() throws {
+    let directory = try save(state(step: 3), partBytes: 50_000)
+    _ = try Checkpoint(opening: directory)
+    let files = names(in: directory).map { "\(directory)/\($0)" }
+    #expect(files.count > 3)
+    var generator = SeededGenerator(seed: 1)
+    for _ in 0..<300 {
+      let file = try #require(files.randomElement(using: &generator))
+      let original = try Data(contentsOf: URL(filePath: file))
+      var bytes = original
+      let place = Int.random(in: 0..<bytes.count, using: &generator)
+      bytes[place] ^= UInt8.random(in: 1...255, using: &generator)
+      try bytes.write(to: URL(filePath: file))
+      #expect(throws: CheckpointError.self, "byte \(place) of \(file)") { try Checkpoint(opening: directory) }
+      try original.write(to: URL(filePath: file))
+    }
+  }
+
   @Test func whatIsNoCheckpointIsNone() throws {
     #expect(try newest().checkpoint == nil)
     try FileManager.default.createDirectory(
-      atPath: "\(path)/.step-00000001.tmp", withIntermediateDirectories: true)
+      atPath: "\(path)/.step-00000001.1f.tmp", withIntermediateDirectories: true)
     try FileManager.default.createDirectory(atPath: "\(path)/step-one", withIntermediateDirectories: true)
     #expect(try newest().checkpoint == nil)
     try CheckpointStore(directory: path).removeLeftovers()
     #expect(names(in: path) == ["step-one"])
   }
 
-  @Test func aCheckpointThatCannotBeWrittenIsNamed() throws {
+  @Test func aFolderThatCannotBeWrittenIsNamed() throws {
     try write("x", to: path)
-    let error = #expect(throws: CheckpointSavingError.self) { try save(1) }
-    #expect(error?.path == "\(path)/step-00000001" && error?.reason == "Not a directory")
+    #expect(throws: FileError("create", "\(path)/.step-00000001.test.tmp", code: ENOTDIR)) { try save(1) }
     #expect(try text(path) == "x")
   }
 

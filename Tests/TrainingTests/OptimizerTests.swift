@@ -116,6 +116,23 @@ import Training
     }
   }
 
+  /// An average that decays at once is the weights: not to keep it changes nothing else.
+  @Test func noAverageIsLikeOneThatDecaysAtOnce() throws {
+    let layout = try state(step: 0, scale: 1e-3).layout
+    let gradient = FlatMemory(count: layout.flatCount)
+    for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
+    let states = [true, false].map {
+      RankState(layout: layout, seed: 3, parts: [0..<layout.flatCount], keepsAverage: $0)
+    }
+    for state in states {
+      let optimizer = try optimizer(["training.ema_decay=0"])
+      for _ in 0..<2 {
+        optimizer.update(state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+      }
+    }
+    #expect(bits(whole(states[0])) == bits(whole(states[1])))
+  }
+
   @Test func theLearningRateWarmsUp() throws {
     let plain = try optimizer(["optimizer.learning_rate=0.5"])
     #expect([1, 2, 1000].map(plain.learningRate(step:)) == [0.5, 0.5, 0.5])

@@ -34,7 +34,7 @@ import Vigilance
   }
 
   /// Silence of the watch alone proves nothing: MPI may have another network.
-  @Test(arguments: [Activity.computing, .reading]) func whoDoesNotWaitDoesNotComplain(activity: Activity) {
+  @Test(arguments: [Activity.recording, .reading]) func whoDoesNotWaitDoesNotComplain(activity: Activity) {
     #expect(verdict([peer(1, silence: 600)], own: activity) == .fine)
     #expect(verdict([peer(1, .lost, silence: 600)], own: activity) == .fine)
   }

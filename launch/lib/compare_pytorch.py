@@ -107,6 +107,8 @@ def variants(path, options):
 
     def oboro(ranks, threads):
         command = [options.oboro, "bench", "step", "--config", path, "--steps", options.steps]
+        # A rank has one slice at least.
+        command += ["--set", f"training.slices={max(slices, ranks)}"]
         command += ["--threads", threads, "--json"]
         return lambda: json.loads(run(under_mpi(ranks, command)))
 
@@ -116,7 +118,7 @@ def variants(path, options):
     found = [
         Variant("Oboro", "float32", ranks, threads, oboro(ranks, threads), "ours")
         for ranks, threads in layouts
-        if slices % ranks == 0
+        if batch % ranks == 0
     ]
     for bf16 in (False, True):
         kind = "bf16" if bf16 else "float32"

@@ -201,7 +201,11 @@ struct WinogradConvolution {
           filters.transform(
             channels: first..<first + depth, outputs: part.channel + part.first, part.count, into: u,
             placeStride: filterStride, filterMemory)
+          let next =
+            first + Self.channelsIn..<max(min(first + 2 * Self.channelsIn, c), first + Self.channelsIn)
           for xi in 0..<Self.places {
+            filters.prefetch(
+              channels: next, outputs: part.channel + part.first, part.count, part: xi, of: Self.places)
             VectorProduct.compute(
               .init(
                 elements: v + (xi * inputStride + block.lowerBound * c + first), rowStride: c, depthStride: 1),
@@ -348,6 +352,9 @@ struct WinogradConvolution {
       let filterStride = WinogradTiles.placeStride(rows * outputs)
       let u = pool.scratch(Self.places * (filterStride + Vector.width), worker: worker)
       for xi in 0..<Self.places {
+        WinogradFilters.prefetchGradient(
+          gradient.memory + (channels.lowerBound * k + first), channels: channels.count, outputs: outputs,
+          channelStride: k, tapStride: c * k, part: xi, of: Self.places)
         VectorProduct.compute(
           .init(elements: v + (xi * inputStride + channels.lowerBound), rowStride: 1, depthStride: c),
           .init(elements: m + (xi * outputStride + first), columns: outputs, stride: k, isPanels: false),

@@ -1,3 +1,5 @@
+import CProcessor
+
 /// The filters of a 3x3 convolution of C channels to K, and their transforms for Winograd's algorithm, which are done for
 /// sixteen output channels at a time.
 struct WinogradFilters {
@@ -73,6 +75,27 @@ struct WinogradFilters {
     }
   }
 
+  /// Fetches one of `parts` parts of the filters that `transform` is to read later. Large filters come from memory, in
+  /// short stretches that are too far from each other for the processor to foresee.
+  func prefetch(channels some: Range<Int>, outputs first: Int, _ count: Int, part: Int, of parts: Int) {
+    // As they lie in memory: rows of `length` floats, `stride` apart, for each tap.
+    let (row, rows, stride, start, length) =
+      isTurned
+      ? (first, count, channels, some.lowerBound, some.count)
+      : (some.lowerBound, some.count, outputChannels, first, count)
+    let perPart = (9 &* rows &+ parts &- 1) / parts
+    for index in part &* perPart..<max(min((part &+ 1) &* perPart, 9 &* rows), part &* perPart) {
+      let (tap, inTap) = index.quotientAndRemainder(dividingBy: rows)
+      let line =
+        weights + ((tap &* (isTurned ? outputChannels : channels) &+ row &+ inTap) &* stride &+ start)
+      var place = 0
+      while place < length {
+        oboro_prefetch(line + place)
+        place &+= Vector.width
+      }
+    }
+  }
+
   /// Writes [9, 64, 16] from [9, K, C].
   private func turn(channels some: Range<Int>, output: Int, into turned: UnsafeMutablePointer<Float>) {
     for tap in 0..<9 {
@@ -104,6 +127,24 @@ struct WinogradFilters {
       let row = WinogradTransforms.filter(
         (Vector(from: line), Vector(from: line + Vector.width), Vector(from: line + 2 &* Vector.width)))
       WinogradTransforms.store6(row, to: u + y &* 6 &* placeStride, placeStride)
+    }
+  }
+
+  /// Fetches one of `parts` parts of the memory that `addGradient` is to write for some input channels.
+  static func prefetchGradient(
+    _ gradient: UnsafePointer<Float>, channels: Int, outputs: Int, channelStride: Int, tapStride: Int,
+    part: Int,
+    of parts: Int
+  ) {
+    let perPart = (9 &* channels &+ parts &- 1) / parts
+    for index in part &* perPart..<max(min((part &+ 1) &* perPart, 9 &* channels), part &* perPart) {
+      let (tap, channel) = index.quotientAndRemainder(dividingBy: channels)
+      let line = gradient + (tap &* tapStride &+ channel &* channelStride)
+      var place = 0
+      while place < outputs {
+        oboro_prefetch_for_writing(line + place)
+        place &+= Vector.width
+      }
     }
   }
 

@@ -3,10 +3,12 @@ import ArgumentParser
 /// `oboro bench`: how fast what is.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure how fast training steps, kernels and the loader are on this machine.",
+    abstract: "Measure how fast training steps, kernels, sums over ranks and the loader are.",
     discussion: """
       oboro bench step --config configs/fashion-mnist.yaml --profile
       oboro bench loader --dataset data/fashion-mnist
       """,
-    subcommands: [BenchStep.self, BenchKernels.self, BenchLoader.self])
+    subcommands: [
+      BenchStep.self, BenchKernels.self, BenchAllReduce.self, BenchScaling.self, BenchLoader.self,
+    ])
 }

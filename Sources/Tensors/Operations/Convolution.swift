@@ -6,9 +6,12 @@ extension Tensor {
   /// - Parameters:
   ///   - weights: [R R, C, K], C the channels of all inputs.
   ///   - bias: [K].
+  ///   - standardizesWeights: whether the weights are brought to mean 0 and variance 1 first (Qiao et al., 2019). What
+  ///     comes of it is not kept for the way back, but computed again: it is as large as the weights.
   /// - Returns: [B, P, Q, K].
   public static func convolution(
-    _ inputs: [Tensor], weights: Tensor, bias: Tensor?, kernel: Int, stride: Int = 1, padding: Int = 0
+    _ inputs: [Tensor], weights: Tensor, bias: Tensor?, kernel: Int, stride: Int = 1, padding: Int = 0,
+    standardizesWeights: Bool = false
   ) -> Tensor {
     let first = inputs[0]
     precondition(
@@ -26,9 +29,13 @@ extension Tensor {
     let output = tape.result(
       [shape.batch, shape.outputHeight, shape.outputWidth, shape.outputChannels],
       of: inputs + [weights] + (bias.map { [$0] } ?? []))
-    Convolution.forward(
-      shape, inputs: inputs.map { UnsafePointer($0.pointer) }, weights: weights.pointer, bias: bias?.pointer,
-      output: output.pointer, pool: first.threads)
+    let standardization = standardizesWeights ? KeptStandardization(of: weights) : nil
+    let used = standardization?.standardized(tape.engine) ?? weights.storage
+    withExtendedLifetime(used) {
+      Convolution.forward(
+        shape, inputs: inputs.map { UnsafePointer($0.pointer) }, weights: used.pointer, bias: bias?.pointer,
+        output: output.pointer, pool: first.threads)
+    }
 
     let storages = inputs.map(\.storage)
     let targets = inputs.map(\.target)
@@ -40,16 +47,60 @@ extension Tensor {
       let gradients = zip(storages, targets).map { storage, target in
         target == .none ? nil : tape.engine.storage(storage.count)
       }
+      let sum = tape.gradientSum(weights, count: weightStorage.count)
+      let used = standardization?.standardized(tape.engine) ?? weightStorage
+      // Of standardised weights the gradient is the standardisation's to turn into the weights' own.
+      let between = standardization == nil ? nil : sum.map { _ in tape.engine.storage(used.count) }
       Convolution.backward(
-        shape, inputs: storages.map { UnsafePointer($0.pointer) }, weights: weightStorage.pointer,
+        shape, inputs: storages.map { UnsafePointer($0.pointer) }, weights: used.pointer,
         outputGradient: dy.pointer, inputGradients: gradients.map { $0?.pointer },
-        weightGradient: tape.gradientSum(weights, count: weightStorage.count),
+        weightGradient: between.map { .overwriting($0.pointer) } ?? sum,
         biasGradient: tape.gradientMemory(bias, count: shape.outputChannels),
         pool: tape.engine.threads)
+      withExtendedLifetime(used) {
+        if let standardization, let between, let sum {
+          standardization.addGradient(used, between, to: sum, tape.engine)
+        }
+      }
       for (gradient, target) in zip(gradients, targets) {
         if let gradient { tape.add(gradient, to: target) }
       }
     }
     return output
+  }
+}
+
+/// What is kept of standardised weights [F, K]: the weights, which are there anyway, and their statistics.
+private final class KeptStandardization {
+  private let weights: Storage
+  private let outputs: Int
+  private let statistics: Storage
+  private var areStatisticsKnown = false
+
+  init(of weights: Tensor) {
+    self.weights = weights.storage
+    outputs = weights.channels
+    statistics = weights.tape.engine.storage(2 * outputs)
+  }
+
+  func standardized(_ engine: Engine) -> Storage {
+    let standardized = engine.storage(weights.count)
+    if areStatisticsKnown {
+      WeightStandardization.apply(
+        statistics.pointer, to: weights.pointer, fanIn: weights.count / outputs, outputs: outputs,
+        standardized: standardized.pointer, pool: engine.threads)
+    } else {
+      WeightStandardization.forward(
+        weights.pointer, fanIn: weights.count / outputs, outputs: outputs,
+        standardized: standardized.pointer, statistics: statistics.pointer, pool: engine.threads)
+      areStatisticsKnown = true
+    }
+    return standardized
+  }
+
+  func addGradient(_ standardized: Storage, _ gradient: Storage, to sum: GradientSum, _ engine: Engine) {
+    WeightStandardization.addGradient(
+      standardized.pointer, statistics: statistics.pointer, standardizedGradient: gradient.pointer,
+      fanIn: weights.count / outputs, outputs: outputs, gradient: sum, pool: engine.threads)
   }
 }

@@ -10,16 +10,9 @@ public struct Checkpoint: Sendable {
   public let directory: String
   public let manifest: CheckpointManifest
 
-  /// The names inside, which are PyTorch's where PyTorch has one.
-  enum Names {
-    static let modelFile = "model.h5"
-    static func optimizerFile(_ index: Int, of count: Int) -> String {
-      String(format: "optimizer-%05d-of-%05d.h5", index, count)
-    }
-    static let weights = "model"
-    static let average = "ema"
-    static let firstMoment = "exp_avg"
-    static let secondMoment = "exp_avg_sq"
+  static let modelFile = "model.h5"
+  static func optimizerFile(_ index: Int, of count: Int) -> String {
+    String(format: "optimizer-%05d-of-%05d.h5", index, count)
   }
 
   /// Opens the checkpoint in `directory` and checks every file's size and digest.
@@ -71,8 +64,7 @@ public struct Checkpoint: Sendable {
   /// - Throws: `CheckpointError` if they are not those of a model with `layout`; `HDF5Error`.
   public func weights(_ which: Weights, layout: ParameterLayout) throws -> FlatMemory {
     let flat = FlatMemory(count: layout.flatCount)
-    try read(
-      [(which == .trained ? Names.weights : Names.average, flat)], from: Names.modelFile, layout.parameters)
+    try read(which == .trained ? .weights : .average, of: layout.parameters, into: flat)
     return flat
   }
 
@@ -80,49 +72,74 @@ public struct Checkpoint: Sendable {
   ///
   /// - Throws: `CheckpointError` if it is that of another model; `HDF5Error`.
   public func restore(_ state: RankState) throws {
-    let optimizerFile = try optimizerFile
     let layout = state.layout
-    try read([(Names.weights, state.weights)], from: Names.modelFile, layout.parameters)
+    try read(.weights, of: layout.parameters, into: state.weights)
     // One after the other through the same memory: a rank has no room for all of each.
     let whole = FlatMemory(count: layout.flatCount)
-    for (name, shard, file, parameters) in [
-      (Names.average, state.average, Names.modelFile, layout.parameters),
-      (Names.firstMoment, state.firstMoment, optimizerFile, layout.trained),
-      (Names.secondMoment, state.secondMoment, optimizerFile, layout.trained),
-    ] {
+    for (member, shard, parameters) in [
+      (CheckpointPlan.Member.average, state.average, layout.parameters),
+      (.firstMoment, state.firstMoment, layout.trained), (.secondMoment, state.secondMoment, layout.trained),
+    ] where member != .average || state.keepsAverage {
       whole.clear()
-      try read([(name, whole)], from: file, parameters)
+      try read(member, of: parameters, into: whole, where: shard.parts)
       shard.load(from: whole)
     }
     state.step = manifest.step
   }
 
-  private var optimizerFile: String {
-    get throws {
-      let files = manifest.files.map(\.name).filter { $0 != Names.modelFile }
-      guard files == [Names.optimizerFile(0, of: 1)] else {
-        throw CheckpointError(directory, "has optimizer files \(files), expected one")
+  /// The files that hold `member`. How many the optimiser's are is for their writer to choose.
+  private func files(of member: CheckpointPlan.Member) throws -> [String] {
+    switch member {
+    case .weights, .average: return [Self.modelFile]
+    case .firstMoment, .secondMoment:
+      let files = manifest.files.map(\.name).filter { $0 != Self.modelFile }
+      let expected = files.indices.map { Self.optimizerFile($0, of: files.count) }
+      guard files == expected, !files.isEmpty else {
+        throw CheckpointError(
+          directory,
+          "has optimizer files \(files), expected \(Self.optimizerFile(0, of: max(files.count, 1))) and so on"
+        )
       }
-      return files[0]
+      return files
     }
   }
 
+  /// Reads `member` of each of `parameters`.
+  ///
+  /// - Parameter ranges: of the flat memory, in ascending order; parameters that lie outside are looked at, but not
+  ///   read. nil: all are read.
   private func read(
-    _ groups: [(name: String, flat: FlatMemory)], from file: String, _ parameters: [Parameter]
+    _ member: CheckpointPlan.Member, of parameters: [Parameter], into flat: FlatMemory,
+    where ranges: [Range<Int>]? = nil
   ) throws {
-    let path = "\(directory)/\(file)"
-    let file = try HDF5.File(opening: path)
-    for (name, flat) in groups {
-      try Self.read(file.root.group(name), of: path, into: flat, parameters)
+    let paths = try files(of: member).map { "\(directory)/\($0)" }
+    let files = try paths.map { try HDF5.File(opening: $0) }
+    let groups = try files.map { try $0.root.group(member.rawValue) }
+    let place = "\(paths.count == 1 ? paths[0] : directory), /\(member.rawValue)"
+    var homes: [String: HDF5.Group] = [:]
+    for (path, group) in zip(paths, groups) {
+      for name in try group.children() {
+        guard homes.updateValue(group, forKey: name) == nil else {
+          throw CheckpointError(path, "holds \(group.path)/\(name), which another file holds too")
+        }
+      }
     }
-    try file.close()
+    try Self.requireSame(Set(homes.keys), Set(parameters.map(\.name)), place)
+    for parameter in parameters {
+      guard let dataset = try homes[parameter.name]?.dataset(parameter.name) else { continue }
+      guard dataset.shape == parameter.fileShape else {
+        throw CheckpointError(
+          "\(place)/\(parameter.name)",
+          "belongs to another model: it is \(dataset.shape), the configured model has \(parameter.fileShape)")
+      }
+      let extent = parameter.offset..<parameter.offset + parameter.count
+      guard ranges?.contains(where: { $0.overlaps(extent) }) ?? true else { continue }
+      parameter.import(from: try dataset.read(as: Float.self), to: flat.pointer)
+    }
+    for file in files { try file.close() }
   }
 
-  private static func read(
-    _ group: HDF5.Group, of file: String, into flat: FlatMemory, _ parameters: [Parameter]
-  ) throws {
-    let found = try Set(group.children())
-    let expected = Set(parameters.map(\.name))
+  private static func requireSame(_ found: Set<String>, _ expected: Set<String>, _ place: String) throws {
     let missing = expected.subtracting(found).sorted()
     let surplus = found.subtracting(expected).sorted()
     guard missing.isEmpty && surplus.isEmpty else {
@@ -130,18 +147,7 @@ public struct Checkpoint: Sendable {
         .map {
           "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")"
         }
-      throw CheckpointError(
-        "\(file), \(group.path)", "belongs to another model: it \(lists.joined(separator: ", and "))")
-    }
-    for parameter in parameters {
-      let dataset = try group.dataset(parameter.name)
-      guard dataset.shape == parameter.fileShape else {
-        throw CheckpointError(
-          "\(file), \(dataset.path)",
-          "belongs to another model: it is \(dataset.shape), the configured model has \(parameter.fileShape)")
-      }
-      let elements = try dataset.read(as: Float.self)
-      parameter.import(from: elements, to: flat.pointer)
+      throw CheckpointError(place, "belongs to another model: it \(lists.joined(separator: ", and "))")
     }
   }
 }

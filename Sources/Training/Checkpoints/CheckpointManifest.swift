@@ -2,8 +2,8 @@ import Files
 import Foundation
 import Settings
 
-/// `manifest.json` of a checkpoint. It is written last, and names every file with its size and digest: a checkpoint
-/// without it, or that does not agree with it, does not count.
+/// `manifest.json` of a checkpoint. It is written last, and names every file with its size and digest, and its own
+/// digest: a checkpoint without it, or that does not agree with it, does not count.
 public struct CheckpointManifest: Sendable, Equatable {
   public static let fileName = "manifest.json"
   /// What this program writes, and the newest that it reads.
@@ -56,6 +56,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let fileName = "name"
     static let fileBytes = "bytes"
     static let fileDigest = "sha256"
+    static let seal = "manifest_sha256"
   }
 
   /// Reads the manifest of the checkpoint in `directory`.
@@ -66,9 +67,9 @@ public struct CheckpointManifest: Sendable, Equatable {
     guard FileManager.default.fileExists(atPath: path) else {
       throw CheckpointError(directory, "has no \(Self.fileName): it is no checkpoint, or was not completed")
     }
-    let text = String(decoding: try WholeFile.read(path), as: UTF8.self)
+    let bytes = try WholeFile.read(path)
     do {
-      let node = try SettingsNode(yaml: text, source: path)
+      let node = try SettingsNode(yaml: String(decoding: bytes, as: UTF8.self), source: path)
       let version = try SettingsReader(node).required(
         Key.version, as: Int.self, in: 1..., help: "of the checkpoint's format")
       // The version first: what follows may differ in a newer one.
@@ -79,12 +80,17 @@ public struct CheckpointManifest: Sendable, Equatable {
         )
       }
       try self.init(node)
+      guard files.contains(where: { $0.name == Checkpoint.modelFile }) else {
+        throw CheckpointError(
+          directory, "has a damaged manifest: it does not name \(Checkpoint.modelFile)")
+      }
+      let seal: String = try SettingsReader(node).required(Key.seal, help: "the digest of the manifest")
+      guard SealedText.isSealed(bytes, by: seal) else {
+        throw CheckpointError(
+          directory, "has a damaged manifest: it was altered, its \(Key.seal) is not that of its content")
+      }
     } catch let error as SettingsError {
       throw CheckpointError(directory, "has a damaged manifest: \(error)")
-    }
-    guard files.contains(where: { $0.name == Checkpoint.Names.modelFile }) else {
-      throw CheckpointError(
-        directory, "has a damaged manifest: it does not name \(Checkpoint.Names.modelFile)")
     }
   }
 
@@ -129,8 +135,9 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.datasetDigest: SettingsNode(datasetDigest),
       Key.configuration: configuration,
       Key.files: SettingsNode(.list(files)),
+      Key.seal: SettingsNode(SealedText.blank),
     ]
-    return node.indentedJSON
+    return SealedText.seal(node.indentedJSON, key: Key.seal)
   }
 }
 

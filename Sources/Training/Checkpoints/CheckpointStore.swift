@@ -7,6 +7,8 @@ public struct CheckpointStore: Sendable {
   public let directory: String
   /// How many of the newest to keep; 0: all.
   private let keep: Int
+  /// Of every so many steps a checkpoint is kept for ever; 0: of none.
+  private let keepEvery: Int
 
   private static let prefix = "step-"
   private static let latest = "latest"
@@ -14,9 +16,10 @@ public struct CheckpointStore: Sendable {
   static let partial = ".tmp"
   private static let discarded = ".old"
 
-  public init(directory: String, keep: Int = 0) {
+  public init(directory: String, keep: Int = 0, keepEvery: Int = 0) {
     self.directory = directory
     self.keep = keep
+    self.keepEvery = keepEvery
   }
 
   /// The names of files that belong to a step, in checkpoints and samples alike.
@@ -80,24 +83,28 @@ public struct CheckpointStore: Sendable {
     return nil
   }
 
-  /// Writes a checkpoint, lets `latest` point to it, and removes what is older than `keep` says.
+  /// Where a checkpoint is written before it is complete.
   ///
-  /// - Returns: the checkpoint's directory.
-  /// - Throws: `CheckpointSavingError`, `HDF5Error`, `FileError`; older checkpoints are untouched then.
-  package func save(_ state: TrainingState, _ provenance: Checkpoint.Provenance) throws -> String {
-    let target = path(state.step)
-    do {
-      // Present only if it is damaged, or the run went back behind it.
-      try remove(target)
-      try Checkpoint.write(state, provenance, to: target)
-      try link(to: Self.name(step: state.step))
-    } catch let error as FileError {
-      throw CheckpointSavingError(path: target, reason: error.reason)
+  /// - Parameter writer: keeps apart those who write the same step: of a process that is lost but not yet dead, a write
+  ///   may still arrive.
+  package func partialPath(_ step: Int, writer: String) -> String {
+    "\(directory)/.\(Self.name(step: step)).\(writer)\(Self.partial)"
+  }
+
+  /// Gives the checkpoint in `partial`, whose files are all on the device, its name; lets `latest` point to it, and
+  /// removes what is older and not to be kept.
+  ///
+  /// - Throws: `FileError`.
+  package func publish(_ partial: String, step: Int) throws {
+    // Present only if it is damaged, or the run went back behind it.
+    try remove(path(step))
+    try WholeFile.rename(partial, to: path(step))
+    try link(to: Self.name(step: step))
+    guard keep > 0 else { return }
+    for old in try steps().filter({ $0 <= step }).dropFirst(keep) where keepEvery == 0 || old % keepEvery != 0
+    {
+      try remove(path(old))
     }
-    if keep > 0 {
-      for step in try steps().filter({ $0 <= state.step }).dropFirst(keep) { try remove(path(step)) }
-    }
-    return target
   }
 
   package func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }

@@ -6,11 +6,31 @@ public struct CheckpointSettings: Hashable, Sendable {
   public let every: Int
   /// 0: all.
   public let keep: Int
+  /// 0: none.
+  public let keepEvery: Int
+  /// About how large a file of the optimiser's state becomes.
+  public let partBytes: Int
+  /// What becomes of a run that cannot write a checkpoint.
+  public let onFailure: FailureResponse
+
+  public enum FailureResponse: String, CaseIterable, Sendable {
+    case stop
+    case goOn = "continue"
+  }
 
   init(_ reader: SettingsReader) throws {
     every = try reader.value(
       "every", default: 500, in: 0..., help: "steps between checkpoints; 0: only at the end")
     keep = try reader.value("keep", default: 3, in: 0..., help: "how many of the newest to keep; 0: all")
+    keepEvery = try reader.value(
+      "keep_every", default: 0, in: 0...,
+      help: "those of steps that this divides are kept for ever; 0: none")
+    partBytes = try reader.value(
+      "part_bytes", default: 16 << 20, in: 1...,
+      help: "about how large a file of optimiser state is; each is written by one rank")
+    onFailure = try reader.choice(
+      "on_failure", default: FailureResponse.stop,
+      help: "stop, or continue with a warning when a checkpoint cannot be written; the last one must be")
   }
 }
 

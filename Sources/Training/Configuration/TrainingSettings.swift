@@ -20,6 +20,11 @@ public struct TrainingSettings: Hashable, Sendable {
   public let answerTimeout: Double
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
+  public static let defaultBucketBytes = 1 << 20
+  /// How gradients are written on their way between ranks.
+  public let gradientCompression: GradientCompression
+  /// The slowest rank is named in the log where it costs more than this part of the time.
+  public let stragglerShare: Double
 
   init(_ reader: SettingsReader) throws {
     batchSize = try reader.value(
@@ -31,7 +36,8 @@ public struct TrainingSettings: Hashable, Sendable {
       "steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")
     averageDecay = try reader.value(
-      "ema_decay", default: 0.995, in: 0.0..<1.0, help: "decay of the weights' moving average")
+      "ema_decay", default: 0.995, in: 0.0..<1.0,
+      help: "decay of the weights' moving average; 0: none is kept")
     logEvery = try reader.value(
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
     maxSkippedSteps = try reader.value(
@@ -44,8 +50,14 @@ public struct TrainingSettings: Hashable, Sendable {
       "answer_timeout_seconds", default: 60.0, in: 0.0...86_400,
       help: "after which a rank that is gone, stands still or does not get on ends the run; 0: never")
     bucketBytes = try reader.value(
-      "bucket_bytes", default: 4 << 20, in: 1...Int(Int32.max),
+      "bucket_bytes", default: Self.defaultBucketBytes, in: 1...Int(Int32.max),
       help: "gradients that travel between ranks together; changes the speed only")
+    gradientCompression = try reader.choice(
+      "gradient_compression", default: GradientCompression.none,
+      help: "none, or bf16: half the bytes between ranks, and results that depend on their number")
+    stragglerShare = try reader.value(
+      "straggler_share", default: 0.1, in: 0.0...,
+      help: "part of the time that the slowest rank may cost before the log names it")
   }
 
   /// How the flat memory of `layout` travels between ranks.

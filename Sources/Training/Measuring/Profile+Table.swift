@@ -8,7 +8,7 @@ extension Profile {
     var table = TextTable(
       ["operation", "pass", "calls", "ms", "share", "GFLOP", "GFLOP/s", "MB", "GB/s"], textColumns: 2)
     let total = events.filter { $0.name == "step" && $0.kind == .group }.reduce(0) { $0 + $1.seconds }
-    let leaves = events.filter { $0.kind != .group }
+    let leaves = events.filter { $0.kind != .group && $0.lane == 0 }
     let rows = Dictionary(grouping: leaves) { Row.Key(name: $0.name, kind: $0.kind) }
       .map { Row(key: $0, events: $1) }
       .sorted {

@@ -43,9 +43,11 @@ public final class StepBenchmark {
     self.communicator = communicator
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
-    step = TrainingStep(
+    step = try TrainingStep(
       configuration, imageShape: imageShape,
-      state: RankState(layout: layout, seed: seed, parts: plan.parts(of: communicator.rank)), plan: plan,
+      state: RankState(
+        layout: layout, seed: seed, parts: plan.parts(of: communicator.rank),
+        keepsAverage: configuration.training.averageDecay > 0), plan: plan,
       share: share, engine: Engine(threadCount: threads), communicator: communicator)
   }
 
@@ -59,15 +61,20 @@ public final class StepBenchmark {
       step.profile = index == 0 ? account : nil
       try runStep()
     }
+    try step.exchange.finishGathering()
     try communicator.barrier()
     // All ranks' clocks start here.
     let profile = isProfiled ? Profile() : nil
     step.profile = profile
+    step.communicationWait = 0
     let ownSeconds = try (0..<steps).map { _ in
       let watch = Stopwatch()
       try profile.measure("step", .group) { try runStep() }
       return watch.seconds
     }
+    let wait = step.communicationWait / Double(steps)
+    step.profile = nil
+    try step.exchange.finishGathering()
     // A step takes as long as its slowest rank.
     let seconds = try communicator.allReduce(ownSeconds, .max)
     try communicator.barrier()
@@ -78,6 +85,7 @@ public final class StepBenchmark {
       flopsPerImage: account.flops / step.share.ownSamples.count,
       peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
       ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
+      communicationWaitSeconds: try communicator.allReduce(wait, .sum) / Double(communicator.size),
       peakFlopsPerSecond: peak, profile: profile)
   }
 
@@ -101,6 +109,8 @@ public struct StepMeasurement {
   /// Of each rank.
   public let threads: Int
   public let parameters: Int
+  /// What a rank waits in a step for gradients and weights of others, on average.
+  public let communicationWaitSeconds: Double
   /// What the threads of all ranks can do.
   public let peakFlopsPerSecond: Double
   /// Of this rank.

@@ -13,6 +13,7 @@ extension StepMeasurement {
       "ranks": SettingsNode(ranks),
       "threads": SettingsNode(threads),
       "parameters": SettingsNode(parameters),
+      "communication_wait_seconds": SettingsNode(communicationWaitSeconds),
     ]
     return node.indentedJSON
   }
@@ -37,6 +38,10 @@ extension StepMeasurement {
           100 * flopsPerSecond / peakFlopsPerSecond, peakFlopsPerSecond * 1e-9)
       ),
       ("", format("%.4f GFLOP an image, convolutions by their definition", Double(flopsPerImage) * 1e-9)),
+      (
+        "communication",
+        format("%.4f seconds a step are waited for other ranks, on average", communicationWaitSeconds)
+      ),
       ("peak memory", format("%.0f MB, the largest rank", Double(peakResidentBytes) * 1e-6)),
       ("parameters", "\(parameters)"),
     ]

@@ -5,7 +5,7 @@ import Settings
 import Tensors
 
 /// Profiles as a file for trace viewers (https://ui.perfetto.dev, chrome://tracing), in the Trace Event Format: a
-/// process for each rank.
+/// process for each rank; in it the thread that computes, and lanes in which buckets travel to and from other ranks.
 public enum StepTrace {
   /// Writes the profiles of all ranks to `path` on rank 0. Collective.
   ///
@@ -21,19 +21,23 @@ public enum StepTrace {
   }
 
   private static func events(of profile: Profile, rank: Int) -> [SettingsNode] {
-    let name: SettingsNode = [
-      "name": "process_name", "ph": "M", "pid": SettingsNode(rank), "tid": 0,
-      "args": ["name": SettingsNode("rank \(rank)")],
-    ]
+    func name(_ what: String, lane: Int, _ name: String) -> SettingsNode {
+      [
+        "name": SettingsNode(what), "ph": "M", "pid": SettingsNode(rank), "tid": SettingsNode(lane),
+        "args": ["name": SettingsNode(name)],
+      ]
+    }
+    let lanes = Set(profile.events.map(\.lane)).sorted()
     // Complete events ("X"), their times in microseconds. Those that others consist of come first.
     let ordered = profile.events.sorted { ($0.start, $1.end) < ($1.start, $0.end) }
-    return [name]
+    return [name("process_name", lane: 0, "rank \(rank)")]
+      + lanes.map { name("thread_name", lane: $0, $0 == 0 ? "computing" : "on its way \($0)") }
       + ordered.map { event in
         [
           "name": SettingsNode(event.name), "cat": SettingsNode(event.kind.rawValue), "ph": "X",
           "ts": SettingsNode(Double(event.start - profile.start) * 1e-3),
           "dur": SettingsNode(Double(event.end - event.start) * 1e-3),
-          "pid": SettingsNode(rank), "tid": 0, "args": arguments(event),
+          "pid": SettingsNode(rank), "tid": SettingsNode(event.lane), "args": arguments(event),
         ]
       }
   }

@@ -67,10 +67,11 @@ struct Trial {
 
   /// Runs `oboro train` and expects that it gets to its end.
   func trainToEnd(
-    _ settings: String..., ranks: Int? = nil, threads: Int = 1, dataset: String? = nil,
+    _ more: String..., settings: [String] = [], ranks: Int? = nil, threads: Int = 1, dataset: String? = nil,
     options: [String] = [],
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
+    let settings = settings + more
     let run = try oboro(
       arguments(settings, dataset: dataset, options: options), ranks: ranks,
       environment: ["OBORO_THREADS": "\(threads)"])

@@ -1,0 +1,112 @@
+import Kernels
+import MPI
+import Tensors
+
+/// A bucket under way between the ranks, stage by stage. It goes on when it is asked to.
+protocol BucketTransfer: AnyObject {
+  /// Goes as far as it can without waiting; true when the bucket has arrived.
+  ///
+  /// - Parameter threads: the calling thread's, which add.
+  func advance(_ threads: ThreadPool) throws -> Bool
+}
+
+extension [Request] {
+  /// Drops those that have completed; true when none is left.
+  mutating func complete() throws -> Bool {
+    while let request = last {
+      guard try request.test() else { return false }
+      removeLast()
+    }
+    return true
+  }
+}
+
+/// The reduce-scatter of a bucket: of each stage's range a rank keeps its own, adds what its partners send it, and
+/// goes on with that.
+///
+/// Where partners are two by two, the sums are those of the tree over the slices, whichever rank adds them: a sum of
+/// two does not depend on which comes first.
+final class BucketReduction: BucketTransfer {
+  private let stages: [BucketPlan.Stage]
+  private let memory: FlatMemory
+  private let wire: Wire
+  private let tag: Int
+  private var stage = 0
+  private var requests: [Request] = []
+
+  /// Starts the first exchange.
+  ///
+  /// - Parameters:
+  ///   - memory: the whole flat memory; the bucket's part of it belongs to this until it is done.
+  ///   - wire: what this alone uses until it is done.
+  init(_ stages: [BucketPlan.Stage], of memory: FlatMemory, over wire: Wire, tag: Int, _ threads: ThreadPool)
+    throws
+  {
+    self.stages = stages
+    self.memory = memory
+    self.wire = wire
+    self.tag = tag
+    try startExchange(threads)
+  }
+
+  func advance(_ threads: ThreadPool) throws -> Bool {
+    while stage < stages.count {
+      guard try requests.complete() else { return false }
+      let kept = stages[stage].kept
+      wire.addReceived(to: memory.pointer + kept.lowerBound, count: kept.count, threads)
+      stage += 1
+      try startExchange(threads)
+    }
+    return true
+  }
+
+  private func startExchange(_ threads: ThreadPool) throws {
+    guard stage < stages.count else { return }
+    let (kept, partners) = (stages[stage].kept, stages[stage].partners)
+    // Where messages arrive is known before any is sent.
+    requests = try wire.receive(kept.count, from: partners.map(\.rank), tag: tag)
+    requests += try wire.send(
+      partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag, threads)
+  }
+}
+
+/// The all-gather of a bucket: the stages of its reduction backwards. Parts go from memory to memory as they are.
+final class BucketGathering: BucketTransfer {
+  private let communicator: Communicator
+  private let memory: FlatMemory
+  private let tag: Int
+  private var stages: ArraySlice<BucketPlan.Stage>
+  private var requests: [Request] = []
+
+  /// Starts the first exchange.
+  init(_ stages: [BucketPlan.Stage], of memory: FlatMemory, over communicator: Communicator, tag: Int) throws
+  {
+    self.communicator = communicator
+    self.memory = memory
+    self.tag = tag
+    self.stages = stages[...]
+    try startExchange()
+  }
+
+  func advance(_ threads: ThreadPool) throws -> Bool {
+    while !stages.isEmpty {
+      guard try requests.complete() else { return false }
+      stages.removeLast()
+      try startExchange()
+    }
+    return true
+  }
+
+  private func startExchange() throws {
+    guard let stage = stages.last else { return }
+    requests = try stage.partners.map { partner in
+      try communicator.immediateReceive(
+        into: UnsafeMutableBufferPointer(rebasing: memory.elements[partner.range]), from: partner.rank,
+        tag: tag)
+    }
+    requests += try stage.partners.map { partner in
+      try communicator.immediateSend(
+        UnsafeBufferPointer(rebasing: memory.elements[stage.kept]), to: partner.rank, tag: tag)
+    }
+  }
+}

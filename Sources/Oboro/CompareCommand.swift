@@ -1,0 +1,38 @@
+import ArgumentParser
+import Training
+
+/// `oboro compare`: whether runs came to the same bits.
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare runs bit for bit: losses, and all tensors of the newest checkpoints.",
+    discussion: """
+      Runs of one configuration are the same on any number of ranks that is a power of two, with any number of threads, \
+      stopped and resumed or not. Exit status 1 says that one differs from the first.
+
+      oboro compare runs/alone runs/cluster
+      """)
+
+  @Argument(help: ArgumentHelp("The run to compare with, and those to compare.", valueName: "run"))
+  var runs: [String]
+
+  func validate() throws {
+    if runs.count < 2 { throw ValidationError("name at least two runs to compare") }
+  }
+
+  func run() throws {
+    var allSame = true
+    for run in runs.dropFirst() {
+      let comparison = try RunComparison(runs[0], run)
+      allSame = allSame && comparison.isSame
+      let compared = "steps: \(comparison.steps), tensors: \(comparison.tensors)"
+      print(comparison.isSame ? "\(run): the same (\(compared))" : "\(run): differs (\(compared))")
+      for difference in comparison.differences.prefix(Self.listed) { print("  \(difference)") }
+      let more = comparison.differences.count - Self.listed
+      if more > 0 { print("  and \(more) more") }
+    }
+    if !allSame { throw ExitCode(ExitStatus.failure.rawValue) }
+  }
+
+  /// How many differences are named.
+  private static let listed = 5
+}
