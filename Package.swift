@@ -36,6 +36,7 @@ let package = Package(
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
+    .target(name: "Vigilance", swiftSettings: common),
 
     // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
@@ -61,14 +62,21 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Models", "Diffusion", "Datasets", "DataParallel", "Layers", "Tensors", "Kernels", "MPI", "HDF5",
-        "Safetensors", "Pictures", "Randomness", "Reporting", "Settings", "Files",
+        "Safetensors", "Pictures", "Randomness", "Reporting", "Settings", "Files", "Vigilance",
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: common),
+    .target(
+      name: "RunReports", dependencies: ["Training", "Reporting", "Settings", "Files"], swiftSettings: common),
+    .target(
+      name: "Diagnosis",
+      dependencies: ["Training", "Datasets", "Kernels", "MPI", "HDF5", "Settings", "Files"],
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
       dependencies: [
-        "Training", "Models", "Diffusion", "Datasets", "DataParallel", "Tensors", "Kernels", "MPI", "HDF5",
+        "Diagnosis", "RunReports", "Training", "Models", "Diffusion", "Datasets", "DataParallel", "Tensors",
+        "Kernels", "MPI", "HDF5",
         "Safetensors", "Pictures", "Reporting", "Settings", "Files",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -86,6 +94,9 @@ let package = Package(
       exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
+    .testTarget(name: "RunReportsTests", dependencies: ["RunReports", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
+    .testTarget(name: "VigilanceTests", dependencies: ["Vigilance"], swiftSettings: common),
     .testTarget(
       name: "SafetensorsTests", dependencies: ["Safetensors", "TestSupport"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),

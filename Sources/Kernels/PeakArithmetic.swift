@@ -2,16 +2,16 @@ import Dispatch
 
 /// The fastest that cores multiply and add: what the speed of everything else is held against.
 public enum PeakArithmetic {
-  /// Rounds of some milliseconds each, of which one of the fastest counts: others may use the cores now and then. Not
-  /// the very fastest: on a shared host a round may get what no step ever does.
-  private static let rounds = 64
   private static let iterations = 1 << 21
   /// Sums that are computed side by side, more than a processor needs to have all its multipliers at work.
   private static let sums = 12
 
   /// Multiplications and additions a second on all threads of `pool`, each counted as one, measured with fused
   /// multiply-adds that touch nothing but registers.
-  public static func flopsPerSecond(pool: ThreadPool) -> Double {
+  ///
+  /// - Parameter rounds: of some milliseconds each, of which one of the fastest counts: others may use the cores now and
+  ///   then. Not the very fastest: on a shared host a round may get what no step ever does.
+  public static func flopsPerSecond(pool: ThreadPool, rounds: Int = 64) -> Double {
     let flops = 2 * Vector.width * sums * iterations * pool.threadCount
     let times = (0..<rounds).map { _ in
       let start = DispatchTime.now().uptimeNanoseconds

@@ -11,6 +11,16 @@ public enum Processor {
   /// The processor type whose kernels OpenBLAS runs, such as `Cooperlake`.
   public static var blasKernels: String { openblas_get_corename().map { String(cString: $0) } ?? "unknown" }
 
+  /// Whether OpenBLAS was told, by OPENBLAS_CORETYPE, to use kernels for less than the processor has.
+  public static var hasLesserBLASKernels: Bool {
+    oboro_has_avx512() && !kernelsForAVX512.contains(blasKernels.lowercased())
+  }
+
+  private static let kernelsForAVX512 = ["skylakex", "cooperlake", "sapphirerapids"]
+
+  /// How many threads OpenBLAS would use by itself, as its environment says; a `ThreadPool` sets it to one.
+  public static var blasThreads: Int { Int(openblas_get_num_threads()) }
+
   private static let blasVariable = "OPENBLAS_CORETYPE"
 
   /// Starts this program anew, with its arguments, if OpenBLAS did not recognise the processor.
@@ -21,8 +31,7 @@ public enum Processor {
   /// if the user has made it. To be called before anything is opened or started.
   public static func restartWithBetterBLASKernels() {
     guard oboro_has_avx512(), getenv(blasVariable) == nil else { return }
-    let fitting = ["skylakex", "cooperlake", "sapphirerapids"]
-    guard !fitting.contains(blasKernels.lowercased()) else { return }
+    guard hasLesserBLASKernels else { return }
     // The rule by which OpenBLAS itself chooses between the two on processors that it knows.
     setenv(blasVariable, oboro_has_avx512_bf16() ? "Cooperlake" : "SkylakeX", 1)
     // Returns only if it fails; then everything works as it is, slower.

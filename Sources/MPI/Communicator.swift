@@ -59,6 +59,13 @@ public final class Communicator: @unchecked Sendable {
     return communicator
   }
 
+  /// The host of this process, as MPI names it.
+  public var hostName: String { Library.processorName }
+
+  /// Ends all processes of the world at once, from any thread.
+  /// - Parameter code: the exit status; one that a shell would take for success becomes 1.
+  public func abort(code: Int32) -> Never { Session.abort(code: code) }
+
   /// The same group with traffic of its own. Collective.
   /// - Throws: `MPIError`.
   public func duplicate() throws -> Communicator { try duplicate(chunkLimit: chunkLimit) }

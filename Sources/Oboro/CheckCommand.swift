@@ -12,6 +12,8 @@ struct Check: ParsableCommand {
       The case is a safetensors file. Metadata: model (JSON, the model section of a configuration) and loss (l1, l2 or \
       huber). Tensors: model/NAME (PyTorch's state dict), x [B, C, H, W], t [B], target and output [B, C, H, W], loss, \
       and grad/NAME. Errors are relative, ‖ours - theirs‖ / ‖theirs‖.
+
+      oboro check case.safetensors --tolerance 1e-5
       """)
 
   @Argument(help: ArgumentHelp("The case.", valueName: "case.safetensors"))

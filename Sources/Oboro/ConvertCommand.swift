@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Reporting
 import Settings
 import Training
 
@@ -64,9 +64,8 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     if isExport {
-      let checkpoint = try Checkpoint.find(at: input) {
-        FileHandle.standardError.write(Data("oboro: passed over: \($0)\n".utf8))
-      }
+      let console = Console()
+      let checkpoint = try Checkpoint.find(at: input) { console.print("oboro: passed over: \($0)") }
       try Conversion.export(checkpoint, weights: weights, to: output)
     } else {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }

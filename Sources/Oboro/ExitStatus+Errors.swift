@@ -7,6 +7,7 @@ import MPI
 import Models
 import Pictures
 import Reporting
+import RunReports
 import Safetensors
 import Settings
 import Training
@@ -85,6 +86,10 @@ extension HDF5Error: ExitStatusProviding {
     return ["create", "write", "flush", "close"].contains { function.lowercased().contains($0) }
       ? .inputOutput : .badData
   }
+}
+
+extension RunReportError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension NonFiniteError: ExitStatusProviding {

@@ -7,6 +7,10 @@ struct Inspect: ParsableCommand {
     abstract: "Show what a dataset, a shard, a checkpoint, a run directory or a configuration holds.",
     discussion: """
       Of a configuration and of a checkpoint also the model: its layers with their tensors, and what they compute.
+
+      oboro inspect data/fashion-mnist --verify
+      oboro inspect configs/fashion-mnist.yaml
+      oboro inspect runs/first --json
       """)
 
   @Argument(help: "The directory or file.")

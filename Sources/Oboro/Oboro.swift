@@ -8,11 +8,20 @@ package struct OboroCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
     commandName: "oboro",
     abstract: "Trains diffusion models on clusters of CPUs, data-parallel over MPI.",
+    discussion: """
+      oboro prepare fashion-mnist --output data/fashion-mnist
+      oboro train --config configs/fashion-mnist.yaml --output runs/first
+      oboro sample --checkpoint runs/first --output pictures --count 64
+      oboro report runs/first
+
+      On many machines: mpirun ... oboro train, or launch/run, which finds out how. To see what is missing: oboro doctor.
+      """,
     version: "0.1.0",
     subcommands: subcommands)
 
   private static let subcommands: [any ParsableCommand.Type] = [
     Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Check.self, Compare.self, Bench.self,
+    Doctor.self, Report.self, Manual.self,
   ]
 
   package init() {}

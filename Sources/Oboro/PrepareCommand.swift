@@ -11,6 +11,9 @@ struct Prepare: ParsableCommand {
       The images are spread evenly over HDF5 files (shards), with a manifest, dataset.json, beside them. A dataset is \
       complete or not there: an interrupted command leaves none, and can be given again. The same input gives the same \
       bytes.
+
+      oboro prepare fashion-mnist --output data/fashion-mnist
+      oboro prepare images --source photos --size 64 --output data/photos
       """,
     subcommands: [
       PrepareImages.self, PrepareNumPy.self, PrepareHDF5.self, PrepareCIFAR10.self, PrepareFashionMNIST.self,

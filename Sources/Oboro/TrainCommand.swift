@@ -42,11 +42,14 @@ struct Train: ParallelCommand {
     // MPI changes the environment.
     let environment = ProcessInfo.processInfo.environment
     let console = Console()
+    // Before MPI starts, which takes its time: a batch system may ask for the machine any moment.
+    let stopRequest = StopRequest()
     let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
       let start = Trainer.Start(
         configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
         threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)
-      let trainer = try Trainer(start, communicator: session.world, console: console)
+      let trainer = try Trainer(
+        start, communicator: session.world, console: console, stopRequest: stopRequest)
       let ending = try trainer.train()
       guard session.world.rank == 0 else { return ending.exitStatus.rawValue }
       switch ending {

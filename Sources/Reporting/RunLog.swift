@@ -33,9 +33,18 @@ public final class RunLog: Sendable {
     Logger(label: label) { _ in RunLogHandler(log: self, logLevel: level) }
   }
 
+  /// Writes a message to the file alone: what people are told on the console in other words.
+  package func record(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata = [:]) {
+    append(level, LogText.line(message, metadata))
+  }
+
   func write(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata) {
     let text = LogText.line(message, metadata)
     console.print(LogText.console(level, text, rank: rank, hasColours: console.terminal.hasColours))
+    append(level, text)
+  }
+
+  private func append(_ level: Logger.Level, _ text: String) {
     guard let file else { return }
     do {
       try file.append("\(LogText.timestamp(date())) \(level) \(text)")

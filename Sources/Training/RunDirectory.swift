@@ -17,6 +17,23 @@ public struct RunDirectory: Sendable {
   public var checkpoints: String { "\(path)/\(Self.checkpointsName)" }
   public func samples(step: Int) -> String { "\(path)/samples/\(CheckpointStore.name(step: step)).png" }
 
+  /// What TensorBoard reads.
+  public var events: String { "\(path)/tensorboard" }
+
+  /// The steps after which samples were written, ascending.
+  ///
+  /// - Throws: `FileError`.
+  public func sampledSteps() throws -> [Int] {
+    let folder = "\(path)/samples"
+    guard FileManager.default.fileExists(atPath: folder) else { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder)
+        .compactMap { CheckpointStore.step(ofFile: $0, type: ".png") }.sorted()
+    } catch {
+      throw FileError("list", folder, cause: error)
+    }
+  }
+
   /// Makes the directory for a new run, or checks that it holds a run of the same configuration, and takes it for this
   /// process. A configuration that differs stays as it is, for `replaceConfiguration`.
   ///

@@ -1,12 +1,14 @@
 import Foundation
 
-/// A fault for tests to inject: OBORO_TEST_FAULT=flip-weight:RANK:STEP or nan-gradient:RANK:STEP.
+/// A fault for tests to inject: OBORO_TEST_FAULT=KIND:RANK:STEP.
 struct TestFault {
   enum Kind: String {
     /// One bit of one weight changes on one rank, before it computes the step.
     case flipWeight = "flip-weight"
     /// A gradient of the rank's first slice is no number in the step, and in all that follow if the step ends in +.
     case nanGradient = "nan-gradient"
+    /// Reading the step's images does not return.
+    case deadFileSystem = "dead-file-system"
   }
 
   private let kind: Kind
@@ -23,6 +25,11 @@ struct TestFault {
     self.kind = kind
     self.rank = rank
     steps = step...(parts[2].hasSuffix("+") ? Int.max : step)
+  }
+
+  /// Waits for images that do not come, if that is the fault.
+  func hold(on rank: Int, step: Int) {
+    if happens(.deadFileSystem, on: rank, step: step) { Thread.sleep(forTimeInterval: 3600) }
   }
 
   /// Whether the fault happens on `rank` in step number `step`, from 1.

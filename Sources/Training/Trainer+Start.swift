@@ -37,8 +37,11 @@ extension Trainer {
   /// Prepares a run on all ranks: reads and checks the configuration and the dataset, makes or takes up the run
   /// directory, and takes the state of the newest good checkpoint. Collective.
   ///
+  /// - Parameter stopRequest: what listens for signals, best since the process began.
   /// - Throws: `CollectiveFailure` with what was wrong on the lowest rank that failed; `MPIError`.
-  public convenience init(_ start: Start, communicator: Communicator, console: Console) throws {
+  public convenience init(
+    _ start: Start, communicator: Communicator, console: Console, stopRequest: StopRequest
+  ) throws {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
@@ -57,6 +60,10 @@ extension Trainer {
       }
       return (configuration, dataset, share)
     }
+    let hosts = try communicator.allGather(communicator.hostName)
+    let watch = try RunWatch(
+      hosts: hosts, timeout: configuration.training.answerTimeout, logPath: directory.log,
+      communicator: communicator, console: console)
     try Self.requireSame(configuration, dataset, communicator)
     if configuration.dataset.isVerified {
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
@@ -79,13 +86,17 @@ extension Trainer {
         log.notice("configuration changed", metadata: ["key": "\(difference)"])
       }
     }
+    let engine = Engine(threadCount: start.threads)
+    let peak = try communicator.allReduce(
+      PeakArithmetic.flopsPerSecond(pool: engine.threads, rounds: 8), .sum)
     let report = try communicator.agree {
       // Not before: a run that cannot go on with the changes keeps its configuration.
       if prepared?.differences.isEmpty == false { try directory.replaceConfiguration(configuration) }
       return rank == 0
         ? try TrainingReport(
-          metricsPath: directory.metrics, settings: configuration.training, startStep: state.step,
-          goesOnAfterFailure: configuration.checkpoint.onFailure == .goOn, console: console)
+          directory, configuration: configuration, startStep: state.step,
+          peakImagesPerSecond: Self.peakImagesPerSecond(configuration, dataset, engine, flopsPerSecond: peak),
+          console: console)
         : nil
     }
     log.info(
@@ -106,8 +117,6 @@ extension Trainer {
         "training.gradient_compression: gradients are rounded to \(compression.rawValue) between ranks, so results depend on the number of ranks"
       )
     }
-    let hosts = try communicator.allGather(Self.hostName)
-    let engine = Engine(threadCount: start.threads)
     let saving = try CheckpointSaving(
       configuration.checkpoint, in: directory, layout: layout, buckets: plan, communicator: communicator,
       threads: engine.threads, log: log)
@@ -116,14 +125,16 @@ extension Trainer {
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: StopRequest(), hosts: hosts, tracePath: start.trace)
+      stopRequest: stopRequest, watch: watch, hosts: hosts, tracePath: start.trace)
   }
 
-  /// As the system has it, without asking the network.
-  private static var hostName: String {
-    var name = [CChar](repeating: 0, count: 256)
-    gethostname(&name, name.count - 1)
-    return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.
+  private static func peakImagesPerSecond(
+    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ engine: Engine,
+    flopsPerSecond: Double
+  ) -> Double {
+    let summary = ModelSummary(configuration.model, imageShape: dataset.imageShape, engine: engine)
+    return flopsPerSecond / Double(max(summary.forwardFlops + summary.backwardFlops, 1))
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.

@@ -34,7 +34,9 @@ public final class Trainer {
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
+  private let watch: RunWatch
   private let replicaCheck: ReplicaCheck
+  private let fault = TestFault()
   private let hosts: [String]
   private let tracePath: String?
 
@@ -44,7 +46,9 @@ public final class Trainer {
   public func train() throws -> Ending {
     do {
       let ending = try trainSteps()
+      watch.enter(.saving, step: state.step)
       try saving.finish()
+      watch.enter(.finishing, step: state.step)
       return ending
     } catch {
       // What was saved before all ranks found the same thing wrong is good, and must not be lost for it.
@@ -67,17 +71,23 @@ public final class Trainer {
     var stragglers = StragglerWatch(share: settings.stragglerShare, hosts: hosts)
     var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator) }
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
+    let running = Stopwatch()
+    var waits = (data: 0.0, communication: 0.0)
     try drawMissedSamples()
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
       step.profile = trace?.profile
       step.communicationWait = 0
+      watch.enter(.reading, step: state.step + 1)
+      fault?.hold(on: communicator.rank, step: state.step + 1)
       let batch = try step.profile.measure("data", .phase) { try loader.next() }
       let dataWait = start.seconds
 
+      watch.enter(.computing, step: state.step + 1)
       let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
       let computing = start.seconds - dataWait - step.communicationWait
+      watch.enter(.exchanging, step: state.step + 1)
       try step.sumOverRanks()
       let exchanging = Stopwatch()
       let (losses, reason, times) = try exchange(
@@ -85,7 +95,10 @@ public final class Trainer {
         RankTimes(computing: computing, dataWait: dataWait, communicationWait: step.communicationWait))
       let communicationWait = step.communicationWait + exchanging.seconds
       stopReason = reason
+      waits.data += dataWait
+      waits.communication += communicationWait
 
+      watch.enter(.updating, step: state.step + 1)
       if let update = try step.update(losses: losses) {
         skipped.end()
         var metrics = StepMetrics()
@@ -98,6 +111,7 @@ public final class Trainer {
         metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
         metrics.dataWaitSeconds = dataWait
         metrics.communicationWaitSeconds = communicationWait
+        watch.enter(.recording, step: state.step)
         try report?.step(metrics)
       } else {
         try skip(batch, &skipped)
@@ -112,10 +126,15 @@ public final class Trainer {
       try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
       // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
+        watch.enter(.saving, step: state.step)
         try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
-      if Self.isDue(configuration.sampling.every, at: state.step) { try writeSamples() }
+      if Self.isDue(configuration.sampling.every, at: state.step) {
+        watch.enter(.drawing, step: state.step)
+        try writeSamples()
+      }
     }
+    try logWaits(waits.data, waits.communication, of: running.seconds)
     guard let stopReason, state.step < settings.steps else { return .finished }
     return .stopped(reason: stopReason)
   }
@@ -175,8 +194,23 @@ public final class Trainer {
       guard let images else { return }
       let path = directory.samples(step: state.step)
       try sampling.grid(sampling.pictures(images)).writePNG(to: path)
+      try report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     }
+  }
+
+  /// Logs how long each rank has waited for its data, and for the others. Collective.
+  private func logWaits(_ data: Double, _ communication: Double, of seconds: Double) throws {
+    let all = try communicator.allGather([data, communication])
+    func list(_ numbers: [Double]) -> String {
+      numbers.map { String(format: "%.1f", $0) }.joined(separator: ",")
+    }
+    log.info(
+      "waits",
+      metadata: [
+        "seconds": "\(list([seconds]))", "data_seconds": "\(list(all.map { $0[0] }))",
+        "communication_seconds": "\(list(all.map { $0[1] }))",
+      ])
   }
 
   /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
@@ -206,7 +240,7 @@ public final class Trainer {
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, hosts: [String], tracePath: String?
+    stopRequest: StopRequest, watch: RunWatch, hosts: [String], tracePath: String?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
@@ -219,6 +253,7 @@ public final class Trainer {
     self.report = report
     self.log = log
     self.stopRequest = stopRequest
+    self.watch = watch
     self.hosts = hosts
     self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)

@@ -2,13 +2,32 @@ import Files
 import Foundation
 import Reporting
 
-/// What rank 0 tells of a run while it goes on: `metrics.jsonl`, and the progress bar.
+/// What rank 0 tells of a run while it goes on: `metrics.jsonl`, TensorBoard's event files, and the progress bar.
 final class TrainingReport {
   private let metrics: MetricsFile
   private let bar: ProgressBar
   private let logEvery: Int
+  private let directory: RunDirectory
+  private let configuration: TrainingConfiguration
+  private let startStep: Int
+  /// Of all ranks' arithmetic, images a second at most; nil where that is not known.
+  private let peakImagesPerSecond: Double?
+  private var events: EventFile?
+  private var smoothed: Smoothed?
+
+  /// What the bar shows follows the last twenty steps or so.
+  private struct Smoothed {
+    var loss: Double
+    var seconds: Double
+    var waitSeconds: Double
+
+    mutating func follow(_ step: StepMetrics) {
+      loss += 0.05 * (Double(step.loss) - loss)
+      seconds += 0.05 * (step.seconds - seconds)
+      waitSeconds += 0.05 * (step.dataWaitSeconds + step.communicationWaitSeconds - waitSeconds)
+    }
+  }
   private let goesOnAfterFailure: Bool
-  private var smoothedLoss: Float?
   /// What found no room yet.
   private var unwritten: [StepMetrics] = []
   /// Why; nil when all is written.
@@ -17,25 +36,59 @@ final class TrainingReport {
   /// - Parameter goesOnAfterFailure: whether a line that cannot be written is tried again with the next.
   /// - Throws: `FileError`, `MetricsError`.
   init(
-    metricsPath: String, settings: TrainingSettings, startStep: Int, goesOnAfterFailure: Bool,
-    console: Console
+    _ directory: RunDirectory, configuration: TrainingConfiguration, startStep: Int,
+    peakImagesPerSecond: Double?, console: Console
   ) throws {
-    metrics = try MetricsFile(path: metricsPath, resumingAfter: startStep)
-    bar = ProgressBar("train", total: settings.steps, completed: startStep, console: console)
-    logEvery = settings.logEvery
-    self.goesOnAfterFailure = goesOnAfterFailure
+    self.directory = directory
+    self.configuration = configuration
+    self.startStep = startStep
+    self.peakImagesPerSecond = peakImagesPerSecond
+    metrics = try MetricsFile(path: directory.metrics, resumingAfter: startStep)
+    bar = ProgressBar("train", total: configuration.training.steps, completed: startStep, console: console)
+    logEvery = configuration.training.logEvery
+    goesOnAfterFailure = configuration.checkpoint.onFailure == .goOn
   }
 
   /// - Throws: `FileError`.
   func step(_ step: StepMetrics) throws {
-    if step.step % logEvery == 0 { try append(step) }
-    let smoothed = smoothedLoss.map { $0 + 0.05 * (step.loss - $0) } ?? step.loss
-    smoothedLoss = smoothed
-    bar.update(
-      step.step,
-      fields: [
-        String(format: "loss %.4f", smoothed), String(format: "%.0f images/s", step.imagesPerSecond),
-      ])
+    if step.step % logEvery == 0 {
+      try append(step)
+      try tellEvents {
+        try $0.add(
+          [
+            ("loss", step.loss), ("gradient_norm", step.gradientNorm),
+            ("learning_rate", Float(step.learningRate)),
+            ("speed/images_per_second", Float(step.imagesPerSecond)),
+            ("speed/step_seconds", Float(step.seconds)),
+            ("waits/data_seconds", Float(step.dataWaitSeconds)),
+            ("waits/communication_seconds", Float(step.communicationWaitSeconds)),
+          ], step: step.step)
+      }
+    }
+    var now =
+      smoothed
+      ?? Smoothed(
+        loss: Double(step.loss), seconds: step.seconds,
+        waitSeconds: step.dataWaitSeconds + step.communicationWaitSeconds)
+    now.follow(step)
+    smoothed = now
+    let imagesPerSecond = Double(configuration.training.batchSize) / now.seconds
+    var fields = [
+      String(format: "loss %.4f", now.loss),
+      String(format: imagesPerSecond < 10 ? "%.2f images/s" : "%.0f images/s", imagesPerSecond),
+      String(format: "waits %.0f%%", 100 * now.waitSeconds / now.seconds),
+    ]
+    if let peakImagesPerSecond {
+      fields.insert(String(format: "%.0f%% of peak", 100 * imagesPerSecond / peakImagesPerSecond), at: 2)
+    }
+    bar.update(step.step, fields: fields)
+  }
+
+  /// Tells of a grid of samples that was written.
+  ///
+  /// - Throws: `FileError`.
+  func samples(_ path: String, step: Int) throws {
+    try tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
   }
 
   private func append(_ step: StepMetrics) throws {
@@ -52,4 +105,23 @@ final class TrainingReport {
   }
 
   func finish() { bar.finish() }
+
+  /// Adds to the event file, which a run can do without.
+  private func tellEvents(_ body: (EventFile) throws -> Void) throws {
+    do {
+      try body(try openedEvents())
+    } catch is FileError where goesOnAfterFailure {
+    }
+  }
+
+  /// A run that has nothing left to do adds no file.
+  private func openedEvents() throws -> EventFile {
+    if let events { return events }
+    let file = try EventFile(folder: directory.events, resumingAfter: startStep)
+    // Markdown shows what is indented by four as it is.
+    let yaml = configuration.commentedYAML.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n")
+    try file.add("configuration", text: yaml, step: startStep)
+    events = file
+    return file
+  }
 }

@@ -32,21 +32,33 @@ prepare_open_mpi() {
   export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism-none}"
 }
 
-# run_ranks COUNT COMMAND...: runs it under mpirun; returns its exit status, or 130 if it was done all the same when
-# asked to stop.
+# run_ranks COUNT COMMAND...: runs it on this machine under mpirun; see run_mpirun.
+run_ranks() {
+  local count=$1
+  shift
+  prepare_open_mpi
+  # Threads share the cores that they are given: no binding of ranks. A machine may count fewer slots than cores.
+  run_mpirun --quiet --oversubscribe --bind-to none -n "$count" "$@"
+}
+
+# run_mpirun ARGUMENT...: runs mpirun; returns its exit status, or 130 if it was done all the same when asked to stop.
 #
 # Ctrl-C must not reach mpirun: it would give the ranks a second to save their work, then kill them. So mpirun runs in
 # a process group of its own, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is
 # mpirun's to handle.
-run_ranks() {
-  local count=$1 process status signal=USR1 woken=0 asked=0
-  shift
-  prepare_open_mpi
+#
+# Where there is a function `given_up` that prints something once the run has been given up, mpirun has some seconds
+# left, then it is killed: one that has lost a machine can wait for it for ever.
+run_mpirun() {
+  local process watcher='' status signal=USR1 woken=0 asked=0
   set -m # a process group for each job
-  # Threads share the cores that they are given: no binding of ranks. A machine may count fewer slots than cores.
-  mpirun --quiet --oversubscribe --bind-to none -n "$count" "$@" </dev/null &
+  mpirun "$@" </dev/null &
   process=$!
   set +m
+  if declare -F given_up >/dev/null; then
+    end_when_given_up "$process" &
+    watcher=$!
+  fi
   trap 'woken=1 asked=1; kill -s "$signal" "$process" 2>/dev/null || true; signal=TERM' INT TERM HUP
   while true; do
     woken=0 status=0
@@ -55,6 +67,17 @@ run_ranks() {
     ((woken && status > 128)) || break
   done
   end_on_interrupt
+  [[ -z $watcher ]] || kill "$watcher" 2>/dev/null || true
   ((!asked || status)) || status=130
   return "$status"
+}
+
+end_when_given_up() {
+  trap - INT TERM HUP
+  local reason
+  until reason=$(given_up) && [[ -n $reason ]]; do sleep 1; done
+  sleep 3
+  kill -0 "$1" 2>/dev/null || return 0
+  note "mpirun does not end by itself: killing it; $reason"
+  kill -KILL "$1" 2>/dev/null || true
 }

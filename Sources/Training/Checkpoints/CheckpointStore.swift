@@ -25,6 +25,12 @@ public struct CheckpointStore: Sendable {
   /// The names of files that belong to a step, in checkpoints and samples alike.
   static func name(step: Int) -> String { prefix + String(format: "%08d", step) }
 
+  /// The step of a file that has such a name; nil for another.
+  static func step(ofFile name: String, type: String) -> Int? {
+    name.hasPrefix(prefix) && name.hasSuffix(type)
+      ? Int(name.dropFirst(prefix.count).dropLast(type.count)) : nil
+  }
+
   /// The steps that a checkpoint is there for, complete or not, newest first.
   public func steps() throws -> [Int] {
     guard FileManager.default.fileExists(atPath: directory) else { return [] }

@@ -16,6 +16,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public let maxSkippedSteps: Int
   /// Steps from one comparison of all ranks' weights to the next; 0: never.
   public let replicaCheckEvery: Int
+  /// Seconds that a rank may take to answer before the run is ended; 0: any.
+  public let answerTimeout: Double
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
   public static let defaultBucketBytes = 1 << 20
@@ -44,6 +46,9 @@ public struct TrainingSettings: Hashable, Sendable {
     replicaCheckEvery = try reader.value(
       "replica_check_every", default: 1, in: 0...,
       help: "steps between comparisons of the ranks' weights; 0: never")
+    answerTimeout = try reader.value(
+      "answer_timeout_seconds", default: 60.0, in: 0.0...86_400,
+      help: "after which a rank that is gone, stands still or does not get on ends the run; 0: never")
     bucketBytes = try reader.value(
       "bucket_bytes", default: Self.defaultBucketBytes, in: 1...Int(Int32.max),
       help: "gradients that travel between ranks together; changes the speed only")

@@ -105,7 +105,9 @@ struct RunRecord {
     }
     var files: [String: Data] = [:]
     for name in FileManager.default.enumerator(atPath: run)?.compactMap({ $0 as? String }) ?? []
-    where !["metrics.jsonl", "log.txt", "checkpoints/latest"].contains(name) {
+    where !["metrics.jsonl", "log.txt", "checkpoints/latest"].contains(name)
+      && !name.hasPrefix("tensorboard/")
+    {
       var isFolder: ObjCBool = false
       _ = FileManager.default.fileExists(atPath: "\(run)/\(name)", isDirectory: &isFolder)
       if !isFolder.boolValue { files[name] = try content("\(run)/\(name)") }

@@ -1,0 +1,115 @@
+import Files
+import Foundation
+import HDF5
+import Kernels
+import MPI
+
+extension RankFacts {
+  /// Those of this process that need no other rank.
+  ///
+  /// - Parameters:
+  ///   - blasThreads: what OpenBLAS had in mind before a `ThreadPool` was made.
+  ///   - environment: as it was before MPI changed it.
+  package static func own(
+    rank: Int, host: String, launcher: String, threads: Int, blasThreads: Int, environment: [String: String]
+  ) -> RankFacts {
+    var facts = RankFacts()
+    facts.rank = rank
+    facts.host = host
+    facts.program = (try? SHA256.digest(ofFile: "/proc/self/exe")) ?? "unreadable"
+    facts.mpi = firstWords(Session.libraryVersion)
+    facts.launcher = launcher
+    facts.hdf5 = LibraryVersion.text
+    facts.hdf5Locking = environment["HDF5_USE_FILE_LOCKING"]
+    facts.blasKernels = Processor.blasKernels
+    facts.hasLesserBLASKernels = Processor.hasLesserBLASKernels
+    facts.blasThreads = blasThreads
+    facts.blasVariables = ["OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"].compactMap { name in
+      environment[name].flatMap { Int($0) }.flatMap { $0 > 1 ? "\(name)=\($0)" : nil }
+    }
+    facts.threads = threads
+
+    facts.processor = value("model name", in: text("/proc/cpuinfo"), separator: ":") ?? "unknown"
+    facts.boundCores =
+      value("Cpus_allowed_list", in: text("/proc/self/status"), separator: ":").map(numbers) ?? []
+    facts.hostCores = ProcessInfo.processInfo.processorCount
+    facts.coreShare = coreShare
+    let memory = text("/proc/meminfo")
+    facts.memoryBytes = kibibytes("MemTotal", memory)
+    facts.availableMemoryBytes = kibibytes("MemAvailable", memory)
+    if let limit = Int(text("/sys/fs/cgroup/memory.max").trimmingCharacters(in: .whitespacesAndNewlines)),
+      let used = Int(text("/sys/fs/cgroup/memory.current").trimmingCharacters(in: .whitespacesAndNewlines))
+    {
+      facts.availableMemoryBytes = min(facts.availableMemoryBytes, max(limit - used, 0))
+    }
+    var status = statvfs()
+    if statvfs("/dev/shm", &status) == 0 {
+      facts.sharedMemoryBytes = Int(status.f_blocks) * Int(status.f_frsize)
+      facts.freeSharedMemoryBytes = Int(status.f_bavail) * Int(status.f_frsize)
+    }
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    facts.openFiles = Int(clamping: limit.rlim_cur)
+    facts.interfaces = interfaces
+    return facts
+  }
+
+  /// `Open MPI v4.1.4`, of a text that goes on for a line.
+  private static func firstWords(_ text: String) -> String {
+    String(text.prefix { $0 != "," && $0 != "\n" })
+  }
+
+  private static func text(_ path: String) -> String {
+    // Files of the system have no size to go by.
+    guard let file = FileHandle(forReadingAtPath: path) else { return "" }
+    return (try? file.readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+
+  private static func value(_ name: String, in text: String, separator: Character) -> String? {
+    text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { line in
+      line.split(separator: separator, maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+  }
+
+  private static func kibibytes(_ name: String, _ text: String) -> Int {
+    value(name, in: text, separator: ":").flatMap { Int($0.prefix { $0.isNumber }) }.map { $0 << 10 } ?? 0
+  }
+
+  /// `0-2,8` as numbers.
+  package static func numbers(_ list: String) -> [Int] {
+    list.split(separator: ",").flatMap { range -> [Int] in
+      let ends = range.split(separator: "-").compactMap { Int($0) }
+      guard let first = ends.first, let last = ends.last, first <= last else { return [] }
+      return Array(first...last)
+    }
+  }
+
+  private static var coreShare: Double? {
+    let parts = text("/sys/fs/cgroup/cpu.max").split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
+    return parts.count == 2 && parts[1] > 0 ? parts[0] / parts[1] : nil
+  }
+
+  /// Those that are up and lead elsewhere.
+  private static var interfaces: [String] {
+    var first: UnsafeMutablePointer<ifaddrs>?
+    guard getifaddrs(&first) == 0 else { return [] }
+    defer { freeifaddrs(first) }
+    var result: [String] = []
+    var next = first
+    while let entry = next?.pointee {
+      next = entry.ifa_next
+      let flags = Int(entry.ifa_flags)
+      guard let address = entry.ifa_addr, let mask = entry.ifa_netmask,
+        address.pointee.sa_family == sa_family_t(AF_INET), flags & IFF_UP != 0, flags & IFF_LOOPBACK == 0
+      else { continue }
+      func number(_ pointer: UnsafeMutablePointer<sockaddr>) -> UInt32 {
+        pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+          UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
+        }
+      }
+      let bytes = [24, 16, 8, 0].map { "\(number(address) >> $0 & 255)" }.joined(separator: ".")
+      result.append("\(String(cString: entry.ifa_name)) \(bytes)/\(number(mask).nonzeroBitCount)")
+    }
+    return result
+  }
+}

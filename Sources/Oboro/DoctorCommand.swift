@@ -1,0 +1,55 @@
+import ArgumentParser
+import Diagnosis
+import Foundation
+import MPI
+
+/// `oboro doctor`: what this machine, or under mpirun this set of machines, offers and lacks.
+struct Doctor: ParallelCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say what this machine, or under mpirun all machines, offer and lack for training.",
+    discussion: """
+      Looks at MPI, OpenBLAS, HDF5, processors and cores, memory, networks, clocks, and whether all ranks run the same \
+      program; with --config also at the configuration and its dataset as each rank sees them, with --output at the \
+      place of the run. What needs attention is marked, with what to do. Exit status 1 if something stands in the way.
+
+      oboro doctor
+      launch/run --hosts a,b doctor --config configs/fashion-mnist.yaml --output runs/first
+      """)
+
+  @Option(
+    help: ArgumentHelp(
+      "A configuration, YAML: is it, and its dataset, the same everywhere?", valueName: "file"))
+  var config: String?
+
+  @Option(help: ArgumentHelp("Another value for a key, such as training.slices=4.", valueName: "key=value"))
+  var set: [String] = []
+
+  @Option(
+    help: ArgumentHelp("The run directory, new or old: can it be written to, and how fast?", valueName: "dir")
+  )
+  var output: String?
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var threadOptions: ThreadOptions
+
+  func validate() throws {
+    if config == nil && !set.isEmpty { throw ValidationError("--set needs --config") }
+  }
+
+  func run() throws {
+    // MPI changes the environment.
+    let environment = ProcessInfo.processInfo.environment
+    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+      let world = session.world
+      let threads = try world.agree { try threadOptions.count(environment: environment) }
+      let examination = try Examination(
+        .init(configuration: config, overrides: set, output: output), threads: threads,
+        environment: environment, session: session)
+      if world.rank == 0 { print(json ? try examination.json : examination.text, terminator: "") }
+      return (examination.isGood ? ExitStatus.done : .failure).rawValue
+    }
+    guard status == 0 else { throw ExitCode(status) }
+  }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+
+/// `oboro manual`: the text of Docs/Commands.md, made from what the commands say of themselves.
+struct Manual: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Print the manual of all commands, Markdown.", shouldDisplay: false)
+
+  private static let columns = 100
+
+  func run() throws {
+    print("# Commands\n")
+    print("<!-- Made by launch/manual from the command's own help; a test compares them. -->\n")
+    print(
+      "Exit status: 0 done; 64 wrong usage or configuration; 65 bad data; 74 input or output failed; 75 stopped on"
+    )
+    print("request after saving a checkpoint, the same command goes on; 1 anything else.")
+    for command in OboroCommand.configuration.subcommands where command.configuration.shouldDisplay {
+      section(command, path: "oboro", depth: 2)
+    }
+  }
+
+  private func section(_ command: any ParsableCommand.Type, path: String, depth: Int) {
+    let name = "\(path) \(command.configuration.commandName ?? "\(command)".lowercased())"
+    print("\n\(String(repeating: "#", count: depth)) \(name)\n")
+    print("```")
+    let lines = OboroCommand.helpMessage(for: command, columns: Self.columns).split(
+      separator: "\n", omittingEmptySubsequences: false)
+    for line in lines { print(String(line.reversed().drop { $0 == " " }.reversed())) }
+    print("```")
+    for inner in command.configuration.subcommands { section(inner, path: name, depth: depth + 1) }
+  }
+}

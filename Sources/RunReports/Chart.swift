@@ -1,0 +1,161 @@
+import Foundation
+
+/// Lines over steps, as SVG.
+package struct Chart {
+  package struct Line {
+    let name: String
+    /// A class of the page's style sheet.
+    let style: String
+    /// Steps ascending.
+    let points: [(step: Double, value: Double)]
+
+    package init(name: String, style: String, points: [(step: Double, value: Double)]) {
+      self.name = name
+      self.style = style
+      self.points = points
+    }
+  }
+
+  let title: String
+  let lines: [Line]
+  /// Steps at which something happened.
+  let marks: [Double]
+  /// Whether the axis of values is logarithmic, if the values allow it.
+  let isLogarithmic: Bool
+  /// Whether the axis of values begins at 0.
+  let beginsAtZero: Bool
+
+  package init(
+    title: String, lines: [Line], marks: [Double] = [], isLogarithmic: Bool = false,
+    beginsAtZero: Bool = false
+  ) {
+    self.title = title
+    self.lines = lines
+    self.marks = marks
+    self.isLogarithmic = isLogarithmic
+    self.beginsAtZero = beginsAtZero
+  }
+
+  // What the drawing measures, in its own units; the page scales it.
+  private static let (width, height) = (640.0, 240.0)
+  private static let (left, right, top, bottom) = (56.0, 22.0, 10.0, 26.0)
+  /// More points than this cannot be told apart.
+  private static let pointsAtMost = 400
+
+  /// nil where there is nothing to draw.
+  package var svg: String? {
+    let lines = lines.map { line in
+      Line(
+        name: line.name, style: line.style,
+        points: line.points.filter { $0.step.isFinite && $0.value.isFinite })
+    }
+    .filter { !$0.points.isEmpty }
+    let values = lines.flatMap { $0.points.map(\.value) }
+    let steps = lines.flatMap { $0.points.map(\.step) } + marks
+    guard let least = values.min(), let most = values.max(), let first = steps.min(), let last = steps.max()
+    else {
+      return nil
+    }
+    let isLogarithmic = isLogarithmic && least > 0 && most / least > 4
+    func scaled(_ value: Double) -> Double { isLogarithmic ? log10(value) : value }
+    let axis = Axis(from: beginsAtZero && !isLogarithmic ? min(0, least) : scaled(least), to: scaled(most))
+    let stepAxis = Axis(from: first, to: last)
+    let (plotWidth, plotHeight) = (Self.width - Self.left - Self.right, Self.height - Self.top - Self.bottom)
+    func x(_ step: Double) -> Double { Self.left + (step - first) / max(last - first, 1e-9) * plotWidth }
+    func y(_ value: Double) -> Double {
+      Self.top + (1 - (scaled(value) - axis.low) / (axis.high - axis.low)) * plotHeight
+    }
+    func text(_ number: Double) -> String { String(format: "%.1f", number) }
+
+    var parts = [
+      "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(HTML.escaped(title))\">"
+    ]
+    let ticks = isLogarithmic ? axis.decades : axis.ticks.map { ($0, Self.label($0)) }
+    for (value, label) in ticks {
+      let height = text(Self.top + (1 - (value - axis.low) / (axis.high - axis.low)) * plotHeight)
+      parts.append(
+        "<path class=\"grid\" d=\"M\(text(Self.left)) \(height)H\(text(Self.width - Self.right))\"/>"
+          + "<text x=\"\(text(Self.left - 6))\" y=\"\(height)\" class=\"value\">\(label)</text>")
+    }
+    for step in stepAxis.ticks where step >= first && step <= last {
+      parts.append(
+        "<text x=\"\(text(x(step)))\" y=\"\(text(Self.height - 8))\" class=\"step\">\(Self.label(step))</text>"
+      )
+    }
+    for mark in marks {
+      parts.append("<path class=\"mark\" d=\"M\(text(x(mark))) \(text(Self.top))v\(text(plotHeight))\"/>")
+    }
+    for line in lines {
+      let path = Self.thinned(line.points).map { "\(text(x($0.step))) \(text(y($0.value)))" }.joined(
+        separator: "L")
+      parts.append(
+        "<path class=\"line \(line.style)\" d=\"M\(path)\"><title>\(HTML.escaped(line.name))</title></path>")
+      if line.points.count == 1 {
+        parts.append(
+          "<circle class=\"point \(line.style)\" cx=\"\(text(x(line.points[0].step)))\" cy=\"\(text(y(line.points[0].value)))\" r=\"3\"/>"
+        )
+      }
+    }
+    return (parts + ["</svg>"]).joined()
+  }
+
+  /// The least and the greatest of each stretch: no spike is lost.
+  package static func thinned(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
+    guard points.count > pointsAtMost else { return points }
+    let stretches = pointsAtMost / 2
+    return (0..<stretches).flatMap { index -> [(step: Double, value: Double)] in
+      let stretch = points[index * points.count / stretches..<(index + 1) * points.count / stretches]
+      guard let least = stretch.min(by: { $0.value < $1.value }),
+        let most = stretch.max(by: { $0.value < $1.value })
+      else { return [] }
+      return least.step == most.step ? [least] : least.step < most.step ? [least, most] : [most, least]
+    }
+  }
+
+  /// `0.00125`, `12.5k`, `3e-06`.
+  package static func label(_ value: Double) -> String {
+    let size = abs(value)
+    if size >= 1e6 { return trimmed(value / 1e6) + "M" }
+    if size >= 1e4 { return trimmed(value / 1e3) + "k" }
+    return size > 0 && size < 1e-3 ? String(format: "%.0e", value) : trimmed(value)
+  }
+
+  private static func trimmed(_ value: Double) -> String { String(format: "%.4g", value) }
+}
+
+/// The range of an axis, and where it has its labels.
+package struct Axis {
+  package let low: Double
+  package let high: Double
+
+  package init(from least: Double, to most: Double) {
+    let room = most > least ? (most - least) * 0.05 : max(abs(most) * 0.1, 1e-9)
+    low = least == 0 ? 0 : least - room
+    high = most + room
+  }
+
+  /// Some five round numbers.
+  package var ticks: [Double] {
+    let raw = (high - low) / 6
+    let magnitude = pow(10, floor(log10(raw)))
+    let distance = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 >= raw } ?? raw
+    return Array(stride(from: (low / distance).rounded(.up) * distance, through: high, by: distance))
+      .map { abs($0) < distance * 1e-6 ? 0 : $0 }
+  }
+
+  /// Of an axis of logarithms: 1, 2 and 5 times each power of ten, or these alone where there are many.
+  var decades: [(place: Double, label: String)] {
+    let factors = high - low > 2.5 ? [1.0] : [1.0, 2.0, 5.0]
+    return (Int(floor(low))...Int(ceil(high))).flatMap { power in factors.map { $0 * pow(10, Double(power)) }
+    }
+    .map { (log10($0), Chart.label($0)) }.filter { $0.0 >= low && $0.0 <= high }
+  }
+}
+
+/// Text in a page.
+enum HTML {
+  static func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      .replacing("\"", with: "&quot;")
+  }
+}

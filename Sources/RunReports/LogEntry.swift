@@ -1,0 +1,47 @@
+/// A line of a run's `log.txt`: date, level, message, and values by name.
+package struct LogEntry {
+  package let date: String
+  package let level: String
+  package let message: String
+  package let values: [String: String]
+
+  /// nil for what is no such line.
+  package init?(_ line: some StringProtocol) {
+    let parts = line.split(separator: " ", maxSplits: 2)
+    guard parts.count == 3, parts[0].contains("T"), parts[0].hasSuffix("Z") else { return nil }
+    date = String(parts[0])
+    level = String(parts[1])
+    let words = Self.words(parts[2])
+    let first = words.firstIndex { Self.pair($0) != nil } ?? words.endIndex
+    message = words[..<first].joined(separator: " ")
+    values = Dictionary(words[first...].compactMap(Self.pair)) { $1 }
+  }
+
+  /// Words that spaces part, where those in quotes do not count.
+  private static func words(_ text: some StringProtocol) -> [String] {
+    var words = [""]
+    var isQuoted = false
+    var isEscaped = false
+    for character in text {
+      if character == " " && !isQuoted {
+        words.append("")
+        continue
+      }
+      if character == "\"" && !isEscaped { isQuoted.toggle() }
+      isEscaped = character == "\\" && !isEscaped
+      words[words.count - 1].append(character)
+    }
+    return words
+  }
+
+  private static func pair(_ word: String) -> (String, String)? {
+    guard let equals = word.firstIndex(of: "="), equals > word.startIndex,
+      word[..<equals].allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" })
+    else { return nil }
+    var value = String(word[word.index(after: equals)...])
+    if value.count >= 2 && value.hasPrefix("\"") && value.hasSuffix("\"") {
+      value = String(value.dropFirst().dropLast()).replacing("\\\"", with: "\"").replacing("\\n", with: "\n")
+    }
+    return (String(word[..<equals]), value)
+  }
+}

@@ -1,0 +1,83 @@
+import Testing
+import Vigilance
+
+/// What a rank makes of what it sees, with a timeout of 60 s.
+@Suite struct VerdictTests {
+  private func peer(
+    _ rank: Int, _ contact: Peer.Contact = .open, silence: Double = 0.5, _ activity: Activity = .exchanging,
+    seconds: Double = 100, idle: Double = 0
+  ) -> Peer {
+    var peer = Peer(rank: rank, host: "n\(rank + 1)")
+    peer.contact = contact
+    peer.silence = silence
+    peer.status = RankStatus(activity, step: 7, seconds: seconds, idleSeconds: idle)
+    return peer
+  }
+
+  private func verdict(
+    _ peers: [Peer], own activity: Activity = .exchanging, seconds: Double = 100, timeout: Double = 60
+  ) -> Verdict {
+    Verdict(own: RankStatus(activity, step: 7, seconds: seconds), peers: peers, timeout: timeout)
+  }
+
+  @Test func ranksThatWaitForOneThatComputesGoOn() {
+    #expect(verdict([peer(1), peer(2, .open, .computing, seconds: 20)], seconds: 20) == .fine)
+    #expect(verdict([peer(1), peer(2, .open, .computing)], seconds: 61) == .slow([2]))
+  }
+
+  @Test func aSilentRankIsNamedWhenItsTimeIsUp() {
+    #expect(verdict([peer(1), peer(2, silence: 59.9)], seconds: 59) == .fine)
+    #expect(verdict([peer(1), peer(2, silence: 60)], seconds: 59) == .failed([.init(rank: 2, .silent)]))
+    #expect(
+      verdict([peer(1, silence: 61), peer(2, silence: 60)], seconds: 59)
+        == .failed([.init(rank: 1, .silent), .init(rank: 2, .silent)]))
+  }
+
+  /// Silence of the watch alone proves nothing: MPI may have another network.
+  @Test(arguments: [Activity.recording, .reading]) func whoDoesNotWaitDoesNotComplain(activity: Activity) {
+    #expect(verdict([peer(1, silence: 600)], own: activity) == .fine)
+    #expect(verdict([peer(1, .lost, silence: 600)], own: activity) == .fine)
+  }
+
+  @Test func whoHasOnlyBegunToWaitWaits() {
+    #expect(verdict([peer(1, silence: 600)], seconds: 1) == .fine)
+    #expect(verdict([peer(1, .lost, silence: 600)], seconds: 1) == .fine)
+  }
+
+  @Test func aRankThatIsGoneIsNamedWithinSeconds() {
+    #expect(verdict([peer(1, .lost, silence: 4.9)], seconds: 9) == .fine)
+    #expect(verdict([peer(1, .lost, silence: 5)], seconds: 9) == .failed([.init(rank: 1, .ended)]))
+  }
+
+  @Test func whoLeavesAtTheEndIsNotMissed() {
+    #expect(verdict([peer(1, .lost, silence: 30, .finishing)], own: .finishing, seconds: 30) == .fine)
+  }
+
+  @Test(arguments: [Activity.reading, .recording, .saving, .preparing])
+  func aRankThatDoesNotGetOnIsNamed(activity: Activity) {
+    let stuck = peer(1, .open, activity, seconds: 70, idle: 59.5)
+    #expect(verdict([stuck, peer(2)], seconds: 69) == .failed([.init(rank: 1, .stuck)]))
+    // It reads or computes: it is only slow.
+    let slow = peer(1, .open, activity, seconds: 70, idle: 30)
+    #expect(verdict([slow, peer(2)], seconds: 69) == .slow([1]))
+  }
+
+  /// Who waits for others neither computes nor reads.
+  @Test func waitingIsNotBeingStuck() {
+    #expect(verdict([peer(1, .open, .exchanging, seconds: 70, idle: 70)], seconds: 70) == .fine)
+  }
+
+  @Test func thatAllWaitIsBorneForLonger() {
+    #expect(verdict([peer(1, seconds: 179)], seconds: 179) == .fine)
+    #expect(verdict([peer(1, seconds: 181)], seconds: 181) == .failed([]))
+    #expect(verdict([peer(1, seconds: 20)], seconds: 181) == .fine)
+    #expect(
+      verdict([peer(1, seconds: 181), peer(2, .none)], seconds: 181) == .failed([.init(rank: 2, .unreached)]))
+  }
+
+  @Test func aShortTimeoutShortensAll() {
+    #expect(
+      verdict([peer(1, .lost, silence: 1)], seconds: 1, timeout: 2) == .failed([.init(rank: 1, .ended)]))
+    #expect(verdict([peer(1, silence: 2)], seconds: 1, timeout: 2) == .failed([.init(rank: 1, .silent)]))
+  }
+}
