@@ -31,6 +31,15 @@ static inline int oboro_bound_cores(void) {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
+/// Whether this program keeps sixteen floats in a register, and has 32 of these: `__AVX512F__` is a macro.
+static inline bool oboro_has_wide_registers(void) {
+#ifdef __AVX512F__
+  return true;
+#else
+  return false;
+#endif
+}
+
 /// The first processor feature that this program was compiled for and that this machine lacks, or NULL:
 /// `__AVX512F__` and the like are macros, `__builtin_cpu_supports` is a builtin.
 static inline const char *oboro_missing_processor_feature(void) {

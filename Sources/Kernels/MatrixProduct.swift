@@ -1,4 +1,5 @@
 import COpenBLAS
+import CProcessor
 
 /// A matrix in row-major memory, whole or a part of a larger one: element (r, c) is at `r * stride + c`.
 public struct Matrix {
@@ -36,8 +37,7 @@ public struct Matrix {
 }
 
 public enum MatrixProduct {
-  /// Below this many rows or columns of the output, OpenBLAS spends more time on packing than our own loops on
-  /// reading what is not packed: [784, 128] times [128, 28] runs at a third of its speed.
+  /// Below this many rows or columns of the output, copying a factor costs more than reading it where it lies.
   private static let narrow = 64
 
   /// `output` = `scale` * `left` * `right` (+ `output` if `accumulating`), on the calling thread.
@@ -58,8 +58,27 @@ public enum MatrixProduct {
         rows: m, depth: k, into: output, stride: stride ?? n, accumulating: accumulating)
       return
     }
-    PanelProduct.compute(
-      left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
+    if oboro_has_wide_registers() {
+      PanelProduct.compute(
+        left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
+    } else {
+      // The sums of our own kernel would not fit into the registers.
+      computeByOpenBLAS(
+        left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
+    }
+  }
+
+  /// The same by OpenBLAS.
+  package static func computeByOpenBLAS(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
+    accumulating: Bool
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, left.isTransposed ? CblasTrans : CblasNoTrans,
+      right.isTransposed ? CblasTrans : CblasNoTrans, blasint(left.effectiveRows),
+      blasint(right.effectiveColumns), blasint(left.effectiveColumns), scale, left.elements,
+      blasint(left.stride), right.elements, blasint(right.stride), accumulating ? 1 : 0, output,
+      blasint(stride))
   }
 
   /// The same on all threads of `pool`, in blocks of `rowBlock` rows of the output: the blocks, and so the bits of

@@ -75,7 +75,10 @@ package enum Verdict: Equatable, Sendable {
 
     let answering = peers.filter { $0.contact == .open && $0.silence < timeout }
     let busy = answering.filter { !$0.status.activity.onlyWaits }
-    let stuck = busy.filter { $0.status.idleSeconds + $0.silence >= timeout }
+    // Of one that has not been heard of for a while, it is its silence that will tell.
+    let stuck = busy.filter {
+      $0.silence < timeout / 4 && $0.status.idleSeconds + $0.silence >= timeout
+    }
     if !stuck.isEmpty && own.seconds >= min(5, timeout / 4) {
       self = .failed(stuck.map { Culprit(rank: $0.rank, .stuck) })
     } else if own.activity.onlyWaits && own.seconds >= timeout {

@@ -46,6 +46,13 @@ import Testing
             MatrixProduct.compute(left, right, into: &written, scale: 0.5)
             #expect(relativeError(of: written.map(Double.init), from: expected.map { $0 / 2 }) < 1e-6)
 
+            // What processors without wide registers use.
+            var byLibrary = start
+            MatrixProduct.computeByOpenBLAS(
+              left, right, into: &byLibrary, stride: n, scale: 0.5, accumulating: true)
+            let halfAdded = zip(expected, start).map { $0 / 2 + Double($1) }
+            #expect(relativeError(of: byLibrary.map(Double.init), from: halfAdded) < 1e-6)
+
             var added = start
             MatrixProduct.compute(left, right, into: &added, accumulating: true)
             let sum = zip(expected, start).map { $0 + Double($1) }

@@ -62,6 +62,12 @@ import Vigilance
     #expect(verdict([slow, peer(2)], seconds: 69) == .slow([1]))
   }
 
+  /// One that stood still while it computed does not answer: it is not said to.
+  @Test func aRankThatStoodStillInTheMiddleIsSilent() {
+    let still = peer(1, silence: 59, .computing, seconds: 2, idle: 2)
+    #expect(verdict([still, peer(2)], seconds: 59) == .fine)
+  }
+
   /// Who waits for others neither computes nor reads.
   @Test func waitingIsNotBeingStuck() {
     #expect(verdict([peer(1, .open, .exchanging, seconds: 70, idle: 70)], seconds: 70) == .fine)
