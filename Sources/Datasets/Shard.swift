@@ -12,13 +12,7 @@ final class Shard: Sendable {
   private let labelsOffset: Int
   private let identity: ReadableFile.Identity
   /// Opened when an image is first read.
-  private let content = Mutex<Content?>(nil)
-
-  private struct Content {
-    let file: ReadableFile
-    /// Of all images: a call of the system for each label would cost as much as one for its image.
-    let labels: [Int32]
-  }
+  private let file = Mutex<ReadableFile?>(nil)
 
   /// - Throws: `DatasetError` if the file does not hold `imageCount` images of `imageShape` and as many labels.
   init(path: String, imageCount: Int, imageShape: [Int], classCount: Int) throws {
@@ -42,9 +36,13 @@ final class Shard: Sendable {
   /// Reads image `index` of the shard into `pixels` and returns its label.
   func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {
     // Read, not mapped: a file that is cut off meanwhile, or a disk that fails, is then an error and not a signal.
-    let content = try openContent()
-    try content.file.read(into: UnsafeMutableRawBufferPointer(pixels), at: imagesOffset + index * imageSize)
-    let label = content.labels[index]
+    let file = try openFile()
+    try file.read(into: UnsafeMutableRawBufferPointer(pixels), at: imagesOffset + index * imageSize)
+    // Not kept either: the labels of a billion images would take 4 GB.
+    var label: Int32 = -1
+    try withUnsafeMutableBytes(of: &label) {
+      try file.read(into: $0, at: labelsOffset + index * MemoryLayout<Int32>.size)
+    }
     guard label >= -1, label < classCount else {
       throw DatasetError.badData(
         path, "the label of image \(index) is \(label), expected less than the \(classCount) classes")
@@ -52,21 +50,14 @@ final class Shard: Sendable {
     return label
   }
 
-  private func openContent() throws -> Content {
-    try content.withLock { content in
-      if let content { return content }
-      let file = try ReadableFile(path)
-      guard file.identity == identity else {
+  private func openFile() throws -> ReadableFile {
+    try file.withLock { file in
+      if let file { return file }
+      let opened = try ReadableFile(path)
+      guard opened.identity == identity else {
         throw DatasetError.badData(path, "was replaced or altered since the dataset was opened")
       }
-      let labels = try [Int32](unsafeUninitializedCapacity: imageCount) { labels, filled in
-        let memory = UnsafeMutableRawBufferPointer(
-          UnsafeMutableBufferPointer(rebasing: labels[..<imageCount]))
-        try file.read(into: memory, at: labelsOffset)
-        filled = imageCount
-      }
-      let opened = Content(file: file, labels: labels)
-      content = opened
+      file = opened
       return opened
     }
   }

@@ -10,6 +10,7 @@ public struct AttentionUNet: DenoisingModel {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
+  public let predictionChannelsKey = "out_channels"
   public let imageSize: ImageSize
 
   private let sinusoids: SinusoidalEmbedding

@@ -11,6 +11,8 @@ public protocol DenoisingModel: Sendable {
   var imageChannels: Int { get }
   /// Channels of the prediction.
   var predictionChannels: Int { get }
+  /// The key of the model's settings by which these can differ from the images'.
+  var predictionChannelsKey: String { get }
   var imageSize: ImageSize { get }
   /// nil for a model that knows no classes.
   var classes: ModelClasses? { get }
@@ -53,6 +55,7 @@ public struct ModelClasses: Hashable, Sendable {
 
 extension DenoisingModel {
   public var classes: ModelClasses? { nil }
+  public var predictionChannelsKey: String { "out_dim" }
 
   /// Images of no class.
   public func callAsFunction(_ x: Tensor, timesteps: [Int]) -> Tensor {

@@ -9,6 +9,7 @@ public struct DiT: DenoisingModel {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
+  public let predictionChannelsKey = "learn_sigma"
   public let imageSize: ImageSize
   public let classes: ModelClasses?
 

@@ -52,6 +52,16 @@ import Training
     #expect(error?.problems.map(\.path) == [key], "\(error?.description ?? "")")
   }
 
+  /// The key by which a model predicts more channels than its images have is that model's own.
+  @Test(arguments: [("dit", "learn_sigma", "true"), ("attention-unet", "out_channels", "2")])
+  func predictionsOfOtherChannelsAreNamed(kind: String, key: String, value: String) {
+    let base: SettingsNode = ["dataset": ["path": "data"], "model": ["kind": .init(stringLiteral: kind)]]
+    let error = #expect(throws: SettingsError.self) {
+      try TrainingConfiguration(base.applying(overrides: ["model.\(key)=\(value)"]))
+    }
+    #expect(error?.problems.map(\.path) == ["model.\(key)"], "\(error?.description ?? "")")
+  }
+
   @Test func aMissingFileIsNamed() {
     let error = #expect(throws: SettingsError.self) {
       try TrainingConfiguration(file: "\(folder.path)/none.yaml")

@@ -39,7 +39,7 @@ public struct TrainingConfiguration: Sendable {
     try reader.finish()
     guard model.predictionChannels == model.imageChannels else {
       throw modelReader.invalid(
-        "out_dim",
+        model.predictionChannelsKey,
         "the model predicts \(model.predictionChannels) channels of images of \(model.imageChannels): "
           + "the objective needs as many")
     }

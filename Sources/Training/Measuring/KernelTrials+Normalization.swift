@@ -102,15 +102,21 @@ extension BatchNormalization: TriedKernel {
 extension LayerNormalization: TriedKernel {
   var kernelName: String { "layer normalisation" }
   var sizes: String { "\(batch) x \(tokens) x \(channels)" }
-  // It has no reference.
-  var referenceWork: Int { 0 }
-  static var mostReferenceWork: Int { 0 }
-  var smaller: LayerNormalization? { nil }
+  var referenceWork: Int { batch * tokens * channels }
+  static var mostReferenceWork: Int { 2_000_000 }
+
+  var smaller: LayerNormalization? {
+    guard batch > 1 || tokens > 1 else { return nil }
+    return LayerNormalization(
+      batch: (batch + 1) / 2, tokens: batch > 1 ? tokens : (tokens + 1) / 2, channels: channels,
+      epsilon: epsilon)
+  }
 
   func passes(on threads: ThreadPool) -> [KernelPass] {
     let x = FlatMemory.random(batch * tokens * channels)
     let statistics = FlatMemory(count: batch * tokens * 2)
-    let (output, dx) = (FlatMemory(count: x.count), FlatMemory(count: x.count))
+    let outputs = FlatMemory.pair(x.count)
+    let dx = FlatMemory(count: x.count)
     let outputGradient = FlatMemory.random(x.count)
     let size = MemoryLayout<Float>.size
     return [
@@ -118,9 +124,14 @@ extension LayerNormalization: TriedKernel {
         name: "forward", flops: 0, bytes: size * 2 * x.count,
         fast: {
           forward(
-            x.pointer, gamma: nil, beta: nil, modulation: nil, output: output.pointer,
+            x.pointer, gamma: nil, beta: nil, modulation: nil, output: outputs.fast.pointer,
             statistics: statistics.pointer, pool: threads)
-        }),
+        },
+        reference: {
+          ReferenceLayerNormalization.forward(
+            self, x.pointer, gamma: nil, beta: nil, modulation: nil, output: outputs.reference.pointer)
+        },
+        results: [outputs]),
       KernelPass(
         name: "backward", flops: 0, bytes: size * 3 * x.count,
         fast: {
