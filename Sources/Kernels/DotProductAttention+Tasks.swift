@@ -191,7 +191,7 @@ struct AttentionBackwardTask {
     ) { statistics[2 * (first + $0) + 1] }
     for row in 0..<range.count {
       largest[row] = statistics[2 * (first + row)]
-      dots[row] = Self.dot(gradients + row &* width, attended + (first + row) &* hidden, count: d)
+      dots[row] = Reduction.dot(gradients + row &* width, attended + (first + row) &* hidden, count: d)
     }
     // Rows that do not exist: their gradients are 0, and so is all that comes of them.
     (largest + range.count).update(repeating: 0, count: rows - range.count)
@@ -248,17 +248,6 @@ struct AttentionBackwardTask {
       right: packed.keys(head) + key * width, rightStride: width,
       initial: key > 0 ? UnsafePointer(queryGradients + row * width) : nil, initialStride: width,
       output: queryGradients + row * width, outputStride: width)
-  }
-
-  /// Σ a b over `count` values; `a` has zeros behind them up to whole vectors.
-  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
-    var sum = Vector(repeating: 0)
-    forEachVector(count) { index in
-      sum = Vector(from: a + index).times(Vector(from: b + index), plus: sum)
-    } rest: { index, rest in
-      sum = Vector(from: a + index, count: rest).times(Vector(from: b + index, count: rest), plus: sum)
-    }
-    return sum.total
   }
 }
 

@@ -3,6 +3,15 @@ public enum Elementwise {
   /// Elements that one task works on.
   private static let piece = 16_384
 
+  /// Each of `rows` rows becomes `row`, on the calling thread.
+  ///
+  /// - Parameter stride: floats from one row to the next.
+  static func fillRows(
+    _ target: UnsafeMutablePointer<Float>, rows: Int, stride: Int, with row: UnsafePointer<Float>, count: Int
+  ) {
+    for index in 0..<rows { (target + index &* stride).update(from: row, count: count) }
+  }
+
   /// output = a + b. `output` may be `a` or `b`.
   public static func add(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int,

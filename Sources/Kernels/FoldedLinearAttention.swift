@@ -114,7 +114,7 @@ struct FoldedLinearAttention {
   ) {
     let memory = Memory(self, scratch)
     fold(x, weights, memory)
-    for token in 0..<tokens { (output + token * channels).update(from: bias, count: channels) }
+    Elementwise.fillRows(output, rows: tokens, stride: channels, with: bias, count: channels)
     MatrixProduct.compute(
       half(memory.qk, 0), Matrix(memory.folded, rows: hidden, columns: channels), into: output,
       accumulating: true)

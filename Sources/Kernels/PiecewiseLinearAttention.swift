@@ -125,7 +125,7 @@ struct PiecewiseLinearAttention {
         Matrix(weights.qkv, rows: c, columns: hidden, stride: 3 * hidden), into: q, stride: 2 * hidden)
       softmax(rows.count).ofQueries(q)
       let target = output + rows.lowerBound * c
-      for row in 0..<rows.count { (target + row * c).update(from: bias, count: c) }
+      Elementwise.fillRows(target, rows: rows.count, stride: c, with: bias, count: c)
       MatrixProduct.compute(
         Matrix(q, rows: rows.count, columns: hidden, stride: 2 * hidden),
         Matrix(memory.folded + image * size, rows: hidden, columns: c), into: target, accumulating: true)
@@ -317,7 +317,8 @@ struct PiecewiseLinearAttention {
       into: keyWay)
     // Σ over N of k dk, with dk = x (dcontext Wvᵀ)ᵀ.
     for row in 0..<d {
-      back.keyDots[image * hidden + head * d + row] = Self.dot(keyed + row * c, keyWay + row * c, count: c)
+      back.keyDots[image * hidden + head * d + row] = Reduction.dot(
+        keyed + row * c, keyWay + row * c, count: c)
     }
   }
 
@@ -336,16 +337,5 @@ struct PiecewiseLinearAttention {
   @inline(__always)
   private static func scale(_ values: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
     for index in 0..<count { values[index] *= factor }
-  }
-
-  @inline(__always)
-  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
-    var sum = Vector(repeating: 0)
-    forEachVector(count) { index in
-      sum = Vector(from: a + index).times(Vector(from: b + index), plus: sum)
-    } rest: { index, rest in
-      sum = Vector(from: a + index, count: rest).times(Vector(from: b + index, count: rest), plus: sum)
-    }
-    return sum.total
   }
 }

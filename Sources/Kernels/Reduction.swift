@@ -42,6 +42,18 @@ public enum Reduction {
     }
   }
 
+  /// Σ a b over `count` values.
+  @inline(__always)
+  static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+    var sum = Vector(repeating: 0)
+    forEachVector(count) { index in
+      sum = Vector(from: a + index).times(Vector(from: b + index), plus: sum)
+    } rest: { index, rest in
+      sum = Vector(from: a + index, count: rest).times(Vector(from: b + index, count: rest), plus: sum)
+    }
+    return sum.total
+  }
+
   /// Σ values² of each of `ranges`, in double precision, each summed in its own order.
   public static func sumsOfSquares(
     _ values: UnsafePointer<Float>, in ranges: [Range<Int>], pool: ThreadPool

@@ -69,7 +69,7 @@ public struct SelfAttention: Hashable, Sendable {
         into: qkv)
       core.forward(qkv, attended, scratch: attended + n * hidden)
       let target = output + image * n * c
-      for token in 0..<n { (target + token * c).update(from: bias, count: c) }
+      Elementwise.fillRows(target, rows: n, stride: c, with: bias, count: c)
       MatrixProduct.compute(
         Matrix(attended, rows: n, columns: hidden), Matrix(outputWeights, rows: hidden, columns: c),
         into: target,

@@ -51,7 +51,7 @@ struct SoftmaxAttentionCore: AttentionCore {
         MatrixProduct.compute(outputGradient, part(qkv, 2, head).transposed, into: scoreGradient)
         for row in 0..<queries.count {
           let offset = (queries.lowerBound + row) * hidden + head * headWidth
-          let dot = Self.dot(attended + offset, attendedGradient + offset, count: headWidth)
+          let dot = Reduction.dot(attended + offset, attendedGradient + offset, count: headWidth)
           Self.softmaxGradient(
             scratch + row * tokens, dot: dot, gradient: scoreGradient + row * tokens, count: tokens)
         }
@@ -130,13 +130,5 @@ struct SoftmaxAttentionCore: AttentionCore {
     } rest: { index, rest in
       for lane in index..<index + rest { gradient[lane] = p[lane] * (gradient[lane] - dot) }
     }
-  }
-
-  private static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
-    var sum = Vector(repeating: 0)
-    for index in stride(from: 0, to: count, by: Vector.width) {
-      sum = Vector(from: a + index).times(Vector(from: b + index), plus: sum)
-    }
-    return sum.total
   }
 }

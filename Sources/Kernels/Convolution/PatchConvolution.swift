@@ -15,7 +15,7 @@ struct PatchConvolution {
     pool.parallelPieces(shape.outputRows, of: shape.rowsPerBlock) { rows, worker in
       let pixels = rows.count * shape.outputWidth
       let block = output + rows.lowerBound * shape.outputWidth * k
-      if let bias { fillRows(block, rows: pixels, with: bias, count: k) }
+      if let bias { Elementwise.fillRows(block, rows: pixels, stride: k, with: bias, count: k) }
       MatrixProduct.compute(
         patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool), weightMatrix, into: block,
         accumulating: bias != nil)
@@ -127,11 +127,5 @@ struct PatchConvolution {
         start = rows.upperBound
       }
     }
-  }
-
-  private func fillRows(
-    _ target: UnsafeMutablePointer<Float>, rows: Int, with row: UnsafePointer<Float>, count: Int
-  ) {
-    for index in 0..<rows { (target + index &* count).update(from: row, count: count) }
   }
 }

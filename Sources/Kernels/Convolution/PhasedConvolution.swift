@@ -29,9 +29,9 @@ struct PhasedConvolution {
       let gathered = pool.scratch(pixels.count * (k + channels.count), worker: worker)
       let block = gathered + pixels.count * k
       if let bias {
-        for pixel in 0..<pixels.count {
-          (block + pixel * channels.count).update(from: bias + channels.lowerBound, count: channels.count)
-        }
+        Elementwise.fillRows(
+          block, rows: pixels.count, stride: channels.count, with: bias + channels.lowerBound,
+          count: channels.count)
       }
       for (r, s) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         Patches.gatherTap(

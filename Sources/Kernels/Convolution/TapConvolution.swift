@@ -29,9 +29,8 @@ struct TapConvolution {
       let (pixels, outputs) = tiles[tile]
       let block = output + (pixels.lowerBound * k + outputs.lowerBound)
       if let bias {
-        for pixel in 0..<pixels.count {
-          (block + pixel * k).update(from: bias + outputs.lowerBound, count: outputs.count)
-        }
+        Elementwise.fillRows(
+          block, rows: pixels.count, stride: k, with: bias + outputs.lowerBound, count: outputs.count)
       }
       var weightRow = 0
       for tap in 0..<taps {
