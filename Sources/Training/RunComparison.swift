@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 import Tensors
 
 /// Two runs compared bit for bit: what their metrics say of steps that both have logged, and all tensors of their newest
@@ -13,7 +14,7 @@ public struct RunComparison {
 
   public var isSame: Bool { differences.isEmpty }
 
-  /// - Throws: `CheckpointError` if a run has no good checkpoint; `HDF5Error`, and what reading metrics throws.
+  /// - Throws: `CheckpointError` if a run has no good checkpoint; `HDF5Error`, `FileError`, `MetricsError`.
   public init(_ first: String, _ second: String) throws {
     try compareMetrics(RunDirectory(first).metrics, RunDirectory(second).metrics)
     try compareCheckpoints(
@@ -21,20 +22,11 @@ public struct RunComparison {
       Checkpoint.find(at: second) { differences.append("\($0)") })
   }
 
-  /// What of a line of metrics depends on the numbers and not on the time.
-  private struct Line: Decodable, Equatable {
-    let step: Int
-    let loss: Float?
-    let gradientNorm: Float?
-  }
-
+  /// Looks at what of a line of metrics depends on the numbers and not on the time.
   private mutating func compareMetrics(_ first: String, _ second: String) throws {
-    func lines(_ path: String) throws -> [Int: Line] {
-      let text = try String(contentsOfFile: path, encoding: .utf8)
-      let decoder = JSONDecoder()
-      decoder.keyDecodingStrategy = .convertFromSnakeCase
-      let lines = try text.split(separator: "\n").map { try decoder.decode(Line.self, from: Data($0.utf8)) }
-      return Dictionary(lines.map { ($0.step, $0) }) { $1 }
+    func lines(_ path: String) throws -> [Int: [UInt32]] {
+      let lines = try MetricsFile.read(path)
+      return Dictionary(lines.map { ($0.step, [$0.loss.bitPattern, $0.gradientNorm.bitPattern]) }) { $1 }
     }
     let (a, b) = (try lines(first), try lines(second))
     if Set(a.keys) != Set(b.keys) { differences.append("the steps that were logged") }
