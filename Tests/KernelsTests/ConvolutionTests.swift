@@ -12,6 +12,7 @@ import Testing
     #expect(relativeError(of: c.inputGradient(pool), from: c.inputGradient(nil)) < c.bound)
     #expect(relativeError(of: c.weightGradient(pool), from: c.weightGradient(nil)) < c.bound)
     #expect(relativeError(of: c.biasGradient(pool), from: c.biasGradient(nil)) < 2e-6)
+    #expect(relativeError(of: c.biasGradient(pool, withWeights: false), from: c.biasGradient(nil)) < 2e-6)
   }
 
   /// A gradient that is the first is written over what was there.

@@ -9,6 +9,8 @@ public enum Convolution {
   ) {
     if let winograd = WinogradConvolution(shape) {
       winograd.forward(inputs: inputs, weights: weights, bias: bias, output: output, pool: pool)
+    } else if let phased = PhasedWinogradConvolution(shape) {
+      phased.forward(input: inputs[0], weights: weights, bias: bias, output: output, pool: pool)
     } else if let taps = TapConvolution(shape) {
       taps.forward(inputs: inputs, weights: weights, bias: bias, output: output, pool: pool)
     } else {
@@ -23,13 +25,12 @@ public enum Convolution {
     outputGradient: UnsafePointer<Float>, inputGradients: [UnsafeMutablePointer<Float>?],
     weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
-    if let biasGradient {
-      Reduction.addColumnSums(
-        outputGradient, rows: shape.outputPixels, columns: shape.outputChannels, to: biasGradient, pool: pool)
-    }
     if let weightGradient {
       addWeightGradient(
-        shape, inputs: inputs, outputGradient: outputGradient, to: weightGradient, pool: pool)
+        shape, inputs: inputs, outputGradient: outputGradient, to: weightGradient,
+        biasGradient: biasGradient, pool: pool)
+    } else if let biasGradient {
+      addBiasGradient(shape, outputGradient, to: biasGradient, pool)
     }
     if inputGradients.contains(where: { $0 != nil }) {
       inputGradient(
@@ -37,15 +38,33 @@ public enum Convolution {
     }
   }
 
-  /// Adds the weights' gradient [R, R, C, K] to `gradient`.
+  private static func addBiasGradient(
+    _ shape: ConvolutionShape, _ outputGradient: UnsafePointer<Float>,
+    to gradient: UnsafeMutablePointer<Float>, _ pool: ThreadPool
+  ) {
+    Reduction.addColumnSums(
+      outputGradient, rows: shape.outputPixels, columns: shape.outputChannels, to: gradient, pool: pool)
+  }
+
+  /// Adds the weights' gradient [R, R, C, K] to `gradient`, and the bias's to `biasGradient` if it is not nil.
   static func addWeightGradient(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
-    to gradient: GradientSum, pool: ThreadPool
+    to gradient: GradientSum, biasGradient: UnsafeMutablePointer<Float>? = nil, pool: ThreadPool
   ) {
     if let winograd = WinogradConvolution(shape) {
       winograd.addWeightGradient(
-        inputs: inputs, outputGradient: outputGradient, gradient: gradient, pool: pool)
-    } else if let taps = TapConvolution(shape) {
+        inputs: inputs, outputGradient: outputGradient, gradient: gradient, biasGradient: biasGradient,
+        pool: pool)
+      return
+    }
+    if let phased = PhasedWinogradConvolution(shape) {
+      phased.addWeightGradient(
+        input: inputs[0], outputGradient: outputGradient, gradient: gradient, biasGradient: biasGradient,
+        pool: pool)
+      return
+    }
+    if let biasGradient { addBiasGradient(shape, outputGradient, to: biasGradient, pool) }
+    if let taps = TapConvolution(shape) {
       taps.addWeightGradient(inputs: inputs, outputGradient: outputGradient, gradient: gradient, pool: pool)
     } else {
       PatchConvolution(shape: shape)
@@ -60,10 +79,10 @@ public enum Convolution {
     if let winograd = WinogradConvolution(shape) {
       winograd.inputGradient(
         outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
-    } else if let phased = PhasedConvolution(shape) {
-      guard let gradient = inputGradients[0] else { return }
-      phased.inputGradient(
-        outputGradient: outputGradient, weights: weights, bias: nil, inputGradient: gradient, pool: pool)
+    } else if shape.isHalving, let gradient = inputGradients[0] {
+      halvingInputGradient(
+        shape, outputGradient: outputGradient, weights: weights, bias: nil, inputGradient: gradient,
+        pool: pool)
     } else if shape.isPointwise, let taps = TapConvolution(shape) {
       taps.pointwiseInputGradient(
         outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
@@ -71,6 +90,22 @@ public enum Convolution {
       PatchConvolution(shape: shape)
         .inputGradient(
           outputGradient: outputGradient, weights: weights, inputGradients: inputGradients, pool: pool)
+    }
+  }
+
+  /// Writes the gradient of the input of a convolution that halves even sides, plus `bias` [C] if there is one.
+  static func halvingInputGradient(
+    _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    bias: UnsafePointer<Float>?, inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    if let winograd = PhasedWinogradConvolution(shape) {
+      winograd.inputGradient(
+        outputGradient: outputGradient, weights: weights, bias: bias, inputGradient: inputGradient,
+        pool: pool)
+    } else {
+      PhasedConvolution(shape: shape).inputGradient(
+        outputGradient: outputGradient, weights: weights, bias: bias, inputGradient: inputGradient,
+        pool: pool)
     }
   }
 }

@@ -47,6 +47,12 @@ public struct ConvolutionShape: Hashable, Sendable {
   /// Output rows whose patches fill about half a megabyte, so that they stay in the second-level cache.
   var rowsPerBlock: Int { min(max(131_072 / (patchLength * outputWidth), 1), outputRows) }
 
+  /// A convolution of one input that halves even sides, as in DDPM's networks.
+  var isHalving: Bool {
+    kernel == 4 && stride == 2 && padding == 1 && inputChannels.count == 1 && height % 2 == 0
+      && width % 2 == 0
+  }
+
   /// A 1x1 convolution reads its inputs as they are.
   var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 }
 }

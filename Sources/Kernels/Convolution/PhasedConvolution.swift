@@ -4,12 +4,8 @@
 struct PhasedConvolution {
   let shape: ConvolutionShape
 
-  /// nil if the shape is another.
-  init?(_ shape: ConvolutionShape) {
-    guard
-      shape.kernel == 4 && shape.stride == 2 && shape.padding == 1 && shape.inputChannels.count == 1
-        && shape.height % 2 == 0 && shape.width % 2 == 0
-    else { return nil }
+  init(shape: ConvolutionShape) {
+    precondition(shape.isHalving, "\(shape) does not halve even sides of one input")
     self.shape = shape
   }
 

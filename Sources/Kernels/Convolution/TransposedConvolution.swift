@@ -20,9 +20,9 @@ public enum TransposedConvolution {
     _ shape: ConvolutionShape, _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
-    if let phased = PhasedConvolution(shape) {
-      phased.inputGradient(
-        outputGradient: x, weights: weights, bias: bias, inputGradient: output, pool: pool)
+    if shape.isHalving {
+      Convolution.halvingInputGradient(
+        shape, outputGradient: x, weights: weights, bias: bias, inputGradient: output, pool: pool)
     } else {
       PatchConvolution(shape: shape).inputGradient(
         outputGradient: x, weights: weights, inputGradients: [output], pool: pool)
