@@ -1,33 +1,41 @@
 /// F(4x4, 2x2), at the points 0, 1, -1, 2 and infinity.
 enum FourByTwo: WinogradScheme {
-  @inline(__always) static var points: Int { 5 }
   @inline(__always) static var taps: Int { 2 }
+  @inline(__always) static var pointOfLong: Int? { nil }
 
-  @inline(__always)
-  static func input(_ d: FiveLine) -> FiveLine {
-    let odd = d.v3 - d.v1
-    let even = d.v0 - d.v2
-    return FiveLine(
-      (even + even) + odd, d.v1.times(Vector(repeating: -2), plus: d.v3 - d.v2),
-      (d.v1 + d.v1) + d.v2.times(Vector(repeating: -3), plus: d.v3), odd, (d.v4 - d.v2) - (odd + odd))
-  }
+  typealias Short = Long
 
-  @inline(__always)
-  static func output(_ m: FiveLine) -> FourLine {
-    let (two, four, eight) = (Vector(repeating: 2), Vector(repeating: 4), Vector(repeating: 8))
-    let (sum, difference) = (m.v1 + m.v2, m.v1 - m.v2)
-    return FourLine(
-      m.v0 + sum + m.v3, m.v3.times(two, plus: difference), m.v3.times(four, plus: sum),
-      m.v3.times(eight, plus: difference) + m.v4)
-  }
+  enum Long: WinogradSide {
+    @inline(__always) static var points: Int { 5 }
+    @inline(__always) static var outputs: Int { 4 }
+    @inline(__always) static func place(_ point: Int) -> Int { point }
 
-  @inline(__always)
-  static func outputAdjoint(_ y: FourLine) -> FiveLine {
-    let four = Vector(repeating: 4)
-    let (even, odd) = (y.v0 + y.v2, y.v1 + y.v3)
-    let oddFar = y.v3.times(four, plus: y.v1)
-    return FiveLine(
-      y.v0, even + odd, even - odd, y.v2.times(four, plus: y.v0) + (oddFar + oddFar), y.v3)
+    @inline(__always)
+    static func input(_ d: FiveLine) -> FiveLine {
+      let odd = d.v3 - d.v1
+      let even = d.v0 - d.v2
+      return FiveLine(
+        (even + even) + odd, d.v1.times(Vector(repeating: -2), plus: d.v3 - d.v2),
+        (d.v1 + d.v1) + d.v2.times(Vector(repeating: -3), plus: d.v3), odd, (d.v4 - d.v2) - (odd + odd))
+    }
+
+    @inline(__always)
+    static func output(_ m: FiveLine) -> FourLine {
+      let (two, four, eight) = (Vector(repeating: 2), Vector(repeating: 4), Vector(repeating: 8))
+      let (sum, difference) = (m.v1 + m.v2, m.v1 - m.v2)
+      return FourLine(
+        m.v0 + sum + m.v3, m.v3.times(two, plus: difference), m.v3.times(four, plus: sum),
+        m.v3.times(eight, plus: difference) + m.v4)
+    }
+
+    @inline(__always)
+    static func outputAdjoint(_ y: FourLine) -> FiveLine {
+      let four = Vector(repeating: 4)
+      let (even, odd) = (y.v0 + y.v2, y.v1 + y.v3)
+      let oddFar = y.v3.times(four, plus: y.v1)
+      return FiveLine(
+        y.v0, even + odd, even - odd, y.v2.times(four, plus: y.v0) + (oddFar + oddFar), y.v3)
+    }
   }
 
   @inline(__always)

@@ -25,12 +25,13 @@ struct PatchConvolution {
   /// Writes the gradient of the inputs; an input whose place is nil is left out.
   ///
   /// With stride 1 it is itself a convolution of the output's gradient, with the kernel turned by 180 degrees: each task
-  /// then writes pixels of its own. Otherwise patches are scattered back, one image a task.
+  /// then writes pixels of its own. Otherwise, and where the output's patches would be much larger than the input's,
+  /// patches are scattered back, one image a task.
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
   ) {
-    if shape.stride == 1 && shape.padding < shape.kernel {
+    if shape.stride == 1 && shape.padding < shape.kernel && 4 * shape.channels > shape.outputChannels {
       turnedConvolution(outputGradient, weights, inputGradients, pool)
     } else {
       scatteredPatches(outputGradient, weights, inputGradients, pool)

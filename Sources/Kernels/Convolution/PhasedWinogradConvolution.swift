@@ -18,7 +18,7 @@ struct PhasedWinogradConvolution {
     self.shape = shape
     pass = Pass(batch: shape.batch, height: shape.outputHeight, width: shape.outputWidth)
     // Multiply-adds for a pair of channels; transforming four filters costs as much as 400.
-    guard 16 * shape.outputPixels > 4 * Scheme.places * pass.tiles.count + 400 else { return nil }
+    guard 16 * shape.outputPixels > 4 * pass.tiles.products + 400 else { return nil }
   }
 
   private static let phases = [(0, 0), (0, 1), (1, 0), (1, 1)]

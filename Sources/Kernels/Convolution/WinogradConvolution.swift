@@ -18,7 +18,7 @@ struct WinogradConvolution {
     self.shape = shape
     pass = Pass(batch: shape.batch, height: shape.height, width: shape.width)
     // Multiply-adds for a pair of channels; transforming its filter costs as much as 150.
-    guard 9 * shape.outputPixels > Scheme.places * pass.tiles.count + 150 else { return nil }
+    guard 9 * shape.outputPixels > pass.tiles.products + 150 else { return nil }
   }
 
   /// Floats from tap to tap.

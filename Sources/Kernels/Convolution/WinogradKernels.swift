@@ -71,7 +71,7 @@ struct WinogradKernels {
       for x in 0..<Scheme.points {
         let column = u + (x &* placeStride &+ start)
         Scheme.filterAdjoint(
-          Scheme.Points { y in
+          Scheme.Long.Points { y in
             let place = column + y &* Scheme.points &* placeStride
             var sum = Vector(from: place)
             for piece in 1..<max(pieces, 1) { sum += Vector(from: place + piece &* pieceStride) }
@@ -81,7 +81,7 @@ struct WinogradKernels {
       }
       for y in 0..<Scheme.taps {
         Scheme.filterAdjoint(
-          Scheme.Points(from: between + y &* Scheme.points &* Vector.width, stride: Vector.width)
+          Scheme.Long.Points(from: between + y &* Scheme.points &* Vector.width, stride: Vector.width)
         ).forEach { x, value in
           let place = target + (taps(y, x) &+ start)
           let sum = Vector(from: place) + Vector(repeating: 0).replacing(with: value, where: isNew)

@@ -95,10 +95,12 @@ struct WinogradPass<Scheme: WinogradScheme> {
         transform(tile, of: inputs, into: v + index * c, inputStride, memory)
       }
       for xi in 0..<places {
+        let some = tiles.having(xi, of: block)
+        let first = some.lowerBound - block.lowerBound
         VectorProduct.compute(
-          .init(elements: v + xi * inputStride, rowStride: c, depthStride: 1),
+          .init(elements: v + (xi * inputStride + first * c), rowStride: c, depthStride: 1),
           .init(elements: u + xi * filterStride, columns: k, stride: c * 16, isPanels: true),
-          rows: block.count, depth: c, into: m + xi * outputStride, stride: k)
+          rows: some.count, depth: c, into: m + (xi * outputStride + first * k), stride: k)
       }
       var channel = 0
       for output in outputs {
@@ -145,7 +147,8 @@ struct WinogradPass<Scheme: WinogradScheme> {
       transform(round, of: inputs, c, into: v, inputStride, pool)
       pool.parallel(parts.count * tileParts) { task, worker in
         let part = parts[task / tileParts]
-        let block = task % tileParts * partTiles..<min((task % tileParts + 1) * partTiles, round.count)
+        let firstTile = round.lowerBound + task % tileParts * partTiles
+        let block = firstTile..<min(firstTile + partTiles, round.upperBound)
         let u = pool.scratch(
           places * (filterStride + productStride) + WinogradTiles<Scheme>.Memory.count(channels: 0)
             + WinogradFilters<Scheme>.Memory.count, worker: worker)
@@ -163,17 +166,20 @@ struct WinogradPass<Scheme: WinogradScheme> {
           for xi in 0..<places {
             filters.prefetch(
               channels: next, outputs: part.channel + part.first, part.count, part: xi, of: places)
+            let some = tiles.having(xi, of: block)
             VectorProduct.compute(
               .init(
-                elements: v + (xi * inputStride + block.lowerBound * c + first), rowStride: c, depthStride: 1),
+                elements: v + (xi * inputStride + (some.lowerBound - round.lowerBound) * c + first),
+                rowStride: c, depthStride: 1),
               .init(elements: u + xi * filterStride, columns: part.count, stride: depth * 16, isPanels: true),
-              rows: block.count, depth: depth, into: m + xi * productStride, stride: part.count,
-              accumulating: first > 0)
+              rows: some.count, depth: depth,
+              into: m + (xi * productStride + (some.lowerBound - block.lowerBound) * part.count),
+              stride: part.count, accumulating: first > 0)
           }
         }
         for (index, tile) in block.enumerated() {
           tiles.transformOutput(
-            round.lowerBound + tile, m + index * part.count, placeStride: productStride,
+            tile, m + index * part.count, placeStride: productStride,
             bias: bias.map { $0 + part.channel + part.first }, first: part.first, channels: part.count,
             into: part.target, memory)
         }
@@ -265,10 +271,12 @@ struct WinogradPass<Scheme: WinogradScheme> {
             tile, outputGradient, into: m + index * k, placeStride: outputStride, memory)
         }
         for xi in 0..<places {
+          let some = tiles.having(xi, of: block)
+          let first = some.lowerBound - block.lowerBound
           VectorProduct.compute(
-            .init(elements: v + xi * inputStride, rowStride: 1, depthStride: c),
-            .init(elements: m + xi * outputStride, columns: k, stride: k, isPanels: false),
-            rows: c, depth: block.count, into: sum + xi * filterStride, stride: k,
+            .init(elements: v + (xi * inputStride + first * c), rowStride: 1, depthStride: c),
+            .init(elements: m + (xi * outputStride + first * k), columns: k, stride: k, isPanels: false),
+            rows: c, depth: some.count, into: sum + xi * filterStride, stride: k,
             accumulating: start > piece.lowerBound)
         }
         if start == piece.lowerBound { biasSum.update(repeating: 0, count: k) }
@@ -297,9 +305,8 @@ struct WinogradPass<Scheme: WinogradScheme> {
     _ pool: ThreadPool
   ) {
     let (c, k) = (kernels.channels, kernels.outputChannels)
-    let imageTiles = tiles.rows * tiles.columns
     // 8 MB of transformed tiles, but at least an image.
-    let fitting = min(max(2_097_152 / (places * (c + k) * imageTiles), 1), tiles.batch)
+    let fitting = min(max(2_097_152 / (places * (c + k) * tiles.countOfImage), 1), tiles.batch)
     let parts = (tiles.batch + fitting - 1) / fitting
     let images = (tiles.batch + parts - 1) / parts
     for first in stride(from: 0, to: tiles.batch, by: images) {
@@ -348,11 +355,15 @@ struct WinogradPass<Scheme: WinogradScheme> {
       for xi in 0..<places {
         kernels.prefetchGradient(
           Scheme.self, gradients.weights.memory, channels: channels, outputs: outputs, part: xi, of: places)
+        let some = tiles.having(xi, of: 0..<t)
         VectorProduct.compute(
-          .init(elements: v + (xi * inputStride + channels.lowerBound), rowStride: 1, depthStride: c),
           .init(
-            elements: m + (xi * outputStride + first), columns: outputs.count, stride: k, isPanels: false),
-          rows: channels.count, depth: t, into: u + xi * filterStride, stride: outputs.count)
+            elements: v + (xi * inputStride + some.lowerBound * c + channels.lowerBound), rowStride: 1,
+            depthStride: c),
+          .init(
+            elements: m + (xi * outputStride + some.lowerBound * k + first), columns: outputs.count,
+            stride: k, isPanels: false),
+          rows: channels.count, depth: some.count, into: u + xi * filterStride, stride: outputs.count)
       }
       for (index, channel) in channels.enumerated() {
         kernels.addGradient(

@@ -3,27 +3,58 @@ import CProcessor
 /// The tiles of some images' pixels, and the transforms of tiles into and out of the scheme's places.
 ///
 /// A transformed tile has its channels one after the other at each place; places are `placeStride` floats apart.
+///
+/// Tiles are numbered such that those which have a place follow each other: first those that are high but not wide, then
+/// high and wide ones, then those that are wide but not high, then those that are neither.
 struct WinogradTiles<Scheme: WinogradScheme> {
-  /// Pixels of an output tile's side.
-  @inline(__always) static var side: Int { 4 }
-  /// Pixels of an input tile's side.
-  @inline(__always) private static var patch: Int { Scheme.points }
-
   let batch: Int
   let height: Int
   let width: Int
-  let rows: Int
-  let columns: Int
+  private let rows: Lengths
+  private let columns: Lengths
+  /// The number of the first tile of each kind.
+  private let (firstLarge, firstWide, firstSmall): (Int, Int, Int)
 
   init(batch: Int, height: Int, width: Int) {
-    self.batch = batch
-    self.height = height
-    self.width = width
-    rows = (height + Self.side - 1) / Self.side
-    columns = (width + Self.side - 1) / Self.side
+    (self.batch, self.height, self.width) = (batch, height, width)
+    (rows, columns) = (Lengths(of: height), Lengths(of: width))
+    firstLarge = batch * rows.long * columns.short
+    firstWide = firstLarge + batch * rows.long * columns.long
+    firstSmall = firstWide + batch * rows.short * columns.long
   }
 
-  var count: Int { batch * rows * columns }
+  /// A side in long and short parts, the long ones first.
+  private struct Lengths {
+    let long: Int
+    let short: Int
+
+    init(of side: Int) {
+      let count = (side + Scheme.Long.outputs - 1) / Scheme.Long.outputs
+      short = Scheme.pointOfLong == nil ? 0 : min(count, Scheme.Long.outputs * count - side)
+      long = count - short
+    }
+
+    var count: Int { long + short }
+    var points: Int { long * Scheme.Long.points + short * Scheme.Short.points }
+  }
+
+  var count: Int { batch * rows.count * columns.count }
+  var countOfImage: Int { rows.count * columns.count }
+
+  /// Products for a pair of channels.
+  var products: Int { batch * rows.points * columns.points }
+
+  /// Those of `tiles` that have the place `xi`.
+  func having(_ xi: Int, of tiles: Range<Int>) -> Range<Int> {
+    let first = xi % Scheme.points == Scheme.pointOfLong ? firstLarge : 0
+    let end =
+      switch (xi / Scheme.points == Scheme.pointOfLong, xi % Scheme.points == Scheme.pointOfLong) {
+      case (true, _): firstWide
+      case (false, true): firstSmall
+      case (false, false): count
+      }
+    return tiles.clamped(to: first..<end)
+  }
 
   /// One worker's memory for a tile.
   struct Memory {
@@ -60,10 +91,26 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     if channel < channels { body(channels &- Vector.width) }
   }
 
-  private func origin(_ tile: Int) -> (image: Int, top: Int, left: Int) {
-    let (image, inImage) = tile.quotientAndRemainder(dividingBy: rows * columns)
-    let (row, column) = inImage.quotientAndRemainder(dividingBy: columns)
-    return (image, row * Self.side, column * Self.side)
+  private struct Place {
+    let image: Int
+    let top: Int
+    let left: Int
+    let isHigh: Bool
+    let isWide: Bool
+  }
+
+  private func place(_ tile: Int) -> Place {
+    let isHigh = tile < firstWide
+    let isWide = tile >= firstLarge && tile < firstSmall
+    let first = isHigh ? (isWide ? firstLarge : 0) : (isWide ? firstWide : firstSmall)
+    let across = isWide ? columns.long : columns.short
+    let (line, column) = (tile &- first).quotientAndRemainder(dividingBy: across)
+    let (image, row) = line.quotientAndRemainder(dividingBy: isHigh ? rows.long : rows.short)
+    let (long, short) = (Scheme.Long.outputs, Scheme.Short.outputs)
+    return Place(
+      image: image, top: isHigh ? row &* long : rows.long &* long &+ row &* short,
+      left: isWide ? column &* long : columns.long &* long &+ column &* short, isHigh: isHigh,
+      isWide: isWide)
   }
 
   /// The pixels of one of the images.
@@ -71,22 +118,22 @@ struct WinogradTiles<Scheme: WinogradScheme> {
   private func pixels<Pointer: Strideable>(_ image: WinogradImage<Pointer>, _ index: Int) -> Pointer
   where Pointer.Stride == Int { image.pixels.advanced(by: index &* height &* image.rowStride) }
 
-  /// Lists the `side` x `side` pixels from (top, left) on; those outside of the image are zeros.
+  /// Lists `rows` x `columns` pixels from (top, left) on; those outside of the image are zeros.
   @inline(__always)
   private func listPixels(
-    of image: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ top: Int, _ left: Int, side: Int,
-    _ memory: Memory
+    of image: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ top: Int, _ left: Int, rows: Int,
+    columns: Int, _ memory: Memory
   ) {
-    for y in 0..<side {
-      let line = memory.pixels + y &* side
+    for y in 0..<rows {
+      let line = memory.pixels + y &* columns
       let row = top &+ y
       let first = image + (row &* rowStride &+ left &* pixelStride)
       if row < 0 || row >= height {
-        for x in 0..<side { line[x] = memory.zeros }
-      } else if left >= 0 && left &+ side <= width {
-        for x in 0..<side { line[x] = first + x &* pixelStride }
+        for x in 0..<columns { line[x] = memory.zeros }
+      } else if left >= 0 && left &+ columns <= width {
+        for x in 0..<columns { line[x] = first + x &* pixelStride }
       } else {
-        for x in 0..<side {
+        for x in 0..<columns {
           line[x] = left &+ x >= 0 && left &+ x < width ? first + x &* pixelStride : memory.zeros
         }
       }
@@ -100,7 +147,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     _ first: UnsafePointer<Float>, lines: Int, _ rowStride: Int, _ pixelStride: Int, channels: Int
   ) {
     for y in 0..<lines {
-      for x in 0..<Self.side {
+      for x in 0..<Scheme.Long.outputs {
         let pixel = first + (y &* rowStride &+ x &* pixelStride)
         var place = 0
         while place < channels {
@@ -116,25 +163,38 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     _ tile: Int, _ images: WinogradImage<UnsafePointer<Float>>, into v: UnsafeMutablePointer<Float>,
     placeStride: Int, _ memory: Memory
   ) {
-    let (image, tileTop, tileLeft) = origin(tile)
-    let (top, left) = (tileTop &- images.above, tileLeft &- images.before)
-    let patch = Self.patch
-    let first = pixels(images, image)
-    listPixels(of: first, images.rowStride, images.pixelStride, top, left, side: patch, memory)
-    let (pixels, between) = (memory.pixels, memory.between)
-    // The next tile begins with this one's last columns.
-    prefetch(
-      first + (top &* images.rowStride &+ (left &+ patch) &* images.pixelStride), lines: patch,
-      images.rowStride, images.pixelStride, channels: images.channels)
-    Self.forEachVector(images.channels) { channel in
-      for x in 0..<patch {
-        Scheme.input(Scheme.Points { Vector(from: pixels[patch &* $0 &+ x] + channel) })
-          .store(to: between + x &* Vector.width, stride: patch &* Vector.width)
+    let place = place(tile)
+    @inline(__always) func transform<Rows: WinogradSide, Columns: WinogradSide>(
+      _: Rows.Type, _: Columns.Type
+    ) {
+      let (top, left) = (place.top &- images.above, place.left &- images.before)
+      let first = pixels(images, place.image)
+      let across = Columns.points
+      listPixels(
+        of: first, images.rowStride, images.pixelStride, top, left, rows: Rows.points, columns: across, memory
+      )
+      let (pixels, between) = (memory.pixels, memory.between)
+      // The next tile begins with this one's last columns.
+      prefetch(
+        first + (top &* images.rowStride &+ (left &+ across) &* images.pixelStride), lines: Rows.points,
+        images.rowStride, images.pixelStride, channels: images.channels)
+      Self.forEachVector(images.channels) { channel in
+        for x in 0..<across {
+          Rows.input(Rows.Points { Vector(from: pixels[across &* $0 &+ x] + channel) })
+            .store(to: between + x &* Vector.width, stride: across &* Vector.width)
+        }
+        for y in 0..<Rows.points {
+          let line = v + (Rows.place(y) &* Scheme.points &* placeStride &+ channel)
+          Columns.input(Columns.Points(from: between + y &* across &* Vector.width, stride: Vector.width))
+            .forEach { x, value in value.store(to: line + Columns.place(x) &* placeStride) }
+        }
       }
-      for y in 0..<patch {
-        Scheme.input(Scheme.Points(from: between + y &* patch &* Vector.width, stride: Vector.width))
-          .store(to: v + (y &* patch &* placeStride &+ channel), stride: placeStride)
-      }
+    }
+    switch (place.isHigh, place.isWide) {
+    case (true, true): transform(Scheme.Long.self, Scheme.Long.self)
+    case (true, false): transform(Scheme.Long.self, Scheme.Short.self)
+    case (false, true): transform(Scheme.Short.self, Scheme.Long.self)
+    case (false, false): transform(Scheme.Short.self, Scheme.Short.self)
     }
   }
 
@@ -147,32 +207,41 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     _ tile: Int, _ m: UnsafePointer<Float>, placeStride: Int, bias: UnsafePointer<Float>?, first: Int,
     channels: Int, into images: WinogradImage<UnsafeMutablePointer<Float>>, _ memory: Memory
   ) {
-    let (image, top, left) = origin(tile)
-    let (rowStride, pixelStride) = (images.rowStride, images.pixelStride)
-    let corner = pixels(images, image) + (top &* rowStride &+ left &* pixelStride &+ first)
-    let rows = min(Self.side, height &- top)
-    let columns = min(Self.side, width &- left)
-    let (patch, between) = (Self.patch, memory.between)
-    if channels == images.channels {
-      prefetch(
-        corner + Self.side &* pixelStride, lines: Self.side, rowStride, pixelStride, channels: channels)
+    let place = place(tile)
+    @inline(__always) func transform<Rows: WinogradSide, Columns: WinogradSide>(
+      _: Rows.Type, _: Columns.Type
+    ) {
+      let (rowStride, pixelStride) = (images.rowStride, images.pixelStride)
+      let corner =
+        pixels(images, place.image) + (place.top &* rowStride &+ place.left &* pixelStride &+ first)
+      let rows = min(Rows.outputs, height &- place.top)
+      let columns = min(Columns.outputs, width &- place.left)
+      let (across, between) = (Columns.points, memory.between)
+      if channels == images.channels {
+        prefetch(
+          corner + Columns.outputs &* pixelStride, lines: Rows.outputs, rowStride, pixelStride,
+          channels: channels)
+      }
+      Self.forEachVector(channels) { channel in
+        for x in 0..<across {
+          let column = m + (Columns.place(x) &* placeStride &+ channel)
+          Rows.output(
+            Rows.Points { Vector(from: column + Rows.place($0) &* Scheme.points &* placeStride) }
+          ).store(to: between + x &* Vector.width, stride: across &* Vector.width)
+        }
+        let shift = bias.map { Vector(from: $0 + channel) } ?? Vector(repeating: 0)
+        for y in 0..<rows {
+          let line = corner + (y &* rowStride &+ channel)
+          Columns.output(Columns.Points(from: between + y &* across &* Vector.width, stride: Vector.width))
+            .forEach { x, value in if x < columns { (value + shift).store(to: line + x &* pixelStride) } }
+        }
+      }
     }
-    Self.forEachVector(channels) { channel in
-      for x in 0..<patch {
-        Scheme.output(
-          Scheme.Points(from: m + (x &* placeStride &+ channel), stride: patch &* placeStride)
-        ).store(to: between + x &* Vector.width, stride: patch &* Vector.width)
-      }
-      let shift = bias.map { Vector(from: $0 + channel) } ?? Vector(repeating: 0)
-      for y in 0..<rows {
-        let row = Scheme.output(
-          Scheme.Points(from: between + y &* patch &* Vector.width, stride: Vector.width))
-        let place = corner + (y &* rowStride &+ channel)
-        (row.v0 + shift).store(to: place)
-        if columns > 1 { (row.v1 + shift).store(to: place + pixelStride) }
-        if columns > 2 { (row.v2 + shift).store(to: place + 2 &* pixelStride) }
-        if columns > 3 { (row.v3 + shift).store(to: place + 3 &* pixelStride) }
-      }
+    switch (place.isHigh, place.isWide) {
+    case (true, true): transform(Scheme.Long.self, Scheme.Long.self)
+    case (true, false): transform(Scheme.Long.self, Scheme.Short.self)
+    case (false, true): transform(Scheme.Short.self, Scheme.Long.self)
+    case (false, false): transform(Scheme.Short.self, Scheme.Short.self)
     }
   }
 
@@ -181,23 +250,37 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     _ tile: Int, _ images: WinogradImage<UnsafePointer<Float>>, into m: UnsafeMutablePointer<Float>,
     placeStride: Int, _ memory: Memory
   ) {
-    let (image, top, left) = origin(tile)
-    let first = pixels(images, image)
-    let (side, patch) = (Self.side, Self.patch)
-    listPixels(of: first, images.rowStride, images.pixelStride, top, left, side: side, memory)
-    let (pixels, between) = (memory.pixels, memory.between)
-    prefetch(
-      first + (top &* images.rowStride &+ (left &+ side) &* images.pixelStride), lines: side,
-      images.rowStride, images.pixelStride, channels: images.channels)
-    Self.forEachVector(images.channels) { channel in
-      for x in 0..<side {
-        Scheme.outputAdjoint(FourLine { Vector(from: pixels[side &* $0 &+ x] + channel) })
-          .store(to: between + x &* Vector.width, stride: side &* Vector.width)
+    let place = place(tile)
+    @inline(__always) func transform<Rows: WinogradSide, Columns: WinogradSide>(
+      _: Rows.Type, _: Columns.Type
+    ) {
+      let first = pixels(images, place.image)
+      let across = Columns.outputs
+      listPixels(
+        of: first, images.rowStride, images.pixelStride, place.top, place.left, rows: Rows.outputs,
+        columns: across, memory)
+      let (pixels, between) = (memory.pixels, memory.between)
+      prefetch(
+        first + (place.top &* images.rowStride &+ (place.left &+ across) &* images.pixelStride),
+        lines: Rows.outputs, images.rowStride, images.pixelStride, channels: images.channels)
+      Self.forEachVector(images.channels) { channel in
+        for x in 0..<across {
+          Rows.outputAdjoint(Rows.Outputs { Vector(from: pixels[across &* $0 &+ x] + channel) })
+            .store(to: between + x &* Vector.width, stride: across &* Vector.width)
+        }
+        for y in 0..<Rows.points {
+          let line = m + (Rows.place(y) &* Scheme.points &* placeStride &+ channel)
+          Columns.outputAdjoint(
+            Columns.Outputs(from: between + y &* across &* Vector.width, stride: Vector.width)
+          ).forEach { x, value in value.store(to: line + Columns.place(x) &* placeStride) }
+        }
       }
-      for y in 0..<patch {
-        Scheme.outputAdjoint(FourLine(from: between + y &* side &* Vector.width, stride: Vector.width))
-          .store(to: m + (y &* patch &* placeStride &+ channel), stride: placeStride)
-      }
+    }
+    switch (place.isHigh, place.isWide) {
+    case (true, true): transform(Scheme.Long.self, Scheme.Long.self)
+    case (true, false): transform(Scheme.Long.self, Scheme.Short.self)
+    case (false, true): transform(Scheme.Short.self, Scheme.Long.self)
+    case (false, false): transform(Scheme.Short.self, Scheme.Short.self)
     }
   }
 }
