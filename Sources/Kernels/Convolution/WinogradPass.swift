@@ -32,12 +32,14 @@ struct WinogradPass<Scheme: WinogradScheme> {
   // MARK: Images to images
 
   /// Tiles that pass by together when filters are large, for which the products fill half a megabyte.
-  private var tilesPerPart: Int { 128 }
-  /// Channels and output channels of the filters that are transformed together: 36 x 64 x 32 floats are 0.3 MB.
+  private var tilesPerPart: Int { 64 }
+  /// Channels and output channels of the filters that are transformed together: 36 x 64 x 64 floats are 0.6 MB.
   private var channelsIn: Int { 64 }
-  private var channelsOut: Int { 32 }
+  private var channelsOut: Int { 64 }
   /// The most output channels that a part has.
   private var widestPart: Int { channelsOut + Vector.width }
+  /// As many tasks as there shall be in a round, at least: for outputs of few channels, tiles are parted further.
+  private var tasksPerRound: Int { 4 }
 
   /// Tiles of which transforms, of inputs and of outputs, fill about 0.75 MB; at most a sixth of all, so that there is
   /// work for several threads.
@@ -141,8 +143,10 @@ struct WinogradPass<Scheme: WinogradScheme> {
     let filterStride = placeStride(widestPart * channelsIn)
     for start in stride(from: 0, to: tiles.count, by: roundTiles) {
       let round = start..<min(start + roundTiles, tiles.count)
-      let tileParts = (round.count + tilesPerPart - 1) / tilesPerPart
-      let partTiles = (round.count + tileParts - 1) / tileParts
+      let wantedParts = max(
+        (round.count + tilesPerPart - 1) / tilesPerPart, tasksPerRound / max(parts.count, 1), 1)
+      let partTiles = (round.count + wantedParts - 1) / wantedParts
+      let tileParts = (round.count + partTiles - 1) / partTiles
       let productStride = placeStride(partTiles * widestPart)
       transform(round, of: inputs, c, into: v, inputStride, pool)
       pool.parallel(parts.count * tileParts) { task, worker in
