@@ -12,19 +12,27 @@ extension Session {
   /// - Parameters:
   ///   - program: the program's name, which starts the message.
   ///   - threadLevel: what threads must be allowed to do.
+  ///   - startTimeout: seconds after which a rank of a launcher's gives up if MPI has not started, since another rank
+  ///     does not come; 0: never; nil: half a minute, and a tenth of a second for each rank.
   ///   - exitStatus: the exit status, 1...255, that an error asks for.
   ///   - body: the program; returns its exit status, which should be the same on all ranks.
   /// - Returns: the exit status. Does not return when a rank of several fails.
   public static func run(
-    program: String, threadLevel: ThreadLevel = .multiple,
+    program: String, threadLevel: ThreadLevel = .multiple, startTimeout: Double? = nil,
     exitStatus: @escaping @Sendable (any Error) -> Int32 = { _ in 1 },
     body: (Session) throws -> Int32
   ) -> Int32 {
     let launcher = Launcher.current
+    let deadline = launcher.flatMap { launcher -> StartDeadline? in
+      let seconds = startTimeout ?? StartDeadline.seconds(processCount: launcher.processCount)
+      return seconds > 0 ? StartDeadline(seconds: seconds, program: program, launcher: launcher) : nil
+    }
     let session: Session
     do {
       session = try Session(threadLevel: threadLevel, exitStatus: exitStatus)
+      deadline?.meet()
     } catch {
+      deadline?.meet()
       // The ranks fail alike here, and do not know each other: what the launcher tells is enough for one message.
       if launcher?.rank ?? 0 == 0 { report(program, "\(error)") }
       return failureStatus(exitStatus(error))

@@ -41,15 +41,14 @@ struct Doctor: ParallelCommand {
   func run() throws {
     // MPI changes the environment.
     let environment = ProcessInfo.processInfo.environment
-    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+    try runSession(environment) { session in
       let world = session.world
       let threads = try world.agree { try threadOptions.count(environment: environment) }
       let examination = try Examination(
         .init(configuration: config, overrides: set, output: output), threads: threads,
         environment: environment, session: session)
       if world.rank == 0 { print(json ? try examination.json : examination.text, terminator: "") }
-      return (examination.isGood ? ExitStatus.done : .failure).rawValue
+      return examination.isGood ? .done : .failure
     }
-    guard status == 0 else { throw ExitCode(status) }
   }
 }

@@ -52,6 +52,3 @@ struct ProcessorError: Error, CustomStringConvertible, ExitStatusProviding {
   }
   var exitStatus: ExitStatus { .failure }
 }
-
-/// A command whose work the ranks of a launcher share. Any other is done by the first rank alone.
-protocol ParallelCommand: ParsableCommand {}

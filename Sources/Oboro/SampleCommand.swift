@@ -93,12 +93,11 @@ struct Sample: ParallelCommand {
   func run() throws {
     // MPI changes the environment.
     let environment = ProcessInfo.processInfo.environment
-    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+    try runSession(environment) { session in
       let threads = try session.world.agree { try threadOptions.count(environment: environment) }
       try draw(on: session.world, threads: threads)
-      return ExitStatus.done.rawValue
+      return .done
     }
-    guard status == 0 else { throw ExitCode(status) }
   }
 
   /// Draws the images, each rank its part, and writes them on rank 0. Collective.

@@ -44,14 +44,14 @@ struct Train: ParallelCommand {
     let console = Console()
     // Before MPI starts, which takes its time: a batch system may ask for the machine any moment.
     let stopRequest = StopRequest()
-    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+    try runSession(environment) { session in
       let start = Trainer.Start(
         configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
         threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)
       let trainer = try Trainer(
         start, communicator: session.world, console: console, stopRequest: stopRequest)
       let ending = try trainer.train()
-      guard session.world.rank == 0 else { return ending.exitStatus.rawValue }
+      guard session.world.rank == 0 else { return ending.exitStatus }
       switch ending {
       case .finished:
         console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
@@ -59,9 +59,8 @@ struct Train: ParallelCommand {
         console.print(
           "oboro: stopped by \(reason) after step \(trainer.state.step); the same command goes on")
       }
-      return ending.exitStatus.rawValue
+      return ending.exitStatus
     }
-    guard status == 0 else { throw ExitCode(status) }
   }
 }
 

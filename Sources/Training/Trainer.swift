@@ -73,6 +73,9 @@ public final class Trainer {
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
     let running = Stopwatch()
     var waits = (data: 0.0, communication: 0.0)
+    step.onWeightsAwaited = { [watch, state] in
+      watch.enter($0 ? .gathering : .computing, step: state.step + 1)
+    }
     try drawMissedSamples()
 
     while state.step < settings.steps && stopReason == nil {

@@ -17,6 +17,9 @@ final class TrainingStep {
   }
   /// What this rank has waited for other ranks' gradients and weights, until somebody sets it back.
   var communicationWait = 0.0
+  /// Is told when gradients cannot be computed further, for weights that other ranks have yet to send: true when that
+  /// begins, false when it ends.
+  var onWeightsAwaited: (Bool) -> Void = { _ in }
   private let configuration: TrainingConfiguration
   /// [H, W, C].
   private let imageShape: [Int]
@@ -152,6 +155,13 @@ final class TrainingStep {
     let range = parameter.offset..<parameter.offset + parameter.count
     if !usesAreKnown { uses.append(range) }
     guard !exchange.isGathered(range) else { return }
+    try waitForWeights(in: range)
+  }
+
+  private func waitForWeights(in range: Range<Int>) throws {
+    let isWaiting = !exchange.isGathered(range)
+    if isWaiting { onWeightsAwaited(true) }
+    defer { if isWaiting { onWeightsAwaited(false) } }
     try waiting("all-gather") { try exchange.waitUntilGathered(range) }
   }
 
@@ -206,7 +216,7 @@ final class TrainingStep {
     // A model is not made to fail: what it computed with weights that did not come is dropped here.
     if let failure { throw failure }
     // The way back uses the buckets' lanes, and perhaps weights that nothing on the way forth did.
-    try waiting("all-gather") { try exchange.finishGathering() }
+    try waitForWeights(in: 0..<state.weights.count)
     let loss = profile.measure("loss", .phase) { diffusion.loss(of: prediction, for: examples) }
     if slice == share.own.lowerBound,
       fault?.happens(.nanGradient, on: communicator.rank, step: state.step + 1) == true

@@ -1,13 +1,12 @@
 /// What the thread of a rank that trains is at.
 public enum Activity: UInt8, CaseIterable, Sendable {
-  case preparing, reading, computing, exchanging, updating, recording, drawing, saving, finishing
+  case preparing, reading, computing, gathering, exchanging, updating, recording, drawing, saving, finishing
 
-  /// Whether other ranks may be what it waits for. What is left of the exchange of weights is waited for while the next
-  /// gradients are computed.
+  /// Whether other ranks may be what it waits for.
   var mayWait: Bool {
     switch self {
-    case .reading, .recording: false
-    case .preparing, .computing, .exchanging, .updating, .drawing, .saving, .finishing: true
+    case .reading, .computing, .recording: false
+    case .preparing, .gathering, .exchanging, .updating, .drawing, .saving, .finishing: true
     }
   }
 
@@ -15,7 +14,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
   /// computes nor reads.
   var onlyWaits: Bool {
     switch self {
-    case .exchanging, .updating, .finishing: true
+    case .gathering, .exchanging, .updating, .finishing: true
     case .preparing, .reading, .computing, .recording, .drawing, .saving: false
     }
   }
@@ -26,6 +25,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     case .preparing: "preparing the run"
     case .reading: "reading the images of step \(step)"
     case .computing: "computing the gradients of step \(step)"
+    case .gathering: "awaiting the others' weights for step \(step)"
     case .exchanging: "summing the gradients of step \(step) with the others"
     case .updating: "updating the weights in step \(step)"
     case .recording: "recording the metrics of step \(step)"

@@ -1,6 +1,7 @@
 /// A verdict that ends the run, for people to read and for the log.
 public struct FailureReport: Sendable, Equatable {
-  /// The culprits' hosts, each once; none when all ranks wait for one another.
+  /// The hosts that a run can do without, each once: those of culprits that do not answer or do not get on. One whose
+  /// process alone has ended is well.
   public let hosts: [String]
   public let ranks: [Int]
   /// One message of several lines: who, why, what to do, and what each rank was doing.
@@ -11,7 +12,9 @@ public struct FailureReport: Sendable, Equatable {
     ranks = culprits.map(\.rank)
     let byRank = Dictionary(uniqueKeysWithValues: peers.map { ($0.rank, $0) })
     let accused = culprits.compactMap { culprit in byRank[culprit.rank].map { (culprit.cause, $0) } }
-    hosts = accused.map(\.1.host).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    hosts = accused.filter { $0.0 != .ended }.map(\.1.host).reduce(into: []) {
+      if !$0.contains($1) { $0.append($1) }
+    }
 
     var sentences = accused.map { Self.sentence($0, $1, worldSize: peers.count + 1) }
     if sentences.isEmpty {

@@ -8,7 +8,7 @@ import Testing
   /// that a rank in another folder sees another dataset.
   private func train(
     _ trial: Trial, prelude: String, _ settings: [String] = [], more: String = "",
-    whileRunning: (RunningProcess) throws -> Void = { _ in }
+    environment: [String: String] = [:], whileRunning: (RunningProcess) throws -> Void = { _ in }
   ) throws -> ProcessRun {
     let arguments = try trial.arguments(settings, dataset: "data")
     let command = ([try Products.executable("oboro").path] + arguments).map { "'\($0)'" }.joined(
@@ -18,7 +18,8 @@ import Testing
       exec \(command)
       """
     return try MPIJob.run(
-      ranks: 2, URL(filePath: "/usr/bin/env"), ["bash", "-c", script], environment: ["OBORO_THREADS": "1"],
+      ranks: 2, URL(filePath: "/usr/bin/env"), ["bash", "-c", script],
+      environment: ["OBORO_THREADS": "1"].merging(environment) { $1 },
       directory: URL(filePath: trial.path), timeout: 60, whileRunning: whileRunning)
   }
 
@@ -55,6 +56,21 @@ import Testing
   @Test func anEnvironmentThatIsWrongOnOneRank() throws {
     let run = try train(makeTrial(), prelude: "export OBORO_THREADS=abc")
     expectFailure(run, 64, "oboro: rank 1 of 2 on ", "OBORO_THREADS must be 1 to 4096, is \"abc\"")
+  }
+
+  /// The other one waits for it in `MPI_Init`, where no watch is kept yet.
+  @Test(arguments: ["sleep 300", "kill -STOP $$"]) func aRankThatDoesNotStart(prelude: String) throws {
+    let trial = try makeTrial()
+    let run = try train(trial, prelude: prelude, environment: ["OBORO_START_TIMEOUT": "3"])
+    expectFailure(run, 1, "oboro: rank 0 of 2 on ", "MPI has not started within 3 s")
+    #expect(run.duration > 3 && run.duration < 30 && !exists(trial.run), "\(run)")
+  }
+
+  @Test func aTimeToStartThatIsNone() throws {
+    let run = try train(makeTrial(), prelude: "export OBORO_START_TIMEOUT=soon")
+    expectFailure(
+      run, 64, "oboro: rank 1 of 2 on ", "OBORO_START_TIMEOUT must be 0 (never) to 86400 seconds, is \"soon\""
+    )
   }
 
   @Test func aDiskThatFailsUnderOneRankWhileItTrains() throws {

@@ -39,6 +39,17 @@ import Vigilance
     #expect(report.hosts == ["n2"] && report.ranks == [1, 2])
   }
 
+  /// A host is left out of the next attempt for what it does, not for one of its processes that was killed.
+  @Test func aHostWhoseProcessHasEndedIsWell() {
+    var gone = peer(1, host: "n2", silence: 6, RankStatus(.computing, step: 41))
+    gone.contact = .lost
+    let report = FailureReport(
+      culprits: [.init(rank: 1, .ended), .init(rank: 2, .silent)], own: own,
+      peers: [gone, peer(2, host: "n3", silence: 60, RankStatus(.computing, step: 41))])
+    #expect(report.hosts == ["n3"] && report.ranks == [1, 2])
+    #expect(report.message.hasPrefix("rank 1 of 3 on n2 is gone"))
+  }
+
   @Test func nobodyIsAccusedWhenAllWait() {
     let report = FailureReport(
       culprits: [], own: own, peers: [peer(1, host: "n2", silence: 0, RankStatus(.exchanging, step: 41))])

@@ -34,7 +34,8 @@ import Vigilance
   }
 
   /// Silence of the watch alone proves nothing: MPI may have another network.
-  @Test(arguments: [Activity.recording, .reading]) func whoDoesNotWaitDoesNotComplain(activity: Activity) {
+  @Test(arguments: [Activity.recording, .reading, .computing])
+  func whoDoesNotWaitDoesNotComplain(activity: Activity) {
     #expect(verdict([peer(1, silence: 600)], own: activity) == .fine)
     #expect(verdict([peer(1, .lost, silence: 600)], own: activity) == .fine)
   }
@@ -42,6 +43,13 @@ import Vigilance
   @Test func whoHasOnlyBegunToWaitWaits() {
     #expect(verdict([peer(1, silence: 600)], seconds: 1) == .fine)
     #expect(verdict([peer(1, .lost, silence: 600)], seconds: 1) == .fine)
+  }
+
+  /// Weights are waited for in the middle of computing.
+  @Test func whoWaitsForWeightsMissesThoseThatSendThem() {
+    #expect(
+      verdict([peer(1, silence: 60)], own: .gathering, seconds: 59) == .failed([.init(rank: 1, .silent)]))
+    #expect(verdict([peer(1, .open, .computing)], own: .gathering, seconds: 61) == .slow([1]))
   }
 
   @Test func aRankThatIsGoneIsNamedWithinSeconds() {
@@ -69,8 +77,8 @@ import Vigilance
   }
 
   /// Who waits for others neither computes nor reads.
-  @Test func waitingIsNotBeingStuck() {
-    #expect(verdict([peer(1, .open, .exchanging, seconds: 70, idle: 70)], seconds: 70) == .fine)
+  @Test(arguments: [Activity.gathering, .exchanging]) func waitingIsNotBeingStuck(activity: Activity) {
+    #expect(verdict([peer(1, .open, activity, seconds: 70, idle: 70)], seconds: 70) == .fine)
   }
 
   @Test func thatAllWaitIsBorneForLonger() {

@@ -47,17 +47,20 @@ run_ranks() {
 # a process group of its own, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is
 # mpirun's to handle.
 #
-# Where there is a function `given_up` that prints something once the run has been given up, mpirun has some seconds
-# left, then it is killed: one that has lost a machine can wait for it for ever.
+# mpirun is killed where it does not end by itself: some seconds after its last rank has ended; and where there is a
+# function `given_up` that prints something once the run has been given up, some seconds after that: one that has lost a
+# machine can wait for it for ever.
 run_mpirun() {
-  local process watcher='' status signal=USR1 woken=0 asked=0
+  local process watchers=() watcher status signal=USR1 woken=0 asked=0
   set -m # a process group for each job
   mpirun "$@" </dev/null &
   process=$!
   set +m
+  end_when_deserted "$process" &
+  watchers+=($!)
   if declare -F given_up >/dev/null; then
     end_when_given_up "$process" &
-    watcher=$!
+    watchers+=($!)
   fi
   trap 'woken=1 asked=1; kill -s "$signal" "$process" 2>/dev/null || true; signal=TERM' INT TERM HUP
   while true; do
@@ -67,7 +70,7 @@ run_mpirun() {
     ((woken && status > 128)) || break
   done
   end_on_interrupt
-  [[ -z $watcher ]] || kill "$watcher" 2>/dev/null || true
+  for watcher in "${watchers[@]}"; do kill "$watcher" 2>/dev/null || true; done
   ((!asked || status)) || status=130
   return "$status"
 }
@@ -77,7 +80,42 @@ end_when_given_up() {
   local reason
   until reason=$(given_up) && [[ -n $reason ]]; do sleep 1; done
   sleep 3
+  kill_mpirun "$1" "$reason"
+}
+
+# Open MPI 4.1 can lock itself up when a rank is killed while it starts. Where there is a function `has_ranks`, it says
+# whether other machines have any left.
+end_when_deserted() {
+  trap - INT TERM HUP
+  local had_ranks=0 seconds=0
+  while kill -0 "$1" 2>/dev/null; do
+    if has_ranks_here "$1"; then
+      had_ranks=1 seconds=0
+    elif ((had_ranks && ++seconds >= 5)); then
+      if ! declare -F has_ranks >/dev/null || ! has_ranks; then
+        kill_mpirun "$1" "its last rank has ended"
+        return
+      fi
+      seconds=0
+    fi
+    sleep 1
+  done
+}
+
+# Whether a rank lives that mpirun has started on this machine.
+has_ranks_here() {
+  local child children=() state
+  read -ra children < <(cat "/proc/$1/task/"*/children 2>/dev/null) || true
+  for child in "${children[@]}"; do
+    read -r state 2>/dev/null <"/proc/$child/stat" || continue
+    # One that has ended is a zombie until mpirun looks.
+    [[ $state != *"(oboro) "[!ZX]* ]] || return 0
+  done
+  return 1
+}
+
+kill_mpirun() {
   kill -0 "$1" 2>/dev/null || return 0
-  note "mpirun does not end by itself: killing it; $reason"
+  note "mpirun does not end by itself: killing it; $2"
   kill -KILL "$1" 2>/dev/null || true
 }

@@ -39,15 +39,14 @@ struct BenchAllReduce: ParallelCommand {
   func run() throws {
     // MPI changes the environment.
     let environment = ProcessInfo.processInfo.environment
-    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+    try runSession(environment) { session in
       let world = session.world
       let threads = try world.agree { try threadOptions.count(environment: environment) }
       let benchmark = try AllReduceBenchmark(
         sizes: size.isEmpty ? AllReduceBenchmark.sizes : size, bucketBytes: bucketBytes, threads: threads,
         communicator: world)
       if world.rank == 0 { print(json ? benchmark.json : benchmark.text, terminator: "") }
-      return ExitStatus.done.rawValue
+      return .done
     }
-    guard status == 0 else { throw ExitCode(status) }
   }
 }

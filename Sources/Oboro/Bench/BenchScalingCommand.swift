@@ -62,7 +62,7 @@ struct BenchScaling: ParallelCommand {
   func run() throws {
     // MPI changes the environment.
     let environment = ProcessInfo.processInfo.environment
-    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+    try runSession(environment) { session in
       let world = session.world
       let benchmark = try world.agree {
         guard world.size == 1 else {
@@ -80,8 +80,7 @@ struct BenchScaling: ParallelCommand {
         try benchmark.run(steps: steps, isProfiled: true), steps: steps,
         bucketBytes: benchmark.configuration.training.bucketBytes, links: links, ranks: ranks, hiding: hiding)
       print(json ? prediction.json : prediction.text, terminator: "")
-      return ExitStatus.done.rawValue
+      return .done
     }
-    guard status == 0 else { throw ExitCode(status) }
   }
 }

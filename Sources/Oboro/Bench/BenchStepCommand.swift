@@ -47,7 +47,7 @@ struct BenchStep: ParallelCommand {
   func run() throws {
     // MPI changes the environment.
     let environment = ProcessInfo.processInfo.environment
-    let status = Session.run(program: "oboro", exitStatus: { Outcome.status(of: $0) }) { session in
+    try runSession(environment) { session in
       let world = session.world
       let benchmark = try world.agree {
         let (configuration, shape) = try configurationOptions.load(config)
@@ -58,9 +58,8 @@ struct BenchStep: ParallelCommand {
       let result = try benchmark.run(steps: steps, isProfiled: profile || trace != nil)
       if let trace, let profile = result.profile { try StepTrace.write(profile, to: trace, on: world) }
       if world.rank == 0 { print(json ? result.json : text(benchmark, result), terminator: "") }
-      return ExitStatus.done.rawValue
+      return .done
     }
-    guard status == 0 else { throw ExitCode(status) }
   }
 
   private func text(_ benchmark: StepBenchmark, _ result: StepMeasurement) -> String {
