@@ -75,10 +75,15 @@ public struct RunReport {
       ("steps", "\(last.step) of \(steps)"), ("loss", String(format: "%.4f", loss)),
       ("images/s", String(format: speed < 10 ? "%.2f" : "%.0f", speed)), ("images", "\(last.images)"),
       ("ranks", starts.last?.values["ranks"] ?? ""), ("parameters", starts.last?.values["parameters"] ?? ""),
-      ("starts", "\(starts.count)"), ("last entry", log.last?.date ?? ""),
+      ("starts", "\(starts.count)"), ("last entry", log.last.map { Self.unbroken($0.date) } ?? ""),
     ].filter { !$0.1.isEmpty }
     return "<dl>" + facts.map { "<div><dt>\($0.0)</dt><dd>\(HTML.escaped($0.1))</dd></div>" }.joined()
       + "</dl>"
+  }
+
+  /// A date that breaks before the time only.
+  private static func unbroken(_ date: String) -> String {
+    date.replacing("-", with: "\u{2011}").replacing("T", with: " ")
   }
 
   private var charts: String {
@@ -108,7 +113,7 @@ public struct RunReport {
         marks: marks,
         beginsAtZero: true),
       Chart(
-        title: "Share of each step spent waiting, on the first rank, in percent",
+        title: "Waiting on the first rank, percent of each step",
         lines: [
           .init(
             name: "for other ranks", style: "first",
@@ -209,7 +214,7 @@ public struct RunReport {
     .line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
     .line.first { stroke: var(--first); } .line.second { stroke: var(--second); }
     .line.faint { stroke: var(--faint); stroke-width: 1; } .point { fill: var(--first); }
-    .legend { font-size: .85rem; margin: .25rem 0; } .legend span::before { content: "\\25A0 "; }
+    .legend { font-size: .85rem; margin: .25rem 0; } .legend span::before { content: "■ "; }
     .legend .first::before { color: var(--first); } .legend .second::before { color: var(--second); }
     .legend .faint::before { color: var(--faint); }
     .samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }
