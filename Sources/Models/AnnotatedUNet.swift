@@ -144,8 +144,10 @@ private struct ResNetBlock: Sendable {
 
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor) -> Tensor {
-    let h = block2(block1(inputs, scaleShift: timeLinear(time.silu())))
-    return h + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+    time.tape.recomputing {
+      let h = block2(block1(inputs, scaleShift: timeLinear(time.silu())))
+      return h + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+    }
   }
 }
 

@@ -92,7 +92,10 @@ private struct DoubleConvolution: Sendable {
 
   /// - Parameter inputs: images that are read as if they were concatenated along the channels.
   func callAsFunction(_ inputs: Tensor...) -> Tensor {
-    norm2(convolution2(norm1(convolution1(inputs), activation: .relu)), activation: .relu)
+    // Inside of `Down` and `Up` it is a part of what they compute again.
+    inputs[0].tape.recomputing {
+      norm2(convolution2(norm1(convolution1(inputs), activation: .relu)), activation: .relu)
+    }
   }
 }
 
@@ -107,7 +110,7 @@ private struct Down: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, time: Tensor) -> Tensor {
-    convolution(x.maxPooled()).adding(timeLinear(time))
+    x.tape.recomputing { convolution(x.maxPooled()).adding(timeLinear(time)) }
   }
 }
 
@@ -122,7 +125,9 @@ private struct Up: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, skip: Tensor, time: Tensor) -> Tensor {
-    convolution(skip, x.upsampledBilinearly(alignsCorners: true)).adding(timeLinear(time))
+    x.tape.recomputing {
+      convolution(skip, x.upsampledBilinearly(alignsCorners: true)).adding(timeLinear(time))
+    }
   }
 }
 
@@ -144,7 +149,9 @@ private struct SelfAttentionBlock: Sendable {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let attended = attention(norm(x)) + x
-    return linear2(linear1(perceptronNorm(attended), activation: .gelu)) + attended
+    x.tape.recomputing {
+      let attended = attention(norm(x)) + x
+      return linear2(linear1(perceptronNorm(attended), activation: .gelu)) + attended
+    }
   }
 }

@@ -82,12 +82,14 @@ private struct ConvBlock: Sendable {
 
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., embedding: Tensor) -> Tensor {
-    let v = linear2(linear1(embedding).relu())
-    var channel = 0
-    let shifted = inputs.map { x in
-      defer { channel += x.shape[3] }
-      return x.adding(v, from: channel)
+    embedding.tape.recomputing {
+      let v = linear2(linear1(embedding).relu())
+      var channel = 0
+      let shifted = inputs.map { x in
+        defer { channel += x.shape[3] }
+        return x.adding(v, from: channel)
+      }
+      return norm2(convolution2(norm1(convolution1(shifted))))
     }
-    return norm2(convolution2(norm1(convolution1(shifted))))
   }
 }

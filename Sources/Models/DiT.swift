@@ -74,12 +74,14 @@ private struct DiTBlock: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, _ activated: Tensor) -> Tensor {
-    // Shift, scale and gate of the attention, then of the perceptron.
-    let slices = modulation(activated).columnSlices(6)
-    let attended = attention(modulated(x, shift: slices[0], scale: slices[1]))
-    let x = x.adding(attended, gate: slices[2])
-    let hidden = linear1(modulated(x, shift: slices[3], scale: slices[4]), activation: .tanhGELU)
-    return x.adding(linear2(hidden), gate: slices[5])
+    x.tape.recomputing {
+      // Shift, scale and gate of the attention, then of the perceptron.
+      let slices = modulation(activated).columnSlices(6)
+      let attended = attention(modulated(x, shift: slices[0], scale: slices[1]))
+      let x = x.adding(attended, gate: slices[2])
+      let hidden = linear1(modulated(x, shift: slices[3], scale: slices[4]), activation: .tanhGELU)
+      return x.adding(linear2(hidden), gate: slices[5])
+    }
   }
 }
 

@@ -132,9 +132,11 @@ private struct ResNetBlock: Sendable {
 
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor?) -> Tensor {
-    var h = block1(inputs)
-    if let time, let timeLinear { h = h.adding(timeLinear(time.silu())) }
-    return block2([h]) + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+    inputs[0].tape.recomputing {
+      var h = block1(inputs)
+      if let time, let timeLinear { h = h.adding(timeLinear(time.silu())) }
+      return block2([h]) + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+    }
   }
 }
 

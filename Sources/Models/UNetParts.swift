@@ -41,7 +41,9 @@ struct ResidualAttention: Sendable {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let attended = attention(norm(x))
-    return (outputNorm.map { $0(attended) } ?? attended) + x
+    x.tape.recomputing {
+      let attended = attention(norm(x))
+      return (outputNorm.map { $0(attended) } ?? attended) + x
+    }
   }
 }

@@ -24,6 +24,8 @@ public final class Profile {
 
   public enum Kind: String, Sendable {
     case forward
+    /// What the backward pass computes again; its arithmetic is not counted twice.
+    case recomputation
     case backward
     /// Of a step, but no operation.
     case phase
@@ -97,7 +99,9 @@ public final class Profile {
   func begin(_ inputs: [Tensor]) { started = (inputs, Self.now) }
 
   /// The operation that began last has its `output`.
-  func end(_ output: Tensor, work: Work?, file: StaticString) -> Operation {
+  ///
+  /// - Parameter isRepeated: whether it had it before.
+  func end(_ output: Tensor, work: Work?, file: StaticString, isRepeated: Bool) -> Operation {
     let inputs = started.inputs
     started.inputs = []
     let inputCount = inputs.reduce(0) { $0 + $1.count }
@@ -109,9 +113,14 @@ public final class Profile {
       backward: Cost(
         flops: work?.backwardFlops ?? 0,
         bytes: output.needsGradient ? size * (output.count + inputCount + gradientCount) : 0))
-    operations.append(operation)
-    add(
-      operation.name, layer: operation.layer, kind: .forward, cost: operation.forward, start: started.time)
+    if isRepeated {
+      let cost = Cost(flops: 0, bytes: operation.forward.bytes)
+      add(operation.name, layer: operation.layer, kind: .recomputation, cost: cost, start: started.time)
+    } else {
+      operations.append(operation)
+      add(
+        operation.name, layer: operation.layer, kind: .forward, cost: operation.forward, start: started.time)
+    }
     return operation
   }
 

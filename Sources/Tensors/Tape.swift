@@ -11,6 +11,11 @@ public final class Tape {
   private let gradients: FlatMemory?
   private let profile: Profile?
   private let onUse: (Parameter) -> Void
+  private let recomputes: Bool
+  /// Whether operations leave their way back; not on a stage's way forth, if it is computed again.
+  private var keepsSteps = true
+  /// Whether a stage is computed again.
+  private var isRepeating = false
   private var slots: [Storage?] = []
   private var steps: [() -> Void] = []
   /// How many operations are still to add to the gradient of the parameter at each offset.
@@ -28,11 +33,12 @@ public final class Tape {
   ///   - weights: the parameters' values.
   ///   - gradients: where the gradients of the parameters go that operations use, whatever is there; nil: no backward
   ///     pass follows, nothing is recorded.
+  ///   - recomputes: whether stages keep nothing for the way back but what they are computed of, see `recomputing`.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
   public init(
-    engine: Engine, weights: FlatMemory, gradients: FlatMemory?, profile: Profile? = nil,
-    onUse: @escaping (Parameter) -> Void = { _ in }
+    engine: Engine, weights: FlatMemory, gradients: FlatMemory?, recomputes: Bool = false,
+    profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
       gradients.map { $0.count == weights.count } ?? true,
@@ -40,6 +46,7 @@ public final class Tape {
     self.engine = engine
     self.weights = weights
     self.gradients = gradients
+    self.recomputes = recomputes
     self.profile = profile
     self.onUse = onUse
   }
@@ -70,11 +77,14 @@ public final class Tape {
     precondition(
       parameter.offset + parameter.count <= weights.count,
       "\(parameter.name) lies outside of \(weights.count) weights")
-    onUse(parameter)
-    let getsGradient = isRecording && needsGradient && parameter.role != .constant
-    if getsGradient {
-      if parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
-      if used.insert(parameter.offset).inserted { unwritten[parameter.offset] = parameter.count }
+    let getsGradient: Bool
+    if isRepeating {
+      // The use has been announced and counted, and the running averages were left on the way forth.
+      getsGradient = needsGradient && parameter.role == .trained
+    } else {
+      onUse(parameter)
+      getsGradient = isRecording && needsGradient && parameter.role != .constant
+      if getsGradient { count(parameter) }
     }
     return Tensor(
       shape: parameter.shape,
@@ -82,6 +92,38 @@ public final class Tape {
       tape: self,
       target: getsGradient ? .parameter(offset: parameter.offset) : .none,
       parameterName: parameter.name)
+  }
+
+  /// An operation is to come that gives `parameter` a gradient.
+  private func count(_ parameter: Parameter) {
+    if parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
+    if used.insert(parameter.offset).inserted { unwritten[parameter.offset] = parameter.count }
+  }
+
+  /// The result of `stage`, of which nothing is kept, if this tape recomputes: the way back computes it again, and goes
+  /// on through it. All gradients are added up in the order in which they were without, so their bits are the same.
+  ///
+  /// - Parameter stage: operations on this tape, the same each time that it is called. A stage inside of it is a part
+  ///   of it.
+  public func recomputing(_ stage: @escaping () -> Tensor) -> Tensor {
+    guard recomputes && isRecording && keepsSteps && !isRepeating else { return stage() }
+    keepsSteps = false
+    let output = stage()
+    keepsSteps = true
+    guard case .slot(let index) = output.target else { return output }
+    steps.append { [unowned self] in
+      guard let gradient = slots[index] else { return }
+      slots[index] = nil
+      isRepeating = true
+      let again = stage()
+      isRepeating = false
+      guard again.shape == output.shape, case .slot(let place) = again.target else {
+        preconditionFailure("a stage computed \(output.shape), and then \(again.shape)")
+      }
+      // The steps of its operations are now those to be taken next.
+      slots[place] = gradient
+    }
+    return output
   }
 
   /// Runs the recorded operations backwards from `output`, whose gradient is `gradient`.
@@ -140,6 +182,9 @@ public final class Tape {
       target: needed ? newSlot() : .none)
   }
 
+  /// Whether an operation with this output is to leave its way back.
+  func keepsStep(of output: Tensor) -> Bool { keepsSteps && output.needsGradient }
+
   /// Leaves `step`, which gets the gradient of `output` when the way back comes by.
   ///
   /// - Parameters:
@@ -149,8 +194,8 @@ public final class Tape {
     _ output: Tensor, work: @autoclosure () -> Work? = nil, file: StaticString = #fileID,
     _ step: @escaping (_ tape: Tape, _ outputGradient: Storage) -> Void
   ) {
-    let operation = profile?.end(output, work: work(), file: file)
-    guard case .slot(let index) = output.target else { return }
+    let operation = profile?.end(output, work: work(), file: file, isRepeated: isRepeating)
+    guard keepsSteps, case .slot(let index) = output.target else { return }
     steps.append { [unowned self] in
       guard let gradient = slots[index] else { return }
       slots[index] = nil

@@ -37,7 +37,8 @@ public struct RunDirectory: Sendable {
   /// Makes the directory for a new run, or checks that it holds a run of the same configuration, and takes it for this
   /// process. A configuration that differs stays as it is, for `replaceConfiguration`.
   ///
-  /// - Parameter allowsChanges: whether a configuration that differs is no error.
+  /// - Parameter allowsChanges: whether a configuration that differs is no error; where it does in what decides the
+  ///   speed alone, it never is.
   /// - Throws: `RunDirectoryError`, `FileError`, `SettingsError`.
   /// - Returns: what differs from the run before; and the lock, to be held while the run goes on.
   public func prepare(_ configuration: TrainingConfiguration, allowsChanges: Bool) throws
@@ -49,8 +50,9 @@ public struct RunDirectory: Sendable {
     if isRun {
       let before = try SettingsNode(contentsOfFile: self.configuration)
       differences = SettingsNode.differences(before, configuration.resolved)
-      guard differences.isEmpty || allowsChanges else {
-        throw RunDirectoryError.otherConfiguration(path, differences)
+      let changes = differences.filter { !TrainingSettings.keysOfSpeed.contains($0.path) }
+      guard changes.isEmpty || allowsChanges else {
+        throw RunDirectoryError.otherConfiguration(path, changes)
       }
     } else if files.fileExists(atPath: path),
       let stranger = try contents().first(where: { $0 != Self.checkpointsName })

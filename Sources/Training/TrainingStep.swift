@@ -191,8 +191,10 @@ final class TrainingStep {
   ) throws -> Double {
     let (model, diffusion, seed) = (configuration.model, configuration.diffusion, configuration.training.seed)
     var failure: (any Error)?
-    let tape = Tape(engine: engine, weights: state.weights, gradients: gradient, profile: profile) {
-      [unowned self] parameter in
+    let tape = Tape(
+      engine: engine, weights: state.weights, gradients: gradient,
+      recomputes: configuration.training.recomputes, profile: profile
+    ) { [unowned self] parameter in
       guard failure == nil else { return }
       do { try self.await(parameter) } catch { failure = error }
     }

@@ -26,6 +26,23 @@ import Testing
     #expect(try trial.train("training.steps=10", "optimizer.learning_rate=2e-3").exitStatus == 0)
   }
 
+  /// No number depends on these.
+  @Test func whatDecidesTheSpeedMayChange() throws {
+    let trial = try Trial()
+    try trial.trainToEnd("training.steps=8", "checkpoint.every=4", "sampling.every=0")
+    let before = try trial.record
+    try trial.trainToEnd(
+      "training.recompute=true", "training.bucket_bytes=4096", "checkpoint.every=4", "sampling.every=0")
+    #expect(trial.log.contains("configuration changed key=\"training.recompute: false, now true\""))
+    #expect(trial.log.contains("training.bucket_bytes: 1048576, now 4096"))
+    #expect(text("\(trial.run)/config.yaml").contains("recompute: true"))
+    #expect(try trial.record.metrics == before.metrics)
+    // What does decide is named alone.
+    let run = try trial.train("training.recompute=false", "training.seed=3", "sampling.every=0")
+    expectFailure(run, 64, "training.seed: 0, now 3")
+    #expect(!run.errors.contains("training.recompute"), "\(run)")
+  }
+
   /// The run can go on as it was.
   @Test func aChangeThatDoesNotFitLeavesTheConfiguration() throws {
     let trial = try Reference.copyOfShort()

@@ -32,6 +32,13 @@ import Testing
     }
   }
 
+  @Test(arguments: [nil, 2] as [Int?]) func recomputedStagesChangeNothing(ranks: Int?) throws {
+    let trial = try Trial()
+    try trial.trainToEnd("training.recompute=true", "sampling.every=0", ranks: ranks)
+    let comparison = try oboro(["compare", Reference.short.get().run, trial.run])
+    #expect(comparison.exitStatus == 0, "\(comparison)")
+  }
+
   @Test func roundedGradientsAreSaidToBeInexact() throws {
     let trial = try Trial()
     let run = try oboro(trial.arguments(["training.gradient_compression=bf16"]), ranks: 2)

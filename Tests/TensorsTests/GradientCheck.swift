@@ -39,16 +39,24 @@ struct GradientCheck {
 
   /// The gradients of L for the inputs in `wanted`; nil for those that got none.
   func gradients(wanted: Set<Int>? = nil, threads: Int = 1) -> [[Float]?] {
-    withExtendedLifetime(tape(recording: true, threads: threads)) { tape in
+    pass(wanted: wanted, threads: threads).gradients
+  }
+
+  /// The operation's output, and the gradients of L for the inputs in `wanted`.
+  func pass(
+    wanted: Set<Int>? = nil, threads: Int = 1, profile: Profile? = nil
+  ) -> (output: [Float], gradients: [[Float]?]) {
+    withExtendedLifetime(tape(recording: true, threads: threads, profile: profile)) { tape in
       let inputs = shapes.indices.map { index in
         let needsGradient = wanted?.contains(index) ?? true
         return filled(needsGradient ? tape.variable(shapes[index]) : tape.input(shapes[index]), values[index])
       }
       let output = operation(inputs)
+      let values = Array(output.elements)
       let gradient = tape.engine.storage(output.count)
       _ = gradient.elements.update(fromContentsOf: weights(output.count))
       tape.backward(from: output, gradient: gradient)
-      return inputs.map { input in tape.gradient(of: input).map { Array($0.elements) } }
+      return (values, inputs.map { input in tape.gradient(of: input).map { Array($0.elements) } })
     }
   }
 
@@ -89,10 +97,11 @@ struct GradientCheck {
 
   private func weights(_ count: Int) -> [Float] { normalValues(count, seed: 99) }
 
-  private func tape(recording: Bool, threads: Int) -> Tape {
+  private func tape(recording: Bool, threads: Int, profile: Profile? = nil) -> Tape {
     let none = FlatMemory(count: 0)
     return Tape(
-      engine: Engine(threadCount: threads), weights: none, gradients: recording ? FlatMemory(count: 0) : nil)
+      engine: Engine(threadCount: threads), weights: none, gradients: recording ? FlatMemory(count: 0) : nil,
+      profile: profile)
   }
 
   private func filled(_ tensor: Tensor, _ values: [Float]) -> Tensor {

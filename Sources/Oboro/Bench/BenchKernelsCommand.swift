@@ -10,7 +10,7 @@ struct BenchKernels: ParsableCommand {
     discussion: """
       Each shape of convolution, attention and normalisation that a model has is tried once, with the batch of a \
       slice. Errors are relative, ‖fast - reference‖ / ‖reference‖; where the reference would take too long, both are \
-      compared on a smaller image or batch.
+      compared on a smaller image or batch. Then parallel loops of 1 to 64 threads are timed, whatever the cores.
 
       oboro bench kernels --config configs/benchmarks/annotated-28.yaml
       """)

@@ -11,7 +11,7 @@ extension Tensor {
       "\(shape) times \(weights.shape) plus \(bias.shape)")
     let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
     let output = tape.result(shape.dropLast() + [k], of: [self, weights, bias])
-    let isKept = output.needsGradient && activation != .none
+    let isKept = tape.keepsStep(of: output) && activation != .none
     let activationInput = isKept ? tape.engine.storage(output.count) : nil
     transform.forward(
       pointer, weights: weights.pointer, bias: bias.pointer, activationInput: activationInput?.pointer,

@@ -18,6 +18,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public let replicaCheckEvery: Int
   /// Seconds that a rank may take to answer before the run is ended; 0: any.
   public let answerTimeout: Double
+  /// Whether the backward pass computes the stages of the model again, instead of what the forward pass kept of them.
+  public let recomputes: Bool
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
   public static let defaultBucketBytes = 1 << 20
@@ -49,6 +51,9 @@ public struct TrainingSettings: Hashable, Sendable {
     answerTimeout = try reader.value(
       "answer_timeout_seconds", default: 60.0, in: 0.0...86_400,
       help: "after which a rank that is gone, stands still or does not get on ends the run; 0: never")
+    recomputes = try reader.value(
+      "recompute", default: false,
+      help: "compute a model's stages again on the way back: less memory, more time, the same numbers")
     bucketBytes = try reader.value(
       "bucket_bytes", default: Self.defaultBucketBytes, in: 1...Int(Int32.max),
       help: "gradients that travel between ranks together; changes the speed only")
@@ -59,6 +64,9 @@ public struct TrainingSettings: Hashable, Sendable {
       "straggler_share", default: 0.1, in: 0.0...,
       help: "part of the time that the slowest rank may cost before the log names it")
   }
+
+  /// Keys of which no number depends: a run may go on with others at any time.
+  static let keysOfSpeed: Set = ["training.recompute", "training.bucket_bytes"]
 
   /// How the flat memory of `layout` travels between ranks.
   func bucketPlan(_ layout: ParameterLayout, worldSize: Int) -> BucketPlan {

@@ -7,6 +7,8 @@ import Tensors
 /// Checks and times the kernels that models are made of, on the shapes that they have there.
 public struct KernelBenchmark {
   public let trials: [KernelTrial]
+  /// What the loops cost that kernels share their work out with.
+  public let loops: [LoopTrial]
   public let threads: Int
   /// What the threads can do.
   public let peakFlopsPerSecond: Double
@@ -33,6 +35,8 @@ public struct KernelBenchmark {
       onTrial("\(kernel.kernelName), \(kernel.sizes)")
       return KernelTrial.run(kernel, on: engine.threads)
     }
+    onTrial("parallel loops")
+    loops = LoopTrial.run()
   }
 
   /// The kernels that the forward pass of a slice runs.
@@ -64,7 +68,7 @@ public struct KernelBenchmark {
     }
     let node: SettingsNode = [
       "threads": SettingsNode(threads), "peak_flops_per_second": SettingsNode(peakFlopsPerSecond),
-      "kernels": SettingsNode(.list(kernels)),
+      "kernels": SettingsNode(.list(kernels)), "loops": SettingsNode(.list(loops.map(\.node))),
     ]
     return node.indentedJSON
   }
@@ -87,7 +91,7 @@ public struct KernelBenchmark {
       + String(
         format:
           "\nPeak of %ld threads, in registers: %.0f GFLOP/s. Convolutions count by their definition.\n",
-        threads, peakFlopsPerSecond * 1e-9)
+        threads, peakFlopsPerSecond * 1e-9) + "\n" + LoopTrial.text(loops)
   }
 
   private func share(of trial: KernelTrial) -> Double {

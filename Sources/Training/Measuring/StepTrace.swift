@@ -43,7 +43,10 @@ public enum StepTrace {
   }
 
   private static func arguments(_ event: Profile.Event) -> SettingsNode {
-    guard event.kind == .forward || event.kind == .backward else { return .empty }
+    switch event.kind {
+    case .forward, .recomputation, .backward: break
+    case .phase, .group, .transfer: return .empty
+    }
     return [
       "layer": SettingsNode(event.layer), "flops": SettingsNode(event.cost.flops),
       "bytes": SettingsNode(event.cost.bytes),
