@@ -1,7 +1,7 @@
 /// Group normalisation (Wu and He, 2018), an optional scale and shift for each image, and an activation, as one
-/// operation: y = act((x^ gamma + beta)(1 + scale) + shift), x^ = (x - mean) / sqrt(variance + eps).
+/// operation: y = act((x^ gamma + beta)(1 + scale) + shift) + residual, x^ = (x - mean) / sqrt(variance + eps).
 ///
-/// Layouts: x, y [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2] (mean,
+/// Layouts: x, y, residual [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2] (mean,
 /// 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance is
 /// the biased one.
 public struct GroupNormalization: Hashable, Sendable {
@@ -40,8 +40,8 @@ public struct GroupNormalization: Hashable, Sendable {
 
   public func forward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
-    scaleShift: UnsafePointer<Float>?, output: UnsafeMutablePointer<Float>,
-    statistics: UnsafeMutablePointer<Float>,
+    scaleShift: UnsafePointer<Float>?, residual: UnsafePointer<Float>? = nil,
+    output: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<Float>,
     pool: ThreadPool
   ) {
     pool.parallel(batch) { image, worker in
@@ -50,15 +50,17 @@ public struct GroupNormalization: Hashable, Sendable {
       let imageStatistics = statistics + image * groups * 2
       computeStatistics(source, tables, imageStatistics)
       fillTables(tables, imageStatistics, gamma, beta, scaleShift.map { $0 + image * 2 * channels })
+      let (target, addend) = (output + image * imageSize, residual.map { $0 + image * imageSize })
       switch activation {
-      case .none: transform(source, output + image * imageSize, tables) { $0 }
-      case .relu: transform(source, output + image * imageSize, tables) { $0.rectified }
-      case .silu: transform(source, output + image * imageSize, tables) { $0 * $0.sigmoid }
+      case .none: transform(source, addend, target, tables) { $0 }
+      case .relu: transform(source, addend, target, tables) { $0.rectified }
+      case .silu: transform(source, addend, target, tables) { $0 * $0.sigmoid }
       }
     }
   }
 
-  /// Writes dx, and dScaleShift where there is one; adds the gradients of gamma and beta, unless they are nil.
+  /// Writes dx, plus `addend` if there is one, and dScaleShift where there is one; adds the gradients of gamma and beta,
+  /// unless they are nil. That of the residual is dy itself.
   ///
   /// With u = a x + b the activation's input and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over the pixels of a
   /// channel give everything but dx, and with w = gamma (1 + scale), over the n values of a group,
@@ -66,7 +68,8 @@ public struct GroupNormalization: Hashable, Sendable {
   public func backward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
     scaleShift: UnsafePointer<Float>?, statistics: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-    inputGradient: UnsafeMutablePointer<Float>, scaleShiftGradient: UnsafeMutablePointer<Float>?,
+    addend: UnsafePointer<Float>? = nil, inputGradient: UnsafeMutablePointer<Float>,
+    scaleShiftGradient: UnsafeMutablePointer<Float>?,
     gammaGradient: UnsafeMutablePointer<Float>?, betaGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     // For each image the gradients of gamma and beta, added up in the images' order afterwards.
@@ -100,7 +103,7 @@ public struct GroupNormalization: Hashable, Sendable {
           row[channels + c] = s1
         }
       }
-      finishInputGradient(source, target, tables, gamma, scales)
+      finishInputGradient(source, addend.map { $0 + image * imageSize }, target, tables, gamma, scales)
     }
     for image in 0..<batch {
       let gammaPart = partial.baseAddress! + image * 2 * channels
@@ -165,18 +168,20 @@ public struct GroupNormalization: Hashable, Sendable {
     period.expand(tables.b, into: tables.bExpanded)
   }
 
-  /// y = act(a x + b).
+  /// y = act(a x + b), plus the residual.
   @inline(__always)
   private func transform(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ tables: Tables,
-    _ activate: (Vector) -> Vector
+    _ x: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
+    _ tables: Tables, _ activate: (Vector) -> Vector
   ) {
     let (a, b) = (tables.aExpanded, tables.bExpanded)
     period.forEach(imageSize) { index, place in
-      activate(Vector(from: x + index).times(Vector(from: a + place), plus: Vector(from: b + place)))
-        .store(to: y + index)
+      let value = activate(
+        Vector(from: x + index).times(Vector(from: a + place), plus: Vector(from: b + place)))
+      (residual.map { Vector(from: $0 + index) + value } ?? value).store(to: y + index)
     } single: { index, place in
-      y[index] = activate(Vector(repeating: b[place].addingProduct(x[index], a[place])))[0]
+      let value = activate(Vector(repeating: b[place].addingProduct(x[index], a[place])))[0]
+      y[index] = residual.map { $0[index] + value } ?? value
     }
   }
 
@@ -211,11 +216,11 @@ public struct GroupNormalization: Hashable, Sendable {
     period.fold(secondSums, into: tables.secondSum)
   }
 
-  /// Turns g in `target` into dx = p g + q x + r, whose p, q and r are the same for all pixels of a channel.
+  /// Turns g in `target` into dx = p g + q x + r, whose p, q and r are the same for all pixels of a channel, plus
+  /// `addend`.
   private func finishInputGradient(
-    _ x: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ tables: Tables,
-    _ gamma: UnsafePointer<Float>,
-    _ scales: UnsafePointer<Float>?
+    _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>?, _ target: UnsafeMutablePointer<Float>,
+    _ tables: Tables, _ gamma: UnsafePointer<Float>, _ scales: UnsafePointer<Float>?
   ) {
     let count = Float(pixels * channelsPerGroup)
     // The tables of u are no longer needed: p is a already, q goes to b, r to mean.
@@ -238,12 +243,12 @@ public struct GroupNormalization: Hashable, Sendable {
     period.expand(tables.b, into: q)
     period.expand(tables.mean, into: r)
     period.forEach(imageSize) { index, place in
-      Vector(from: target + index).times(
+      let value = Vector(from: target + index).times(
         Vector(from: p + place),
-        plus: Vector(from: x + index).times(Vector(from: q + place), plus: Vector(from: r + place))
-      ).store(to: target + index)
+        plus: Vector(from: x + index).times(Vector(from: q + place), plus: Vector(from: r + place)))
+      (addend.map { Vector(from: $0 + index) + value } ?? value).store(to: target + index)
     } single: { index, place in
-      target[index] = target[index] * p[place] + x[index] * q[place] + r[place]
+      target[index] = target[index] * p[place] + x[index] * q[place] + r[place] + (addend?[index] ?? 0)
     }
   }
 

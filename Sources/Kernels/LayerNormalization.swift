@@ -69,15 +69,16 @@ public struct LayerNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes dx; adds the gradients of gamma, beta, scale and shift where they are not nil. Those of scale and shift have
-  /// the stride of the modulation.
+  /// Writes dx, plus `addend` if there is one; adds the gradients of gamma, beta, scale and shift where they are not nil.
+  /// Those of scale and shift have the stride of the modulation.
   ///
   /// With w = gamma (1 + scale): dx = (w dy - Σ w dy / C - x^ Σ w dy x^ / C) / sqrt(variance + eps), sums over the
   /// channels of a token. The other gradients follow from Σ dy and Σ dy x^ over the tokens of an image.
   public func backward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>?, beta: UnsafePointer<Float>?,
     modulation: Modulation?, statistics: UnsafePointer<Float>,
-    outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
+    outputGradient: UnsafePointer<Float>, addend: UnsafePointer<Float>? = nil,
+    inputGradient: UnsafeMutablePointer<Float>,
     gammaGradient: UnsafeMutablePointer<Float>?, betaGradient: UnsafeMutablePointer<Float>?,
     scaleGradient: UnsafeMutablePointer<Float>?, shiftGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
@@ -95,7 +96,8 @@ public struct LayerNormalization: Hashable, Sendable {
       for row in rows {
         inputGradientRow(
           x + row &* c, w, mean: statistics[2 &* row], inverse: statistics[2 &* row &+ 1],
-          outputGradient + row &* c, inputGradient + row &* c, shiftSums, shiftSums + c)
+          outputGradient + row &* c, addend.map { $0 + row &* c }, inputGradient + row &* c, shiftSums,
+          shiftSums + c)
       }
     }
     for image in 0..<batch {
@@ -130,12 +132,12 @@ public struct LayerNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes dx of one token and adds its dy and dy x^ to the sums.
+  /// Writes dx of one token, plus its part of `addend`, and adds its dy and dy x^ to the sums.
   @inline(__always)
   private func inputGradientRow(
     _ x: UnsafePointer<Float>, _ w: UnsafePointer<Float>, mean: Float, inverse: Float,
-    _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, _ shiftSums: UnsafeMutablePointer<Float>,
-    _ scaleSums: UnsafeMutablePointer<Float>
+    _ dy: UnsafePointer<Float>, _ addend: UnsafePointer<Float>?, _ dx: UnsafeMutablePointer<Float>,
+    _ shiftSums: UnsafeMutablePointer<Float>, _ scaleSums: UnsafeMutablePointer<Float>
   ) {
     let (center, factor) = (Vector(repeating: mean), Vector(repeating: inverse))
     var (first, second) = (Vector(repeating: 0), Vector(repeating: 0))
@@ -163,9 +165,12 @@ public struct LayerNormalization: Hashable, Sendable {
     forEachVector(channels) { index in
       let weighted = Vector(from: dy + index) * Vector(from: w + index)
       let rest = Vector(from: x + index).times(Vector(repeating: q), plus: Vector(repeating: r))
-      weighted.times(factor, plus: rest).store(to: dx + index)
+      let value = weighted.times(factor, plus: rest)
+      (addend.map { Vector(from: $0 + index) + value } ?? value).store(to: dx + index)
     } rest: { index, rest in
-      for at in index..<index &+ rest { dx[at] = dy[at] * w[at] * inverse + x[at] * q + r }
+      for at in index..<index &+ rest {
+        dx[at] = dy[at] * w[at] * inverse + x[at] * q + r + (addend?[at] ?? 0)
+      }
     }
   }
 

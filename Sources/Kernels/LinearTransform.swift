@@ -1,6 +1,6 @@
-/// y = act(x W + bias) for many rows.
+/// y = act(x W + bias) + residual for many rows.
 ///
-/// Layouts: x [R, C], W [C, K], bias [K], y and the activation's input u = x W + bias [R, K].
+/// Layouts: x [R, C], W [C, K], bias [K], y, the residual and the activation's input u = x W + bias [R, K].
 public struct LinearTransform: Sendable {
   public enum Activation: Sendable {
     case none
@@ -26,7 +26,8 @@ public struct LinearTransform: Sendable {
   /// - Parameter activationInput: where u goes if `backward` is to follow; only for an activation.
   public func forward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>,
-    activationInput: UnsafeMutablePointer<Float>?, output: UnsafeMutablePointer<Float>, pool: ThreadPool
+    residual: UnsafePointer<Float>? = nil, activationInput: UnsafeMutablePointer<Float>?,
+    output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     let product = activationInput ?? output
     let k = outputs
@@ -38,21 +39,22 @@ public struct LinearTransform: Sendable {
         Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
         Matrix(weights + columns.lowerBound, rows: inputs, columns: columns.count, stride: k),
         into: product + place, stride: k)
-      // Bias and activation while the tile is in cache.
+      // Bias, activation and residual while the tile is in cache.
       for row in 0..<rows.count {
         let (u, y) = (product + (place + row * k), output + (place + row * k))
         let bias = bias + columns.lowerBound
+        let addend = residual.map { $0 + (place + row * k) }
+        let isKept = activationInput != nil
         switch activation {
-        case .none: Self.addBias(bias, u, y, keeping: false, columns.count) { $0 }
-        case .gelu: Self.addBias(bias, u, y, keeping: activationInput != nil, columns.count) { $0.gelu }
-        case .tanhGELU:
-          Self.addBias(bias, u, y, keeping: activationInput != nil, columns.count) { $0.tanhGELU }
+        case .none: Self.addBias(bias, addend, u, y, keeping: false, columns.count) { $0 }
+        case .gelu: Self.addBias(bias, addend, u, y, keeping: isKept, columns.count) { $0.gelu }
+        case .tanhGELU: Self.addBias(bias, addend, u, y, keeping: isKept, columns.count) { $0.tanhGELU }
         }
       }
     }
   }
 
-  /// Writes dx, and adds the gradients of weights and bias; what is nil is left out.
+  /// Writes dx, and adds the gradients of weights and bias; what is nil is left out. That of the residual is dy itself.
   ///
   /// - Parameter activationInput: u, which becomes its gradient; only for an activation.
   public func backward(
@@ -119,20 +121,23 @@ public struct LinearTransform: Sendable {
     if sums > 1 { Reduction.addPieces(partial, pieces: sums, count: c * k, to: gradient, pool: pool) }
   }
 
-  /// y = act(u + bias); u is written as well if it is kept.
+  /// y = act(u + bias) + residual; u + bias is written as well if it is kept.
   @inline(__always)
   private static func addBias(
-    _ bias: UnsafePointer<Float>, _ u: UnsafeMutablePointer<Float>, _ y: UnsafeMutablePointer<Float>,
-    keeping: Bool, _ count: Int, _ activate: (Vector) -> Vector
+    _ bias: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?, _ u: UnsafeMutablePointer<Float>,
+    _ y: UnsafeMutablePointer<Float>, keeping: Bool, _ count: Int, _ activate: (Vector) -> Vector
   ) {
     forEachVector(count) { index in
       let sum = Vector(from: u + index) + Vector(from: bias + index)
       if keeping { sum.store(to: u + index) }
-      activate(sum).store(to: y + index)
+      let value = activate(sum)
+      (residual.map { Vector(from: $0 + index) + value } ?? value).store(to: y + index)
     } rest: { index, rest in
       let sum = Vector(from: u + index, count: rest) + Vector(from: bias + index, count: rest)
       if keeping { sum.store(to: u + index, count: rest) }
-      activate(sum).store(to: y + index, count: rest)
+      let value = activate(sum)
+      (residual.map { Vector(from: $0 + index, count: rest) + value } ?? value).store(
+        to: y + index, count: rest)
     }
   }
 

@@ -1,5 +1,6 @@
 import COpenBLAS
 import CProcessor
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -8,8 +9,10 @@ import Synchronization
 /// A task is chosen by shape alone, never by the number of threads, and writes what no other task writes. So the
 /// threads decide how fast a result is there, not what it is.
 ///
-/// One thread (the one that made the pool) starts loops; it works along, as worker 0. Between loops the others spin
-/// for some tens of microseconds, since the next loop of a training step is usually that near, and then sleep.
+/// One thread (the one that made the pool) starts loops; it works along, as worker 0, and waits for nobody who has not
+/// begun: a thread that comes when all tasks are taken finds the loop closed. Between loops the others spin for some
+/// tens of microseconds, since the next loop of a training step is usually that near, and then sleep. Where threads
+/// outnumber the cores they do not spin: they would take the time of those that work.
 public final class ThreadPool {
   /// Threads that work on a loop, with the one that starts it.
   public let threadCount: Int
@@ -70,28 +73,45 @@ public final class ThreadPool {
 
 /// What the threads of a pool share.
 ///
-/// `@unchecked Sendable`: the job's fields are written before `generation` is raised and read after it was seen
-/// raised; the scratch of a worker is touched by that worker alone.
+/// `@unchecked Sendable`: the loop's fields are written while its gate is closed and nobody is inside, and read by those
+/// who have entered; the scratch of a worker is touched by that worker alone.
 private final class Crew: @unchecked Sendable {
   let threadCount: Int
   let scratch: [Scratch]
 
-  private let generation = Atomic<Int>(0)
+  private let gate = Atomic<Int>(0)
+  /// Others look at the gate in vain while tasks are taken: that must not be in the same line of the cache.
+  private let apart = SIMD64<UInt8>()
   private let nextTask = Atomic<Int>(0)
-  private let unfinished = Atomic<Int>(0)
+  private let farther = SIMD64<UInt8>()
+  /// Workers that sleep and nobody has woken yet.
   private let sleepers = Atomic<Int>(0)
+  private let wakeUp = DispatchSemaphore(value: 0)
   private let stopping = Atomic<Bool>(false)
-  private let wakeUp = NSCondition()
+  private let spinLimit: Int
   private var taskCount = 0
   private var isInLoop = false
   private var body: ((_ task: Int, _ worker: Int) -> Void)?
 
   /// A thread looks for work this often before it sleeps; a look costs some 20 to 40 ns.
-  private static let spinLimit = 2000
+  private static let usualSpinLimit = 2000
+
+  /// Of the gate's number: how many workers are inside; whether it is open; how many loops there were.
+  private enum Gate {
+    static let worker = 1
+    static let open = 1 << 20
+    static let loop = 1 << 21
+
+    static func isOpen(_ gate: Int) -> Bool { gate & open != 0 }
+    static func loop(_ gate: Int) -> Int { gate >> 21 }
+    static func workers(_ gate: Int) -> Int { gate & (open - 1) }
+  }
 
   init(threadCount: Int) {
+    precondition(threadCount < Gate.open, "\(threadCount) threads are more than can be counted")
     self.threadCount = threadCount
     scratch = (0..<threadCount).map { _ in Scratch() }
+    spinLimit = threadCount > ThreadPool.availableCores ? 1 : Self.usualSpinLimit
   }
 
   func run(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
@@ -107,14 +127,14 @@ private final class Crew: @unchecked Sendable {
       self.body = body
       taskCount = count
       nextTask.store(0, ordering: .relaxed)
-      unfinished.store(threadCount - 1, ordering: .relaxed)
-      generation.add(1, ordering: .sequentiallyConsistent)
-      if sleepers.load(ordering: .sequentiallyConsistent) > 0 { wakeAll() }
+      gate.add(Gate.loop + Gate.open, ordering: .sequentiallyConsistent)
+      wakeSome()
       runTasks(worker: 0)
+      gate.subtract(Gate.open, ordering: .relaxed)
       var looks = 0
-      while unfinished.load(ordering: .acquiring) > 0 {
+      while Gate.workers(gate.load(ordering: .acquiring)) > 0 {
         looks += 1
-        if looks < Self.spinLimit { oboro_spin_pause() } else { sched_yield() }
+        if looks < spinLimit { oboro_spin_pause() } else { sched_yield() }
       }
       self.body = nil
     }
@@ -122,8 +142,8 @@ private final class Crew: @unchecked Sendable {
 
   func stop() {
     stopping.store(true, ordering: .sequentiallyConsistent)
-    generation.add(1, ordering: .sequentiallyConsistent)
-    wakeAll()
+    gate.add(Gate.loop, ordering: .sequentiallyConsistent)
+    while wakeOne() {}
   }
 
   func work(as worker: Int) {
@@ -131,9 +151,25 @@ private final class Crew: @unchecked Sendable {
     while true {
       seen = waitForWork(after: seen)
       if stopping.load(ordering: .acquiring) { return }
+      guard enter(seen) else { continue }
+      // Who starts a loop wakes a few, and these a few more, as long as there is something to do: so many threads come
+      // soon, and few for short loops.
+      if nextTask.load(ordering: .relaxed) < taskCount { wakeSome() }
       runTasks(worker: worker)
-      unfinished.subtract(1, ordering: .releasing)
+      gate.subtract(Gate.worker, ordering: .releasing)
     }
+  }
+
+  /// Whether the loop of this number was still open.
+  private func enter(_ loop: Int) -> Bool {
+    var now = gate.load(ordering: .relaxed)
+    while Gate.isOpen(now) && Gate.loop(now) == loop {
+      let (entered, found) = gate.weakCompareExchange(
+        expected: now, desired: now + Gate.worker, successOrdering: .acquiring, failureOrdering: .relaxed)
+      if entered { return true }
+      now = found
+    }
+    return false
   }
 
   private func runTasks(worker: Int) {
@@ -147,27 +183,42 @@ private final class Crew: @unchecked Sendable {
 
   /// Waits until there is a loop later than number `seen`, and returns its number.
   private func waitForWork(after seen: Int) -> Int {
-    for _ in 0..<Self.spinLimit {
-      let now = generation.load(ordering: .acquiring)
-      if now != seen { return now }
-      oboro_spin_pause()
-    }
-    wakeUp.lock()
-    defer { wakeUp.unlock() }
-    // Announce first, look again after: whoever raises the number then sees a sleeper, and takes the lock.
-    sleepers.add(1, ordering: .sequentiallyConsistent)
-    defer { sleepers.subtract(1, ordering: .sequentiallyConsistent) }
     while true {
-      let now = generation.load(ordering: .sequentiallyConsistent)
-      if now != seen { return now }
+      for _ in 0..<spinLimit {
+        let now = Gate.loop(gate.load(ordering: .acquiring))
+        if now != seen { return now }
+        oboro_spin_pause()
+      }
+      // Announce first, look again after: whoever raises the number then sees a sleeper.
+      sleepers.add(1, ordering: .sequentiallyConsistent)
+      let now = Gate.loop(gate.load(ordering: .sequentiallyConsistent))
+      // One who has been woken already takes the signal, so that there are never more of them than sleepers.
+      if now != seen && takeSleeper() { return now }
       wakeUp.wait()
     }
   }
 
-  private func wakeAll() {
-    wakeUp.lock()
-    wakeUp.broadcast()
-    wakeUp.unlock()
+  private func wakeSome() {
+    if wakeOne() { _ = wakeOne() }
+  }
+
+  /// Whether there was somebody to wake.
+  private func wakeOne() -> Bool {
+    guard takeSleeper() else { return false }
+    wakeUp.signal()
+    return true
+  }
+
+  /// One sleeper fewer, if there is one.
+  private func takeSleeper() -> Bool {
+    var now = sleepers.load(ordering: .sequentiallyConsistent)
+    while now > 0 {
+      let (taken, found) = sleepers.weakCompareExchange(
+        expected: now, desired: now - 1, ordering: .sequentiallyConsistent)
+      if taken { return true }
+      now = found
+    }
+    return false
   }
 }
 

@@ -14,12 +14,15 @@ public struct GroupNorm: Sendable {
     self.groups = groups
   }
 
-  /// - Parameter scaleShift: [B, 2 C]; the normalised values are multiplied by 1 + scale, and the shift is added.
+  /// - Parameters:
+  ///   - scaleShift: [B, 2 C]; the normalised values are multiplied by 1 + scale, and the shift is added.
+  ///   - residual: [B, ..., C]; added to all of it.
   public func callAsFunction(
-    _ x: Tensor, scaleShift: Tensor? = nil, activation: GroupNormalization.Activation = .none
+    _ x: Tensor, scaleShift: Tensor? = nil, activation: GroupNormalization.Activation = .none,
+    residual: Tensor? = nil
   ) -> Tensor {
     x.groupNormalized(
       groups: groups, gamma: x.tape(weight), beta: x.tape(bias), scaleShift: scaleShift,
-      activation: activation)
+      activation: activation, residual: residual)
   }
 }

@@ -38,8 +38,11 @@ public struct Linear: Sendable {
     bias = builder.vector(prefix + "bias", count: outputs, hasBias ? standard : .zeros)
   }
 
-  public func callAsFunction(_ x: Tensor, activation: LinearActivation = .none) -> Tensor {
-    x.linear(weights: x.tape(weight), bias: x.tape(bias), activation: activation)
+  /// - Parameter residual: what is added to the result.
+  public func callAsFunction(
+    _ x: Tensor, activation: LinearActivation = .none, residual: Tensor? = nil
+  ) -> Tensor {
+    x.linear(weights: x.tape(weight), bias: x.tape(bias), activation: activation, residual: residual)
   }
 }
 

@@ -23,5 +23,8 @@ public struct MultiHeadAttention: Sendable {
       output: Linear(builder["out_proj"], channels, channels, initialization: .standardWithoutBias))
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { output(qkv(x).attended(heads: heads)) }
+  /// - Parameter residual: what is added to the result.
+  public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
+    output(qkv(x).attended(heads: heads), residual: residual)
+  }
 }

@@ -145,8 +145,8 @@ private struct ResNetBlock: Sendable {
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor) -> Tensor {
     time.tape.recomputing {
-      let h = block2(block1(inputs, scaleShift: timeLinear(time.silu())))
-      return h + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+      let h = block1(inputs, scaleShift: timeLinear(time.silu()))
+      return block2(h, residual: residualConvolution.map { $0(inputs) } ?? inputs[0])
     }
   }
 }
@@ -165,5 +165,7 @@ private struct Block: Sendable {
     norm(proj(inputs), scaleShift: scaleShift, activation: .silu)
   }
 
-  func callAsFunction(_ x: Tensor) -> Tensor { norm(proj(x), activation: .silu) }
+  func callAsFunction(_ x: Tensor, residual: Tensor) -> Tensor {
+    norm(proj(x), activation: .silu, residual: residual)
+  }
 }

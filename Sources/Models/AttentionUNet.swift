@@ -150,8 +150,8 @@ private struct SelfAttentionBlock: Sendable {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     x.tape.recomputing {
-      let attended = attention(norm(x)) + x
-      return linear2(linear1(perceptronNorm(attended), activation: .gelu)) + attended
+      let attended = attention(norm(x), residual: x)
+      return linear2(linear1(perceptronNorm(attended), activation: .gelu), residual: attended)
     }
   }
 }

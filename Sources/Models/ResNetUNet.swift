@@ -135,7 +135,7 @@ private struct ResNetBlock: Sendable {
     inputs[0].tape.recomputing {
       var h = block1(inputs)
       if let time, let timeLinear { h = h.adding(timeLinear(time.silu())) }
-      return block2([h]) + (residualConvolution.map { $0(inputs) } ?? inputs[0])
+      return block2([h], residual: residualConvolution.map { $0(inputs) } ?? inputs[0])
     }
   }
 }
@@ -150,5 +150,7 @@ private struct ConvBlock: Sendable {
     norm = GroupNorm(builder["norm"], groups: groups, channels: outputs)
   }
 
-  func callAsFunction(_ inputs: [Tensor]) -> Tensor { norm(proj(inputs), activation: .silu) }
+  func callAsFunction(_ inputs: [Tensor], residual: Tensor? = nil) -> Tensor {
+    norm(proj(inputs), activation: .silu, residual: residual)
+  }
 }

@@ -43,7 +43,7 @@ struct ResidualAttention: Sendable {
   func callAsFunction(_ x: Tensor) -> Tensor {
     x.tape.recomputing {
       let attended = attention(norm(x))
-      return (outputNorm.map { $0(attended) } ?? attended) + x
+      return outputNorm.map { $0(attended, residual: x) } ?? attended + x
     }
   }
 }

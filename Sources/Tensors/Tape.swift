@@ -231,6 +231,14 @@ public final class Tape {
     }
   }
 
+  /// What other operations have given to the gradient of `target` so far, for one that adds it to its own part where it
+  /// writes that, and gives the sum; nil if there is nothing yet. It may belong to others as well: nobody may write to it.
+  func takeGradient(of target: GradientTarget) -> Storage? {
+    guard case .slot(let index) = target else { return nil }
+    defer { slots[index] = nil }
+    return slots[index]
+  }
+
   /// Memory for an operation that adds to the gradient of `target` itself; nil if `target` needs none.
   func gradientMemory(_ target: GradientTarget, count: Int) -> UnsafeMutablePointer<Float>? {
     gradientSum(target, count: count).map { sum in

@@ -52,11 +52,11 @@ struct GradientCheck {
         return filled(needsGradient ? tape.variable(shapes[index]) : tape.input(shapes[index]), values[index])
       }
       let output = operation(inputs)
-      let values = Array(output.elements)
+      let result = Array(output.elements)
       let gradient = tape.engine.storage(output.count)
       _ = gradient.elements.update(fromContentsOf: weights(output.count))
       tape.backward(from: output, gradient: gradient)
-      return (values, inputs.map { input in tape.gradient(of: input).map { Array($0.elements) } })
+      return (result, inputs.map { input in tape.gradient(of: input).map { Array($0.elements) } })
     }
   }
 

@@ -4,7 +4,8 @@ import Tensors
 extension OperationCase {
   /// Every operation on so much that each thread of `comparedThreadCounts` gets several tasks, and in every way in which
   /// its kernel cuts its work. Too large for differences of their values; what comes of them is compared between threads.
-  static let large: [OperationCase] = largeElementwise + largeConvolutions + largeNormalizations + largeAttentions
+  static let large: [OperationCase] =
+    largeElementwise + largeConvolutions + largeNormalizations + largeAttentions
 
   private static let largeElementwise: [OperationCase] =
     [
@@ -39,7 +40,8 @@ extension OperationCase {
       convolution("3x3 of two, tiles pass by", [4, 28, 28], [24, 40], 32, kernel: 3, padding: 1),
       convolution("3x3, filters pass by", [11, 8, 8], [96], 100, kernel: 3, padding: 1),
       convolution("3x3, filters pass by in rounds", [9, 16, 15], [272], 72, kernel: 3, padding: 1),
-      convolution("3x3 of two, filters pass by in rounds", [9, 15, 16], [144, 128], 40, kernel: 3, padding: 1),
+      convolution(
+        "3x3 of two, filters pass by in rounds", [9, 15, 16], [144, 128], 40, kernel: 3, padding: 1),
       convolution(
         "3x3, standardized, filters pass by", [11, 8, 8], [96], 100, kernel: 3, padding: 1,
         standardizesWeights: true),
@@ -62,7 +64,9 @@ extension OperationCase {
       .init("transposed convolution 3x3, stride 2", [[5, 13, 15, 20], [9, 36, 20], [36]]) {
         $0[0].transposedConvolution(weights: $0[1], bias: $0[2], kernel: 3, stride: 2, padding: 0)
       },
-      .init("linear", [[1200, 96], [1, 96, 400], [400]]) { $0[0].linear(weights: $0[1], bias: $0[2]) },
+      .init("linear", [[1200, 96], [1, 96, 400], [400], [1200, 400]]) {
+        $0[0].linear(weights: $0[1], bias: $0[2], residual: $0[3])
+      },
     ]
     + [LinearTransform.Activation.gelu, .tanhGELU].map { activation in
       // Few weights, whose gradients are sums of several tasks'.
@@ -95,7 +99,7 @@ extension OperationCase {
       }
     } + [
       .init("group normalization of one large image", [[1, 70, 64, 72], [72], [72]], offsets: [0.5, 1]) {
-        $0[0].groupNormalized(groups: 8, gamma: $0[1], beta: $0[2], activation: .silu)
+        $0[0].groupNormalized(groups: 8, gamma: $0[1], beta: $0[2], activation: .silu, residual: $0[0])
       }
     ]
     + [BatchNormalization.Activation.none, .relu].map { activation in

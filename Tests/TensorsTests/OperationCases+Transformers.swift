@@ -10,6 +10,13 @@ extension OperationCase {
     .init("linear on images, approximate gelu", [[2, 3, 2, 5], [1, 5, 18], [18]]) {
       $0[0].linear(weights: $0[1], bias: $0[2], activation: .tanhGELU)
     },
+    .init("linear with a residual, gelu", [[2, 3, 5], [1, 5, 7], [7], [2, 3, 7]]) {
+      $0[0].linear(weights: $0[1], bias: $0[2], activation: .gelu, residual: $0[3])
+    },
+    .init("linear, its input as residual", [[2, 3, 5], [1, 5, 5], [5]]) {
+      $0[0].linear(weights: $0[1], bias: $0[2], residual: $0[0])
+    },
+    .init("layer normalization and its input", [[2, 5, 6]]) { $0[0].layerNormalized(epsilon: 1e-6) + $0[0] },
     .init("layer normalization", [[2, 5, 6]]) { $0[0].layerNormalized(epsilon: 1e-6) },
     .init("layer normalization with gain", [[2, 3, 2, 18], [18], [18]], offsets: [1, 1]) {
       $0[0].layerNormalized(gamma: $0[1], beta: $0[2], epsilon: 1e-5)

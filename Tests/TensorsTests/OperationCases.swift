@@ -85,6 +85,12 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
     .init("group normalization, scale and shift", [[2, 3, 3, 6], [6], [6], [2, 12]], offsets: [0, 1]) {
       $0[0].groupNormalized(groups: 2, gamma: $0[1], beta: $0[2], scaleShift: $0[3])
     },
+    .init("group normalization with a residual", [[2, 3, 3, 6], [6], [6], [2, 3, 3, 6]], offsets: [0, 1]) {
+      $0[0].groupNormalized(groups: 2, gamma: $0[1], beta: $0[2], activation: .silu, residual: $0[3])
+    },
+    .init("group normalization, its input as residual", [[2, 5, 6], [6], [6]], offsets: [0, 1]) {
+      $0[0].groupNormalized(groups: 2, gamma: $0[1], beta: $0[2], residual: $0[0])
+    },
     .init("group normalization, all", [[3, 5, 4, 12], [12], [12], [3, 24]], offsets: [0.5, 1]) {
       $0[0].groupNormalized(groups: 4, gamma: $0[1], beta: $0[2], scaleShift: $0[3], activation: .silu)
     },

@@ -35,8 +35,9 @@ import Testing
       contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
         .appending(component: "OperationCases+Large.swift"), encoding: .utf8)
     for file in files {
-      for declaration in try String(contentsOf: file, encoding: .utf8).matches(of: /public (?:static )?func (\w+)/) {
-        #expect(cases.contains("\(declaration.1)("), "\(file.lastPathComponent): \(declaration.1)")
+      let source = try String(contentsOf: file, encoding: .utf8)
+      for function in source.matches(of: /public (?:static )?func (\w+)/) {
+        #expect(cases.contains("\(function.1)("), "\(file.lastPathComponent): \(function.1)")
       }
     }
     let profile = Profile()

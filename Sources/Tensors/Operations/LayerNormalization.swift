@@ -34,10 +34,12 @@ extension Tensor {
       statistics: statistics.pointer, pool: threads)
 
     tape.record(output, work: Work(norm)) { [storage, target] tape, dy in
+      let others = tape.takeGradient(of: target)
       let dx = tape.engine.storage(storage.count)
       norm.backward(
         storage.pointer, gamma: gamma?.pointer, beta: beta?.pointer, modulation: values,
-        statistics: statistics.pointer, outputGradient: dy.pointer, inputGradient: dx.pointer,
+        statistics: statistics.pointer, outputGradient: dy.pointer, addend: others?.pointer,
+        inputGradient: dx.pointer,
         gammaGradient: gamma.flatMap { tape.gradientMemory($0.target, count: c) },
         betaGradient: beta.flatMap { tape.gradientMemory($0.target, count: c) },
         scaleGradient: modulation.flatMap { $0.scale.gradientMemory(tape) },

@@ -1,27 +1,30 @@
 import Kernels
 
 extension Tensor {
-  /// act(x W + bias), for x [..., C], W [1, C, K], bias [K] -> [..., K].
+  /// act(x W + bias) + residual, for x [..., C], W [1, C, K], bias [K] -> [..., K].
   public func linear(
-    weights: Tensor, bias: Tensor, activation: LinearTransform.Activation = .none
+    weights: Tensor, bias: Tensor, activation: LinearTransform.Activation = .none, residual: Tensor? = nil
   ) -> Tensor {
     let (c, k) = (channels, weights.channels)
     precondition(
-      shape.count >= 2 && weights.shape == [1, c, k] && bias.shape == [k],
-      "\(shape) times \(weights.shape) plus \(bias.shape)")
+      shape.count >= 2 && weights.shape == [1, c, k] && bias.shape == [k]
+        && residual.map { $0.shape == shape.dropLast() + [k] } ?? true,
+      "\(shape) times \(weights.shape) plus \(bias.shape) plus \(residual?.shape ?? [])")
     let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
-    let output = tape.result(shape.dropLast() + [k], of: [self, weights, bias])
+    let output = tape.result(
+      shape.dropLast() + [k], of: [self, weights, bias] + (residual.map { [$0] } ?? []))
     let isKept = tape.keepsStep(of: output) && activation != .none
     let activationInput = isKept ? tape.engine.storage(output.count) : nil
     transform.forward(
-      pointer, weights: weights.pointer, bias: bias.pointer, activationInput: activationInput?.pointer,
-      output: output.pointer, pool: threads)
+      pointer, weights: weights.pointer, bias: bias.pointer, residual: residual?.pointer,
+      activationInput: activationInput?.pointer, output: output.pointer, pool: threads)
     tape.record(
       output,
       work: Work(
         MatrixProductShape(rows: count / c, inner: c, columns: k), gradients: needsGradient,
         weights.needsGradient)
-    ) { [storage, target] tape, dy in
+    ) { [storage, target, residual = residual?.target ?? .none] tape, dy in
+      tape.add(dy, to: residual)
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
       transform.backward(
         storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
