@@ -4,6 +4,9 @@
 /// Layouts: x, y, residual [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2] (mean,
 /// 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance is
 /// the biased one.
+///
+/// An image is one task's, which reads it several times while it is in cache; a large one is cut into pieces of fixed
+/// size, whose sums are added up in their order.
 public struct GroupNormalization: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
@@ -23,6 +26,17 @@ public struct GroupNormalization: Hashable, Sendable {
   private var channelsPerGroup: Int { channels / groups }
   private var imageSize: Int { pixels * channels }
   private var period: ChannelPeriod { ChannelPeriod(channels: channels) }
+
+  /// An image from so many floats on is cut.
+  private static let large = 524_288
+  /// Floats of a piece: 128 KiB.
+  private static let pieceSize = 32_768
+
+  /// The pieces of all images: whole periods, so that all but an image's last run in whole vectors.
+  private var pieces: TokenPieces {
+    let periods = imageSize < Self.large ? imageSize / period.length + 1 : Self.pieceSize / period.length
+    return TokenPieces(batch: batch, tokens: pixels, size: max(periods, 1) * (period.length / channels))
+  }
 
   public init(
     batch: Int, pixels: Int, channels: Int, groups: Int, epsilon: Float = 1e-5, activation: Activation = .none
@@ -44,18 +58,36 @@ public struct GroupNormalization: Hashable, Sendable {
     output: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<Float>,
     pool: ThreadPool
   ) {
-    pool.parallel(batch) { image, worker in
-      let tables = Tables(self, pool.scratch(Tables.size(self), worker: worker))
-      let source = x + image * imageSize
-      let imageStatistics = statistics + image * groups * 2
-      computeStatistics(source, tables, imageStatistics)
-      fillTables(tables, imageStatistics, gamma, beta, scaleShift.map { $0 + image * 2 * channels })
-      let (target, addend) = (output + image * imageSize, residual.map { $0 + image * imageSize })
+    let pieces = pieces
+    let isCut = pieces.count > batch
+    func write(_ image: Int, _ pixels: Range<Int>, _ tables: Tables) {
+      fillTables(
+        tables, statistics + image * groups * 2, gamma, beta, scaleShift.map { $0 + image * 2 * channels })
+      let first = pixels.lowerBound * channels
+      let (source, target, addend) = (x + first, output + first, residual.map { $0 + first })
       switch activation {
-      case .none: transform(source, addend, target, tables) { $0 }
-      case .relu: transform(source, addend, target, tables) { $0.rectified }
-      case .silu: transform(source, addend, target, tables) { $0 * $0.sigmoid }
+      case .none: transform(source, addend, target, pixels.count, tables) { $0 }
+      case .relu: transform(source, addend, target, pixels.count, tables) { $0.rectified }
+      case .silu: transform(source, addend, target, pixels.count, tables) { $0 * $0.sigmoid }
       }
+    }
+    let moments = FloatMemory.allocate(pieces.count * groups * 2)
+    defer { moments.deallocate() }
+    pool.parallel(pieces.count) { index, worker in
+      let (image, pixels) = pieces.piece(index)
+      let tables = Tables(self, pool.scratch(Tables.size(self), worker: worker))
+      measure(
+        x + pixels.lowerBound * channels, pixels.count, tables, moments.baseAddress! + index * groups * 2)
+      if !isCut {
+        setStatistics(image, pieces, moments.baseAddress!, statistics)
+        write(image, pixels, tables)
+      }
+    }
+    guard isCut else { return }
+    for image in 0..<batch { setStatistics(image, pieces, moments.baseAddress!, statistics) }
+    pool.parallel(pieces.count) { index, worker in
+      let (image, pixels) = pieces.piece(index)
+      write(image, pixels, Tables(self, pool.scratch(Tables.size(self), worker: worker)))
     }
   }
 
@@ -72,53 +104,74 @@ public struct GroupNormalization: Hashable, Sendable {
     scaleShiftGradient: UnsafeMutablePointer<Float>?,
     gammaGradient: UnsafeMutablePointer<Float>?, betaGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
-    // For each image the gradients of gamma and beta, added up in the images' order afterwards.
-    let partial = FloatMemory.allocate(batch * 2 * channels)
+    let (c, pieces) = (channels, pieces)
+    let isCut = pieces.count > batch
+    // For each piece S1 and S2; of an image's first piece, then those of the image.
+    let partial = FloatMemory.allocate(pieces.count * 2 * c)
     defer { partial.deallocate() }
-    pool.parallel(batch) { image, worker in
+    let sums = partial.baseAddress!
+    func scales(_ image: Int) -> UnsafePointer<Float>? { scaleShift.map { $0 + image * 2 * c } }
+    func finish(_ image: Int, _ pixels: Range<Int>, _ tables: Tables) {
+      let first = pixels.lowerBound * c
+      fillInputTables(tables, sums + pieces.pieces(of: image).lowerBound * 2 * c, gamma, scales(image))
+      finishInputGradient(x + first, addend.map { $0 + first }, inputGradient + first, pixels.count, tables)
+    }
+    pool.parallel(pieces.count) { index, worker in
+      let (image, pixels) = pieces.piece(index)
       let tables = Tables(self, pool.scratch(Tables.size(self), worker: worker))
-      let source = x + image * imageSize
-      let target = inputGradient + image * imageSize
-      let gradient = outputGradient + image * imageSize
-      let scales = scaleShift.map { $0 + image * 2 * channels }
-      fillTables(tables, statistics + image * groups * 2, gamma, beta, scales)
+      let offset = pixels.lowerBound * c
+      let (source, target, gradient) = (x + offset, inputGradient + offset, outputGradient + offset)
+      let (first, second) = (sums + index * 2 * c, sums + (index * 2 + 1) * c)
+      fillTables(tables, statistics + image * groups * 2, gamma, beta, scales(image))
       switch activation {
-      case .none: gradientSums(source, gradient, target, tables) { _, g in g }
-      case .relu: gradientSums(source, gradient, target, tables) { u, g in g.passed(byRectified: u) }
+      case .none: gradientSums(source, gradient, target, pixels.count, tables, first, second) { _, g in g }
+      case .relu:
+        gradientSums(source, gradient, target, pixels.count, tables, first, second) { u, g in
+          g.passed(byRectified: u)
+        }
       case .silu:
-        gradientSums(source, gradient, target, tables) { u, g in
+        gradientSums(source, gradient, target, pixels.count, tables, first, second) { u, g in
           let s = u.sigmoid
           return g * s * (Vector(repeating: 1) - s).times(u, plus: Vector(repeating: 1))
         }
       }
-      let gammaPart = partial.baseAddress! + image * 2 * channels
-      for c in 0..<channels {
-        let (s1, s2) = (tables.sum[c], tables.secondSum[c])
-        let factor = 1 + (scales?[c] ?? 0)
-        gammaPart[c] = factor * s2
-        gammaPart[channels + c] = factor * s1
-        if let scaleShiftGradient {
-          let row = scaleShiftGradient + image * 2 * channels
-          row[c] = gamma[c] * s2 + beta[c] * s1
-          row[channels + c] = s1
+      if !isCut { finish(image, pixels, tables) }
+    }
+    if isCut {
+      for image in 0..<batch {
+        let own = pieces.pieces(of: image)
+        for piece in own.dropFirst() {
+          Reduction.add(sums + piece * 2 * c, to: sums + own.lowerBound * 2 * c, count: 2 * c)
         }
       }
-      finishInputGradient(source, addend.map { $0 + image * imageSize }, target, tables, gamma, scales)
+      pool.parallel(pieces.count) { index, worker in
+        let (image, pixels) = pieces.piece(index)
+        let tables = Tables(self, pool.scratch(Tables.size(self), worker: worker))
+        fillTables(tables, statistics + image * groups * 2, gamma, beta, scales(image))
+        finish(image, pixels, tables)
+      }
     }
     for image in 0..<batch {
-      let gammaPart = partial.baseAddress! + image * 2 * channels
-      if let gammaGradient { Reduction.add(gammaPart, to: gammaGradient, count: channels) }
-      if let betaGradient { Reduction.add(gammaPart + channels, to: betaGradient, count: channels) }
+      let (scales, scaleShiftRow) = (scales(image), scaleShiftGradient.map { $0 + image * 2 * c })
+      let first = sums + pieces.pieces(of: image).lowerBound * 2 * c
+      for channel in 0..<c {
+        let (s1, s2) = (first[channel], first[c + channel])
+        let factor = 1 + (scales?[channel] ?? 0)
+        gammaGradient?[channel] += factor * s2
+        betaGradient?[channel] += factor * s1
+        scaleShiftRow?[channel] = gamma[channel] * s2 + beta[channel] * s1
+        scaleShiftRow?[c + channel] = s1
+      }
     }
   }
 
-  /// Mean and 1 / sqrt(variance + eps) of each group, in two passes: one pass loses digits when the mean is large.
-  private func computeStatistics(
-    _ x: UnsafePointer<Float>, _ tables: Tables, _ statistics: UnsafeMutablePointer<Float>
+  /// Of some pixels: mean and Σ (x - mean)² of each group, in two passes: one pass loses digits when the mean is large.
+  private func measure(
+    _ x: UnsafePointer<Float>, _ pixels: Int, _ tables: Tables, _ moments: UnsafeMutablePointer<Float>
   ) {
     let count = Float(pixels * channelsPerGroup)
     channelSums(tables) { accumulate in
-      period.forEach(imageSize) { index, place in
+      period.forEach(pixels * channels) { index, place in
         accumulate.vector(place, Vector(from: x + index))
       } single: { index, place in
         accumulate.single(place, x[index])
@@ -127,12 +180,12 @@ public struct GroupNormalization: Hashable, Sendable {
     for group in 0..<groups {
       let range = group * channelsPerGroup..<(group + 1) * channelsPerGroup
       let mean = range.reduce(Float(0)) { $0 + tables.sum[$1] } / count
-      statistics[group * 2] = mean
+      moments[group * 2] = mean
       for c in range { tables.mean[c] = mean }
     }
     period.expand(tables.mean, into: tables.meanExpanded)
     channelSums(tables) { accumulate in
-      period.forEach(imageSize) { index, place in
+      period.forEach(pixels * channels) { index, place in
         let d = Vector(from: x + index) - Vector(from: tables.meanExpanded + place)
         accumulate.vector(place, d * d)
       } single: { index, place in
@@ -142,8 +195,39 @@ public struct GroupNormalization: Hashable, Sendable {
     }
     for group in 0..<groups {
       let range = group * channelsPerGroup..<(group + 1) * channelsPerGroup
-      let variance = range.reduce(Float(0)) { $0 + tables.sum[$1] } / count
-      statistics[group * 2 + 1] = 1 / (variance + epsilon).squareRoot()
+      moments[group * 2 + 1] = range.reduce(Float(0)) { $0 + tables.sum[$1] }
+    }
+  }
+
+  /// Mean and 1 / sqrt(variance + eps) of an image's groups, from the moments of its pieces: with n_p values, mean m_p and
+  /// sum s_p, the whole has m = Σ n_p m_p / n and Σ (s_p + n_p (m_p - m)²), in double precision.
+  private func setStatistics(
+    _ image: Int, _ pieces: TokenPieces, _ moments: UnsafePointer<Float>,
+    _ statistics: UnsafeMutablePointer<Float>
+  ) {
+    let count = pixels * channelsPerGroup
+    let own = pieces.pieces(of: image)
+    for group in 0..<groups {
+      func part(_ piece: Int) -> (count: Double, mean: Double, squares: Double) {
+        let moments = moments + (piece * groups + group) * 2
+        return (
+          Double(pieces.piece(piece).rows.count * channelsPerGroup), Double(moments[0]), Double(moments[1])
+        )
+      }
+      let first = moments + (own.lowerBound * groups + group) * 2
+      let target = statistics + (image * groups + group) * 2
+      if own.count == 1 {
+        target[0] = first[0]
+        target[1] = 1 / (first[1] / Float(count) + epsilon).squareRoot()
+      } else {
+        let mean = own.reduce(0) { $0 + part($1).count * part($1).mean } / Double(count)
+        let squares = own.reduce(0) { sum, piece in
+          let part = part(piece)
+          return sum + part.squares + part.count * (part.mean - mean) * (part.mean - mean)
+        }
+        target[0] = Float(mean)
+        target[1] = 1 / (Float(squares / Double(count)) + epsilon).squareRoot()
+      }
     }
   }
 
@@ -172,10 +256,10 @@ public struct GroupNormalization: Hashable, Sendable {
   @inline(__always)
   private func transform(
     _ x: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
-    _ tables: Tables, _ activate: (Vector) -> Vector
+    _ pixels: Int, _ tables: Tables, _ activate: (Vector) -> Vector
   ) {
     let (a, b) = (tables.aExpanded, tables.bExpanded)
-    period.forEach(imageSize) { index, place in
+    period.forEach(pixels * channels) { index, place in
       let value = activate(
         Vector(from: x + index).times(Vector(from: a + place), plus: Vector(from: b + place)))
       (residual.map { Vector(from: $0 + index) + value } ?? value).store(to: y + index)
@@ -185,11 +269,12 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes g = dL/du to `target`, Σ g to `tables.sum` and Σ g x^ to `tables.secondSum`.
+  /// Writes g = dL/du to `target`, and S1 and S2.
   @inline(__always)
   private func gradientSums(
     _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>,
-    _ tables: Tables, _ derivative: (_ u: Vector, _ g: Vector) -> Vector
+    _ pixels: Int, _ tables: Tables, _ first: UnsafeMutablePointer<Float>,
+    _ second: UnsafeMutablePointer<Float>, _ derivative: (_ u: Vector, _ g: Vector) -> Vector
   ) {
     let (a, b, mean, inverse) = (
       tables.aExpanded, tables.bExpanded, tables.meanExpanded, tables.inverseExpanded
@@ -197,7 +282,7 @@ public struct GroupNormalization: Hashable, Sendable {
     let (sums, secondSums) = (tables.accumulator, tables.secondAccumulator)
     sums.update(repeating: 0, count: period.length)
     secondSums.update(repeating: 0, count: period.length)
-    period.forEach(imageSize) { index, place in
+    period.forEach(pixels * channels) { index, place in
       let value = Vector(from: x + index)
       let g = derivative(
         value.times(Vector(from: a + place), plus: Vector(from: b + place)), Vector(from: gradient + index))
@@ -212,25 +297,24 @@ public struct GroupNormalization: Hashable, Sendable {
       sums[place] += g
       secondSums[place] += g * (x[index] - mean[place]) * inverse[place]
     }
-    period.fold(sums, into: tables.sum)
-    period.fold(secondSums, into: tables.secondSum)
+    period.fold(sums, into: first)
+    period.fold(secondSums, into: second)
   }
 
-  /// Turns g in `target` into dx = p g + q x + r, whose p, q and r are the same for all pixels of a channel, plus
-  /// `addend`.
-  private func finishInputGradient(
-    _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>?, _ target: UnsafeMutablePointer<Float>,
-    _ tables: Tables, _ gamma: UnsafePointer<Float>, _ scales: UnsafePointer<Float>?
+  /// Prepares dx = p g + q x + r from an image's S1 and S2: p is a, which is there already, q goes to the place of b, r
+  /// to that of the mean.
+  private func fillInputTables(
+    _ tables: Tables, _ sums: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>,
+    _ scales: UnsafePointer<Float>?
   ) {
     let count = Float(pixels * channelsPerGroup)
-    // The tables of u are no longer needed: p is a already, q goes to b, r to mean.
     for group in 0..<groups {
       let range = group * channelsPerGroup..<(group + 1) * channelsPerGroup
       var (first, second) = (Float(0), Float(0))
       for c in range {
         let w = gamma[c] * (1 + (scales?[c] ?? 0))
-        first += w * tables.sum[c]
-        second += w * tables.secondSum[c]
+        first += w * sums[c]
+        second += w * sums[channels + c]
       }
       for c in range {
         let inverse = tables.inverse[c]
@@ -239,10 +323,17 @@ public struct GroupNormalization: Hashable, Sendable {
         tables.mean[c] = -inverse * first / count - q * tables.mean[c]
       }
     }
+    period.expand(tables.b, into: tables.bExpanded)
+    period.expand(tables.mean, into: tables.meanExpanded)
+  }
+
+  /// Turns g in `target` into dx, plus `addend`.
+  private func finishInputGradient(
+    _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>?, _ target: UnsafeMutablePointer<Float>,
+    _ pixels: Int, _ tables: Tables
+  ) {
     let (p, q, r) = (tables.aExpanded, tables.bExpanded, tables.meanExpanded)
-    period.expand(tables.b, into: q)
-    period.expand(tables.mean, into: r)
-    period.forEach(imageSize) { index, place in
+    period.forEach(pixels * channels) { index, place in
       let value = Vector(from: target + index).times(
         Vector(from: p + place),
         plus: Vector(from: x + index).times(Vector(from: q + place), plus: Vector(from: r + place)))
@@ -272,11 +363,11 @@ public struct GroupNormalization: Hashable, Sendable {
 
   /// One worker's tables: of C floats, and of a period's length.
   private struct Tables {
-    let mean, inverse, a, b, sum, secondSum: UnsafeMutablePointer<Float>
+    let mean, inverse, a, b, sum: UnsafeMutablePointer<Float>
     let meanExpanded, inverseExpanded, aExpanded, bExpanded, accumulator,
       secondAccumulator: UnsafeMutablePointer<Float>
 
-    static func size(_ norm: GroupNormalization) -> Int { 6 * (norm.channels + norm.period.length) }
+    static func size(_ norm: GroupNormalization) -> Int { 5 * norm.channels + 6 * norm.period.length }
 
     init(_ norm: GroupNormalization, _ memory: UnsafeMutablePointer<Float>) {
       let (c, l) = (norm.channels, norm.period.length)
@@ -293,7 +384,6 @@ public struct GroupNormalization: Hashable, Sendable {
       a = short + 2 * c
       b = short + 3 * c
       sum = short + 4 * c
-      secondSum = short + 5 * c
     }
   }
 }

@@ -78,6 +78,9 @@ struct NormalizationCase: CustomTestStringConvertible, Sendable {
     .init(batch: 3, pixels: 35, channels: 20, groups: 5, activation: .relu),
     .init(batch: 2, pixels: 9, channels: 7, groups: 7, activation: .relu, hasScaleShift: true, offset: 1),
     .init(batch: 2, pixels: 63, channels: 33, groups: 11, activation: .silu),
+    // Cut into pieces.
+    .init(batch: 1, pixels: 8192, channels: 64, groups: 1, activation: .silu, offset: 3),
+    .init(batch: 2, pixels: 7001, channels: 80, groups: 8, activation: .relu, hasScaleShift: true),
     .init(batch: 4, pixels: 49, channels: 112, groups: 4, activation: .silu, hasScaleShift: true),
     .init(batch: 1, pixels: 784, channels: 28, groups: 1),
     .init(batch: 5, pixels: 64, channels: 16, groups: 2, activation: .silu, hasScaleShift: true, offset: 10),

@@ -98,7 +98,7 @@ extension OperationCase {
           groups: 4, gamma: $0[1], beta: $0[2], scaleShift: $0[3], activation: activation)
       }
     } + [
-      .init("group normalization of one large image", [[1, 70, 64, 72], [72], [72]], offsets: [0.5, 1]) {
+      .init("group normalization of one large image", [[1, 100, 75, 72], [72], [72]], offsets: [0.5, 1]) {
         $0[0].groupNormalized(groups: 8, gamma: $0[1], beta: $0[2], activation: .silu, residual: $0[0])
       }
     ]
