@@ -128,11 +128,11 @@ import Testing
     }
   }
 
-  /// Waits until no thread has this name.
-  private func ends(_ name: String) throws -> Bool {
+  /// Waits until a thread has this name, or none has.
+  private func waits(until isThere: Bool, _ name: String) throws -> Bool {
     let deadline = Date(timeIntervalSinceNow: 20)
     while Date() < deadline {
-      if try !threadNames().contains(name) { return true }
+      if try threadNames().contains(name) == isThere { return true }
       usleep(2000)
     }
     return false
@@ -142,14 +142,15 @@ import Testing
     // More threads than any other pool of these tests has: the last one's name is this pool's alone.
     var pool: ThreadPool? = ThreadPool(threadCount: 65)
     pool?.parallel(1000) { _, _ in }
-    #expect(try threadNames().contains("oboro-64"))
+    // The loop waits for no thread that has not begun.
+    #expect(try waits(until: true, "oboro-64"))
     pool = nil
-    #expect(try ends("oboro-64"))
+    #expect(try waits(until: false, "oboro-64"))
   }
 
   @Test func poolsThatNeverWorkedEnd() throws {
     for _ in 0..<20 { _ = ThreadPool(threadCount: 66) }
-    #expect(try ends("oboro-65"))
+    #expect(try waits(until: false, "oboro-65"))
   }
 
   /// A loop inside a loop is refused on every number of threads, not only where it would hang.
