@@ -1,4 +1,5 @@
 internal import COpenMPI
+import Foundation
 
 /// The initialised MPI library of this process, finalised when its last user is gone.
 ///
@@ -26,6 +27,7 @@ final class Library: Sendable {
     case .uninitialized: break
     }
     self.exitStatus = exitStatus
+    Self.tune()
     var provided: Int32 = 0
     try check(MPI_Init_thread(nil, nil, threadLevel.constant, &provided), "MPI_Init_thread")
     // A throw from here on releases `self`, whose `deinit` finalises.
@@ -34,6 +36,13 @@ final class Library: Sendable {
         MPI_Comm_set_errhandler(communicator, ompi_shim_errors_return()), "MPI_Comm_set_errhandler")
     }
     try threadLevel.require(granted: ThreadLevel(constant: provided))
+  }
+
+  /// Settings of Open MPI that are better than its own for our messages; one that the environment has stays.
+  private static func tune() {
+    // Over TCP, long messages as a stream of fragments. With `put`, which is Open MPI's choice, each waits for the
+    // receiver's answer on the way, and the wire idles: on 1 Gbit/s a fifth of the time.
+    setenv("OMPI_MCA_btl_tcp_flags", "send,inplace", 0)
   }
 
   deinit {
