@@ -32,7 +32,8 @@ final class BucketReduction: BucketTransfer {
   private let wire: Wire
   private let tag: Int
   private var stage = 0
-  private var requests: [Request] = []
+  private var receives: [Request] = []
+  private var sends: [Request] = []
 
   /// Starts the first exchange.
   ///
@@ -51,21 +52,23 @@ final class BucketReduction: BucketTransfer {
 
   func advance(_ threads: ThreadPool) throws -> Bool {
     while stage < stages.count {
-      guard try requests.complete() else { return false }
+      guard try receives.complete() else { return false }
+      // What is sent may take longer: it is no part of what is kept.
+      guard try !wire.copies || sends.complete() else { return false }
       let kept = stages[stage].kept
       wire.addReceived(to: memory.pointer + kept.lowerBound, count: kept.count, threads)
       stage += 1
       try startExchange(threads)
     }
-    return true
+    return try sends.complete()
   }
 
   private func startExchange(_ threads: ThreadPool) throws {
     guard stage < stages.count else { return }
     let (kept, partners) = (stages[stage].kept, stages[stage].partners)
     // Where messages arrive is known before any is sent.
-    requests = try wire.receive(kept.count, from: partners.map(\.rank), tag: tag)
-    requests += try wire.send(
+    receives = try wire.receive(kept.count, from: partners.map(\.rank), tag: tag)
+    sends += try wire.send(
       partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag, threads)
   }
 }

@@ -8,7 +8,7 @@ import Tensors
 ///
 /// Bandwidth-optimal: a rank sends and receives (W - 1) / W of the memory in either direction.
 ///
-/// For one thread; it uses MPI on a thread of its own as well.
+/// For one thread; between hosts it uses MPI on a thread of its own as well.
 public final class GradientExchange {
   public let plan: BucketPlan
   private let communicator: Communicator
@@ -21,6 +21,8 @@ public final class GradientExchange {
   private let stages: [[BucketPlan.Stage]]
   /// The order in which buckets are gathered.
   private var gatheringOrder: [Int]
+  /// What is made of a bucket's sum at once, to be gathered early.
+  private var transformation: Transformation?
 
   /// Collective.
   ///
@@ -37,7 +39,8 @@ public final class GradientExchange {
     self.communicator = own
     self.plan = plan
     self.threads = threads
-    let lanes = try communicator.isOnOneHost() ? Traffic.lanesOnOneHost : Traffic.lanes
+    let isOnOneHost = try communicator.isOnOneHost()
+    let lanes = isOnOneHost ? Traffic.lanesOnOneHost : Traffic.lanes
     let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
     self.stages = stages
     wires =
@@ -48,7 +51,8 @@ public final class GradientExchange {
       }
     gatheringOrder = Array(plan.buckets.indices)
     traffic = Traffic(bucketCount: plan.buckets.count, lanes: lanes)
-    progress = communicator.size > 1 ? ProgressThread(traffic) : nil
+    // On one host messages are copied by the processors that compute: nothing moves meanwhile.
+    progress = isOnOneHost ? nil : ProgressThread(traffic)
   }
 
   /// How many buckets are under way at most, between hosts.
@@ -65,7 +69,12 @@ public final class GradientExchange {
   /// Lets what is under way go as far as it can without waiting: for between two operations.
   ///
   /// - Throws: `MPIError`.
-  public func advance() throws { try traffic.advance(threads) }
+  public func advance() throws {
+    guard communicator.size > 1 else { return }
+    try traffic.advance(threads)
+    // Not before: to wake a thread costs more than a short message that is waited for at once.
+    progress?.set(isWanted: !traffic.isEmpty)
+  }
 
   // MARK: Sums
 
@@ -76,10 +85,17 @@ public final class GradientExchange {
   public func start(_ bucket: Int, of gradients: FlatMemory) throws {
     precondition(gradients.count == plan.count, "\(gradients.count) gradients, the plan has \(plan.count)")
     guard communicator.size > 1 else { return }
-    try traffic.reduce(bucket, threads) { [wires, stages] lane, threads in
+    let sequel = transformation.map { transform in
+      { [communicator, stages, tag = plan.buckets.count + bucket] threads in
+        transform(bucket, threads)
+        return { _, _ in
+          try BucketGathering(stages[bucket], of: gradients, over: communicator, tag: tag)
+        }
+      } as Traffic.Sequel
+    }
+    try traffic.reduce(bucket, threads, then: sequel) { [wires, stages] lane, threads in
       try BucketReduction(stages[bucket], of: gradients, over: wires[lane], tag: bucket, threads)
     }
-    progress?.set(isWanted: true)
   }
 
   /// Waits until this rank's parts of all buckets that were started hold their sums.
@@ -88,6 +104,24 @@ public final class GradientExchange {
   public func finish() throws { try wait { traffic.isReduced } }
 
   // MARK: What was made of them
+
+  /// What puts something else in the place of this rank's part of a bucket's sum. Any thread calls it, one at a time,
+  /// with threads of its own.
+  public typealias Transformation = (_ bucket: Int, _ threads: ThreadPool) -> Void
+
+  /// From now on sums are transformed as soon as they are there, and what comes of it is gathered, into the same memory,
+  /// while no sums need the wire. `gatherEarlyOnes()` says when it is needed. Collective.
+  public func gatherEarly(_ transformation: @escaping Transformation) {
+    self.transformation = transformation
+  }
+
+  /// Gathers what has not been gathered early. For after `finish()`. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  public func gatherEarlyOnes() throws {
+    guard communicator.size > 1 else { return }
+    try traffic.gatherEarlyOnes(inOrder: gatheringOrder, threads)
+  }
 
   /// Gathers buckets from now on in the order in which these ranges need them, then the rest. Collective.
   public func gather(inOrderOf ranges: some Sequence<Range<Int>>) {
@@ -103,18 +137,22 @@ public final class GradientExchange {
   /// Starts to give every rank the parts of `memory` of all others: afterwards it is the same on all. What lies in a
   /// bucket must be left alone until that is there. Collective.
   ///
+  /// - Parameter prepare: called for each bucket before it is sent, the first to be needed first.
   /// - Throws: `MPIError`.
-  public func startGathering(_ memory: FlatMemory) throws {
+  public func startGathering(_ memory: FlatMemory, preparing prepare: (_ bucket: Int) -> Void = { _ in })
+    throws
+  {
     precondition(memory.count == plan.count, "\(memory.count) floats, the plan has \(plan.count)")
-    guard communicator.size > 1 else { return }
     try finishGathering()
     for bucket in gatheringOrder {
+      prepare(bucket)
+      guard communicator.size > 1 else { continue }
       // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
       try traffic.gather(bucket, threads) { [communicator, stages, tag = plan.buckets.count + bucket] _, _ in
         try BucketGathering(stages[bucket], of: memory, over: communicator, tag: tag)
       }
+      try traffic.advance(threads)
     }
-    progress?.set(isWanted: true)
   }
 
   /// Whether all of `range` is there.
@@ -145,9 +183,10 @@ public final class GradientExchange {
     if !condition() {
       // This thread sees to it now.
       progress?.set(isWanted: false)
-      while !condition() { try advance() }
+      while !condition() { try traffic.advance(threads, isWaiting: true) }
     }
-    try advance()
+    // Also for the other thread's failure.
+    try traffic.advance(threads)
     progress?.set(isWanted: !traffic.isEmpty)
   }
 

@@ -39,6 +39,14 @@ final class Wire {
       }
   }
 
+  /// Whether what is sent is a copy, whose place the next exchange takes.
+  var copies: Bool {
+    switch form {
+    case .float32: false
+    case .bf16: true
+    }
+  }
+
   /// Starts to receive `count` floats from each of `sources`.
   func receive(_ count: Int, from sources: [Int], tag: Int) throws -> [Request] {
     (messages, length) = (sources.count, count)

@@ -28,6 +28,24 @@ public struct AdamUpdate: Sendable {
     self.averageDecay = averageDecay
   }
 
+  /// Where the numbers lie that an update reads, or where it writes them.
+  public struct Values {
+    public var weights: UnsafeMutablePointer<Float>
+    public var firstMoment: UnsafeMutablePointer<Float>
+    public var secondMoment: UnsafeMutablePointer<Float>
+    public var average: UnsafeMutablePointer<Float>
+
+    public init(
+      weights: UnsafeMutablePointer<Float>, firstMoment: UnsafeMutablePointer<Float>,
+      secondMoment: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>
+    ) {
+      self.weights = weights
+      self.firstMoment = firstMoment
+      self.secondMoment = secondMoment
+      self.average = average
+    }
+  }
+
   /// Updates `count` weights, their first and second moments and their average in place.
   ///
   /// - Parameter step: the number of this update, from 1.
@@ -36,6 +54,20 @@ public struct AdamUpdate: Sendable {
     firstMoment: UnsafeMutablePointer<Float>,
     secondMoment: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>, count: Int, step: Int,
     pool: ThreadPool
+  ) {
+    let values = Values(
+      weights: weights, firstMoment: firstMoment, secondMoment: secondMoment, average: average)
+    self(values, to: values, gradient: gradient, count: count, step: step, pool: pool)
+  }
+
+  /// Writes what becomes of `count` weights, their first and second moments and their average.
+  ///
+  /// - Parameters:
+  ///   - old: what they are.
+  ///   - new: where to write; may be `old`, and its weights or average the memory of `gradient`.
+  ///   - step: the number of this update, from 1.
+  public func callAsFunction(
+    _ old: Values, to new: Values, gradient: UnsafePointer<Float>, count: Int, step: Int, pool: ThreadPool
   ) {
     precondition(step >= 1, "Adam's steps are counted from 1, not \(step)")
     let power1 = Self.power(beta1, step)
@@ -66,22 +98,23 @@ public struct AdamUpdate: Sendable {
       let start = range.lowerBound
       forEachVector(range.count) { index in
         let at = start &+ index
-        var (w, m) = (Vector(from: weights + at), Vector(from: firstMoment + at))
-        var (v, a) = (Vector(from: secondMoment + at), Vector(from: average + at))
+        var (w, m) = (Vector(from: old.weights + at), Vector(from: old.firstMoment + at))
+        var (v, a) = (Vector(from: old.secondMoment + at), Vector(from: old.average + at))
         update(&w, Vector(from: gradient + at), &m, &v, &a)
-        w.store(to: weights + at)
-        m.store(to: firstMoment + at)
-        v.store(to: secondMoment + at)
-        a.store(to: average + at)
+        w.store(to: new.weights + at)
+        m.store(to: new.firstMoment + at)
+        v.store(to: new.secondMoment + at)
+        a.store(to: new.average + at)
       } rest: { index, rest in
         let at = start &+ index
-        var (w, m) = (Vector(from: weights + at, count: rest), Vector(from: firstMoment + at, count: rest))
-        var (v, a) = (Vector(from: secondMoment + at, count: rest), Vector(from: average + at, count: rest))
-        update(&w, Vector(from: gradient + at, count: rest), &m, &v, &a)
-        w.store(to: weights + at, count: rest)
-        m.store(to: firstMoment + at, count: rest)
-        v.store(to: secondMoment + at, count: rest)
-        a.store(to: average + at, count: rest)
+        func load(_ values: UnsafePointer<Float>) -> Vector { Vector(from: values + at, count: rest) }
+        var (w, m) = (load(old.weights), load(old.firstMoment))
+        var (v, a) = (load(old.secondMoment), load(old.average))
+        update(&w, load(gradient), &m, &v, &a)
+        w.store(to: new.weights + at, count: rest)
+        m.store(to: new.firstMoment + at, count: rest)
+        v.store(to: new.secondMoment + at, count: rest)
+        a.store(to: new.average + at, count: rest)
       }
     }
   }

@@ -6,36 +6,47 @@ import Tensors
 
 /// The length of the gradient, of which each rank has its parts. The flat memory is cut into pieces; a piece is one
 /// rank's, whatever their number, and the pieces' sums are added in their order.
-struct GradientNorm {
-  /// What is trained of this rank's parts, cut at the pieces' borders, and the piece that each range belongs to.
-  private let ranges: [Range<Int>]
-  private let pieces: [Int]
-  private let pieceCount: Int
+final class GradientNorm {
+  /// What is trained of each of this rank's parts, cut at the pieces' borders.
+  private let ranges: [[Range<Int>]]
+  /// Of each piece, the sum of squares of what this rank has of it.
+  private var sums: [Double]
 
   init(layout: ParameterLayout, parts: [Range<Int>]) {
     let size = BucketPlan.granularity
     let trained = layout.segments.filter { $0.role == .trained }.map(\.range)
-    ranges = parts.flatMap { part in
+    ranges = parts.map { part in
       trained.filter { $0.overlaps(part) }.flatMap { segment -> [Range<Int>] in
         let range = segment.clamped(to: part)
         let first = range.lowerBound / size
         return (first...(range.upperBound - 1) / size).map { range.clamped(to: $0 * size..<($0 + 1) * size) }
       }
     }
-    pieces = ranges.map { $0.lowerBound / size }
-    pieceCount = (layout.flatCount + size - 1) / size
+    sums = [Double](repeating: 0, count: (layout.flatCount + size - 1) / size)
   }
 
-  /// The length of all ranks' gradients. Collective.
+  /// Takes one of this rank's parts of the gradient in.
+  func add(part index: Int, of gradient: FlatMemory, threads: ThreadPool) {
+    add(ranges[index], of: gradient, threads)
+  }
+
+  /// Takes all of them in.
+  func addParts(of gradient: FlatMemory, threads: ThreadPool) {
+    add(Array(ranges.joined()), of: gradient, threads)
+  }
+
+  private func add(_ ranges: [Range<Int>], of gradient: FlatMemory, _ threads: ThreadPool) {
+    for (range, sum) in zip(ranges, Reduction.sumsOfSquares(gradient.pointer, in: ranges, pool: threads)) {
+      sums[range.lowerBound / BucketPlan.granularity] += sum
+    }
+  }
+
+  /// The length of all ranks' gradients, when all have taken all of their parts in. The next one can begin then.
+  /// Collective.
   ///
   /// - Throws: `MPIError`.
-  func callAsFunction(_ gradient: FlatMemory, on communicator: Communicator, threads: ThreadPool) throws
-    -> Double
-  {
-    var sums = [Double](repeating: 0, count: pieceCount)
-    for (piece, sum) in zip(pieces, Reduction.sumsOfSquares(gradient.pointer, in: ranges, pool: threads)) {
-      sums[piece] += sum
-    }
+  func length(on communicator: Communicator) throws -> Double {
+    defer { for piece in sums.indices { sums[piece] = 0 } }
     // All but one rank add 0 to a piece's sum, which changes no bit of it.
     return try communicator.allReduce(sums, .sum).reduce(0, +).squareRoot()
   }

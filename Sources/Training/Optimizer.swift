@@ -28,46 +28,66 @@ public struct Optimizer: Sendable {
   public func update(
     _ state: RankState, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool
   ) {
+    for index in state.parts.indices {
+      update(
+        part: index, of: state, to: state.values, gradient: gradient, slices: slices, norm: norm,
+        threads: threads)
+    }
     state.step += 1
-    let clipping = settings.clipNorm > 0 && norm > settings.clipNorm ? settings.clipNorm / norm : 1
+  }
+
+  /// Whether an update can only be made once the length of the whole gradient is known.
+  var needsNorm: Bool { settings.clipNorm > 0 }
+
+  /// Writes what the step after `state.step` makes of one of a rank's parts.
+  ///
+  /// - Parameters:
+  ///   - values: where to; may be the state's own.
+  ///   - gradient: may be the memory of `values.weights`.
+  ///   - norm: as for all parts; any if it is not needed.
+  func update(
+    part index: Int, of state: RankState, to values: RankState.Values, gradient: FlatMemory, slices: Int,
+    norm: Double, threads: ThreadPool
+  ) {
+    let step = state.step + 1
+    let clipping = needsNorm && norm > settings.clipNorm ? settings.clipNorm / norm : 1
     let update = AdamUpdate(
-      learningRate: learningRate(step: state.step), beta1: settings.betas[0], beta2: settings.betas[1],
+      learningRate: learningRate(step: step), beta1: settings.betas[0], beta2: settings.betas[1],
       epsilon: settings.epsilon, weightDecay: settings.weightDecay, isDecayDecoupled: settings.kind == .adamW,
       gradientScale: clipping / Double(slices), averageDecay: averageDecay)
-    let segments = state.layout.segments
-    for (index, part) in state.parts.enumerated() {
-      for segment in segments where segment.range.overlaps(part) {
-        let range = segment.range.clamped(to: part)
-        let place = range.lowerBound - part.lowerBound
-        switch segment.role {
-        case .trained:
-          update(
-            weights: state.weights.pointer + range.lowerBound, gradient: gradient.pointer + range.lowerBound,
-            firstMoment: state.firstMoment.pointer(index) + place,
-            secondMoment: state.secondMoment.pointer(index) + place,
-            average: state.average.pointer(index) + place, count: range.count, step: state.step, pool: threads
-          )
-        case .runningAverage(let momentum):
-          follow(
-            gradient.pointer + range.lowerBound, slices: slices, momentum: momentum,
-            running: state.weights.pointer + range.lowerBound, average: state.average.pointer(index) + place,
-            count: range.count)
-        case .constant: break
-        }
+    let part = state.parts[index]
+    for segment in state.segments where segment.range.overlaps(part) {
+      let range = segment.range.clamped(to: part)
+      let gradient = gradient.pointer + range.lowerBound
+      let old = state.values.pointers(part: index, at: range.lowerBound)
+      let new = values.pointers(part: index, at: range.lowerBound)
+      switch segment.role {
+      case .trained:
+        update(old, to: new, gradient: gradient, count: range.count, step: step, pool: threads)
+      case .runningAverage(let momentum):
+        follow(gradient, slices: slices, momentum: momentum, from: old, to: new, count: range.count)
+      case .constant:
+        guard new.weights != old.weights else { break }
+        new.weights.update(from: old.weights, count: range.count)
+        new.average.update(from: old.average, count: range.count)
       }
     }
   }
 
   /// Moves running averages towards the mean of what the slices found.
   private func follow(
-    _ sum: UnsafePointer<Float>, slices: Int, momentum: Float, running: UnsafeMutablePointer<Float>,
-    average: UnsafeMutablePointer<Float>, count: Int
+    _ sum: UnsafePointer<Float>, slices: Int, momentum: Float, from old: AdamUpdate.Values,
+    to new: AdamUpdate.Values, count: Int
   ) {
     let share = 1 / Float(slices)
     let keep = Float(averageDecay)
     for index in 0..<count {
-      running[index] += momentum * (sum[index] * share - running[index])
-      average[index] += (1 - keep) * (running[index] - average[index])
+      let running = old.weights[index]
+      let moved = running + momentum * (sum[index] * share - running)
+      // Where no average is kept, it is the weights.
+      let average = old.average == old.weights ? moved : old.average[index]
+      new.weights[index] = moved
+      new.average[index] = average + (1 - keep) * (moved - average)
     }
   }
 }

@@ -1,4 +1,5 @@
 import DataParallel
+import Kernels
 import Layers
 import Tensors
 
@@ -9,14 +10,34 @@ public final class RankState {
   public let layout: ParameterLayout
   /// Where this rank's parts lie in the flat memory.
   public let parts: [Range<Int>]
+  /// Of the layout.
+  let segments: [ParameterLayout.Segment]
   /// Steps done.
   public var step: Int
-  public let weights: FlatMemory
+  /// What an update changes.
+  var values: Values
+  public var weights: FlatMemory { values.weights }
   /// Of the weights. A view of them if none is kept.
-  public let average: FlatShard
+  public var average: FlatShard { values.average }
   public let keepsAverage: Bool
-  public let firstMoment: FlatShard
-  public let secondMoment: FlatShard
+  public var firstMoment: FlatShard { values.firstMoment }
+  public var secondMoment: FlatShard { values.secondMoment }
+
+  /// Weights, and a rank's parts of what belongs to them.
+  struct Values {
+    let weights: FlatMemory
+    let average: FlatShard
+    let firstMoment: FlatShard
+    let secondMoment: FlatShard
+
+    /// The values from `offset` of the flat memory on, which lies in part number `index`.
+    func pointers(part index: Int, at offset: Int) -> AdamUpdate.Values {
+      let place = offset - firstMoment.parts[index].lowerBound
+      return AdamUpdate.Values(
+        weights: weights.pointer + offset, firstMoment: firstMoment.pointer(index) + place,
+        secondMoment: secondMoment.pointer(index) + place, average: average.pointer(index) + place)
+    }
+  }
 
   /// The state before the first step.
   ///
@@ -49,13 +70,20 @@ public final class RankState {
     secondMoment: FlatShard
   ) {
     self.layout = layout
+    segments = layout.segments
     self.step = step
-    self.weights = weights
-    self.average = average
     self.keepsAverage = keepsAverage
-    self.firstMoment = firstMoment
-    self.secondMoment = secondMoment
+    values = Values(
+      weights: weights, average: average, firstMoment: firstMoment, secondMoment: secondMoment)
     parts = average.parts
+  }
+
+  /// Memory for the values after an update, the weights' given.
+  func newValues(weights: FlatMemory) -> Values {
+    Values(
+      weights: weights,
+      average: keepsAverage ? FlatShard(parts: parts) : FlatShard(viewing: weights, parts: parts),
+      firstMoment: FlatShard(parts: parts), secondMoment: FlatShard(parts: parts))
   }
 
   /// All ranks' parts of the average, on every rank. Collective.

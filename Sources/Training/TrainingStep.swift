@@ -8,6 +8,15 @@ import Tensors
 /// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's slices, their sum
 /// over all ranks, the update.
 final class TrainingStep {
+  /// How gradients are summed over the ranks.
+  enum Sum: Sendable {
+    /// By the tree, while the backward pass runs; each rank has its parts, and gets the others' weights.
+    case exchange
+    /// By `MPI_Allreduce`, after the backward pass, and no weights are sent: to measure what the other way costs. This
+    /// one trains nothing, since ranks do not learn of each other's weights.
+    case allReduce
+  }
+
   let state: RankState
   let share: SliceShare
   let engine: Engine
@@ -25,9 +34,12 @@ final class TrainingStep {
   private let imageShape: [Int]
   private let optimizer: Optimizer
   private let communicator: Communicator
-  private let gradient: FlatMemory
+  private let sum: Sum
+  private var gradient: FlatMemory
   private let gradientNorm: GradientNorm
   let exchange: GradientExchange
+  /// nil where an update has to wait for all gradients, or no other rank for it.
+  private let earlyUpdate: EarlyUpdate?
   private var branches: [FlatMemory] = []
   /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
   private var uses: [Range<Int>] = []
@@ -36,7 +48,7 @@ final class TrainingStep {
 
   init(
     _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
-    share: SliceShare, engine: Engine, communicator: Communicator
+    share: SliceShare, engine: Engine, communicator: Communicator, sum: Sum = .exchange
   ) throws {
     self.configuration = configuration
     self.imageShape = imageShape
@@ -44,12 +56,23 @@ final class TrainingStep {
     self.share = share
     self.engine = engine
     self.communicator = communicator
-    optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
-    gradient = FlatMemory(count: state.layout.flatCount)
-    gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
+    self.sum = sum
+    let optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
+    self.optimizer = optimizer
+    let gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
+    self.gradientNorm = gradientNorm
     exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: engine.threads,
       compression: configuration.training.gradientCompression)
+    earlyUpdate =
+      communicator.size == 1 || optimizer.needsNorm || sum == .allReduce
+      ? nil
+      : EarlyUpdate(
+        of: state, by: optimizer, slices: share.slices, norm: gradientNorm, plan: plan,
+        rank: communicator.rank
+      )
+    gradient = earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount)
+    if let earlyUpdate { exchange.gatherEarly { earlyUpdate($0, threads: $1) } }
   }
 
   /// Computes the gradients of this rank's slices and their sum; returns the slices' losses. While the last slice's
@@ -73,6 +96,7 @@ final class TrainingStep {
       func send(_ buckets: [Int]) throws {
         for bucket in buckets {
           complete(exchange.plan.buckets[bucket])
+          guard sum == .exchange else { continue }
           try exchange.start(bucket, of: self.gradient)
         }
       }
@@ -95,7 +119,10 @@ final class TrainingStep {
   ///
   /// - Throws: `MPIError`.
   func sumOverRanks() throws {
-    try waiting("reduce-scatter") { try exchange.finish() }
+    try waiting("reduce-scatter") {
+      try exchange.finish()
+      if sum == .allReduce { try communicator.allReduce(gradient.elements, .sum) }
+    }
   }
 
   /// A digest of the weights that the gradients were computed with.
@@ -114,32 +141,56 @@ final class TrainingStep {
     let learningRate: Double
   }
 
-  /// Updates this rank's parts of the state with the sum of the gradients, and starts to give all ranks all weights:
-  /// they arrive while the next step's forward pass runs. Until then `state.weights` is only for
-  /// `exchange.finishGathering()` to touch. Collective.
+  /// Updates this rank's parts of the state with the sum of the gradients, and gives all ranks all weights: they arrive
+  /// while the next step's forward pass runs. Until then `state.weights` is only for `exchange.finishGathering()` to
+  /// touch. Collective.
   ///
   /// - Parameter losses: of all slices.
   /// - Returns: nil if loss or gradient are no numbers: nothing but the step's number has changed then.
   /// - Throws: `MPIError`.
   func update(losses: [Double]) throws -> Update? {
-    let update: Update? = try profile.measure("update", .phase) {
+    try profile.measure("update", .phase) {
       // The mean over slices of equal size is the mean over the batch.
       let loss = SliceTree.sum(losses) / Double(share.slices)
-      let norm = try gradientNorm(gradient, on: communicator, threads: engine.threads) / Double(share.slices)
-      guard loss.isFinite && norm.isFinite else {
+      if earlyUpdate == nil { gradientNorm.addParts(of: gradient, threads: engine.threads) }
+      let norm = try gradientNorm.length(on: communicator) / Double(share.slices)
+      let isGood = loss.isFinite && norm.isFinite
+      if !usesAreKnown {
+        exchange.gather(inOrderOf: uses)
+        (uses, usesAreKnown) = ([], true)
+      }
+      if let earlyUpdate {
+        if isGood { earlyUpdate.commit() }
+        gradient = earlyUpdate.gradient
+        // Also what nobody will use: partners may have begun to gather it.
+        try exchange.gatherEarlyOnes()
+      } else if isGood {
+        try updateInPlace(norm: norm)
+      }
+      guard isGood else {
         state.step += 1
         return nil
       }
-      optimizer.update(state, gradient: gradient, slices: share.slices, norm: norm, threads: engine.threads)
       return Update(loss: loss, gradientNorm: norm, learningRate: optimizer.learningRate(step: state.step))
     }
-    guard let update else { return nil }
-    if !usesAreKnown {
-      exchange.gather(inOrderOf: uses)
-      (uses, usesAreKnown) = ([], true)
+  }
+
+  /// Updates this rank's parts, and starts to send each as soon as it is made.
+  private func updateInPlace(norm: Double) throws {
+    func update(part: Int) {
+      optimizer.update(
+        part: part, of: state, to: state.values, gradient: gradient, slices: share.slices, norm: norm,
+        threads: engine.threads)
     }
-    try exchange.startGathering(state.weights)
-    return update
+    switch sum {
+    case .allReduce: state.parts.indices.forEach(update)
+    case .exchange:
+      let parts = exchange.plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
+      try exchange.startGathering(state.weights) { bucket in
+        if let part = parts[bucket] { update(part: part) }
+      }
+    }
+    state.step += 1
   }
 
   /// Does what consists of waiting for other ranks.

@@ -25,6 +25,7 @@ enum DataParallelPrograms {
         for bucketSize in [1, 3000, 20_000, 1_000_000] {
           if program == "exchange" {
             try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
+            try checkEarlyGathering(world, count: count, bucketSize: bucketSize)
           } else {
             try checkCompression(world, count: count, bucketSize: bucketSize)
           }
@@ -104,6 +105,54 @@ private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucke
     guard bits(own) == first.map(\.bitPattern), !share.isExact || bits(own) == bits(expected) else {
       throw Failure(description: "\(what): rank \(world.rank) gathered something else")
     }
+  }
+}
+
+/// Sums that are halved as soon as they are there, and gathered early: all ranks have all halves, whichever buckets went
+/// early.
+private func checkEarlyGathering(_ world: Communicator, count: Int, bucketSize: Int) throws {
+  let threads = ThreadPool(threadCount: 2)
+  let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
+  let exchange = try GradientExchange(communicator: world, plan: plan, threads: threads)
+  var memories = [FlatMemory(count: count), FlatMemory(count: count)]
+  for step in 0..<3 {
+    let memory = memories[0]
+    gradient(of: world.rank, step: step, memory)
+    // The memory of the last step holds what this one's is compared with.
+    let expected = memories[1]
+    expected.clear()
+    for rank in 0..<world.size {
+      let part = FlatMemory(count: count)
+      gradient(of: rank, step: step, part)
+      for index in 0..<count { expected.elements[index] += part.elements[index] / 2 }
+    }
+    exchange.gatherEarly { bucket, _ in
+      for index in plan.part(of: bucket, rank: world.rank) { memory.elements[index] /= 2 }
+    }
+    for bucket in plan.buckets.indices.reversed() {
+      try exchange.start(bucket, of: memory)
+      if (world.rank + bucket) % 3 == 1 { try exchange.advance() }
+    }
+    try exchange.finish()
+    exchange.gather(inOrderOf: [count / 2..<count])
+    try exchange.gatherEarlyOnes()
+    try exchange.waitUntilGathered(count / 2..<count)
+    let half = Array(memory.elements[(count / 2)...])
+    try exchange.finishGathering()
+    guard half.map(\.bitPattern) == memory.elements[(count / 2)...].map(\.bitPattern) else {
+      throw Failure(description: "rank \(world.rank) was told that the second half is there")
+    }
+    let first = try world.broadcast(Array(memory.elements), root: 0)
+    guard bits(memory) == first.map(\.bitPattern) else {
+      throw Failure(description: "rank \(world.rank) has other values than rank 0")
+    }
+    for index in 0..<count {
+      let (found, wanted) = (memory.elements[index], expected.elements[index])
+      guard abs(found - wanted) <= 1e-5 * abs(wanted) + 1e-2 else {
+        throw Failure(description: "step \(step): element \(index) is \(found), not \(wanted)")
+      }
+    }
+    memories.swapAt(0, 1)
   }
 }
 

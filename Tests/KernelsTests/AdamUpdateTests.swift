@@ -142,4 +142,42 @@ import Testing
     #expect(state.weights.map(\.isNaN) == [false, true, false])
     #expect(state.average.map(\.isNaN) == [false, true, false])
   }
+
+  /// Beside the old values, or with new weights in the gradient's place: the numbers of the update in place.
+  @Test(arguments: [1, 16, 33, 40_000]) func whereItWritesChangesNothing(count: Int) {
+    let adam = AdamUpdate(learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, averageDecay: 0.99)
+    let pool = ThreadPool(threadCount: 2)
+    let start = normalValues(count, seed: 1)
+    var (inPlace, old) = (State(weights: start), State(weights: start))
+    for step in 1...3 {
+      let gradient = normalValues(count, seed: UInt64(step + 1))
+      inPlace.update(adam, gradient, step: step)
+      var (new, weights) = (old, gradient)
+      let before = old
+      func values(_ state: inout State, _ weights: UnsafeMutablePointer<Float>) -> AdamUpdate.Values {
+        state.firstMoment.withUnsafeMutableBufferPointer { first in
+          state.secondMoment.withUnsafeMutableBufferPointer { second in
+            state.average.withUnsafeMutableBufferPointer { average in
+              AdamUpdate.Values(
+                weights: weights, firstMoment: first.baseAddress!, secondMoment: second.baseAddress!,
+                average: average.baseAddress!)
+            }
+          }
+        }
+      }
+      old.weights.withUnsafeMutableBufferPointer { oldWeights in
+        weights.withUnsafeMutableBufferPointer { newWeights in
+          var (source, target) = (before, new)
+          adam(
+            values(&source, oldWeights.baseAddress!), to: values(&target, newWeights.baseAddress!),
+            gradient: newWeights.baseAddress!, count: count, step: step, pool: pool)
+          #expect(source == before)
+          new = target
+        }
+      }
+      new.weights = weights
+      #expect(new == inPlace)
+      old = new
+    }
+  }
 }

@@ -39,6 +39,21 @@ import Testing
     #expect(comparison.exitStatus == 0, "\(comparison)")
   }
 
+  /// Then weights wait for the length of the whole gradient; else they travel before it is known.
+  @Test func clippingChangesNothingBetweenRanks() throws {
+    let settings = ["optimizer.clip_norm=0.1", "sampling.every=0"]
+    let runs = try [nil, 2, 4].map { ranks in
+      let trial = try Trial()
+      let run = try oboro(trial.arguments(settings), ranks: ranks)
+      try #require(run.exitStatus == 0, "\(run)")
+      return trial
+    }
+    let comparison = try oboro(["compare"] + runs.map(\.run))
+    #expect(comparison.exitStatus == 0, "\(comparison)")
+    let unclipped = try oboro(["compare", Reference.short.get().run, runs[0].run])
+    #expect(unclipped.exitStatus == 1, "the gradients were too short to be clipped: \(unclipped)")
+  }
+
   @Test func roundedGradientsAreSaidToBeInexact() throws {
     let trial = try Trial()
     let run = try oboro(trial.arguments(["training.gradient_compression=bf16"]), ranks: 2)

@@ -15,6 +15,7 @@ struct BenchStep: ParallelCommand {
 
       oboro bench step --config configs/benchmarks/annotated-28.yaml --profile
       mpirun -n 2 oboro bench step --config configs/benchmarks/annotated-28.yaml --threads 1 --json
+      mpirun -n 2 oboro bench step --threads 1 --set training.slices=2 --beside-allreduce
       """)
 
   @Option(
@@ -34,6 +35,9 @@ struct BenchStep: ParallelCommand {
       "Write what each rank did when, for trace viewers such as ui.perfetto.dev.", valueName: "file"))
   var trace: String?
 
+  @Flag(help: "Time the same steps with a plain MPI_Allreduce of the gradients too, in turn.")
+  var besideAllreduce = false
+
   @Flag(help: "Print JSON.")
   var json = false
 
@@ -42,6 +46,9 @@ struct BenchStep: ParallelCommand {
   func validate() throws {
     if !(1...100_000).contains(steps) { throw ValidationError("--steps must be 1 to 100000, is \(steps)") }
     if profile && json { throw ValidationError("--profile makes no sense with --json; --trace has more") }
+    if besideAllreduce && (profile || trace != nil) {
+      throw ValidationError("--beside-allreduce has no --profile or --trace")
+    }
   }
 
   func run() throws {
@@ -49,11 +56,18 @@ struct BenchStep: ParallelCommand {
     let environment = ProcessInfo.processInfo.environment
     try runSession(environment) { session in
       let world = session.world
-      let benchmark = try world.agree {
+      let (configuration, shape, threads) = try world.agree {
         let (configuration, shape) = try configurationOptions.load(config)
-        return try StepBenchmark(
-          configuration, imageShape: shape, threads: threadOptions.count(environment: environment),
-          communicator: world)
+        return (configuration, shape, try threadOptions.count(environment: environment))
+      }
+      if besideAllreduce {
+        let comparison = try SumComparison(
+          configuration, imageShape: shape, steps: steps, threads: threads, communicator: world)
+        if world.rank == 0 { print(json ? comparison.json : comparison.text, terminator: "") }
+        return ExitStatus.done.rawValue
+      }
+      let benchmark = try world.agree {
+        try StepBenchmark(configuration, imageShape: shape, threads: threads, communicator: world)
       }
       let result = try benchmark.run(steps: steps, isProfiled: profile || trace != nil)
       if let trace, let profile = result.profile { try StepTrace.write(profile, to: trace, on: world) }

@@ -54,10 +54,13 @@ public struct AllReduceBenchmark {
       count: memory.count, bucketSize: max(bucketBytes / MemoryLayout<Float>.size, 1),
       worldSize: communicator.size)
     let exchange = try GradientExchange(communicator: communicator, plan: plan, threads: pool)
+    // As in training, which would make weights of the sums.
+    exchange.gatherEarly { _, _ in }
     func byExchange() throws {
       for bucket in plan.buckets.indices.reversed() { try exchange.start(bucket, of: memory) }
       try exchange.finish()
-      try exchange.gather(memory)
+      try exchange.gatherEarlyOnes()
+      try exchange.finishGathering()
     }
     func byMPI() throws { try communicator.allReduce(memory.elements, .sum) }
 

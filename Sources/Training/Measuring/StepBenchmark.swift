@@ -21,8 +21,16 @@ public final class StepBenchmark {
   private static let warmUpSteps = 2
 
   /// - Throws: `SliceError`.
-  public init(
+  public convenience init(
     _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator
+  ) throws {
+    try self.init(
+      configuration, imageShape: imageShape, threads: threads, communicator: communicator, sum: .exchange)
+  }
+
+  init(
+    _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
+    sum: TrainingStep.Sum
   ) throws {
     let share = try SliceShare(
       batchSize: configuration.training.batchSize, slices: configuration.training.slices,
@@ -48,7 +56,7 @@ public final class StepBenchmark {
       state: RankState(
         layout: layout, seed: seed, parts: plan.parts(of: communicator.rank),
         keepsAverage: configuration.training.averageDecay > 0), plan: plan,
-      share: share, engine: Engine(threadCount: threads), communicator: communicator)
+      share: share, engine: Engine(threadCount: threads), communicator: communicator, sum: sum)
   }
 
   /// Runs `steps` steps after some that do not count. Collective.
@@ -67,14 +75,17 @@ public final class StepBenchmark {
     let profile = isProfiled ? Profile() : nil
     step.profile = profile
     step.communicationWait = 0
+    var waits: [Double] = []
     let ownSeconds = try (0..<steps).map { _ in
       let watch = Stopwatch()
-      try profile.measure("step", .group) { try runStep() }
+      waits += try profile.measure("step", .group) { try runStep() }
       return watch.seconds
     }
     let wait = step.communicationWait / Double(steps)
     step.profile = nil
     try step.exchange.finishGathering()
+    // Who computes longest waits for nothing but the wire.
+    let exposed = try communicator.allReduce(waits, .min).reduce(0, +) / Double(steps)
     // A step takes as long as its slowest rank.
     let seconds = try communicator.allReduce(ownSeconds, .max)
     try communicator.barrier()
@@ -86,13 +97,32 @@ public final class StepBenchmark {
       peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
       ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
       communicationWaitSeconds: try communicator.allReduce(wait, .sum) / Double(communicator.size),
-      peakFlopsPerSecond: peak, profile: profile)
+      exposedCommunicationSeconds: exposed, peakFlopsPerSecond: peak, profile: profile)
   }
 
-  private func runStep() throws {
+  /// Seconds of `steps` steps after one that does not count, with nothing under way in the end. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  func seconds(steps: Int) throws -> [Double] {
+    try runStep()
+    let seconds = try (0..<steps).map { _ in
+      let watch = Stopwatch()
+      try runStep()
+      return watch.seconds
+    }
+    try step.exchange.finishGathering()
+    return try communicator.allReduce(seconds, .max)
+  }
+
+  /// Returns the seconds that this rank has waited for weights, and for gradients.
+  @discardableResult private func runStep() throws -> [Double] {
+    let start = step.communicationWait
     let own = try step.sumGradients(images: images, labels: labels)
+    let middle = step.communicationWait
     try step.sumOverRanks()
+    let waits = [middle - start, step.communicationWait - middle]
     _ = try step.update(losses: communicator.allGather(own).flatMap { $0 })
+    return waits
   }
 }
 
@@ -111,6 +141,9 @@ public struct StepMeasurement {
   public let parameters: Int
   /// What a rank waits in a step for gradients and weights of others, on average.
   public let communicationWaitSeconds: Double
+  /// The same of whichever rank waits least for weights, and for gradients: what the wire costs, without what ranks wait
+  /// for slower ones.
+  public let exposedCommunicationSeconds: Double
   /// What the threads of all ranks can do.
   public let peakFlopsPerSecond: Double
   /// Of this rank.

@@ -14,6 +14,7 @@ extension StepMeasurement {
       "threads": SettingsNode(threads),
       "parameters": SettingsNode(parameters),
       "communication_wait_seconds": SettingsNode(communicationWaitSeconds),
+      "communication_exposed_seconds": SettingsNode(exposedCommunicationSeconds),
     ]
     return node.indentedJSON
   }
@@ -42,6 +43,7 @@ extension StepMeasurement {
         "communication",
         format("%.4f seconds a step are waited for other ranks, on average", communicationWaitSeconds)
       ),
+      ("", format("%.4f by the rank that waits least: what does not hide", exposedCommunicationSeconds)),
       ("peak memory", format("%.0f MB, the largest rank", Double(peakResidentBytes) * 1e-6)),
       ("parameters", "\(parameters)"),
     ]
