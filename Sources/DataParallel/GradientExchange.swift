@@ -40,17 +40,17 @@ public final class GradientExchange {
     self.plan = plan
     self.threads = threads
     let isOnOneHost = try communicator.isOnOneHost()
-    let lanes = isOnOneHost ? Traffic.lanesOnOneHost : Traffic.lanes
+    let traffic = Traffic(bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost)
+    self.traffic = traffic
     let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
     self.stages = stages
     wires =
       communicator.size == 1
       ? []
-      : (0..<min(lanes, plan.buckets.count)).map { _ in
+      : (0..<min(traffic.sumLanes, plan.buckets.count)).map { _ in
         Wire(for: stages.joined(), compression, communicator: own)
       }
     gatheringOrder = Array(plan.buckets.indices)
-    traffic = Traffic(bucketCount: plan.buckets.count, lanes: lanes)
     // On one host messages are copied by the processors that compute: nothing moves meanwhile.
     progress = isOnOneHost ? nil : ProgressThread(traffic)
   }

@@ -17,6 +17,8 @@ final class Traffic: @unchecked Sendable {
   private let early: TransferQueue
   /// Those that are needed first are waited for.
   private let gatherings: TransferQueue
+  /// How many sums are under way at most.
+  let sumLanes: Int
   private var sequels: [Int: Sequel] = [:]
   private var isThere: [Bool]
   /// What went wrong on the other thread.
@@ -38,19 +40,21 @@ final class Traffic: @unchecked Sendable {
   /// The same while a thread waits and so looks all the time: then more would only drive each other out of the caches.
   private static let lanesOfWaiting = 4
 
-  /// The same on one host, where a message is copied by the processor that waits for it: the one that has arrived is
-  /// best added up while it is in the cache.
-  static let lanesOnOneHost = 1
+  /// Of sums the same on one host, where a message is copied by the processor that waits for it: the one that has
+  /// arrived is best added up while it is in the cache. Weights are best all sent at once: each rank then fetches them
+  /// when it needs them, whatever the others compute meanwhile.
+  private static let sumsOnOneHost = 1
 
   /// Those that are gathered early are fewer: sums come first.
   private static let earlyLanes = 2
 
-  init(bucketCount: Int, lanes: Int) {
-    let earlyLanes = min(lanes, Self.earlyLanes)
-    reductions = TransferQueue("reduce-scatter", lanes: lanes, firstLane: 1)
-    early = TransferQueue("all-gather", lanes: earlyLanes, firstLane: 1 + lanes)
+  init(bucketCount: Int, isOnOneHost: Bool) {
+    let earlyLanes = isOnOneHost ? Self.lanes : Self.earlyLanes
+    sumLanes = isOnOneHost ? Self.sumsOnOneHost : Self.lanes
+    reductions = TransferQueue("reduce-scatter", lanes: sumLanes, firstLane: 1)
+    early = TransferQueue("all-gather", lanes: earlyLanes, firstLane: 1 + sumLanes)
     gatherings = TransferQueue(
-      "all-gather", lanes: lanes, firstLane: 1 + lanes + earlyLanes, startsAlone: true)
+      "all-gather", lanes: Self.lanes, firstLane: 1 + sumLanes + earlyLanes, startsAlone: !isOnOneHost)
     isThere = [Bool](repeating: true, count: bucketCount)
   }
 

@@ -22,7 +22,7 @@ public struct TrainingSettings: Hashable, Sendable {
   public let recomputes: Bool
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
-  public static let defaultBucketBytes = 2 << 20
+  public static let defaultBucketBytes = 1 << 20
   /// How gradients are written on their way between ranks.
   public let gradientCompression: GradientCompression
   /// The slowest rank is named in the log where it costs more than this part of the time.
