@@ -110,7 +110,7 @@ public final class GradientExchange {
   public typealias Transformation = (_ bucket: Int, _ threads: ThreadPool) -> Void
 
   /// From now on sums are transformed as soon as they are there, and what comes of it is gathered, into the same memory,
-  /// while no sums need the wire. `gatherEarlyOnes()` says when it is needed. Collective.
+  /// while no sums need the wire. `gatherEarlyOnes()` says when it is needed. For several ranks. Collective.
   public func gatherEarly(_ transformation: @escaping Transformation) {
     self.transformation = transformation
   }

@@ -25,6 +25,7 @@ enum DataParallelPrograms {
         for bucketSize in [1, 3000, 20_000, 1_000_000] {
           if program == "exchange" {
             try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
+            guard world.size > 1 else { continue }
             try checkEarlyGathering(world, count: count, bucketSize: bucketSize)
           } else {
             try checkCompression(world, count: count, bucketSize: bucketSize)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct BenchTests {
   private static let keys: Set = [
     "images_per_second", "step_seconds", "flops_per_image", "peak_resident_bytes", "ranks", "threads",
-    "parameters", "communication_wait_seconds",
+    "parameters", "communication_wait_seconds", "communication_exposed_seconds",
   ]
 
   private func object(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String:
@@ -66,13 +66,29 @@ import Testing
     #expect(try flops("--config", named) == model(trial, size: "12x12")["flops"] as? Int)
   }
 
+  @Test func aPlainSumIsMeasuredBeside() throws {
+    let run = try oboro(
+      ["bench", "step", "--json", "--beside-allreduce", "--steps", "2", "--size", "16x16", "--threads", "1"]
+        + ["--set", "training.batch_size=4", "--set", "training.slices=2", "--set", "model.dim=8"], ranks: 2)
+    try #require(run.exitStatus == 0, "\(run)")
+    let result = try #require(
+      try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Double])
+    #expect(result["ranks"] == 2 && result["slices"] == 2)
+    let exact = try #require(result["step_seconds"])
+    let plain = try #require(result["allreduce_step_seconds"])
+    #expect(exact > 0 && plain > 0)
+    #expect(abs(try #require(result["cost"]) - (exact / plain - 1)) < 1e-9)
+    expectFailure(
+      try oboro(["bench", "step", "--beside-allreduce", "--profile"]), 64, "has no --profile or --trace")
+  }
+
   @Test func forPeopleThereIsATable() throws {
     let trial = try Trial()
     let run = try oboro(["bench", "step", "--config", trial.configuration, "--steps", "2"], ranks: 2)
     #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
     let head = "\(trial.configuration): 8 images of 32x32x1 a step, slices: 4, ranks: 2, threads of each: 1"
     #expect(run.outputLines.first ?? "" == head)
-    #expect(run.outputLines.count == 8, "\(run)")
+    #expect(run.outputLines.count == 9, "\(run)")
   }
 
   @Test func aProfileAccountsForTheWholeStep() throws {

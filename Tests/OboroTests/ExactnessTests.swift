@@ -48,10 +48,13 @@ import Testing
       try #require(run.exitStatus == 0, "\(run)")
       return trial
     }
-    let comparison = try oboro(["compare"] + runs.map(\.run))
-    #expect(comparison.exitStatus == 0, "\(comparison)")
-    let unclipped = try oboro(["compare", Reference.short.get().run, runs[0].run])
-    #expect(unclipped.exitStatus == 1, "the gradients were too short to be clipped: \(unclipped)")
+    // A trial's folder goes with it.
+    try withExtendedLifetime(runs) {
+      let comparison = try oboro(["compare"] + runs.map(\.run))
+      #expect(comparison.exitStatus == 0, "\(comparison)")
+      let unclipped = try oboro(["compare", Reference.short.get().run, runs[0].run])
+      #expect(unclipped.exitStatus == 1, "the gradients were too short to be clipped: \(unclipped)")
+    }
   }
 
   @Test func roundedGradientsAreSaidToBeInexact() throws {
