@@ -64,7 +64,7 @@ struct BenchStep: ParallelCommand {
         let comparison = try SumComparison(
           configuration, imageShape: shape, steps: steps, threads: threads, communicator: world)
         if world.rank == 0 { print(json ? comparison.json : comparison.text, terminator: "") }
-        return ExitStatus.done.rawValue
+        return .done
       }
       let benchmark = try world.agree {
         try StepBenchmark(configuration, imageShape: shape, threads: threads, communicator: world)
