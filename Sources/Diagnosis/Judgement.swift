@@ -131,7 +131,7 @@ package struct Judgement {
   private var speed: [Finding] {
     let known = facts.compactMap { fact in fact.gigaflopsPerSecond.map { (fact, $0 / Double(fact.threads)) } }
     guard !known.isEmpty else { return [] }
-    let median = known.map(\.1).sorted()[known.count / 2]
+    let median = known.map(\.1).median
     let total = facts.compactMap(\.gigaflopsPerSecond).reduce(0, +)
     let slow = known.filter { $0.1 < Self.slowShare * median }.map(\.0)
     let text = String(format: "%.0f GFLOP/s in all, %.0f a thread", total, median)

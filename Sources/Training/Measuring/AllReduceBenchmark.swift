@@ -88,8 +88,8 @@ public struct AllReduceBenchmark {
     }
     // A sum is there when the last rank has it.
     return Row(
-      bytes: bytes, seconds: median(try communicator.allReduce(own, .max)),
-      mpiSeconds: median(try communicator.allReduce(mpi, .max)))
+      bytes: bytes, seconds: try communicator.allReduce(own, .max).median,
+      mpiSeconds: try communicator.allReduce(mpi, .max).median)
   }
 
   private static func seconds(_ communicator: Communicator, _ body: () throws -> Void) throws -> Double {
@@ -98,8 +98,6 @@ public struct AllReduceBenchmark {
     try body()
     return watch.seconds
   }
-
-  private static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
   /// What goes through a rank's link in each direction, in bytes a second: twice (W - 1) / W of the memory.
   private func bandwidth(_ row: Row, _ seconds: Double) -> Double {

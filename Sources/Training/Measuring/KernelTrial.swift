@@ -81,7 +81,7 @@ public struct KernelTrial: Sendable {
       return (seconds / Double(max(pass.flops, pass.bytes)), pass.error)
     }
     return zip(kernel.passes(on: threads), checks).map { pass, check in
-      let seconds = median(of: pass.fast)
+      let seconds = times(of: pass.fast).median
       return KernelTrial(
         kernel: kernel.kernelName, pass: pass.name, sizes: kernel.sizes, flops: pass.flops, bytes: pass.bytes,
         seconds: seconds,
@@ -90,7 +90,8 @@ public struct KernelTrial: Sendable {
     }
   }
 
-  private static func median(of body: () -> Void) -> Double {
+  /// Of runs after one that does not count, in seconds.
+  private static func times(of body: () -> Void) -> [Double] {
     body()
     var (times, total) = ([Double](), 0.0)
     while times.count < runs.lowerBound || total < secondsOfRuns && times.count < runs.upperBound {
@@ -99,7 +100,7 @@ public struct KernelTrial: Sendable {
       times.append(watch.seconds)
       total += times[times.count - 1]
     }
-    return times.sorted()[times.count / 2]
+    return times
   }
 }
 

@@ -39,21 +39,15 @@ public struct SumComparison: Sendable {
     (ranks, slices) = (communicator.size, configuration.training.slices)
   }
 
-  private static func median(_ values: [Double]) -> Double {
-    let sorted = values.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-  }
-
   /// By how much a step is longer, as a part of the plain one.
-  private var cost: Double { Self.median(exchange) / Self.median(allReduce) - 1 }
+  private var cost: Double { exchange.median / allReduce.median - 1 }
 
   /// What scripts read.
   public var json: String {
     let node: SettingsNode = [
       "ranks": SettingsNode(ranks), "slices": SettingsNode(slices),
-      "step_seconds": SettingsNode(Self.median(exchange)),
-      "allreduce_step_seconds": SettingsNode(Self.median(allReduce)), "cost": SettingsNode(cost),
+      "step_seconds": SettingsNode(exchange.median),
+      "allreduce_step_seconds": SettingsNode(allReduce.median), "cost": SettingsNode(cost),
     ]
     return node.indentedJSON
   }
@@ -63,7 +57,7 @@ public struct SumComparison: Sendable {
     func row(_ name: String, _ values: [Double]) -> String {
       String(
         format: "  %@%.4f s a step, the median of %ld from %.4f to %.4f\n",
-        name.padding(toLength: 17, withPad: " ", startingAt: 0), Self.median(values), values.count,
+        name.padding(toLength: 17, withPad: " ", startingAt: 0), values.median, values.count,
         values.min() ?? 0, values.max() ?? 0)
     }
     return "ranks: \(ranks), slices: \(slices)\n" + row("exact", exchange) + row("MPI_Allreduce", allReduce)
