@@ -8,35 +8,30 @@ protocol ParallelCommand: ParsableCommand {}
 extension ParallelCommand {
   /// Runs `body` as this process's MPI session, see `Session.run`.
   ///
-  /// - Parameters:
-  ///   - environment: the process's, from before MPI changes it.
-  ///   - body: returns how the command ended, the same on all ranks.
+  /// - Parameter body: is given the process's environment from before MPI changes it; returns how the command ended, the
+  ///   same on all ranks.
   /// - Throws: `ExitCode`, unless that is `done`.
-  func runSession(_ environment: [String: String], _ body: (Session) throws -> ExitStatus) throws {
-    let startTimeout = Result { try StartTimeout(environment: environment).seconds }
+  func runSession(_ body: (Session, _ environment: [String: String]) throws -> ExitStatus) throws {
+    let environment = ProcessInfo.processInfo.environment
+    let timeout = Result { try startTimeout(in: environment) }
     let status = Session.run(
-      program: "oboro", startTimeout: try? startTimeout.get(), exitStatus: { Outcome.status(of: $0) }
+      program: "oboro", startTimeout: try? timeout.get(), exitStatus: { Outcome.status(of: $0) }
     ) { session in
       // Only now one rank can tell the others of its mistake.
-      _ = try session.world.agree { try startTimeout.get() }
-      return try body(session).rawValue
+      _ = try session.world.agree { try timeout.get() }
+      return try body(session, environment).rawValue
     }
     guard status == 0 else { throw ExitCode(status) }
   }
-}
 
-/// What `OBORO_START_TIMEOUT` says of how long the ranks wait for each other when MPI starts.
-private struct StartTimeout {
-  /// nil: as long as `Session` thinks right.
-  let seconds: Double?
-
-  private static let variable = "OBORO_START_TIMEOUT"
-
-  /// - Throws: `ValidationError` if it is no time.
-  init(environment: [String: String]) throws {
-    seconds = try environment[Self.variable].map { text in
+  /// How many seconds the ranks wait for each other when MPI starts; nil: as long as `Session` thinks right.
+  ///
+  /// - Throws: `ValidationError` if the environment says what is no time.
+  private func startTimeout(in environment: [String: String]) throws -> Double? {
+    let variable = "OBORO_START_TIMEOUT"
+    return try environment[variable].map { text in
       guard let seconds = Double(text), (0...86_400).contains(seconds) else {
-        throw ValidationError("\(Self.variable) must be 0 (never) to 86400 seconds, is \"\(text)\"")
+        throw ValidationError("\(variable) must be 0 (never) to 86400 seconds, is \"\(text)\"")
       }
       return seconds
     }

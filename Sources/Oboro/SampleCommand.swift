@@ -91,9 +91,7 @@ struct Sample: ParallelCommand {
   }
 
   func run() throws {
-    // MPI changes the environment.
-    let environment = ProcessInfo.processInfo.environment
-    try runSession(environment) { session in
+    try runSession { session, environment in
       let threads = try session.world.agree { try threadOptions.count(environment: environment) }
       try draw(on: session.world, threads: threads)
       return .done

@@ -39,12 +39,10 @@ struct Train: ParallelCommand {
   @OptionGroup var threadOptions: ThreadOptions
 
   func run() throws {
-    // MPI changes the environment.
-    let environment = ProcessInfo.processInfo.environment
     let console = Console()
     // Before MPI starts, which takes its time: a batch system may ask for the machine any moment.
     let stopRequest = StopRequest()
-    try runSession(environment) { session in
+    try runSession { session, environment in
       let start = Trainer.Start(
         configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
         threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)

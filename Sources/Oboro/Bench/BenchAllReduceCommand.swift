@@ -37,9 +37,7 @@ struct BenchAllReduce: ParallelCommand {
   }
 
   func run() throws {
-    // MPI changes the environment.
-    let environment = ProcessInfo.processInfo.environment
-    try runSession(environment) { session in
+    try runSession { session, environment in
       let world = session.world
       let threads = try world.agree { try threadOptions.count(environment: environment) }
       let benchmark = try AllReduceBenchmark(

@@ -60,9 +60,7 @@ struct BenchScaling: ParallelCommand {
   }
 
   func run() throws {
-    // MPI changes the environment.
-    let environment = ProcessInfo.processInfo.environment
-    try runSession(environment) { session in
+    try runSession { session, environment in
       let world = session.world
       let benchmark = try world.agree {
         guard world.size == 1 else {

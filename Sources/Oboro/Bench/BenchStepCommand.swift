@@ -52,9 +52,7 @@ struct BenchStep: ParallelCommand {
   }
 
   func run() throws {
-    // MPI changes the environment.
-    let environment = ProcessInfo.processInfo.environment
-    try runSession(environment) { session in
+    try runSession { session, environment in
       let world = session.world
       let (configuration, shape, threads) = try world.agree {
         let (configuration, shape) = try configurationOptions.load(config)
