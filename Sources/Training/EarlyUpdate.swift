@@ -1,4 +1,3 @@
-import DataParallel
 import Kernels
 import Tensors
 
@@ -17,18 +16,16 @@ final class EarlyUpdate {
   private let slices: Int
   private let norm: GradientNorm
   private var next: RankState.Values
-  /// Which of the rank's parts lies in each bucket.
   private let parts: [Int?]
 
-  init(
-    of state: RankState, by optimizer: Optimizer, slices: Int, norm: GradientNorm, plan: BucketPlan, rank: Int
-  ) {
+  /// - Parameter parts: which of the rank's parts of the state lies in each bucket.
+  init(of state: RankState, by optimizer: Optimizer, slices: Int, norm: GradientNorm, parts: [Int?]) {
     self.state = state
     self.optimizer = optimizer
     self.slices = slices
     self.norm = norm
     next = state.newValues(weights: FlatMemory(count: state.layout.flatCount))
-    parts = plan.parts(of: rank).map { part in state.parts.firstIndex(of: part) }
+    self.parts = parts
   }
 
   /// Where the gradients of the next step are to be summed.

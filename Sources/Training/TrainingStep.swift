@@ -38,6 +38,8 @@ final class TrainingStep {
   private var gradient: FlatMemory
   private let gradientNorm: GradientNorm
   let exchange: GradientExchange
+  /// Which of the rank's parts of the state lies in each bucket.
+  private let parts: [Int?]
   /// nil where an update has to wait for all gradients, or no other rank for it.
   private let earlyUpdate: EarlyUpdate?
   private var branches: [FlatMemory] = []
@@ -61,6 +63,8 @@ final class TrainingStep {
     self.optimizer = optimizer
     let gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
     self.gradientNorm = gradientNorm
+    let parts = plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
+    self.parts = parts
     exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: engine.threads,
       compression: configuration.training.gradientCompression)
@@ -68,9 +72,7 @@ final class TrainingStep {
       communicator.size == 1 || optimizer.needsNorm || sum == .allReduce
       ? nil
       : EarlyUpdate(
-        of: state, by: optimizer, slices: share.slices, norm: gradientNorm, plan: plan,
-        rank: communicator.rank
-      )
+        of: state, by: optimizer, slices: share.slices, norm: gradientNorm, parts: parts)
     gradient = earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount)
     if let earlyUpdate { exchange.gatherEarly { earlyUpdate($0, threads: $1) } }
   }
@@ -177,20 +179,18 @@ final class TrainingStep {
 
   /// Updates this rank's parts, and starts to send each as soon as it is made.
   private func updateInPlace(norm: Double) throws {
-    func update(part: Int) {
-      optimizer.update(
-        part: part, of: state, to: state.values, gradient: gradient, slices: share.slices, norm: norm,
-        threads: engine.threads)
-    }
     switch sum {
-    case .allReduce: state.parts.indices.forEach(update)
+    case .allReduce:
+      optimizer.update(state, gradient: gradient, slices: share.slices, norm: norm, threads: engine.threads)
     case .exchange:
-      let parts = exchange.plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
       try exchange.startGathering(state.weights) { bucket in
-        if let part = parts[bucket] { update(part: part) }
+        guard let part = parts[bucket] else { return }
+        optimizer.update(
+          part: part, of: state, to: state.values, gradient: gradient, slices: share.slices, norm: norm,
+          threads: engine.threads)
       }
+      state.step += 1
     }
-    state.step += 1
   }
 
   /// Does what consists of waiting for other ranks.
