@@ -46,20 +46,6 @@ public struct AdamUpdate: Sendable {
     }
   }
 
-  /// Updates `count` weights, their first and second moments and their average in place.
-  ///
-  /// - Parameter step: the number of this update, from 1.
-  public func callAsFunction(
-    weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
-    firstMoment: UnsafeMutablePointer<Float>,
-    secondMoment: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>, count: Int, step: Int,
-    pool: ThreadPool
-  ) {
-    let values = Values(
-      weights: weights, firstMoment: firstMoment, secondMoment: secondMoment, average: average)
-    self(values, to: values, gradient: gradient, count: count, step: step, pool: pool)
-  }
-
   /// Writes what becomes of `count` weights, their first and second moments and their average.
   ///
   /// - Parameters:

@@ -181,3 +181,19 @@ import Testing
     }
   }
 }
+
+extension AdamUpdate {
+  /// Updates `count` weights, their first and second moments and their average in place.
+  ///
+  /// - Parameter step: the number of this update, from 1.
+  fileprivate func callAsFunction(
+    weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
+    firstMoment: UnsafeMutablePointer<Float>,
+    secondMoment: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>, count: Int, step: Int,
+    pool: ThreadPool
+  ) {
+    let values = Values(
+      weights: weights, firstMoment: firstMoment, secondMoment: secondMoment, average: average)
+    self(values, to: values, gradient: gradient, count: count, step: step, pool: pool)
+  }
+}

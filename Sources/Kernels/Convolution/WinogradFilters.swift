@@ -1,18 +1,3 @@
-import CProcessor
-
-/// Where the taps of a kernel lie in weights [R, R, C, K], of a convolution of C channels to K or of one that has its
-/// inputs and outputs exchanged.
-struct WinogradTaps {
-  /// Floats from the weights' first to the kernel's first tap, from row to row of its taps and from column to column.
-  let first: Int
-  let rowStride: Int
-  let columnStride: Int
-
-  @inline(__always) func callAsFunction(_ row: Int, _ column: Int) -> Int {
-    first &+ row &* rowStride &+ column &* columnStride
-  }
-}
-
 /// The filters of a convolution of C channels to K, and their transforms for Winograd's algorithm, which are done for
 /// sixteen output channels at a time.
 struct WinogradFilters<Scheme: WinogradScheme> {
@@ -109,18 +94,10 @@ struct WinogradFilters<Scheme: WinogradScheme> {
       isTurned
       ? (first, count, channels, place, some.count)
       : (place, some.count, outputChannels, first, count)
-    let all = Scheme.taps &* Scheme.taps &* rows
-    let perPart = (all &+ parts &- 1) / parts
-    for index in part &* perPart..<max(min((part &+ 1) &* perPart, all), part &* perPart) {
+    for index in Range(part: part, of: parts, upTo: Scheme.taps &* Scheme.taps &* rows) {
       let (tap, inTap) = index.quotientAndRemainder(dividingBy: rows)
-      let line =
-        weights
-        + (taps(tap / Scheme.taps, tap % Scheme.taps) &+ (row &+ inTap) &* stride &+ start)
-      var at = 0
-      while at < length {
-        oboro_prefetch(line + at)
-        at &+= Vector.width
-      }
+      let inTaps = taps(tap / Scheme.taps, tap % Scheme.taps)
+      (weights + (inTaps &+ (row &+ inTap) &* stride &+ start)).prefetch(length)
     }
   }
 

@@ -1,5 +1,3 @@
-import CProcessor
-
 /// Where the kernels of all channels of a convolution lie in its weights [R, R, C, K], and the way back of their
 /// gradients. Several kernels may share weights: then each has all of C, with taps of its own.
 struct WinogradKernels {
@@ -31,18 +29,12 @@ struct WinogradKernels {
     _: Scheme.Type, _ gradient: UnsafePointer<Float>, channels: Range<Int>, outputs: Range<Int>, part: Int,
     of parts: Int
   ) {
-    let all = Scheme.taps &* Scheme.taps &* channels.count
-    let perPart = (all &+ parts &- 1) / parts
-    for index in part &* perPart..<max(min((part &+ 1) &* perPart, all), part &* perPart) {
+    for index in Range(part: part, of: parts, upTo: Scheme.taps &* Scheme.taps &* channels.count) {
       let (tap, channel) = index.quotientAndRemainder(dividingBy: channels.count)
       let (taps, place, _) = find(channels.lowerBound &+ channel)
-      let line =
-        gradient + (taps(tap / Scheme.taps, tap % Scheme.taps) &+ place &* outputChannels)
-      var output = outputs.lowerBound
-      while output < outputs.upperBound {
-        oboro_prefetch_for_writing(line + output)
-        output &+= Vector.width
-      }
+      let inTaps = taps(tap / Scheme.taps, tap % Scheme.taps)
+      (gradient + (inTaps &+ place &* outputChannels &+ outputs.lowerBound))
+        .prefetchForWriting(outputs.count)
     }
   }
 

@@ -283,6 +283,7 @@ struct WinogradPass<Scheme: WinogradScheme> {
             rows: c, depth: some.count, into: sum + xi * filterStride, stride: k,
             accumulating: start > piece.lowerBound)
         }
+        guard gradients.bias != nil else { continue }
         if start == piece.lowerBound { biasSum.update(repeating: 0, count: k) }
         for index in 0..<block.count {
           Reduction.add(m + (placeOfSum * outputStride + index * k), to: biasSum, count: k)

@@ -1,5 +1,3 @@
-import CProcessor
-
 /// The tiles of some images' pixels, and the transforms of tiles into and out of the scheme's places.
 ///
 /// A transformed tile has its channels one after the other at each place; places are `placeStride` floats apart.
@@ -148,12 +146,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
   ) {
     for y in 0..<lines {
       for x in 0..<Scheme.Long.outputs {
-        let pixel = first + (y &* rowStride &+ x &* pixelStride)
-        var place = 0
-        while place < channels {
-          oboro_prefetch(pixel + place)
-          place &+= Vector.width
-        }
+        (first + (y &* rowStride &+ x &* pixelStride)).prefetch(channels)
       }
     }
   }
