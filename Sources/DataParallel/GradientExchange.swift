@@ -86,11 +86,9 @@ public final class GradientExchange {
     precondition(gradients.count == plan.count, "\(gradients.count) gradients, the plan has \(plan.count)")
     guard communicator.size > 1 else { return }
     let sequel = transformation.map { transform in
-      { [communicator, stages, tag = plan.buckets.count + bucket] threads in
+      { [gathering = gathering(of: bucket, in: gradients)] threads in
         transform(bucket, threads)
-        return { _, _ in
-          try BucketGathering(stages[bucket], of: gradients, over: communicator, tag: tag)
-        }
+        return gathering
       } as Traffic.Sequel
     }
     try traffic.reduce(bucket, threads, then: sequel) { [wires, stages] lane, threads in
@@ -147,11 +145,16 @@ public final class GradientExchange {
     for bucket in gatheringOrder {
       prepare(bucket)
       guard communicator.size > 1 else { continue }
-      // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
-      try traffic.gather(bucket, threads) { [communicator, stages, tag = plan.buckets.count + bucket] _, _ in
-        try BucketGathering(stages[bucket], of: memory, over: communicator, tag: tag)
-      }
+      try traffic.gather(bucket, threads, gathering(of: bucket, in: memory))
       try traffic.advance(threads)
+    }
+  }
+
+  /// What gives every rank the parts of a bucket.
+  private func gathering(of bucket: Int, in memory: FlatMemory) -> TransferQueue.Start {
+    // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
+    { [communicator, stages, tag = plan.buckets.count + bucket] _, _ in
+      try BucketGathering(stages[bucket], of: memory, over: communicator, tag: tag)
     }
   }
 

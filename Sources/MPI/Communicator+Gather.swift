@@ -3,7 +3,7 @@ internal import COpenMPI
 extension Communicator {
   /// Whether all ranks run on one host, by its name. Collective.
   /// - Throws: `MPIError`.
-  public func isOnOneHost() throws -> Bool { Set(try allGather(Library.processorName)).count == 1 }
+  public func isOnOneHost() throws -> Bool { Set(try allGather(hostName)).count == 1 }
 
   /// Collects the block of every rank, in rank order, in `result` on every rank. Collective.
   /// - Parameters:
