@@ -4,6 +4,7 @@
 /// y = q (s (kᵀ x) Wv) Wout + bias. What stands between q and bias is a matrix [D, C], whose factors are all small but
 /// for kᵀ x; values, and what the heads attend to, are [N, D] each. The same holds on the way back.
 struct FoldedLinearAttention {
+  let batch: Int
   let tokens: Int
   let channels: Int
   let heads: Int
@@ -12,6 +13,7 @@ struct FoldedLinearAttention {
   /// nil where the small matrices are not smaller than what they replace.
   init?(_ attention: SelfAttention) {
     guard attention.kind == .linear, attention.tokens > attention.channels else { return nil }
+    batch = attention.batch
     tokens = attention.tokens
     channels = attention.channels
     heads = attention.heads
@@ -33,7 +35,7 @@ struct FoldedLinearAttention {
   }
 
   /// The weights' transposes, for the way back.
-  struct TransposedWeights {
+  private struct TransposedWeights {
     /// [3 H D, C].
     let qkv: UnsafePointer<Float>
     /// [C, H D].
@@ -98,17 +100,63 @@ struct FoldedLinearAttention {
     }
   }
 
-  var forwardScratchCount: Int {
+  private var forwardScratchCount: Int {
     let (c, hidden) = (channels, hidden)
     return tokens * 2 * hidden + 2 * hidden * c + hidden * headWidth + 2 * hidden
   }
 
-  var backwardScratchCount: Int {
+  private var backwardScratchCount: Int {
     forwardScratchCount + tokens * 2 * hidden + 2 * hidden * channels + hidden * headWidth
   }
 
-  /// y of one image, on the calling thread.
+  /// y, an image in each task.
   func forward(
+    _ x: UnsafePointer<Float>, _ weights: Weights, bias: UnsafePointer<Float>,
+    output: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let size = tokens * channels
+    pool.parallel(batch) { image, worker in
+      forwardImage(
+        x + image * size, weights, bias: bias, output: output + image * size,
+        scratch: pool.scratch(forwardScratchCount, worker: worker))
+    }
+  }
+
+  /// Writes dx, and adds the weights' gradients. Those are summed over fixed pieces of the batch, a piece in each task;
+  /// the pieces are added in their order.
+  func backward(
+    _ x: UnsafePointer<Float>, _ weights: Weights, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,
+    outputWeightGradient: GradientSum?, pool: ThreadPool
+  ) {
+    let size = tokens * channels
+    let (qkvCount, outputCount) = (channels * 3 * hidden, hidden * channels)
+    let imagesPerPiece = (batch + 7) / 8
+    let pieces = (batch + imagesPerPiece - 1) / imagesPerPiece
+    let qkvPartial = pool.workspace(pieces * (qkvCount + outputCount) + TransposedWeights.count(self))
+    let outputPartial = qkvPartial + pieces * qkvCount
+    let transposed = TransposedWeights(self, weights, memory: outputPartial + pieces * outputCount)
+    pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
+      let piece = images.lowerBound / imagesPerPiece
+      for image in images {
+        backwardImage(
+          x + image * size, weights, transposed, outputGradient: outputGradient + image * size,
+          inputGradient: inputGradient + image * size, qkvGradient: qkvPartial + piece * qkvCount,
+          outputWeightGradient: outputPartial + piece * outputCount, accumulating: image > images.lowerBound,
+          scratch: pool.scratch(backwardScratchCount, worker: worker))
+      }
+    }
+    if let qkvGradient {
+      Reduction.addPieces(qkvPartial, pieces: pieces, count: qkvCount, to: qkvGradient, pool: pool)
+    }
+    if let outputWeightGradient {
+      Reduction.addPieces(
+        outputPartial, pieces: pieces, count: outputCount, to: outputWeightGradient, pool: pool)
+    }
+  }
+
+  /// y of one image, on the calling thread.
+  private func forwardImage(
     _ x: UnsafePointer<Float>, _ weights: Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
   ) {
@@ -121,7 +169,7 @@ struct FoldedLinearAttention {
   }
 
   /// dx of one image, on the calling thread; writes the weights' gradients, or adds them.
-  func backward(
+  private func backwardImage(
     _ x: UnsafePointer<Float>, _ weights: Weights, _ transposedWeights: TransposedWeights,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
     qkvGradient: UnsafeMutablePointer<Float>, outputWeightGradient: UnsafeMutablePointer<Float>,

@@ -23,9 +23,11 @@ public struct LinearTransform: Sendable {
     self.activation = activation
   }
 
-  /// - Parameter activationInput: where u goes if `backward` is to follow; only for an activation.
+  /// - Parameters:
+  ///   - bias: nil: zeros.
+  ///   - activationInput: where u goes if `backward` is to follow; only for an activation.
   public func forward(
-    _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+    _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     residual: UnsafePointer<Float>? = nil, activationInput: UnsafeMutablePointer<Float>?,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
@@ -39,10 +41,11 @@ public struct LinearTransform: Sendable {
         Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
         Matrix(weights + columns.lowerBound, rows: inputs, columns: columns.count, stride: k),
         into: product + place, stride: k)
+      if bias == nil && residual == nil && activation == .none { return }
       // Bias, activation and residual while the tile is in cache.
       for row in 0..<rows.count {
         let (u, y) = (product + (place + row * k), output + (place + row * k))
-        let bias = bias + columns.lowerBound
+        let bias = bias.map { $0 + columns.lowerBound }
         let addend = residual.map { $0 + (place + row * k) }
         let isKept = activationInput != nil
         switch activation {
@@ -56,11 +59,14 @@ public struct LinearTransform: Sendable {
 
   /// Writes dx, and adds the gradients of weights and bias; what is nil is left out. That of the residual is dy itself.
   ///
-  /// - Parameter activationInput: u, which becomes its gradient; only for an activation.
+  /// - Parameters:
+  ///   - activationInput: u, which becomes its gradient; only for an activation.
+  ///   - workspace: `workspaceCount` floats; nil: the pool's.
   public func backward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, activationInput: UnsafeMutablePointer<Float>?,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
-    weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
+    weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?,
+    workspace: UnsafeMutablePointer<Float>? = nil, pool: ThreadPool
   ) {
     var gradient = outputGradient
     switch (activation, activationInput) {
@@ -76,7 +82,7 @@ public struct LinearTransform: Sendable {
     if let biasGradient {
       Reduction.addColumnSums(gradient, rows: rows, columns: outputs, to: biasGradient, pool: pool)
     }
-    if let weightGradient { addWeightGradient(x, gradient, to: weightGradient, pool) }
+    if let weightGradient { addWeightGradient(x, gradient, to: weightGradient, workspace, pool) }
     if let inputGradient {
       let tiles = ProductTiles(rows: rows, columns: inputs)
       pool.parallel(tiles.count) { tile, _ in
@@ -93,17 +99,26 @@ public struct LinearTransform: Sendable {
   private static let weightTasks = 8
   private static let fewestRowsPerSum = 256
 
+  /// How many sums over rows the weights' gradient is made of, and over how many rows each.
+  private var weightSums: (count: Int, rows: Int) {
+    let tiles = ProductTiles(rows: inputs, columns: outputs)
+    let wanted = min((Self.weightTasks + tiles.count - 1) / tiles.count, max(1, rows / Self.fewestRowsPerSum))
+    let rowsPerSum = (rows + wanted - 1) / wanted
+    return ((rows + rowsPerSum - 1) / rowsPerSum, rowsPerSum)
+  }
+
+  /// Floats of the workspace that the weights' gradient takes.
+  var workspaceCount: Int { weightSums.count > 1 ? weightSums.count * inputs * outputs : 0 }
+
   /// gradient += xᵀ du.
   private func addWeightGradient(
     _ x: UnsafePointer<Float>, _ outputGradient: UnsafePointer<Float>,
-    to gradient: GradientSum, _ pool: ThreadPool
+    to gradient: GradientSum, _ workspace: UnsafeMutablePointer<Float>?, _ pool: ThreadPool
   ) {
     let (c, k) = (inputs, outputs)
     let tiles = ProductTiles(rows: c, columns: k)
-    let wanted = min((Self.weightTasks + tiles.count - 1) / tiles.count, max(1, rows / Self.fewestRowsPerSum))
-    let rowsPerSum = (rows + wanted - 1) / wanted
-    let sums = (rows + rowsPerSum - 1) / rowsPerSum
-    let partial = sums > 1 ? pool.workspace(sums * c * k) : gradient.memory
+    let (sums, rowsPerSum) = weightSums
+    let partial = sums > 1 ? workspace ?? pool.workspace(workspaceCount) : gradient.memory
     pool.parallel(tiles.count * sums) { task, _ in
       let (inputs, outputs) = tiles[task % tiles.count]
       let sum = task / tiles.count
@@ -124,16 +139,18 @@ public struct LinearTransform: Sendable {
   /// y = act(u + bias) + residual; u + bias is written as well if it is kept.
   @inline(__always)
   private static func addBias(
-    _ bias: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?, _ u: UnsafeMutablePointer<Float>,
+    _ bias: UnsafePointer<Float>?, _ residual: UnsafePointer<Float>?, _ u: UnsafeMutablePointer<Float>,
     _ y: UnsafeMutablePointer<Float>, keeping: Bool, _ count: Int, _ activate: (Vector) -> Vector
   ) {
     forEachVector(count) { index in
-      let sum = Vector(from: u + index) + Vector(from: bias + index)
+      let sum = Vector(from: u + index) + (bias.map { Vector(from: $0 + index) } ?? Vector(repeating: 0))
       if keeping { sum.store(to: u + index) }
       let value = activate(sum)
       (residual.map { Vector(from: $0 + index) + value } ?? value).store(to: y + index)
     } rest: { index, rest in
-      let sum = Vector(from: u + index, count: rest) + Vector(from: bias + index, count: rest)
+      let sum =
+        Vector(from: u + index, count: rest)
+        + (bias.map { Vector(from: $0 + index, count: rest) } ?? Vector(repeating: 0))
       if keeping { sum.store(to: u + index, count: rest) }
       let value = activate(sum)
       (residual.map { Vector(from: $0 + index, count: rest) + value } ?? value).store(

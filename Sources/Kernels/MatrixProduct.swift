@@ -80,20 +80,6 @@ public enum MatrixProduct {
       blasint(left.stride), right.elements, blasint(right.stride), accumulating ? 1 : 0, output,
       blasint(stride))
   }
-
-  /// The same on all threads of `pool`, in blocks of `rowBlock` rows of the output: the blocks, and so the bits of
-  /// the result, depend on the shape alone.
-  public static func compute(
-    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
-    accumulating: Bool = false, pool: ThreadPool, rowBlock: Int = 128
-  ) {
-    let outputStride = stride ?? right.effectiveColumns
-    pool.parallelPieces(left.effectiveRows, of: rowBlock) { rows, _ in
-      compute(
-        left.rowBlock(rows), right, into: output + rows.lowerBound * outputStride, stride: outputStride,
-        accumulating: accumulating)
-    }
-  }
 }
 
 extension Matrix {

@@ -1,4 +1,4 @@
-/// Multi-head self-attention of an image's pixels with its projections, an image at a time: queries, keys and values
+/// Multi-head self-attention of an image's pixels with its projections, some images at a time: queries, keys and values
 /// are computed in cache, used, and computed again in the backward pass, so that they never go to memory.
 ///
 /// y = attend(x Wqkv) Wout + bias. Layouts: x, y [B, N, C]; Wqkv [C, 3 H D] (queries, keys, values; in each the
@@ -40,6 +40,22 @@ public struct SelfAttention: Hashable, Sendable {
     }
   }
 
+  /// Queries, keys and values of so many tokens are computed together, at most, if that is an image or more: 3 MB where
+  /// heads are 128 wide together.
+  private static let tokensTogether = 2048
+
+  private var imagesOfRound: Int {
+    let most = max(Self.tokensTogether / tokens, 1)
+    let rounds = (batch + most - 1) / most
+    return (batch + rounds - 1) / rounds
+  }
+
+  private func forEachRound(_ body: (Range<Int>) -> Void) {
+    for first in stride(from: 0, to: batch, by: imagesOfRound) {
+      body(first..<min(first + imagesOfRound, batch))
+    }
+  }
+
   public func forward(
     _ x: UnsafePointer<Float>, qkvWeights: UnsafePointer<Float>, outputWeights: UnsafePointer<Float>,
     bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -52,28 +68,27 @@ public struct SelfAttention: Hashable, Sendable {
       return
     }
     if let folded = FoldedLinearAttention(self) {
-      let weights = FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights)
-      pool.parallel(batch) { image, worker in
-        folded.forward(
-          x + image * n * c, weights, bias: bias, output: output + image * n * c,
-          scratch: pool.scratch(folded.forwardScratchCount, worker: worker))
-      }
+      folded.forward(
+        x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights), bias: bias, output: output,
+        pool: pool)
       return
     }
     let core = core
-    pool.parallel(batch) { image, worker in
-      let qkv = pool.scratch(n * 4 * hidden + core.scratchCount, worker: worker)
-      let attended = qkv + n * 3 * hidden
-      MatrixProduct.compute(
-        Matrix(x + image * n * c, rows: n, columns: c), Matrix(qkvWeights, rows: c, columns: 3 * hidden),
-        into: qkv)
-      core.forward(qkv, attended, scratch: attended + n * hidden)
-      let target = output + image * n * c
-      Elementwise.fillRows(target, rows: n, stride: c, with: bias, count: c)
-      MatrixProduct.compute(
-        Matrix(attended, rows: n, columns: hidden), Matrix(outputWeights, rows: hidden, columns: c),
-        into: target,
-        accumulating: true)
+    let qkv = pool.workspace(imagesOfRound * n * 4 * hidden)
+    forEachRound { images in
+      let (rows, first) = (images.count * n, images.lowerBound * n * c)
+      let attended = qkv + rows * 3 * hidden
+      LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden)
+        .forward(x + first, weights: qkvWeights, bias: nil, activationInput: nil, output: qkv, pool: pool)
+      pool.parallel(images.count) { image, worker in
+        core.forward(
+          qkv + image * n * 3 * hidden, attended + image * n * hidden,
+          scratch: pool.scratch(core.scratchCount, worker: worker))
+      }
+      LinearTransform(rows: rows, inputs: hidden, outputs: c)
+        .forward(
+          attended, weights: outputWeights, bias: bias, activationInput: nil, output: output + first,
+          pool: pool)
     }
   }
 
@@ -84,9 +99,10 @@ public struct SelfAttention: Hashable, Sendable {
     qkvGradient: GradientSum?, outputWeightGradient: GradientSum?,
     biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
+    let (n, c, hidden) = (tokens, channels, hiddenWidth)
     if let biasGradient {
       Reduction.addColumnSums(
-        outputGradient, rows: batch * tokens, columns: channels, to: biasGradient, pool: pool)
+        outputGradient, rows: batch * n, columns: c, to: biasGradient, pool: pool)
     }
     if let piecewise = PiecewiseLinearAttention(self) {
       piecewise.backward(
@@ -95,71 +111,50 @@ public struct SelfAttention: Hashable, Sendable {
         outputWeightGradient: outputWeightGradient, pool: pool)
       return
     }
-    let (n, c, hidden) = (tokens, channels, hiddenWidth)
+    if let folded = FoldedLinearAttention(self) {
+      folded.backward(
+        x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights),
+        outputGradient: outputGradient, inputGradient: inputGradient, qkvGradient: qkvGradient,
+        outputWeightGradient: outputWeightGradient, pool: pool)
+      return
+    }
     let core = core
-    let qkvCount = c * 3 * hidden
-    let outputCount = hidden * c
-    // Weights' gradients are summed over fixed pieces of the batch; the pieces are added in their order.
-    let imagesPerPiece = (batch + 7) / 8
-    let pieces = (batch + imagesPerPiece - 1) / imagesPerPiece
-    let folded = FoldedLinearAttention(self)
-    let qkvPartial = pool.workspace(
-      pieces * (qkvCount + outputCount) + (folded.map(FoldedLinearAttention.TransposedWeights.count) ?? 0))
-    let outputPartial = qkvPartial + pieces * qkvCount
-
-    if let folded {
-      let weights = FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights)
-      let transposed = FoldedLinearAttention.TransposedWeights(
-        folded, weights, memory: outputPartial + pieces * outputCount)
-      pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
-        let piece = images.lowerBound / imagesPerPiece
-        for image in images {
-          folded.backward(
-            x + image * n * c, weights, transposed, outputGradient: outputGradient + image * n * c,
-            inputGradient: inputGradient + image * n * c, qkvGradient: qkvPartial + piece * qkvCount,
-            outputWeightGradient: outputPartial + piece * outputCount,
-            accumulating: image > images.lowerBound,
-            scratch: pool.scratch(folded.backwardScratchCount, worker: worker))
-        }
+    let roundRows = imagesOfRound * n
+    let sumsOfQKV = LinearTransform(rows: roundRows, inputs: c, outputs: 3 * hidden).workspaceCount
+    let sumsOfOut = LinearTransform(rows: roundRows, inputs: hidden, outputs: c).workspaceCount
+    let qkv = pool.workspace(roundRows * 8 * hidden + max(sumsOfQKV, sumsOfOut))
+    let sums = qkv + roundRows * 8 * hidden
+    forEachRound { images in
+      let (rows, first) = (images.count * n, images.lowerBound * n * c)
+      let attended = qkv + rows * 3 * hidden
+      let qkvGradients = attended + rows * hidden
+      let attendedGradient = qkvGradients + rows * 3 * hidden
+      let projection = LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden)
+      let out = LinearTransform(rows: rows, inputs: hidden, outputs: c)
+      func sum(_ gradient: GradientSum) -> GradientSum {
+        GradientSum(gradient.memory, isBegun: gradient.isBegun || first > 0)
       }
-    } else {
-      pool.parallelPieces(batch, of: imagesPerPiece) { images, worker in
-        let piece = images.lowerBound / imagesPerPiece
-        let qkv = pool.scratch(n * 8 * hidden + core.scratchCount, worker: worker)
-        let attended = qkv + n * 3 * hidden
-        let qkvGradients = attended + n * hidden
-        let attendedGradient = qkvGradients + n * 3 * hidden
-        let scratch = attendedGradient + n * hidden
-        for image in images {
-          let isLater = image > images.lowerBound
-          let source = Matrix(x + image * n * c, rows: n, columns: c)
-          let dy = Matrix(outputGradient + image * n * c, rows: n, columns: c)
-          MatrixProduct.compute(source, Matrix(qkvWeights, rows: c, columns: 3 * hidden), into: qkv)
-          core.forward(qkv, attended, scratch: scratch)
-          MatrixProduct.compute(
-            dy, Matrix(outputWeights, rows: hidden, columns: c).transposed, into: attendedGradient)
-          MatrixProduct.compute(
-            Matrix(attended, rows: n, columns: hidden).transposed, dy,
-            into: outputPartial + piece * outputCount,
-            accumulating: isLater)
-          core.backward(
-            qkv, attended: attended, attendedGradient: attendedGradient, qkvGradient: qkvGradients,
-            scratch: scratch)
-          let gradient = Matrix(qkvGradients, rows: n, columns: 3 * hidden)
-          MatrixProduct.compute(
-            source.transposed, gradient, into: qkvPartial + piece * qkvCount, accumulating: isLater)
-          MatrixProduct.compute(
-            gradient, Matrix(qkvWeights, rows: c, columns: 3 * hidden).transposed,
-            into: inputGradient + image * n * c)
-        }
+      projection.forward(
+        x + first, weights: qkvWeights, bias: nil, activationInput: nil, output: qkv, pool: pool)
+      out.backward(
+        attended, weights: outputWeights, activationInput: nil, outputGradient: outputGradient + first,
+        inputGradient: attendedGradient, weightGradient: nil, biasGradient: nil, pool: pool)
+      pool.parallel(images.count) { image, worker in
+        let scratch = pool.scratch(core.scratchCount, worker: worker)
+        core.forward(qkv + image * n * 3 * hidden, attended + image * n * hidden, scratch: scratch)
+        core.backward(
+          qkv + image * n * 3 * hidden, attended: attended + image * n * hidden,
+          attendedGradient: attendedGradient + image * n * hidden,
+          qkvGradient: qkvGradients + image * n * 3 * hidden, scratch: scratch)
       }
-    }
-    if let qkvGradient {
-      Reduction.addPieces(qkvPartial, pieces: pieces, count: qkvCount, to: qkvGradient, pool: pool)
-    }
-    if let outputWeightGradient {
-      Reduction.addPieces(
-        outputPartial, pieces: pieces, count: outputCount, to: outputWeightGradient, pool: pool)
+      out.backward(
+        attended, weights: outputWeights, activationInput: nil, outputGradient: outputGradient + first,
+        inputGradient: nil, weightGradient: outputWeightGradient.map(sum), biasGradient: nil, workspace: sums,
+        pool: pool)
+      projection.backward(
+        x + first, weights: qkvWeights, activationInput: nil, outputGradient: qkvGradients,
+        inputGradient: inputGradient + first, weightGradient: qkvGradient.map(sum), biasGradient: nil,
+        workspace: sums, pool: pool)
     }
   }
 }
@@ -176,7 +171,7 @@ protocol AttentionCore: Sendable {
     _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>)
 
-  /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may change them and `attendedGradient`.
+  /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may change `qkv` and `scratch`.
   func backward(
     _ qkv: UnsafeMutablePointer<Float>, attended: UnsafeMutablePointer<Float>,
     attendedGradient: UnsafeMutablePointer<Float>, qkvGradient: UnsafeMutablePointer<Float>,

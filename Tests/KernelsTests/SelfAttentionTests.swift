@@ -40,11 +40,18 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     return output
   }
 
+  /// The gradients of the weights and the bias that the others are added to.
+  var earlierGradients: [Float] {
+    normalValues(channels * 3 * hidden, seed: 6) + normalValues(hidden * channels, seed: 7)
+      + normalValues(channels, seed: 8)
+  }
+
   /// dx and the gradients of the weights and the bias, one after the other.
   func gradients(_ pool: ThreadPool) -> [Float] {
     var dx = [Float](repeating: .nan, count: count)
-    var dQKV = normalValues(channels * 3 * hidden, seed: 6)
-    var (dOutput, dBias) = (normalValues(hidden * channels, seed: 7), normalValues(channels, seed: 8))
+    let earlier = earlierGradients
+    var dQKV = Array(earlier[..<(channels * 3 * hidden)])
+    var (dOutput, dBias) = (Array(earlier[dQKV.count...].dropLast(channels)), Array(earlier.suffix(channels)))
     dQKV.withUnsafeMutableBufferPointer { dQKV in
       dOutput.withUnsafeMutableBufferPointer { dOutput in
         attention.backward(
@@ -67,6 +74,8 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
       // Several images to a piece of the weights' gradient.
       AttentionCase(kind: kind, batch: 19, tokens: 6, channels: 7, heads: 1, headWidth: 16),
       AttentionCase(kind: kind, batch: 1, tokens: 20, channels: 16, heads: 2, headWidth: 16, scale: 20),
+      // Several rounds of images, the last with fewer; sums over parts of their tokens.
+      AttentionCase(kind: kind, batch: 45, tokens: 64, channels: 64, heads: 1, headWidth: 16),
       // An image so large that linear attention takes it in pieces.
       AttentionCase(
         kind: kind, batch: 2, tokens: kind == .linear ? 3300 : 70, channels: 80, heads: 2, headWidth: 16),
@@ -87,6 +96,35 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     let gradients = bitsByThreadCount { c.gradients($0) }
     #expect(gradients.allSatisfy { $0 == gradients[0] })
     #expect(c.gradients(ThreadPool(threadCount: 2)).allSatisfy { $0.isFinite })
+  }
+
+  /// Whatever images are computed together, gradients are the sums of each image's.
+  @Test(arguments: AttentionCase.all) func gradientsAreSumsOverImages(_ c: AttentionCase) {
+    let size = c.tokens * c.channels
+    let pool = ThreadPool(threadCount: 2)
+    let (x, dy, earlier) = (c.x, c.outputGradient, c.earlierGradients)
+    let one = SelfAttention(
+      kind: c.kind, batch: 1, tokens: c.tokens, channels: c.channels, heads: c.heads, headWidth: c.headWidth)
+    var dx: [Float] = []
+    var sums = earlier.map(Double.init)
+    for image in 0..<c.batch {
+      let range = image * size..<(image + 1) * size
+      var own = [Float](repeating: .nan, count: size)
+      var gradients = [Float](repeating: 0, count: earlier.count)
+      gradients.withUnsafeMutableBufferPointer { gradients in
+        let dOutput = gradients.baseAddress! + c.channels * 3 * c.hidden
+        one.backward(
+          Array(x[range]), qkvWeights: c.qkvWeights, outputWeights: c.outputWeights,
+          outputGradient: Array(dy[range]), inputGradient: &own,
+          qkvGradient: .adding(to: gradients.baseAddress!), outputWeightGradient: .adding(to: dOutput),
+          biasGradient: dOutput + c.hidden * c.channels, pool: pool)
+      }
+      dx += own
+      for (index, gradient) in gradients.enumerated() { sums[index] += Double(gradient) }
+    }
+    let together = c.gradients(pool)
+    #expect(relativeError(of: Array(together[..<c.count]), from: dx) < 2e-6)
+    #expect(relativeError(of: together[c.count...].map(Double.init), from: sums) < 2e-6)
   }
 
   /// Scores far beyond what e^x can hold.
