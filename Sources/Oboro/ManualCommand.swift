@@ -20,7 +20,7 @@ struct Manual: ParsableCommand {
   }
 
   private func section(_ command: any ParsableCommand.Type, path: String, depth: Int) {
-    let name = "\(path) \(command.configuration.commandName ?? "\(command)".lowercased())"
+    let name = "\(path) \(command.word)"
     print("\n\(String(repeating: "#", count: depth)) \(name)\n")
     print("```")
     let lines = OboroCommand.helpMessage(for: command, columns: Self.columns).split(

@@ -37,7 +37,7 @@ package struct OboroCommand: ParsableCommand {
       var command = try parseAsRoot()
       if launch.isFirst || command is any ParallelCommand { try command.run() }
     } catch {
-      Outcome(of: error, launch: launch).exitProcess()
+      Outcome(of: error, arguments: Array(CommandLine.arguments.dropFirst()), launch: launch).exitProcess()
     }
   }
 }

@@ -12,9 +12,11 @@ package struct Outcome: Equatable {
 
   /// Of a wrong command line or configuration, which all ranks share, rank 0 alone speaks. Any other error is printed
   /// by the rank that has it.
-  package init(of error: any Error, launch: Launch) {
+  ///
+  /// - Parameter arguments: the command line's.
+  package init(of error: any Error, arguments: [String] = [], launch: Launch) {
     let status = Self.status(of: error)
-    let printed = Self.text(of: error, status)
+    let printed = Self.text(of: error, status, arguments)
     let isShared = status == ExitStatus.usage.rawValue || status == ExitStatus.done.rawValue
     let isPrinted = !printed.isEmpty && (launch.isFirst || !isShared)
     let name = launch.isFirst ? "oboro: " : "oboro: rank \(launch.rank ?? 0): "
@@ -44,7 +46,7 @@ package struct Outcome: Equatable {
     return OboroCommand.exitCode(for: error).rawValue
   }
 
-  private static func text(of error: any Error, _ status: Int32) -> String {
+  private static func text(of error: any Error, _ status: Int32, _ arguments: [String]) -> String {
     if error is any ExitStatusProviding { return "\(error)" }
     // A command that ends with a bare status has said what there is to say.
     if error is ExitCode { return "" }
@@ -54,6 +56,10 @@ package struct Outcome: Equatable {
     // The message with the usage of the command in question, under our name in place of the parser's label.
     let full = OboroCommand.fullMessage(for: error)
     let label = "Error: "
-    return full.hasPrefix(label) ? String(full.dropFirst(label.count)) : full
+    let text = full.hasPrefix(label) ? String(full.dropFirst(label.count)) : full
+    guard text.hasPrefix("Missing expected argument"), let option = UnknownOption(in: arguments),
+      let usage = text.range(of: "Usage: ")
+    else { return text }
+    return "\(option.message)\n\(text[usage.lowerBound...])"
   }
 }

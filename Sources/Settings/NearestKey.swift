@@ -1,8 +1,8 @@
 /// Finds the key that was meant by a misspelt one.
-enum NearestKey {
+public enum NearestKey {
   /// The known key with the fewest edits from `key`; nil when more than a third of the letters differ. Case and
   /// dashes for underscores do not count. Of several equally near, the first.
-  static func among(_ known: [String], to key: String) -> String? {
+  public static func among(_ known: [String], to key: String) -> String? {
     known
       .map { (key: $0, edits: edits(from: normal(key), to: normal($0))) }
       .filter { $0.edits <= max(1, max(key.count, $0.key.count) / 3) }

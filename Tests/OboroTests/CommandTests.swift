@@ -9,6 +9,17 @@ import Testing
     expectFailure(run, 64, "oboro: Unknown option '--colour'\n", "Usage: oboro")
   }
 
+  /// Not only that the one it was meant to be is missing.
+  @Test func aMisspeltOptionIsNamed() throws {
+    expectFailure(
+      try oboro(["train", "--config", "a.yaml", "--ouput=b"]), 64,
+      "oboro: Unknown option '--ouput'. Did you mean '--output'?\nUsage: oboro train ")
+    expectFailure(
+      try oboro(["bench", "step", "--step"]), 64, "Did you mean '--steps'?")
+    expectFailure(
+      try oboro(["train", "--config", "a.yaml"]), 64, "oboro: Missing expected argument '--output <dir>'\n")
+  }
+
   /// Rank 0 says it. A rank that failed first would have the launcher end rank 0 before that: it waits.
   @Test func anUnknownOptionIsReportedByRankZeroAlone() throws {
     let run = try oboro(["--colour"], environment: ["OMPI_COMM_WORLD_RANK": "1"])
