@@ -1,5 +1,5 @@
 /// Rows for columns.
-enum Transposition {
+public enum Transposition {
   /// Writes [columns, rows] from [rows, columns], on the calling thread; strides are from row to row.
   static func write(
     _ source: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int,
@@ -11,8 +11,9 @@ enum Transposition {
       let line = source + row &* stride
       var column = 0
       while column &+ side <= columns {
-        writeBlock(
-          line + column, stride: stride, to: target + (column &* targetStride &+ row), stride: targetStride)
+        writeBlock(to: target + (column &* targetStride &+ row), stride: targetStride) {
+          Vector(from: line + (column &+ $0 &* stride))
+        }
         column &+= side
       }
       writeSingly(
@@ -23,6 +24,46 @@ enum Transposition {
     writeSingly(
       source + row &* stride, rows: rows &- row, columns: columns, stride: stride, to: target + row,
       stride: targetStride)
+  }
+
+  /// Writes [outputs, inputs, taps], as files have weights, for some outputs of [taps, inputs, outputs], on the calling
+  /// thread.
+  public static func writeOutputsFirst(
+    _ weights: UnsafePointer<Float>, taps: Int, inputs: Int, outputs: Int, some: Range<Int>,
+    to target: UnsafeMutablePointer<Float>
+  ) {
+    let (side, size) = (Vector.width, inputs &* taps)
+    let first = weights + some.lowerBound
+    if size == 1 {
+      target.update(from: first, count: some.count)
+      return
+    }
+    var (input, tap) = (0, 0)
+    var place = 0
+    while place < size {
+      // Where the outputs of the next inputs and taps, in the target's order, lie.
+      let count = min(side, size &- place)
+      var rows = SIMD16<Int>()
+      for index in 0..<count {
+        rows[index] = (tap &* inputs &+ input) &* outputs
+        tap &+= 1
+        if tap == taps { (input, tap) = (input &+ 1, 0) }
+      }
+      var output = 0
+      if count == side {
+        while output &+ side <= some.count {
+          writeBlock(to: target + (output &* size &+ place), stride: size) {
+            Vector(from: first + (rows[$0] &+ output))
+          }
+          output &+= side
+        }
+      }
+      while output < some.count {
+        for index in 0..<count { target[output &* size &+ place &+ index] = first[rows[index] &+ output] }
+        output &+= 1
+      }
+      place &+= side
+    }
   }
 
   private static func writeSingly(
@@ -42,10 +83,8 @@ enum Transposition {
   /// Sixteen rows of sixteen. Interleaving row i with row i + 8, four times, exchanges rows and columns.
   @inline(__always)
   private static func writeBlock(
-    _ source: UnsafePointer<Float>, stride: Int, to target: UnsafeMutablePointer<Float>,
-    stride targetStride: Int
+    to target: UnsafeMutablePointer<Float>, stride targetStride: Int, row: (_ index: Int) -> Vector
   ) {
-    @inline(__always) func row(_ index: Int) -> Vector { Vector(from: source + index &* stride) }
     let rows: Rows = (
       row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7), row(8), row(9), row(10), row(11),
       row(12),

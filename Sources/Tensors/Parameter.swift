@@ -1,3 +1,5 @@
+import Kernels
+
 /// A tensor of a model that files hold: where it lies in the flat memory, and how files know it.
 ///
 /// In memory weights are [taps, inputs, outputs], so that a convolution is a product of patches and weights. Files
@@ -89,26 +91,36 @@ public struct Parameter: Hashable, Sendable {
   public func export(
     from flat: UnsafePointer<Float>, startingAt start: Int = 0, to file: UnsafeMutablePointer<Float>
   ) {
-    let elements = flat + (offset - start)
-    let size = inputs &* taps
-    // In blocks of outputs that fill a cache line, which is then read once.
-    for first in stride(from: 0, to: outputs, by: Self.exportedTogether) {
-      let count = min(Self.exportedTogether, outputs - first)
-      for input in 0..<inputs {
-        for tap in 0..<taps {
-          let source = elements + ((tap &* inputs &+ input) &* outputs &+ first)
-          let target = file + (first &* size &+ input &* taps &+ tap)
-          if count == Self.exportedTogether {
-            for output in 0..<Self.exportedTogether { target[output &* size] = source[output] }
-          } else {
-            for output in 0..<count { target[output &* size] = source[output] }
-          }
-        }
+    export(0..<outputs, from: flat, startingAt: start, to: file)
+  }
+
+  /// Gives `body` the elements from `flat`, which begins at `start` of the flat memory, in PyTorch's order, as many at a
+  /// time as caches hold.
+  public func exportStretches(
+    from flat: UnsafePointer<Float>, startingAt start: Int = 0,
+    _ body: (UnsafeBufferPointer<Float>) throws -> Void
+  ) rethrows {
+    let size = inputs * taps
+    // Whole cache lines of outputs.
+    let together = min(max(Self.exportedTogether / max(size, 1) / 16, 4) * 16, outputs)
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: max(together * size, 1)) { buffer in
+      for first in stride(from: 0, to: outputs, by: max(together, 1)) {
+        let some = first..<min(first + together, outputs)
+        if let base = buffer.baseAddress { export(some, from: flat, startingAt: start, to: base) }
+        try body(UnsafeBufferPointer(rebasing: buffer[..<(some.count * size)]))
       }
     }
   }
 
-  private static let exportedTogether = 16
+  private static let exportedTogether = 131_072
+
+  private func export(
+    _ some: Range<Int>, from flat: UnsafePointer<Float>, startingAt start: Int,
+    to file: UnsafeMutablePointer<Float>
+  ) {
+    Transposition.writeOutputsFirst(
+      flat + (offset - start), taps: taps, inputs: inputs, outputs: outputs, some: some, to: file)
+  }
 
   /// The elements in PyTorch's order.
   public func exported(from flat: UnsafePointer<Float>, startingAt start: Int = 0) -> [Float] {

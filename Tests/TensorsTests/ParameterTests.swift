@@ -34,7 +34,10 @@ import Testing
     #expect(flat == [0, 1, 2, 3, 4, 5])
   }
 
-  @Test(arguments: [(1, 1, 1), (7, 3, 9), (28, 112, 4), (3, 1, 49)])
+  /// Parts of vectors, whole ones with a rest, and more than one stretch.
+  @Test(arguments: [
+    (1, 1, 1), (7, 3, 9), (28, 112, 4), (3, 1, 49), (16, 16, 1), (37, 5, 9), (300, 64, 9), (140_000, 1, 1),
+  ])
   func roundTrip(outputs: Int, inputs: Int, taps: Int) {
     let parameter = Parameter(
       name: "p", fileShape: [outputs, inputs, taps, 1], outputs: outputs, inputs: inputs, taps: taps,
@@ -47,6 +50,10 @@ import Testing
     parameter.export(from: flat.pointer, to: &back)
     #expect(back == file)
     #expect(flat.elements[..<16].allSatisfy { $0 == 0 })
+    var stretches: [[Float]] = []
+    parameter.exportStretches(from: flat.pointer + 10, startingAt: 10) { stretches.append(Array($0)) }
+    #expect(stretches.joined().elementsEqual(file))
+    #expect((stretches.count > 1) == (parameter.count > 131_072))
   }
 
   @Test func flatMemoryCopies() {

@@ -78,17 +78,12 @@ extension Checkpoint {
     }
     // The values are put where libhdf5 wants them, without it: in one pass, in the file's order, with the digest.
     let output = try OverwrittenFile(path)
-    let largest = file.parameters.map(\.count).max() ?? 0
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: largest) { values in
-      for place in places {
-        try checkCancellation()
-        try output.keep(until: place.offset)
-        let (memory, start) = source(place.member)
-        if let base = values.baseAddress {
-          place.parameter.export(from: memory.pointer, startingAt: start, to: base)
-        }
-        try output.append(
-          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[..<place.parameter.count])))
+    for place in places {
+      try checkCancellation()
+      try output.keep(until: place.offset)
+      let (memory, start) = source(place.member)
+      try place.parameter.exportStretches(from: memory.pointer, startingAt: start) {
+        try output.append(UnsafeRawBufferPointer($0))
       }
     }
     let (bytes, digest) = try output.finish()
