@@ -1,3 +1,5 @@
+import CProcessor
+
 /// Rows for columns.
 public enum Transposition {
   /// Writes [columns, rows] from [rows, columns], on the calling thread; strides are from row to row.
@@ -38,20 +40,27 @@ public enum Transposition {
       target.update(from: first, count: some.count)
       return
     }
+    // Where the outputs of the next inputs and taps, in the target's order, lie.
     var (input, tap) = (0, 0)
-    var place = 0
-    while place < size {
-      // Where the outputs of the next inputs and taps, in the target's order, lie.
-      let count = min(side, size &- place)
+    func nextRows(_ count: Int) -> SIMD16<Int> {
       var rows = SIMD16<Int>()
       for index in 0..<count {
         rows[index] = (tap &* inputs &+ input) &* outputs
         tap &+= 1
         if tap == taps { (input, tap) = (input &+ 1, 0) }
       }
+      return rows
+    }
+    var rows = nextRows(min(side, size))
+    var place = 0
+    while place < size {
+      let count = min(side, size &- place)
+      // They lie too far from each other for the processor to foresee: fetched while those before are written.
+      let later = nextRows(min(side, size &- place &- count))
       var output = 0
       if count == side {
         while output &+ side <= some.count {
+          for index in 0..<side { oboro_prefetch(first + (later[index] &+ output)) }
           writeBlock(to: target + (output &* size &+ place), stride: size) {
             Vector(from: first + (rows[$0] &+ output))
           }
@@ -62,6 +71,7 @@ public enum Transposition {
         for index in 0..<count { target[output &* size &+ place &+ index] = first[rows[index] &+ output] }
         output &+= 1
       }
+      rows = later
       place &+= side
     }
   }
