@@ -62,7 +62,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Models", "Diffusion", "Datasets", "DataParallel", "Layers", "Tensors", "Kernels", "MPI", "HDF5",
-        "Safetensors", "Pictures", "Randomness", "Reporting", "Settings", "Files", "Vigilance",
+        "Safetensors", "Pictures", "Randomness", "Reporting", "Settings", "Files", "Vigilance", "CProcessor",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
@@ -110,7 +110,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Training", "Diffusion", "Models", "Layers", "Tensors", "Kernels", "Pictures", "Settings", "Files",
-        "TestSupport",
+        "CProcessor", "TestSupport",
       ],
       swiftSettings: common),
     .testTarget(

@@ -6,6 +6,8 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /// Tells the processor that this is a spinning wait: `__builtin_ia32_pause` is a builtin.
 static inline void oboro_spin_pause(void) {
@@ -24,6 +26,19 @@ static inline void oboro_prefetch_for_writing(const void *address) { __builtin_p
 
 /// Names the calling thread for the system's tools, in at most 15 characters: `prctl` is variadic.
 static inline void oboro_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+/// The system's number of the calling thread: `SYS_gettid` is a macro.
+static inline int oboro_thread_number(void) { return (int)syscall(SYS_gettid); }
+
+/// Lets a thread run only where no other wants to, or again like any other: `SCHED_IDLE` hides behind _GNU_SOURCE. Where
+/// the system refuses, nothing changes.
+static inline void oboro_run_when_idle(int thread, bool is_wanted) {
+  struct sched_param none = {0};
+  sched_setscheduler(thread, is_wanted ? SCHED_IDLE : SCHED_OTHER, &none);
+}
+
+/// Whether the calling thread runs only where no other wants to.
+static inline bool oboro_runs_when_idle(void) { return sched_getscheduler(0) == SCHED_IDLE; }
 
 /// The cores that this process may run on, or 0 if the system does not tell: `CPU_COUNT` is a macro.
 static inline int oboro_bound_cores(void) {

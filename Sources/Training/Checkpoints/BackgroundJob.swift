@@ -1,20 +1,33 @@
+import CProcessor
 import Foundation
 
 /// Work on a thread of its own, which can be asked how far it is without waiting for it.
 ///
 /// `@unchecked Sendable`: all that changes is touched under the condition's lock only.
-final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
+package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private var result: Result<Value, any Error>?
   private var isCancelled = false
+  private var isAwaited = false
+  private let deadlineOfPatience: UInt64
+  /// The thread while it is patient.
+  private var patientThread: Int32?
 
   /// Starts it.
   ///
-  /// - Parameter body: calls what it is given from time to time, which throws when nobody wants the result any more.
-  init(_ name: String, _ body: @escaping @Sendable (_ checkCancellation: () throws -> Void) throws -> Value) {
+  /// - Parameters:
+  ///   - patience: how many seconds it is content with the time that no other thread wants, if nobody waits for it.
+  ///   - body: calls what it is given from time to time, which throws when nobody wants the result any more.
+  package init(
+    _ name: String, patience: Double = 0,
+    _ body: @escaping @Sendable (_ checkCancellation: () throws -> Void) throws -> Value
+  ) {
+    deadlineOfPatience = DispatchTime.now().uptimeNanoseconds + UInt64(1e9 * patience)
     let thread = Thread { [self] in
+      if patience > 0 { bePatient() }
       let result = Result { try body(checkCancellation) }
       condition.withLock {
+        patientThread = nil
         self.result = result
         condition.broadcast()
       }
@@ -24,22 +37,46 @@ final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
   }
 
   /// What came of it; nil while it goes on.
-  var outcome: Result<Value, any Error>? { condition.withLock { result } }
+  package var outcome: Result<Value, any Error>? { condition.withLock { result } }
 
   /// What came of it, once it has ended.
-  func wait() -> Result<Value, any Error> {
+  package func wait() -> Result<Value, any Error> {
     condition.withLock {
+      isAwaited = true
       while true {
         if let result { return result }
+        hurry()
         condition.wait()
       }
     }
   }
 
+  /// Whether it takes but the time that no other thread wants.
+  package var isPatient: Bool { condition.withLock { patientThread != nil } }
+
   /// Asks it to end early.
-  func cancel() { condition.withLock { isCancelled = true } }
+  package func cancel() { condition.withLock { isCancelled = true } }
 
   private func checkCancellation() throws {
-    if condition.withLock({ isCancelled }) { throw CancellationError() }
+    try condition.withLock {
+      if DispatchTime.now().uptimeNanoseconds > deadlineOfPatience { hurry() }
+      if isCancelled { throw CancellationError() }
+    }
+  }
+
+  private func bePatient() {
+    condition.withLock {
+      guard !isAwaited else { return }
+      let thread = oboro_thread_number()
+      oboro_run_when_idle(thread, true)
+      patientThread = thread
+    }
+  }
+
+  /// From now on the thread is like any other. To be called under the lock.
+  private func hurry() {
+    guard let thread = patientThread else { return }
+    oboro_run_when_idle(thread, false)
+    patientThread = nil
   }
 }

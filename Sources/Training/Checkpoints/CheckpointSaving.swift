@@ -50,6 +50,10 @@ final class CheckpointSaving {
   /// The same on all ranks but for the jobs.
   private var pending: Pending?
 
+  /// Where threads share cores with it, a writer takes more of training's time than it needs itself: all wait for the
+  /// one that it stands in the way of. So it takes what time is left over, for so many seconds.
+  private static let patience = 20.0
+
   /// Collective.
   ///
   /// - Throws: `MPIError`.
@@ -62,7 +66,7 @@ final class CheckpointSaving {
     collector = ShardCollector(communicator: communicator, plan: buckets, threads: threads)
     self.communicator = communicator
     let (worldSize, rank) = (communicator.size, communicator.rank)
-    snapshot = BackgroundJob("checkpoint") { _ in
+    snapshot = BackgroundJob("checkpoint", patience: Self.patience) { _ in
       CheckpointSnapshot(
         CheckpointPlan(layout, partBytes: settings.partBytes), worldSize: worldSize, rank: rank)
     }
@@ -87,7 +91,7 @@ final class CheckpointSaving {
     let partial = store.partialPath(state.step, writer: writer)
     var job: BackgroundJob<[CheckpointManifest.File]>?
     if !snapshot.isEmpty || obstacle != nil {
-      job = BackgroundJob("checkpoint") { checkCancellation in
+      job = BackgroundJob("checkpoint", patience: isLast ? 0 : Self.patience) { checkCancellation in
         if let obstacle { throw obstacle }
         return try snapshot.write(to: partial, checkCancellation: checkCancellation)
       }
