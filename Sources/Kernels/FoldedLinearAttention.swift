@@ -3,7 +3,7 @@
 /// With x [N, C] an image, s = 1 / sqrt(D), and for each head q, k [N, D] after their softmax, Wv [C, D] and Wout [D, C]:
 /// y = q (s (kᵀ x) Wv) Wout + bias. What stands between q and bias is a matrix [D, C], whose factors are all small but
 /// for kᵀ x; values, and what the heads attend to, are [N, D] each. The same holds on the way back.
-struct FoldedLinearAttention {
+struct FoldedLinearAttention: FoldingAttention {
   let batch: Int
   let tokens: Int
   let channels: Int

@@ -3,7 +3,7 @@
 ///
 /// The softmax of the keys over all tokens, and the sums over them, are put together from those of the pieces, in their
 /// order. Letters and layouts are those of `FoldedLinearAttention`; P pieces in all.
-struct PiecewiseLinearAttention {
+struct PiecewiseLinearAttention: FoldingAttention {
   let batch: Int
   let tokens: Int
   let channels: Int

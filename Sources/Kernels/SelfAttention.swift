@@ -40,6 +40,12 @@ public struct SelfAttention: Hashable, Sendable {
     }
   }
 
+  /// nil where values are better computed.
+  private var folding: (any FoldingAttention)? {
+    if let piecewise = PiecewiseLinearAttention(self) { return piecewise }
+    return FoldedLinearAttention(self)
+  }
+
   /// Queries, keys and values of so many tokens are computed together, at most, if that is an image or more: 3 MB where
   /// heads are 128 wide together.
   private static let tokensTogether = 2048
@@ -61,14 +67,8 @@ public struct SelfAttention: Hashable, Sendable {
     bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     let (n, c, hidden) = (tokens, channels, hiddenWidth)
-    if let piecewise = PiecewiseLinearAttention(self) {
-      piecewise.forward(
-        x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights), bias: bias, output: output,
-        pool: pool)
-      return
-    }
-    if let folded = FoldedLinearAttention(self) {
-      folded.forward(
+    if let folding {
+      folding.forward(
         x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights), bias: bias, output: output,
         pool: pool)
       return
@@ -104,15 +104,8 @@ public struct SelfAttention: Hashable, Sendable {
       Reduction.addColumnSums(
         outputGradient, rows: batch * n, columns: c, to: biasGradient, pool: pool)
     }
-    if let piecewise = PiecewiseLinearAttention(self) {
-      piecewise.backward(
-        x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights),
-        outputGradient: outputGradient, inputGradient: inputGradient, qkvGradient: qkvGradient,
-        outputWeightGradient: outputWeightGradient, pool: pool)
-      return
-    }
-    if let folded = FoldedLinearAttention(self) {
-      folded.backward(
+    if let folding {
+      folding.backward(
         x, FoldedLinearAttention.Weights(qkv: qkvWeights, output: outputWeights),
         outputGradient: outputGradient, inputGradient: inputGradient, qkvGradient: qkvGradient,
         outputWeightGradient: outputWeightGradient, pool: pool)
@@ -176,4 +169,17 @@ protocol AttentionCore: Sendable {
     _ qkv: UnsafeMutablePointer<Float>, attended: UnsafeMutablePointer<Float>,
     attendedGradient: UnsafeMutablePointer<Float>, qkvGradient: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>)
+}
+
+/// Linear attention in which no value of a token is ever computed, of a whole batch: see `FoldedLinearAttention`.
+protocol FoldingAttention {
+  func forward(
+    _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,
+    output: UnsafeMutablePointer<Float>, pool: ThreadPool)
+
+  /// Writes dx, and adds the weights' gradients, unless they are nil.
+  func backward(
+    _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,
+    outputWeightGradient: GradientSum?, pool: ThreadPool)
 }
