@@ -1,4 +1,5 @@
 import CHDF5
+import Foundation
 
 /// An HDF5 file.
 ///
@@ -52,7 +53,23 @@ public struct File: Sendable {
     if isWritable {
       try Library.call("H5Fflush", handle.place, using: [handle]) { H5Fflush(handle.id, H5F_SCOPE_LOCAL) }
     }
+    // Closing alone would leave the library's lock with a process that another thread is just starting: between its
+    // fork and its exec it has our descriptors, and may have them for longer.
+    let locked = try duplicateDescriptor()
+    defer {
+      flock(locked, LOCK_UN)
+      Foundation.close(locked)
+    }
     try Library.call("H5Fclose", handle.place, using: [handle]) { H5Fclose(handle.id) }
+  }
+
+  /// A second descriptor of the open file, whose lock is that of the first; negative if the process has no room for it.
+  private func duplicateDescriptor() throws -> Int32 {
+    var descriptor: UnsafeMutableRawPointer?
+    try Library.call("H5Fget_vfd_handle", handle.place, using: [handle]) {
+      H5Fget_vfd_handle(handle.id, hid_t(H5P_DEFAULT), &descriptor)
+    }
+    return descriptor.map { fcntl($0.load(as: Int32.self), F_DUPFD_CLOEXEC, 0) } ?? -1
   }
 
   /// How many objects of this file are open, the file itself among them: 1 when nothing else is.

@@ -26,6 +26,23 @@ struct LifetimeTests {
     }
   }
 
+  @Test func closeGivesUpTheLockThatAnotherProcessHasInherited() throws {
+    try withTemporaryDirectory { directory in
+      let file = try File(creating: directory.file("a.h5"))
+      try file.root.createDataset("x", of: Int64.self, shape: [1]).write([5] as [Int64])
+      var heir = pid_t()
+      let sleep: [UnsafeMutablePointer<CChar>?] = (["sleep", "60"] as [String]).map { strdup($0) } + [nil]
+      defer { sleep.forEach { free($0) } }
+      try #require(posix_spawnp(&heir, "sleep", nil, nil, sleep, nil) == 0)
+      defer {
+        kill(heir, SIGKILL)
+        waitpid(heir, nil, 0)
+      }
+      try file.close()
+      #expect(try File(opening: directory.file("a.h5")).root.dataset("x").read(as: Int64.self) == [5])
+    }
+  }
+
   /// In a process of its own: objects are counted over the whole process.
   @Test func nothingIsLeftOpen() async {
     await #expect(processExitsWith: .success) {
