@@ -5,6 +5,7 @@
 #endif
 #include <sched.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -39,6 +40,14 @@ static inline void oboro_run_when_idle(int thread, bool is_wanted) {
 
 /// Whether the calling thread runs only where no other wants to.
 static inline bool oboro_runs_when_idle(void) { return sched_getscheduler(0) == SCHED_IDLE; }
+
+/// A file of memory without a name, or a negative number where the system has none: `memfd_create` hides behind
+/// _GNU_SOURCE.
+static inline int oboro_create_memory_file(const char *label) { return memfd_create(label, MFD_CLOEXEC); }
+
+/// Makes large pages of memory that is in use; whether all of it has them now. Linux has had it since 6.1: the C
+/// library's macro `MADV_COLLAPSE` is younger than many systems.
+static inline bool oboro_make_pages_large(void *start, size_t length) { return madvise(start, length, 25) == 0; }
 
 /// The cores that this process may run on, or 0 if the system does not tell: `CPU_COUNT` is a macro.
 static inline int oboro_bound_cores(void) {

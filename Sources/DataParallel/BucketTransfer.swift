@@ -21,7 +21,7 @@ extension [Request] {
   }
 }
 
-/// The reduce-scatter of a bucket: of each stage's range a rank keeps its own, adds what its partners send it, and
+/// The reduce-scatter of a bucket: of each stage's range a rank keeps its own, adds what its partners have of it, and
 /// goes on with that.
 ///
 /// Where partners are two by two, the sums are those of the tree over the slices, whichever rank adds them: a sum of
@@ -29,9 +29,14 @@ extension [Request] {
 final class BucketReduction: BucketTransfer {
   private let stages: [BucketPlan.Stage]
   private let memory: FlatMemory
+  private let neighbours: Neighbours
   private let wire: Wire
+  private let communicator: Communicator
   private let tag: Int
   private var stage = 0
+  /// The running stage's, if its partners are in sight; those of earlier ones follow.
+  private var visit: Visit?
+  private var visits: [Visit] = []
   private var receives: [Request] = []
   private var sends: [Request] = []
 
@@ -40,34 +45,52 @@ final class BucketReduction: BucketTransfer {
   /// - Parameters:
   ///   - memory: the whole flat memory; the bucket's part of it belongs to this until it is done.
   ///   - wire: what this alone uses until it is done.
-  init(_ stages: [BucketPlan.Stage], of memory: FlatMemory, over wire: Wire, tag: Int, _ threads: ThreadPool)
-    throws
-  {
+  init(
+    _ stages: [BucketPlan.Stage], of memory: FlatMemory, among neighbours: Neighbours, over wire: Wire,
+    _ communicator: Communicator, tag: Int, _ threads: ThreadPool
+  ) throws {
     self.stages = stages
     self.memory = memory
+    self.neighbours = neighbours
     self.wire = wire
+    self.communicator = communicator
     self.tag = tag
     try startExchange(threads)
   }
 
   func advance(_ threads: ThreadPool) throws -> Bool {
     while stage < stages.count {
-      guard try receives.complete() else { return false }
-      // What is sent may take longer: it is no part of what is kept.
-      guard try !wire.copies || sends.complete() else { return false }
       let kept = stages[stage].kept
-      wire.addReceived(to: memory.pointer + kept.lowerBound, count: kept.count, threads)
+      let sum = memory.pointer + kept.lowerBound
+      if let visit {
+        guard try visit.isOpen() else { return false }
+        for partner in visit.memories {
+          Elementwise.add(sum, partner + kept.lowerBound, output: sum, count: kept.count, pool: threads)
+        }
+        try visit.leave()
+        visits.append(visit)
+      } else {
+        guard try receives.complete() else { return false }
+        // What is sent may take longer: it is no part of what is kept.
+        guard try !wire.copies || sends.complete() else { return false }
+        wire.addReceived(to: sum, count: kept.count, threads)
+      }
       stage += 1
       try startExchange(threads)
     }
-    return try sends.complete()
+    return try sends.complete() && visits.allSatisfy { try $0.isOver() }
   }
 
   private func startExchange(_ threads: ThreadPool) throws {
     guard stage < stages.count else { return }
     let (kept, partners) = (stages[stage].kept, stages[stage].partners)
+    let ranks = partners.map(\.rank)
+    visit = try neighbours.floats(of: ranks, like: memory).map {
+      try Visit(ranks, memories: $0, over: communicator, tag: tag)
+    }
+    guard visit == nil else { return }
     // Where messages arrive is known before any is sent.
-    receives = try wire.receive(kept.count, from: partners.map(\.rank), tag: tag)
+    receives = try wire.receive(kept.count, from: ranks, tag: tag)
     sends += try wire.send(
       partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag, threads)
   }
@@ -77,31 +100,54 @@ final class BucketReduction: BucketTransfer {
 final class BucketGathering: BucketTransfer {
   private let communicator: Communicator
   private let memory: FlatMemory
+  private let neighbours: Neighbours
   private let tag: Int
   private var stages: ArraySlice<BucketPlan.Stage>
+  /// The running stage's, if its partners are in sight; those of earlier ones follow.
+  private var visit: Visit?
+  private var visits: [Visit] = []
   private var requests: [Request] = []
 
   /// Starts the first exchange.
-  init(_ stages: [BucketPlan.Stage], of memory: FlatMemory, over communicator: Communicator, tag: Int) throws
-  {
+  init(
+    _ stages: [BucketPlan.Stage], of memory: FlatMemory, among neighbours: Neighbours,
+    over communicator: Communicator, tag: Int
+  ) throws {
     self.communicator = communicator
     self.memory = memory
+    self.neighbours = neighbours
     self.tag = tag
     self.stages = stages[...]
     try startExchange()
   }
 
   func advance(_ threads: ThreadPool) throws -> Bool {
-    while !stages.isEmpty {
-      guard try requests.complete() else { return false }
+    while let stage = stages.last {
+      if let visit {
+        guard try visit.isOpen() else { return false }
+        for (partner, from) in zip(stage.partners, visit.memories) {
+          let start = partner.range.lowerBound
+          Elementwise.copy(
+            from + start, to: memory.pointer + start, count: partner.range.count, pool: threads)
+        }
+        try visit.leave()
+        visits.append(visit)
+      } else {
+        guard try requests.complete() else { return false }
+      }
       stages.removeLast()
       try startExchange()
     }
-    return true
+    return try visits.allSatisfy { try $0.isOver() }
   }
 
   private func startExchange() throws {
     guard let stage = stages.last else { return }
+    let ranks = stage.partners.map(\.rank)
+    visit = try neighbours.floats(of: ranks, like: memory).map {
+      try Visit(ranks, memories: $0, over: communicator, tag: tag)
+    }
+    guard visit == nil else { return }
     requests = try stage.partners.map { partner in
       try communicator.immediateReceive(
         into: UnsafeMutableBufferPointer(rebasing: memory.elements[partner.range]), from: partner.rank,

@@ -17,6 +17,7 @@ public final class GradientExchange {
   private let progress: ProgressThread?
   /// One for each lane of sums.
   private let wires: [Wire]
+  private let neighbours: Neighbours
   /// Of each bucket, this rank's.
   private let stages: [[BucketPlan.Stage]]
   /// The order in which buckets are gathered.
@@ -26,9 +27,11 @@ public final class GradientExchange {
 
   /// Collective.
   ///
+  /// - Parameter memories: what ranks of one host read where it lies, if it can be shared; every rank names as many, in
+  ///   the same order. All else travels in messages, as do compressed gradients.
   /// - Throws: `MPIError`.
   public init(
-    communicator: Communicator, plan: BucketPlan, threads: ThreadPool,
+    communicator: Communicator, plan: BucketPlan, threads: ThreadPool, sharing memories: [FlatMemory] = [],
     compression: GradientCompression = .none
   ) throws {
     precondition(
@@ -39,11 +42,16 @@ public final class GradientExchange {
     self.communicator = own
     self.plan = plan
     self.threads = threads
-    let isOnOneHost = try communicator.isOnOneHost()
-    let traffic = Traffic(bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost)
-    self.traffic = traffic
     let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
     self.stages = stages
+    let neighbours = try Neighbours(
+      sharing: compression == .none ? memories : [],
+      with: stages.joined().lazy.flatMap { $0.partners.lazy.map(\.rank) }, on: communicator)
+    self.neighbours = neighbours
+    let isOnOneHost = try communicator.isOnOneHost()
+    let traffic = Traffic(
+      bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost, copiesMessages: isOnOneHost && neighbours.isEmpty)
+    self.traffic = traffic
     wires =
       communicator.size == 1
       ? []
@@ -54,6 +62,9 @@ public final class GradientExchange {
     // On one host messages are copied by the processors that compute: nothing moves meanwhile.
     progress = isOnOneHost ? nil : ProgressThread(traffic)
   }
+
+  /// Whether ranks of one host look at each other's memory.
+  package var readsInPlace: Bool { !neighbours.isEmpty }
 
   /// How many buckets are under way at most, between hosts.
   public static let bucketsAtOnce = Traffic.lanes
@@ -91,8 +102,10 @@ public final class GradientExchange {
         return gathering
       } as Traffic.Sequel
     }
-    try traffic.reduce(bucket, threads, then: sequel) { [wires, stages] lane, threads in
-      try BucketReduction(stages[bucket], of: gradients, over: wires[lane], tag: bucket, threads)
+    try traffic.reduce(bucket, threads, then: sequel) {
+      [wires, stages, neighbours, communicator] lane, threads in
+      try BucketReduction(
+        stages[bucket], of: gradients, among: neighbours, over: wires[lane], communicator, tag: bucket, threads)
     }
   }
 
@@ -153,8 +166,8 @@ public final class GradientExchange {
   /// What gives every rank the parts of a bucket.
   private func gathering(of bucket: Int, in memory: FlatMemory) -> TransferQueue.Start {
     // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
-    { [communicator, stages, tag = plan.buckets.count + bucket] _, _ in
-      try BucketGathering(stages[bucket], of: memory, over: communicator, tag: tag)
+    { [communicator, stages, neighbours, tag = plan.buckets.count + bucket] _, _ in
+      try BucketGathering(stages[bucket], of: memory, among: neighbours, over: communicator, tag: tag)
     }
   }
 
@@ -188,9 +201,9 @@ public final class GradientExchange {
       progress?.set(isWanted: false)
       while !condition() { try traffic.advance(threads, isWaiting: true) }
     }
-    // Also for the other thread's failure.
+    // Also for the other thread's failure. That thread is woken by `advance()`, if this one computes before it waits for
+    // what else is under way.
     try traffic.advance(threads)
-    progress?.set(isWanted: !traffic.isEmpty)
   }
 
   private func buckets(of range: Range<Int>) -> Range<Int> {

@@ -40,17 +40,20 @@ final class Traffic: @unchecked Sendable {
   /// The same while a thread waits and so looks all the time: then more would only drive each other out of the caches.
   private static let lanesOfWaiting = 4
 
-  /// Of sums the same on one host, where a message is copied by the processor that waits for it: the one that has
-  /// arrived is best added up while it is in the cache. Weights are best all sent at once: each rank then fetches them
-  /// when it needs them, whatever the others compute meanwhile.
-  private static let sumsOnOneHost = 1
+  /// Of sums the same where a message is copied by the processor that waits for it: the one that has arrived is best
+  /// added up while it is in the cache.
+  private static let copiedSums = 1
 
-  /// Those that are gathered early are fewer: sums come first.
+  /// Those that are gathered early are fewer: sums come first. On one host they are best all announced at once: each
+  /// rank then fetches them when it needs them, whatever the others compute meanwhile.
   private static let earlyLanes = 2
 
-  init(bucketCount: Int, isOnOneHost: Bool) {
+  /// - Parameters:
+  ///   - isOnOneHost: whether all ranks are.
+  ///   - copiesMessages: whether they exchange messages there, rather than look at each other's memory.
+  init(bucketCount: Int, isOnOneHost: Bool, copiesMessages: Bool) {
     let earlyLanes = isOnOneHost ? Self.lanes : Self.earlyLanes
-    sumLanes = isOnOneHost ? Self.sumsOnOneHost : Self.lanes
+    sumLanes = copiesMessages ? Self.copiedSums : Self.lanes
     reductions = TransferQueue("reduce-scatter", lanes: sumLanes, firstLane: 1)
     early = TransferQueue("all-gather", lanes: earlyLanes, firstLane: 1 + sumLanes)
     gatherings = TransferQueue(

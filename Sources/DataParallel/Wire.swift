@@ -13,7 +13,11 @@ public enum GradientCompression: String, CaseIterable, Sendable {
 /// What a bucket's reduction sends and receives through: memory for what arrives, and the form that it has.
 final class Wire {
   private let communicator: Communicator
-  private let form: Form
+  /// Whether what is sent is a copy, whose place the next exchange takes.
+  let copies: Bool
+  /// Memory when it is first needed: ranks that look at each other's need none.
+  private lazy var form = makeForm()
+  private let makeForm: () -> Form
   /// What the last exchange receives: messages of `length` floats.
   private var (messages, length) = (0, 0)
 
@@ -31,19 +35,13 @@ final class Wire {
     self.communicator = communicator
     let received = stages.map { $0.kept.count * $0.partners.count }.max() ?? 0
     let sent = stages.map { $0.partners.reduce(0) { $0 + $1.range.count } }.max() ?? 0
-    form =
+    copies = compression != .none
+    makeForm = {
       switch compression {
       case .none: .float32(arrivals: FlatMemory(count: received))
       case .bf16:
         .bf16(arrivals: FlatMemory(count: (received + 1) / 2), departures: FlatMemory(count: (sent + 1) / 2))
       }
-  }
-
-  /// Whether what is sent is a copy, whose place the next exchange takes.
-  var copies: Bool {
-    switch form {
-    case .float32: false
-    case .bf16: true
     }
   }
 

@@ -12,6 +12,15 @@ public enum Elementwise {
     for index in 0..<rows { (target + index &* stride).update(from: row, count: count) }
   }
 
+  /// output = x, for memories that do not overlap.
+  public static func copy(
+    _ x: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
+  ) {
+    pool.parallelPieces(count, of: piece) { range, _ in
+      (output + range.lowerBound).update(from: x + range.lowerBound, count: range.count)
+    }
+  }
+
   /// output = a + b. `output` may be `a` or `b`.
   public static func add(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int,

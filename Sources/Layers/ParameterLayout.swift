@@ -37,8 +37,10 @@ public struct ParameterLayout: Sendable {
   }
 
   /// New weights: element i of parameter p is drawn with the key (seed, p, i), in the order of PyTorch's tensor.
-  public func initialWeights(seed: UInt64) -> FlatMemory {
-    let weights = FlatMemory(count: flatCount)
+  ///
+  /// - Parameter isShared: see `FlatMemory`.
+  public func initialWeights(seed: UInt64, isShared: Bool = false) -> FlatMemory {
+    let weights = FlatMemory(count: flatCount, isShared: isShared)
     func random(_ parameter: Int) -> RandomStream {
       RandomStream(seed: seed, purpose: .initialization, sample: parameter)
     }

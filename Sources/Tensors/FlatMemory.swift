@@ -6,15 +6,23 @@ import Kernels
 public final class FlatMemory: @unchecked Sendable {
   public let count: Int
   private let memory: UnsafeMutableBufferPointer<Float>
+  /// What `memory` is part of, if other processes can look at it.
+  private let shared: SharedMemory?
 
   /// `count` zeros.
-  public init(count: Int) {
+  ///
+  /// - Parameter isShared: whether other processes of this host are to find it, where the system lets them.
+  public init(count: Int, isShared: Bool = false) {
     self.count = count
-    memory = FloatMemory.allocate(count)
+    shared = isShared ? SharedMemory(byteCount: FloatMemory.byteCount(count)) : nil
+    memory = shared.map { FloatMemory.view($0.pointer, count) } ?? FloatMemory.allocate(count)
     clear()
   }
 
-  deinit { memory.deallocate() }
+  deinit { if shared == nil { memory.deallocate() } }
+
+  /// Where other processes find it; nil if only this one does.
+  public var address: SharedMemory.Address? { shared?.address }
 
   public var pointer: UnsafeMutablePointer<Float> { memory.baseAddress! }
   public var elements: UnsafeMutableBufferPointer<Float> {

@@ -24,7 +24,7 @@ final class EarlyUpdate {
     self.optimizer = optimizer
     self.slices = slices
     self.norm = norm
-    next = state.newValues(weights: FlatMemory(count: state.layout.flatCount))
+    next = state.newValues(weights: FlatMemory(count: state.layout.flatCount, isShared: true))
     self.parts = parts
   }
 

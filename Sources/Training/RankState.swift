@@ -41,11 +41,14 @@ public final class RankState {
 
   /// The state before the first step.
   ///
-  /// - Parameter keepsAverage: false if the average's decay is 0, which makes it the weights themselves.
+  /// - Parameters:
+  ///   - keepsAverage: false if the average's decay is 0, which makes it the weights themselves.
+  ///   - isShared: whether there are other ranks, who may look at the weights.
   public convenience init(
-    layout: ParameterLayout, seed: UInt64, parts: [Range<Int>], keepsAverage: Bool = true
+    layout: ParameterLayout, seed: UInt64, parts: [Range<Int>], keepsAverage: Bool = true,
+    isShared: Bool = false
   ) {
-    let weights = layout.initialWeights(seed: seed)
+    let weights = layout.initialWeights(seed: seed, isShared: isShared)
     self.init(
       layout: layout, step: 0, weights: weights,
       average: keepsAverage

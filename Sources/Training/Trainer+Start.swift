@@ -79,7 +79,7 @@ extension Trainer {
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = RankState(
       layout: layout, seed: configuration.training.seed, parts: plan.parts(of: rank),
-      keepsAverage: configuration.training.averageDecay > 0)
+      keepsAverage: configuration.training.averageDecay > 0, isShared: communicator.size > 1)
     try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {

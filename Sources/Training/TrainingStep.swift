@@ -65,15 +65,16 @@ final class TrainingStep {
     self.gradientNorm = gradientNorm
     let parts = plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
     self.parts = parts
-    exchange = try GradientExchange(
-      communicator: communicator, plan: plan, threads: engine.threads,
-      compression: configuration.training.gradientCompression)
     earlyUpdate =
       communicator.size == 1 || optimizer.needsNorm || sum == .allReduce
       ? nil
       : EarlyUpdate(
         of: state, by: optimizer, slices: share.slices, norm: gradientNorm, parts: parts)
-    gradient = earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount)
+    gradient =
+      earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount, isShared: communicator.size > 1)
+    exchange = try GradientExchange(
+      communicator: communicator, plan: plan, threads: engine.threads, sharing: [state.weights, gradient],
+      compression: configuration.training.gradientCompression)
     if let earlyUpdate { exchange.gatherEarly { earlyUpdate($0, threads: $1) } }
   }
 

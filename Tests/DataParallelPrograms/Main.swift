@@ -24,9 +24,12 @@ enum DataParallelPrograms {
       for count in [1, 16, 17, 1000, 100_003] {
         for bucketSize in [1, 3000, 20_000, 1_000_000] {
           if program == "exchange" {
-            try checkExchange(world, slices: slices, count: count, bucketSize: bucketSize)
-            guard world.size > 1 else { continue }
-            try checkEarlyGathering(world, count: count, bucketSize: bucketSize)
+            for isShared in [false, true] {
+              try checkExchange(
+                world, slices: slices, count: count, bucketSize: bucketSize, isShared: isShared)
+              guard world.size > 1 else { continue }
+              try checkEarlyGathering(world, count: count, bucketSize: bucketSize, isShared: isShared)
+            }
           } else {
             try checkCompression(world, count: count, bucketSize: bucketSize)
           }
@@ -52,14 +55,30 @@ private func gradient(of slice: Int, step: Int, _ memory: FlatMemory) {
   for index in 0..<memory.count { memory.elements[index] *= scale }
 }
 
+/// An exchange whose ranks, all on one host, look at each other's memory if any is shared.
+private func exchange(
+  _ world: Communicator, _ plan: BucketPlan, _ threads: ThreadPool, sharing memories: [FlatMemory]
+) throws -> GradientExchange {
+  let exchange = try GradientExchange(
+    communicator: world, plan: plan, threads: threads, sharing: memories)
+  guard exchange.readsInPlace == (world.size > 1 && !memories.isEmpty) else {
+    throw Failure(description: "ranks look at each other's memory: \(exchange.readsInPlace)")
+  }
+  return exchange
+}
+
 /// Each rank's parts of the sum against the tree over all slices; then what all ranks have after gathering.
-private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucketSize: Int) throws {
+private func checkExchange(
+  _ world: Communicator, slices: Int, count: Int, bucketSize: Int, isShared: Bool
+) throws {
   let share = try SliceShare(
     batchSize: 2 * slices, slices: slices, rank: world.rank, worldSize: world.size)
   let threads = ThreadPool(threadCount: 2)
   let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
-  let exchange = try GradientExchange(communicator: world, plan: plan, threads: threads)
-  let (sum, expected) = (FlatMemory(count: count), FlatMemory(count: count))
+  let sum = FlatMemory(count: count, isShared: isShared)
+  let own = FlatMemory(count: count, isShared: isShared)
+  let exchange = try exchange(world, plan, threads, sharing: isShared ? [sum, own] : [])
+  let expected = FlatMemory(count: count)
   var branches: [FlatMemory] = []
   for step in 0..<2 {
     SliceTree.sum(share.own, into: sum, branches: &branches, threads: threads) {
@@ -88,7 +107,6 @@ private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucke
       }
     }
     // What is not this rank's is not looked at.
-    let own = FlatMemory(count: count)
     own.elements.update(repeating: .nan)
     for part in plan.parts(of: world.rank) {
       for index in part { own.elements[index] = sum.elements[index] }
@@ -111,11 +129,11 @@ private func checkExchange(_ world: Communicator, slices: Int, count: Int, bucke
 
 /// Sums that are halved as soon as they are there, and gathered early: all ranks have all halves, whichever buckets went
 /// early.
-private func checkEarlyGathering(_ world: Communicator, count: Int, bucketSize: Int) throws {
+private func checkEarlyGathering(_ world: Communicator, count: Int, bucketSize: Int, isShared: Bool) throws {
   let threads = ThreadPool(threadCount: 2)
   let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
-  let exchange = try GradientExchange(communicator: world, plan: plan, threads: threads)
-  var memories = [FlatMemory(count: count), FlatMemory(count: count)]
+  var memories = (0..<2).map { _ in FlatMemory(count: count, isShared: isShared) }
+  let exchange = try exchange(world, plan, threads, sharing: isShared ? memories : [])
   for step in 0..<3 {
     let memory = memories[0]
     gradient(of: world.rank, step: step, memory)

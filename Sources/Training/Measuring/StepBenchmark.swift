@@ -55,7 +55,7 @@ public final class StepBenchmark {
       configuration, imageShape: imageShape,
       state: RankState(
         layout: layout, seed: seed, parts: plan.parts(of: communicator.rank),
-        keepsAverage: configuration.training.averageDecay > 0), plan: plan,
+        keepsAverage: configuration.training.averageDecay > 0, isShared: communicator.size > 1), plan: plan,
       share: share, engine: Engine(threadCount: threads), communicator: communicator, sum: sum)
   }
 
