@@ -97,9 +97,10 @@ public final class SharedMemory: @unchecked Sendable {
       var (isView, bytes) = (false, 0)
       for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
         let fields = line.split(separator: " ")
-        if fields.count > 5, fields[0].contains("-") {
-          isView = fields[1] == "r--s" && fields[5] == "/memfd:\(SharedMemory.label)"
-        } else if isView, fields.first == "Rss:", let kibibytes = fields.dropFirst().first.flatMap({ Int($0) }) {
+        if fields[0].contains("-") {
+          // A mapping: addresses, rights, offset, device, inode, and the file if it is of one.
+          isView = fields.count > 5 && fields[1] == "r--s" && fields[5] == "/memfd:\(SharedMemory.label)"
+        } else if isView, fields[0] == "Rss:", let kibibytes = Int(fields[1]) {
           bytes += kibibytes * 1024
         }
       }
