@@ -50,7 +50,8 @@ public final class GradientExchange {
     self.neighbours = neighbours
     let isOnOneHost = try communicator.isOnOneHost()
     let traffic = Traffic(
-      bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost, copiesMessages: isOnOneHost && neighbours.isEmpty)
+      bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost,
+      copiesMessages: isOnOneHost && neighbours.isEmpty)
     self.traffic = traffic
     wires =
       communicator.size == 1
@@ -105,7 +106,8 @@ public final class GradientExchange {
     try traffic.reduce(bucket, threads, then: sequel) {
       [wires, stages, neighbours, communicator] lane, threads in
       try BucketReduction(
-        stages[bucket], of: gradients, among: neighbours, over: wires[lane], communicator, tag: bucket, threads)
+        stages[bucket], of: gradients, among: neighbours, over: wires[lane], communicator, tag: bucket,
+        threads)
     }
   }
 

@@ -15,7 +15,9 @@ final class Neighbours {
   ///   - memories: in which something will travel; every rank names as many, in the same order.
   ///   - partners: the ranks with which this one will exchange anything.
   /// - Throws: `MPIError`.
-  init(sharing memories: [FlatMemory], with partners: some Sequence<Int>, on communicator: Communicator) throws {
+  init(sharing memories: [FlatMemory], with partners: some Sequence<Int>, on communicator: Communicator)
+    throws
+  {
     let hosts = try communicator.allGather(communicator.hostName)
     let nowhere = [Int](repeating: 0, count: SharedMemory.Address.size)
     let addresses = try communicator.allGather(memories.flatMap { $0.address?.numbers ?? nowhere })

@@ -12,7 +12,8 @@ final class Visit {
   private var others: [Request] = []
 
   /// Says that this rank's part is there.
-  init(_ partners: [Int], memories: [UnsafePointer<Float>], over communicator: Communicator, tag: Int) throws {
+  init(_ partners: [Int], memories: [UnsafePointer<Float>], over communicator: Communicator, tag: Int) throws
+  {
     self.partners = partners
     self.memories = memories
     self.communicator = communicator

@@ -43,7 +43,9 @@ public final class SharedMemory: @unchecked Sendable {
   public init?(byteCount: Int) {
     precondition(byteCount > 0, "\(byteCount) bytes")
     let isLarge = byteCount >= FloatMemory.hugePage
-    let size = isLarge ? (byteCount + FloatMemory.hugePage - 1) / FloatMemory.hugePage * FloatMemory.hugePage : byteCount
+    let size =
+      isLarge
+      ? (byteCount + FloatMemory.hugePage - 1) / FloatMemory.hugePage * FloatMemory.hugePage : byteCount
     descriptor = oboro_create_memory_file(Self.label)
     guard descriptor >= 0 else { return nil }
     var status = stat()

@@ -70,8 +70,8 @@ final class TrainingStep {
       ? nil
       : EarlyUpdate(
         of: state, by: optimizer, slices: share.slices, norm: gradientNorm, parts: parts)
-    gradient =
-      earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount, isShared: communicator.size > 1)
+    let isShared = communicator.size > 1 && sum == .exchange
+    gradient = earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount, isShared: isShared)
     exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: engine.threads, sharing: [state.weights, gradient],
       compression: configuration.training.gradientCompression)
