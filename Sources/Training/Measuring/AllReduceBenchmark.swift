@@ -6,8 +6,8 @@ import Reporting
 import Settings
 import Tensors
 
-/// Times the sum of a memory over all ranks: by training's reduce-scatter and all-gather, and by `MPI_Allreduce`, in
-/// turn.
+/// Times the sum of a memory over all ranks: by training's reduce-scatter and all-gather, and by `MPI_Allreduce`, some
+/// of each in turn.
 public struct AllReduceBenchmark {
   /// What one size took.
   public struct Row: Sendable {
@@ -47,7 +47,10 @@ public struct AllReduceBenchmark {
 
   /// As many repetitions as move this many bytes, within bounds.
   private static let bytesOfAll = 512 << 20
-  private static let repetitions = 7...200
+  private static let repetitions = 8...200
+  /// How often each has its turn. Between two of one kind there is mostly none of the other: either leaves connections
+  /// (what they may have on the way at once) and caches as it likes them, and the other would gain or lose by it.
+  private static let turns = 4
 
   private static func measure(bytes: Int, bucketBytes: Int, pool: ThreadPool, _ communicator: Communicator)
     throws -> Row
@@ -89,9 +92,9 @@ public struct AllReduceBenchmark {
     let count = min(
       max(bytesOfAll / max(bytes, 1), repetitions.lowerBound), repetitions.upperBound)
     var (own, mpi): ([Double], [Double]) = ([], [])
-    for _ in 0..<count {
-      own.append(try seconds(communicator, byExchange))
-      mpi.append(try seconds(communicator, byMPI))
+    for _ in 0..<turns {
+      for _ in 0..<count / turns { own.append(try seconds(communicator, byExchange)) }
+      for _ in 0..<count / turns { mpi.append(try seconds(communicator, byMPI)) }
     }
     // A sum is there when the last rank has it.
     return Row(
