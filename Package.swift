@@ -48,7 +48,7 @@ let package = Package(
 
     // Files that people see.
     .target(name: "Safetensors", swiftSettings: common),
-    .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
+    .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
       name: "Datasets", dependencies: ["HDF5", "Files", "Pictures", "Randomness", "CZlib"],
       swiftSettings: common),

@@ -44,6 +44,7 @@ extension SettingsReader {
     guard value % divisor != 0 else { return }
     let lower = value / divisor * divisor
     throw invalid(
-      key, "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do")
+      key, "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do"
+    )
   }
 }

@@ -1,0 +1,113 @@
+import CZlib
+
+/// The chunks of a PNG file that its pixels follow from (PNG specification, ISO 15948, sections 5 and 11).
+///
+/// libpng prints warnings of its own on standard error, past libgd's messages: of chunks that do not matter, such as
+/// colour profiles with slight mistakes, and of damage that it can pass over. So those chunks are left out here, and
+/// damage to the others is an error.
+enum PNGChunks {
+  private static let signatureSize = 8
+  /// The length before a chunk's content, the name, and the checksum behind it.
+  private static let (lengthSize, nameSize, checksumSize) = (4, 4, 4)
+
+  /// libpng's own limit, in pixels.
+  private static let sideLimit = 1_000_000
+
+  /// The file with no other chunks.
+  ///
+  /// - Parameter bytes: a file whose header has been read.
+  /// - Throws: `PictureHeader.Problem.malformed` if one of these chunks is damaged, or missing at the end.
+  static func essential(of bytes: [UInt8]) throws -> [UInt8] {
+    let file = ByteScanner(bytes)
+    let colour = try PNGColour(file)
+    guard try max(file.big(4, at: 16), file.big(4, at: 20)) <= sideLimit else {
+      throw PictureHeader.Problem.malformed("has a side of more than \(sideLimit) pixels")
+    }
+    var kept = Array(bytes.prefix(signatureSize))
+    var names: Set<String> = []
+    var place = signatureSize
+    while !names.contains("IEND") {
+      let start = place + lengthSize
+      guard let length = try? file.big(lengthSize, at: place), start + nameSize <= bytes.count else {
+        throw PictureHeader.Problem.malformed("ends before its last chunk")
+      }
+      let name = String(decoding: bytes[start..<start + nameSize], as: UTF8.self)
+      let end = start + nameSize + length
+      guard end + checksumSize <= bytes.count else {
+        throw PictureHeader.Problem.malformed("ends inside the chunk at byte \(place)")
+      }
+      let content = start + nameSize..<end
+      // What pixels cannot do without has a name that begins with a capital letter.
+      let isEssential = bytes[start] & 0x20 == 0 || name == "tRNS"
+      // Of a picture without a palette, PLTE only suggests one.
+      if isEssential && !(name == "PLTE" && colour != .palette) {
+        guard try file.big(checksumSize, at: end) == checksum(bytes[start..<end]) else {
+          throw PictureHeader.Problem.malformed("has a damaged chunk at byte \(place)")
+        }
+        if name == "tRNS" {
+          let isInPlace =
+            names.isDisjoint(with: ["tRNS", "IDAT"]) && (colour != .palette || names.contains("PLTE"))
+          guard isInPlace, colour.allowsTransparency(of: content.count) else {
+            throw PictureHeader.Problem.malformed("has a misplaced or misshapen chunk tRNS at byte \(place)")
+          }
+        }
+        guard name != "IEND" || content.isEmpty else {
+          throw PictureHeader.Problem.malformed("has content in its last chunk, at byte \(place)")
+        }
+        names.insert(name)
+        kept += bytes[place..<end + checksumSize]
+      }
+      place = end + checksumSize
+    }
+    return kept
+  }
+
+  private static func checksum(_ bytes: ArraySlice<UInt8>) -> Int {
+    Int(bytes.withUnsafeBufferPointer { crc32_z(0, $0.baseAddress, $0.count) })
+  }
+}
+
+/// What a sample of a PNG picture stands for, by its number in the header (section 11.2.1).
+enum PNGColour: Int {
+  case grey = 0
+  case colour = 2
+  case palette = 3
+  case greyAndOpacity = 4
+  case colourAndOpacity = 6
+
+  /// - Throws: `PictureHeader.Problem`, for a header that ends early or has what the specification does not.
+  init(_ file: ByteScanner) throws {
+    let (depth, kind) = (try file.byte(24), try file.byte(25))
+    let (compression, filter, interlacing) = (try file.byte(26), try file.byte(27), try file.byte(28))
+    guard let colour = Self(rawValue: kind), colour.depths.contains(depth), compression == 0, filter == 0,
+      interlacing < 2
+    else {
+      throw PictureHeader.Problem.malformed(
+        "is no PNG picture that is known: bit depth \(depth), colour type \(kind), methods \(compression), \(filter), "
+          + "\(interlacing)")
+    }
+    self = colour
+  }
+
+  private var depths: Set<Int> {
+    switch self {
+    case .grey: [1, 2, 4, 8, 16]
+    case .palette: [1, 2, 4, 8]
+    case .colour, .greyAndOpacity, .colourAndOpacity: [8, 16]
+    }
+  }
+
+  /// Whether the file can hold nothing but greys, a palette aside.
+  var isGrey: Bool { self == .grey || self == .greyAndOpacity }
+
+  /// Whether a chunk tRNS may have so many bytes: a level for each of some colours of a palette, or one transparent
+  /// colour of samples of two bytes.
+  func allowsTransparency(of count: Int) -> Bool {
+    switch self {
+    case .grey: count == 2
+    case .colour: count == 6
+    case .palette: (1...256).contains(count)
+    case .greyAndOpacity, .colourAndOpacity: false
+    }
+  }
+}
