@@ -47,7 +47,7 @@ let package = Package(
       swiftSettings: common),
 
     // Files that people see.
-    .target(name: "Safetensors", swiftSettings: common),
+    .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
       name: "Datasets", dependencies: ["HDF5", "Files", "Pictures", "Randomness", "CZlib"],
@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
     .testTarget(name: "VigilanceTests", dependencies: ["Vigilance"], swiftSettings: common),
     .testTarget(
-      name: "SafetensorsTests", dependencies: ["Safetensors", "TestSupport"], swiftSettings: common),
+      name: "SafetensorsTests", dependencies: ["Safetensors", "Files", "TestSupport"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),

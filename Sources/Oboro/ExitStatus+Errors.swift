@@ -53,9 +53,7 @@ extension ModelFileError: ExitStatusProviding {
 }
 
 extension SafetensorsError: ExitStatusProviding {
-  package var exitStatus: ExitStatus {
-    if case .system = problem { .inputOutput } else { .badData }
-  }
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension InspectionError: ExitStatusProviding {
