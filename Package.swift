@@ -70,7 +70,7 @@ let package = Package(
       name: "RunReports", dependencies: ["Training", "Reporting", "Settings", "Files"], swiftSettings: common),
     .target(
       name: "Diagnosis",
-      dependencies: ["Training", "Datasets", "Kernels", "MPI", "HDF5", "Settings", "Files"],
+      dependencies: ["Training", "Datasets", "Kernels", "MPI", "HDF5", "Settings", "Files", "Vigilance"],
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
