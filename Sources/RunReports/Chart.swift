@@ -112,6 +112,17 @@ package struct Chart {
     }
   }
 
+  /// A mean that follows the finite values, over a fiftieth of them.
+  package static func smoothed(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
+    let points = points.filter(\.value.isFinite)
+    let rate = 1 / max(Double(points.count) / 50, 1)
+    var mean = points.first?.value ?? 0
+    return points.map { point in
+      mean += rate * (point.value - mean)
+      return (point.step, mean)
+    }
+  }
+
   /// `0.00125`, `12.5k`, `3e-06`.
   package static func label(_ value: Double) -> String {
     let size = abs(value)
