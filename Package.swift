@@ -104,7 +104,7 @@ let package = Package(
       name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Files", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Reporting", "Files", "TestSupport", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
     .testTarget(
       name: "TrainingTests",
