@@ -61,7 +61,12 @@ extension InspectionError: ExitStatusProviding {
 }
 
 extension DatasetError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { ExitStatus(rawValue: kind.exitStatus) ?? .failure }
+  package var exitStatus: ExitStatus {
+    switch kind {
+    case .badData: .badData
+    case .inputOutput: .inputOutput
+    }
+  }
 }
 
 extension FileError: ExitStatusProviding {
