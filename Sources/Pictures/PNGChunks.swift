@@ -25,6 +25,7 @@ enum PNGChunks {
     }
     var kept = Array(bytes.prefix(signatureSize))
     var names: Set<String> = []
+    var paletteSize = 0
     var place = signatureSize
     while !names.contains("IEND") {
       let start = place + lengthSize
@@ -45,15 +46,16 @@ enum PNGChunks {
           throw PictureHeader.Problem.malformed("has a damaged chunk at byte \(place)")
         }
         if name == "tRNS" {
-          let isInPlace =
-            names.isDisjoint(with: ["tRNS", "IDAT"]) && (colour != .palette || names.contains("PLTE"))
-          guard isInPlace, colour.allowsTransparency(of: content.count) else {
+          guard names.isDisjoint(with: ["tRNS", "IDAT"]),
+            colour.allowsTransparency(of: content.count, paletteSize: paletteSize)
+          else {
             throw PictureHeader.Problem.malformed("has a misplaced or misshapen chunk tRNS at byte \(place)")
           }
         }
         guard name != "IEND" || content.isEmpty else {
           throw PictureHeader.Problem.malformed("has content in its last chunk, at byte \(place)")
         }
+        if name == "PLTE" { paletteSize = content.count / 3 }
         names.insert(name)
         kept += bytes[place..<end + checksumSize]
       }

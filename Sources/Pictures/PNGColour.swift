@@ -31,13 +31,13 @@ enum PNGColour: Int {
   /// Whether the file can hold nothing but greys, a palette aside.
   var isGrey: Bool { self == .grey || self == .greyAndOpacity }
 
-  /// Whether a chunk tRNS may have so many bytes: a level for each of some colours of a palette, or one transparent
-  /// colour of samples of two bytes.
-  func allowsTransparency(of count: Int) -> Bool {
+  /// Whether a chunk tRNS may have so many bytes: a level for each of the first colours of a palette, or one
+  /// transparent colour of samples of two bytes.
+  func allowsTransparency(of count: Int, paletteSize: Int) -> Bool {
     switch self {
     case .grey: count == 2
     case .colour: count == 6
-    case .palette: (1...256).contains(count)
+    case .palette: count > 0 && count <= paletteSize
     case .greyAndOpacity, .colourAndOpacity: false
     }
   }
