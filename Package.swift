@@ -47,8 +47,8 @@ let package = Package(
       swiftSettings: common),
 
     // Files that people see.
-    .target(name: "Safetensors", swiftSettings: common),
-    .target(name: "Pictures", dependencies: ["CGD", "Files"], swiftSettings: common),
+    .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
+    .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
       name: "Datasets", dependencies: ["HDF5", "Files", "Pictures", "Randomness", "CZlib"],
       swiftSettings: common),
@@ -70,7 +70,7 @@ let package = Package(
       name: "RunReports", dependencies: ["Training", "Reporting", "Settings", "Files"], swiftSettings: common),
     .target(
       name: "Diagnosis",
-      dependencies: ["Training", "Datasets", "Kernels", "MPI", "HDF5", "Settings", "Files"],
+      dependencies: ["Training", "Datasets", "Kernels", "MPI", "HDF5", "Settings", "Files", "Vigilance"],
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
@@ -98,13 +98,13 @@ let package = Package(
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
     .testTarget(name: "VigilanceTests", dependencies: ["Vigilance"], swiftSettings: common),
     .testTarget(
-      name: "SafetensorsTests", dependencies: ["Safetensors", "TestSupport"], swiftSettings: common),
+      name: "SafetensorsTests", dependencies: ["Safetensors", "Files", "TestSupport"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Files", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Reporting", "Files", "TestSupport", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
     .testTarget(
       name: "TrainingTests",

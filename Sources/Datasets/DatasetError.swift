@@ -8,14 +8,6 @@ public struct DatasetError: Error, Sendable, Equatable {
     case badData
     /// The system could not read or write: no permission, no space, a failing disk.
     case inputOutput
-
-    /// The exit status of a program that stops for this: EX_DATAERR or EX_IOERR of sysexits.h.
-    public var exitStatus: Int32 {
-      switch self {
-      case .badData: 65
-      case .inputOutput: 74
-      }
-    }
   }
 
   public let kind: Kind

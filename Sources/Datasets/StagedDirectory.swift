@@ -135,7 +135,8 @@ extension StagedDirectory {
     var directory = path
     while !directory.isEmpty, !FileManager.default.fileExists(atPath: directory) {
       missing.append(directory)
-      directory = (directory as NSString).deletingLastPathComponent
+      // Not NSString's function of that name, which traps on a name of one character.
+      directory = URL(fileURLWithPath: directory).deletingLastPathComponent().path
     }
     var created: [String] = []
     for directory in missing.reversed() {

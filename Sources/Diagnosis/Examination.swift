@@ -39,8 +39,7 @@ public struct Examination {
     let blasThreads = Processor.blasThreads
     var own = RankFacts.own(
       rank: world.rank, host: world.hostName, launcher: session.launcher?.name ?? "no launcher",
-      threads: threads,
-      blasThreads: blasThreads, environment: environment)
+      threads: threads, blasThreads: blasThreads, environment: environment)
     (own.clockAhead, own.clockTolerance) = try Measurements.clocks(on: world)
     Self.look(at: subjects, &own)
     // All at once: what ranks take from each other shows.

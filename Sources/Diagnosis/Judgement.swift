@@ -48,17 +48,16 @@ package struct Judgement {
   }
 
   private var hdf5: [Finding] {
-    var result: [Finding] = []
     let others = differing { $0.hdf5 }
-    result.append(
-      others.isEmpty
-        ? Finding(
-          "HDF5",
-          "version \(facts[0].hdf5), file locking: \(facts[0].hdf5Locking ?? "as the library chooses")")
-        : Finding(
+    guard others.isEmpty else {
+      return [
+        Finding(
           .advice, "HDF5", "\(names(others)): version \(others[0].hdf5), rank 0 has \(facts[0].hdf5)",
-          remedy: "install the same version on all hosts", ranks: others.map(\.rank)))
-    return result
+          remedy: "install the same version on all hosts", ranks: others.map(\.rank))
+      ]
+    }
+    let locking = facts[0].hdf5Locking ?? "as the library chooses"
+    return [Finding("HDF5", "version \(facts[0].hdf5), file locking: \(locking)")]
   }
 
   // MARK: Cores
@@ -138,7 +137,7 @@ package struct Judgement {
     guard !slow.isEmpty else { return [Finding("arithmetic", text)] }
     return [
       Finding(
-        .problem, "arithmetic", "\(text); \(names(slow)): less than three quarters of that",
+        .problem, "arithmetic", "\(text); \(names(slow)): less than \(Int(100 * Self.slowShare)) % of that",
         remedy: "see what else runs there, and how the processor is clocked and cooled",
         ranks: slow.map(\.rank))
     ]

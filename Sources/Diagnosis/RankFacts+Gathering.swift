@@ -3,6 +3,7 @@ import Foundation
 import HDF5
 import Kernels
 import MPI
+import Vigilance
 
 extension RankFacts {
   /// Those of this process that need no other rank.
@@ -29,9 +30,9 @@ extension RankFacts {
     }
     facts.threads = threads
 
-    facts.processor = value("model name", in: text("/proc/cpuinfo"), separator: ":") ?? "unknown"
+    facts.processor = value("model name", in: text("/proc/cpuinfo")) ?? "unknown"
     facts.boundCores =
-      value("Cpus_allowed_list", in: text("/proc/self/status"), separator: ":").map(numbers) ?? []
+      value("Cpus_allowed_list", in: text("/proc/self/status")).map(numbers) ?? []
     facts.hostCores = ProcessInfo.processInfo.processorCount
     facts.coreShare = coreShare
     let memory = text("/proc/meminfo")
@@ -50,7 +51,7 @@ extension RankFacts {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     facts.openFiles = Int(clamping: limit.rlim_cur)
-    facts.interfaces = interfaces
+    facts.interfaces = NetworkAddress.own.map { "\($0.interface) \($0.text)/\($0.prefixLength)" }
     return facts
   }
 
@@ -59,20 +60,20 @@ extension RankFacts {
     String(text.prefix { $0 != "," && $0 != "\n" })
   }
 
+  /// What a file of the system says; nothing where there is none.
   private static func text(_ path: String) -> String {
-    // Files of the system have no size to go by.
-    guard let file = FileHandle(forReadingAtPath: path) else { return "" }
-    return (try? file.readToEnd()).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    (try? WholeFile.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  private static func value(_ name: String, in text: String, separator: Character) -> String? {
+  /// What stands behind `name` and a colon.
+  private static func value(_ name: String, in text: String) -> String? {
     text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { line in
-      line.split(separator: separator, maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
+      line.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
     }
   }
 
   private static func kibibytes(_ name: String, _ text: String) -> Int {
-    value(name, in: text, separator: ":").flatMap { Int($0.prefix { $0.isNumber }) }.map { $0 << 10 } ?? 0
+    value(name, in: text).flatMap { Int($0.prefix { $0.isNumber }) }.map { $0 << 10 } ?? 0
   }
 
   /// `0-2,8` as numbers.
@@ -87,29 +88,5 @@ extension RankFacts {
   private static var coreShare: Double? {
     let parts = text("/sys/fs/cgroup/cpu.max").split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
     return parts.count == 2 && parts[1] > 0 ? parts[0] / parts[1] : nil
-  }
-
-  /// Those that are up and lead elsewhere.
-  private static var interfaces: [String] {
-    var first: UnsafeMutablePointer<ifaddrs>?
-    guard getifaddrs(&first) == 0 else { return [] }
-    defer { freeifaddrs(first) }
-    var result: [String] = []
-    var next = first
-    while let entry = next?.pointee {
-      next = entry.ifa_next
-      let flags = Int(entry.ifa_flags)
-      guard let address = entry.ifa_addr, let mask = entry.ifa_netmask,
-        address.pointee.sa_family == sa_family_t(AF_INET), flags & IFF_UP != 0, flags & IFF_LOOPBACK == 0
-      else { continue }
-      func number(_ pointer: UnsafeMutablePointer<sockaddr>) -> UInt32 {
-        pointer.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-          UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
-        }
-      }
-      let bytes = [24, 16, 8, 0].map { "\(number(address) >> $0 & 255)" }.joined(separator: ".")
-      result.append("\(String(cString: entry.ifa_name)) \(bytes)/\(number(mask).nonzeroBitCount)")
-    }
-    return result
   }
 }

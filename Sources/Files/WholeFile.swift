@@ -42,19 +42,26 @@ public enum WholeFile {
   ///
   /// - Throws: ``FileError``.
   public static func write(_ bytes: some ContiguousBytes, to path: String) throws {
+    try write(to: path) { file in try bytes.withUnsafeBytes { try file.write($0) } }
+  }
+
+  /// Puts a file at `path`, as `write(_:to:)` does, with what `body` writes.
+  ///
+  /// - Throws: ``FileError``, and what `body` throws.
+  package static func write(to path: String, _ body: (borrowing FileDescriptor) throws -> Void) throws {
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent().path
     // The process in the name keeps writers of the same file apart.
     let temporary = "\(folder)/.\(url.lastPathComponent).\(getpid()).tmp"
     do {
       let file = try FileDescriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC)
-      try bytes.withUnsafeBytes { try file.write($0) }
+      try body(file)
       try file.synchronize()
       try rename(temporary, to: path)
-    } catch let error as FileError {
+    } catch {
       unlink(temporary)
       // The caller knows nothing of the temporary file.
-      throw FileError("write", path, code: error.code)
+      throw (error as? FileError).map { FileError("write", path, code: $0.code) } ?? error
     }
   }
 

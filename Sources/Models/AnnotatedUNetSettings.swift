@@ -18,31 +18,21 @@ public struct AnnotatedUNetSettings: Hashable, Sendable {
     dim = try reader.value("dim", default: 64, in: 4...4096, help: "channels at full resolution")
     let initialDim = try reader.value(
       "init_dim", as: Int.self, in: 1...4096, help: "channels after the first convolution; must equal dim")
-    let outputDim = try reader.value(
-      "out_dim", as: Int.self, in: 1...4096,
-      help: "channels of the prediction; those of the images if not given")
-    dimMultiples = try reader.value(
-      "dim_mults", default: [1, 2, 4, 8], in: 1...64, count: 1...8,
-      help: "channels of each resolution as multiples of dim")
-    channels = try reader.value("channels", default: 3, in: 1...1024, help: "channels of the images")
-    groups = try reader.value("groups", default: 4, in: 1...1024, help: "groups of each group normalisation")
+    let outputDim = try reader.outputChannels("out_dim")
+    dimMultiples = try reader.dimMultiples()
+    channels = try reader.imageChannels(default: 3)
+    groups = try reader.groups(default: 4)
     isSelfConditioned = try reader.value(
       "self_condition", default: false, help: "whether an estimate of the image goes in beside it")
     outputChannels = outputDim ?? channels
 
-    guard dim % 2 == 0 else {
-      throw reader.invalid(
-        "dim", "must be even, is \(dim): half of the time embedding are sines, half cosines")
-    }
+    try reader.requireTimeEmbedding("dim", dim)
     if let initialDim, initialDim != dim {
       throw reader.invalid(
         "init_dim",
         "must equal dim (\(dim)), is \(initialDim): the last block takes 2 dim channels, half from the first convolution"
       )
     }
-    let misfit = ([dim] + dimMultiples.map { dim * $0 }).first { $0 % groups != 0 }
-    if let misfit {
-      throw reader.invalid("groups", "\(groups) groups do not divide the \(misfit) channels of a stage")
-    }
+    try reader.require(groups: groups, divide: [dim] + dimMultiples.map { dim * $0 })
   }
 }

@@ -16,10 +16,8 @@ public struct AttentionUNetSettings: Hashable, Sendable {
 
   /// - Throws: `SettingsError` also for sizes that cannot be halved three times, or split into the heads.
   public init(_ reader: SettingsReader) throws {
-    channels = try reader.value("channels", default: 3, in: 1...1024, help: "channels of the images")
-    let outputChannels = try reader.value(
-      "out_channels", as: Int.self, in: 1...1024,
-      help: "channels of the prediction; those of the images if not given")
+    channels = try reader.imageChannels(default: 3)
+    let outputChannels = try reader.outputChannels("out_channels")
     timeWidth = try reader.value(
       "time_dim", default: 128, in: 4...4096, help: "width of the embedding of the timestep")
     imageSize = try reader.value(
@@ -27,19 +25,9 @@ public struct AttentionUNetSettings: Hashable, Sendable {
     width = try reader.value("width", default: 64, in: 4...4096, help: "channels at full resolution")
     self.outputChannels = outputChannels ?? channels
 
-    guard timeWidth % 2 == 0 else {
-      throw reader.invalid(
-        "time_dim", "must be even, is \(timeWidth): half of the time embedding are sines, half cosines")
-    }
-    func requireMultiple(_ key: String, _ value: Int, of divisor: Int, _ reason: String) throws {
-      guard value % divisor != 0 else { return }
-      let lower = value / divisor * divisor
-      throw reader.invalid(
-        key,
-        "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do")
-    }
-    try requireMultiple("image_size", imageSize, of: 8, "the model halves its images 3 times")
-    try requireMultiple(
+    try reader.requireTimeEmbedding("time_dim", timeWidth)
+    try reader.requireMultiple("image_size", imageSize, of: 8, "the model halves its images 3 times")
+    try reader.requireMultiple(
       "width", width, of: Self.heads, "attention splits the channels into \(Self.heads) heads")
   }
 }

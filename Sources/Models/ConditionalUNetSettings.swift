@@ -12,7 +12,7 @@ public struct ConditionalUNetSettings: Hashable, Sendable {
 
   /// - Throws: `SettingsError`.
   public init(_ reader: SettingsReader) throws {
-    channels = try reader.value("channels", default: 1, in: 1...1024, help: "channels of the images")
+    channels = try reader.imageChannels(default: 1)
     width = try reader.value("width", default: 64, in: 1...4096, help: "channels at full resolution")
     embeddingWidth = try reader.value(
       "time_embed_dim", default: 100, in: 1...4096, help: "width of the embedding of time and class")

@@ -25,7 +25,7 @@ public struct DiTSettings: Hashable, Sendable {
     imageSize = try reader.value(
       "image_size", default: 28, in: 1...4096, help: "height and width of the images")
     patchSize = try reader.value("patch_size", default: 4, in: 1...4096, help: "height and width of a patch")
-    channels = try reader.value("channels", default: 1, in: 1...1024, help: "channels of the images")
+    channels = try reader.imageChannels(default: 1)
     hiddenSize = try reader.value("hidden_size", default: 384, in: 4...16_384, help: "numbers of a token")
     depth = try reader.value("depth", default: 12, in: 1...1024, help: "number of blocks")
     heads = try reader.value("heads", default: 6, in: 1...1024, help: "attention heads of a block")
@@ -45,13 +45,8 @@ public struct DiTSettings: Hashable, Sendable {
         "patch_size",
         "must divide image_size (\(imageSize)), is \(patchSize); \(Self.divisors(of: imageSize)) would do")
     }
-    guard hiddenSize % 4 == 0 else {
-      let lower = hiddenSize / 4 * 4
-      throw reader.invalid(
-        "hidden_size",
-        "must be divisible by 4, is \(hiddenSize): a quarter each are sines and cosines of a token's row and column; "
-          + "\(lower) or \(lower + 4) would do")
-    }
+    try reader.requireMultiple(
+      "hidden_size", hiddenSize, of: 4, "a quarter each are sines and cosines of a token's row and column")
     guard hiddenSize % heads == 0 else {
       throw reader.invalid(
         "heads",

@@ -20,32 +20,22 @@ public struct ResNetUNetSettings: Hashable, Sendable {
     let initialDim = try reader.value(
       "init_dim", as: Int.self, in: 1...4096,
       help: "channels after the first convolution; two thirds of dim if not given")
-    let outputDim = try reader.value(
-      "out_dim", as: Int.self, in: 1...4096,
-      help: "channels of the prediction; those of the images if not given")
-    dimMultiples = try reader.value(
-      "dim_mults", default: [1, 2, 4, 8], in: 1...64, count: 1...8,
-      help: "channels of each resolution as multiples of dim")
-    channels = try reader.value("channels", default: 3, in: 1...1024, help: "channels of the images")
+    let outputDim = try reader.outputChannels("out_dim")
+    dimMultiples = try reader.dimMultiples()
+    channels = try reader.imageChannels(default: 3)
     hasTimeEmbedding = try reader.value(
       "time_embedding", default: true, help: "whether the model is told the timestep")
-    groups = try reader.value("groups", default: 8, in: 1...1024, help: "groups of each group normalisation")
+    groups = try reader.groups(default: 8)
     self.initialDim = initialDim ?? dim / 3 * 2
     outputChannels = outputDim ?? channels
 
-    guard dim % 2 == 0 || !hasTimeEmbedding else {
-      throw reader.invalid(
-        "dim", "must be even, is \(dim): half of the time embedding are sines, half cosines")
-    }
+    if hasTimeEmbedding { try reader.requireTimeEmbedding("dim", dim) }
     guard dimMultiples[0] == 1 else {
       throw reader.invalid(
         "dim_mults",
         "must begin with 1, begins with \(dimMultiples[0]): the last block takes dim channels, and the way up ends "
           + "with those of the first resolution")
     }
-    let misfit = dimMultiples.map { dim * $0 }.first { $0 % groups != 0 }
-    if let misfit {
-      throw reader.invalid("groups", "\(groups) groups do not divide the \(misfit) channels of a stage")
-    }
+    try reader.require(groups: groups, divide: dimMultiples.map { dim * $0 })
   }
 }

@@ -53,9 +53,7 @@ extension ModelFileError: ExitStatusProviding {
 }
 
 extension SafetensorsError: ExitStatusProviding {
-  package var exitStatus: ExitStatus {
-    if case .system = problem { .inputOutput } else { .badData }
-  }
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension InspectionError: ExitStatusProviding {
@@ -63,7 +61,12 @@ extension InspectionError: ExitStatusProviding {
 }
 
 extension DatasetError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { ExitStatus(rawValue: kind.exitStatus) ?? .failure }
+  package var exitStatus: ExitStatus {
+    switch kind {
+    case .badData: .badData
+    case .inputOutput: .inputOutput
+    }
+  }
 }
 
 extension FileError: ExitStatusProviding {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 import Reporting
 
@@ -81,7 +82,7 @@ struct PrepareOptions: ParsableArguments {
   private func summary(_ manifest: DatasetManifest, skipped: Int) -> String {
     func path(_ name: String) -> String { URL(fileURLWithPath: output).appendingPathComponent(name).path }
     let bytes = manifest.shards.reduce(0) { sum, shard in
-      sum + ((try? FileManager.default.attributesOfItem(atPath: path(shard.fileName))[.size] as? Int) ?? 0)
+      sum + ((try? WholeFile.size(path(shard.fileName))) ?? 0)
     }
     let megabytes = String(format: "%.1f", Double(bytes) / 1e6)
     let classes = manifest.classNames

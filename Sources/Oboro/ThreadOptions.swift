@@ -10,18 +10,24 @@ struct ThreadOptions: ParsableArguments {
       discussion: "If not given: OBORO_THREADS, or one for each core that the rank is bound to."))
   var threads: Int?
 
+  private static let allowed = 1...4096
+
   func validate() throws {
-    if let threads, !(1...4096).contains(threads) {
-      throw ValidationError("--threads must be 1 to 4096, is \(threads)")
+    if let threads, !Self.allowed.contains(threads) {
+      throw Self.outOfBounds("--threads", "\(threads)")
     }
+  }
+
+  private static func outOfBounds(_ name: String, _ value: String) -> ValidationError {
+    ValidationError("\(name) must be \(allowed.lowerBound) to \(allowed.upperBound), is \(value)")
   }
 
   /// - Throws: `ValidationError` if the environment says something that is no number of threads.
   func count(environment: [String: String]) throws -> Int {
     if let threads { return threads }
     if let text = environment["OBORO_THREADS"] {
-      guard let count = Int(text), (1...4096).contains(count) else {
-        throw ValidationError("OBORO_THREADS must be 1 to 4096, is \"\(text)\"")
+      guard let count = Int(text), Self.allowed.contains(count) else {
+        throw Self.outOfBounds("OBORO_THREADS", "\"\(text)\"")
       }
       return count
     }

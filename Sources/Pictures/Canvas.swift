@@ -55,22 +55,6 @@ struct Canvas: ~Copyable {
     return canvas
   }
 
-  /// The image as a grey picture if it has a palette of greys only, else as a coloured one.
-  var picture: Picture {
-    let (width, height) = (Int(image.pointee.sx), Int(image.pointee.sy))
-    var colours = [Int32]()
-    colours.reserveCapacity(width * height)
-    for y in 0..<Int32(height) {
-      for x in 0..<Int32(width) { colours.append(gdImageGetTrueColorPixel(image, x, y)) }
-    }
-    let isGrey =
-      image.pointee.trueColor == 0
-      && colours.allSatisfy { $0 >> 16 & 0xFF == $0 & 0xFF && $0 >> 8 & 0xFF == $0 & 0xFF }
-    let shifts: [Int32] = isGrey ? [0] : [16, 8, 0]
-    let samples = colours.flatMap { colour in shifts.map { UInt8(truncatingIfNeeded: colour >> $0) } }
-    return Picture(width: width, height: height, channels: shifts.count, samples: samples)
-  }
-
   var width: Int { Int(image.pointee.sx) }
   var height: Int { Int(image.pointee.sy) }
 

@@ -79,8 +79,8 @@ extension PictureFile {
   }
 
   private func openCanvas() throws -> Canvas {
+    let bytes = try decodableBytes()
     // In range by the limit on the file's size.
-    let bytes = header.format == .png ? PictureHeader.essentialChunks(bytes) : bytes
     let size = Int32(bytes.count)
     let (image, message) = DecoderMessage.capture {
       bytes.withUnsafeBytes { buffer -> gdImagePtr? in
@@ -99,10 +99,23 @@ extension PictureFile {
     // libgd knows of no reason for WebP and guesses one. Of JPEG it only warns, and fills up with grey.
     let why = header.format == .webp ? "" : message.map { ": \($0)" } ?? ""
     guard let canvas, header.format != .jpeg || message == nil else {
-      throw PictureError(
-        path: path, reason: "is a damaged or unusual \(header.format.rawValue) picture\(why)")
+      throw damage(why)
     }
     return canvas
+  }
+
+  /// What the decoder is given.
+  private func decodableBytes() throws -> [UInt8] {
+    guard header.format == .png else { return bytes }
+    do {
+      return try PNGChunks.essential(of: bytes)
+    } catch PictureHeader.Problem.malformed(let reason) {
+      throw damage(": \(reason)")
+    }
+  }
+
+  private func damage(_ why: String) -> PictureError {
+    PictureError(path: path, reason: "is a damaged or unusual \(header.format.rawValue) picture\(why)")
   }
 
   /// Formats without checksums whose decoders fill up what is missing.
@@ -112,23 +125,6 @@ extension PictureFile {
       throw PictureError(path: path, reason: "is a \(header.format.rawValue) picture whose data ends early")
     }
   }
-}
-
-/// A colour to see through to.
-public struct PictureColour: Sendable, Equatable {
-  public let red: UInt8
-  public let green: UInt8
-  public let blue: UInt8
-
-  public init(red: UInt8, green: UInt8, blue: UInt8) {
-    self.red = red
-    self.green = green
-    self.blue = blue
-  }
-
-  public static let white = PictureColour(red: 255, green: 255, blue: 255)
-
-  public var isGrey: Bool { red == green && green == blue }
 }
 
 /// What libgd says while it decodes, which it would otherwise print.

@@ -8,8 +8,8 @@ extension PictureHeader {
       throw Problem.malformed("is no PNG picture: its first chunk is no header")
     }
     let (width, height) = (try file.big(4, at: 16), try file.big(4, at: 20))
-    let kind = try file.byte(25)
-    guard kind == 3 else { return PictureHeader(.png, width, height, isGrey: kind == 0 || kind == 4) }
+    let colour = try PNGColour(file)
+    guard colour == .palette else { return PictureHeader(.png, width, height, isGrey: colour.isGrey) }
     // Behind the header, a chunk is its length, its name, the content and a checksum.
     var place = 33
     while !file.holds("PLTE", at: place + 4) {
@@ -20,23 +20,6 @@ extension PictureHeader {
     }
     let count = min(try file.big(4, at: place) / 3, 256)
     return PictureHeader(.png, width, height, isGrey: try file.isGrey(palette: place + 8, count: count))
-  }
-
-  /// A PNG file without the chunks that do not concern its pixels: of some of these, such as colour profiles with
-  /// slight mistakes, libpng complains on standard error.
-  static func essentialChunks(_ bytes: [UInt8]) -> [UInt8] {
-    let file = ByteScanner(bytes)
-    var kept = Array(bytes.prefix(8))
-    var place = 8
-    while let length = try? file.big(4, at: place), place + 12 + length <= bytes.count {
-      let end = place + 12 + length
-      // The first letter of what is essential is a capital one.
-      let isEssential = bytes[place + 4] & 0x20 == 0 || file.holds("tRNS", at: place + 4)
-      if isEssential { kept += bytes[place..<end] }
-      place = end
-    }
-    // What is cut off is for libpng to judge.
-    return kept + bytes[place...]
   }
 
   /// ITU-T T.81, annex B. Segments are a marker, and with most markers a length that counts itself.

@@ -31,8 +31,32 @@ enum LogText {
   }
 
   private static func value(_ text: String) -> String {
-    let isPlain = !text.isEmpty && !text.contains { $0.isWhitespace || $0 == "\"" || $0 == "=" }
-    return isPlain ? escaped(text) : "\"" + escaped(text).replacing("\"", with: "\\\"") + "\""
+    let isPlain = !text.isEmpty && !text.contains { $0.isWhitespace || "\"=\\".contains($0) }
+    if isPlain && escaped(text) == text { return text }
+    return "\"" + escaped(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")) + "\""
+  }
+
+  /// The text that `value` has quoted.
+  static func unquoted(_ value: Substring) -> String {
+    var result = ""
+    var rest = value.dropFirst().dropLast()
+    while let character = rest.popFirst() {
+      guard character == "\\", let escape = rest.popFirst() else {
+        result.append(character)
+        continue
+      }
+      switch escape {
+      case "n": result.append("\n")
+      case "t": result.append("\t")
+      case "r": result.append("\r")
+      case "u":
+        let digits = rest.dropFirst().prefix { $0 != "}" }
+        UInt32(digits, radix: 16).flatMap(Unicode.Scalar.init).map { result.unicodeScalars.append($0) }
+        rest = rest.dropFirst(digits.count + 2)
+      default: result.append(escape)
+      }
+    }
+    return result
   }
 
   /// Control characters made visible: a message is one line, and cannot rewrite the terminal.

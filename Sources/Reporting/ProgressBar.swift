@@ -58,14 +58,15 @@ public final class ProgressBar: Sendable {
         state.lastShown = now
         if console.terminal.isInteractive {
           console.show(status: line(state, now, width: console.terminal.width - 1))
-        } else {
+        } else if completed < total {
+          // Of the end the last line tells.
           console.print(line(state, now, width: nil))
         }
       }
     }
   }
 
-  /// Leaves the last state as a line that stays. Later calls do nothing.
+  /// Leaves the last state as a line that stays, and takes no more updates. Calling it again does nothing.
   public func finish() {
     state.withLock { state in
       if state.isFinished { return }

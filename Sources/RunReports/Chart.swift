@@ -112,6 +112,17 @@ package struct Chart {
     }
   }
 
+  /// A mean that follows the finite values, over a fiftieth of them.
+  package static func smoothed(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
+    let points = points.filter(\.value.isFinite)
+    let rate = 1 / max(Double(points.count) / 50, 1)
+    var mean = points.first?.value ?? 0
+    return points.map { point in
+      mean += rate * (point.value - mean)
+      return (point.step, mean)
+    }
+  }
+
   /// `0.00125`, `12.5k`, `3e-06`.
   package static func label(_ value: Double) -> String {
     let size = abs(value)
@@ -121,41 +132,4 @@ package struct Chart {
   }
 
   private static func trimmed(_ value: Double) -> String { String(format: "%.4g", value) }
-}
-
-/// The range of an axis, and where it has its labels.
-package struct Axis {
-  package let low: Double
-  package let high: Double
-
-  package init(from least: Double, to most: Double) {
-    let room = most > least ? (most - least) * 0.05 : max(abs(most) * 0.1, 1e-9)
-    low = least == 0 ? 0 : least - room
-    high = most + room
-  }
-
-  /// Some five round numbers.
-  package var ticks: [Double] {
-    let raw = (high - low) / 6
-    let magnitude = pow(10, floor(log10(raw)))
-    let distance = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 >= raw } ?? raw
-    return Array(stride(from: (low / distance).rounded(.up) * distance, through: high, by: distance))
-      .map { abs($0) < distance * 1e-6 ? 0 : $0 }
-  }
-
-  /// Of an axis of logarithms: 1, 2 and 5 times each power of ten, or these alone where there are many.
-  var decades: [(place: Double, label: String)] {
-    let factors = high - low > 2.5 ? [1.0] : [1.0, 2.0, 5.0]
-    return (Int(floor(low))...Int(ceil(high))).flatMap { power in factors.map { $0 * pow(10, Double(power)) }
-    }
-    .map { (log10($0), Chart.label($0)) }.filter { $0.0 >= low && $0.0 <= high }
-  }
-}
-
-/// Text in a page.
-enum HTML {
-  static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-      .replacing("\"", with: "&quot;")
-  }
 }

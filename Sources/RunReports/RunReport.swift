@@ -97,7 +97,7 @@ public struct RunReport {
         title: "Loss",
         lines: [
           .init(name: "each step", style: "faint", points: losses),
-          .init(name: "mean", style: "first", points: Self.smoothed(losses)),
+          .init(name: "mean", style: "first", points: Chart.smoothed(losses)),
         ], marks: marks, isLogarithmic: true),
       Chart(
         title: "Learning rate",
@@ -136,16 +136,6 @@ public struct RunReport {
       }
     }
     .joined(separator: "\n")
-  }
-
-  /// A mean that follows, over a fiftieth of the points.
-  private static func smoothed(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
-    let rate = 1 / max(Double(points.count) / 50, 1)
-    var mean = points.first?.value ?? 0
-    return points.filter(\.value.isFinite).map { point in
-      mean += rate * (point.value - mean)
-      return (point.step, mean)
-    }
   }
 
   private var sampleSection: String {

@@ -1,10 +1,6 @@
-import Foundation
-
-/// What is wrong with a safetensors file, and where.
+/// What is wrong with a safetensors file, and where. What the system refuses is a `FileError`.
 public struct SafetensorsError: Error, Equatable, Sendable {
   public enum Problem: Equatable, Sendable {
-    /// A call of the operating system failed: the file could not be read or written, whatever it holds.
-    case system(call: String, code: Int32)
     /// A directory, a pipe or another thing that has no content of a fixed size.
     case notARegularFile
     /// Data ended early: shorter than the eight bytes of the header's length, or cut while it was being read.
@@ -50,8 +46,6 @@ extension SafetensorsError: CustomStringConvertible {
 
   private var explanation: String {
     switch problem {
-    case .system(let call, let code):
-      return "\(call) failed: \(String(cString: strerror(code)))"
     case .notARegularFile:
       return "not a regular file; expected a safetensors file"
     case .truncated(let needed, let found):

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A file of named tensors in the safetensors format, open for reading.
@@ -6,7 +7,7 @@ import Foundation
 /// to none. The data is read when it is asked for. An open file keeps its content when another takes its name. Names
 /// that Unicode holds to be equal count as the same.
 ///
-/// All errors are `SafetensorsError`.
+/// All functions throw `SafetensorsError` for what the file holds, and `FileError` for what the system refuses.
 public final class SafetensorsFile: Sendable {
   public let path: String
   /// The header's `__metadata__`.
@@ -15,25 +16,27 @@ public final class SafetensorsFile: Sendable {
   public let names: [String]
 
   private let entries: [String: Header.Entry]
-  private let file: OpenFile
+  private let file: FileDescriptor
   private let dataStart: UInt64
 
   /// Opens the file at `path`.
   public init(path: String) throws {
     // Opening a pipe would otherwise wait for a writer.
-    let file = try OpenFile(path, flags: O_RDONLY | O_NONBLOCK)
-    let size = try file.regularFileSize()
+    let file = try FileDescriptor(path, O_RDONLY | O_NONBLOCK)
+    let status = try file.status()
+    guard status.st_mode & S_IFMT == S_IFREG else { throw SafetensorsError(path, .notARegularFile) }
+    let size = UInt64(status.st_size)
     let lengthSize = UInt64(MemoryLayout<UInt64>.size)
     guard size >= lengthSize else {
       throw SafetensorsError(path, .truncated(needed: lengthSize, found: size))
     }
     var length: UInt64 = 0
-    try withUnsafeMutableBytes(of: &length) { try file.read($0, at: 0) }
+    try withUnsafeMutableBytes(of: &length) { try Self.fill($0, from: file, at: 0) }
     let limit = min(size - lengthSize, Header.lengthLimit)
     guard length <= limit else { throw SafetensorsError(path, .headerLength(length, limit: limit)) }
 
     var text = [UInt8](repeating: 0, count: Int(length))
-    try text.withUnsafeMutableBytes { try file.read($0, at: lengthSize) }
+    try text.withUnsafeMutableBytes { try Self.fill($0, from: file, at: lengthSize) }
     let header = try Header(text, dataSize: Int(size - lengthSize - length), file: path)
 
     self.path = path
@@ -100,6 +103,18 @@ public final class SafetensorsFile: Sendable {
   /// bfloat16 is the upper half of a float.
   private static func float(bfloat16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
+  /// Fills `bytes` with what lies at `offset`. The file was checked to be long enough when it was opened: where it is
+  /// not, somebody has cut it since.
+  private static func fill(
+    _ bytes: UnsafeMutableRawBufferPointer, from file: borrowing FileDescriptor, at offset: UInt64
+  ) throws {
+    let count = try file.read(into: bytes, at: Int(offset))
+    guard count == bytes.count else {
+      throw SafetensorsError(
+        file.path, .truncated(needed: offset + UInt64(bytes.count), found: offset + UInt64(count)))
+    }
+  }
+
   /// Reads a tensor in pieces, so that next to the result only a piece is held.
   private func read<Stored: BitwiseCopyable, Value>(
     _ entry: Header.Entry, _ value: (Stored) -> Value
@@ -114,7 +129,7 @@ public final class SafetensorsFile: Sendable {
         let stored = UnsafeMutableBufferPointer(rebasing: piece.prefix(count - initializedCount))
         let offset =
           dataStart + UInt64(entry.range.lowerBound + initializedCount * MemoryLayout<Stored>.stride)
-        try file.read(UnsafeMutableRawBufferPointer(stored), at: offset)
+        try Self.fill(UnsafeMutableRawBufferPointer(stored), from: file, at: offset)
         for element in stored {
           values.initializeElement(at: initializedCount, to: value(element))
           initializedCount += 1

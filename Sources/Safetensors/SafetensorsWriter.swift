@@ -1,3 +1,5 @@
+import Files
+
 /// Collects tensors and writes them as one file in the safetensors format.
 ///
 /// The bytes of the file follow from what was added, in whatever order: metadata by key, then tensors with the widest
@@ -53,14 +55,14 @@ public struct SafetensorsWriter: Sendable {
   /// Writes the file, or replaces it as a whole: when this returns it is on the disk, and until then, even if the
   /// machine fails, `path` names what it named before.
   ///
-  /// - Throws: `SafetensorsError` with the failed call of the operating system.
+  /// - Throws: `FileError`.
   public func write(to path: String) throws {
     let ordered = tensors.values.sorted {
       let (width0, width1) = ($0.elements.type.byteCount, $1.elements.type.byteCount)
       return width0 == width1 ? $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) : width0 > width1
     }
     let header = header(of: ordered)
-    try OpenFile.replace(path) { file in
+    try WholeFile.write(to: path) { file in
       try withUnsafeBytes(of: UInt64(header.count)) { try file.write($0) }
       try header.withUnsafeBytes { try file.write($0) }
       for tensor in ordered {

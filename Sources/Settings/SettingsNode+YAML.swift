@@ -15,9 +15,11 @@ extension SettingsNode {
   /// - Throws: ``SettingsError``, also when the file cannot be read.
   public init(contentsOfFile path: String) throws {
     guard let bytes = FileManager.default.contents(atPath: path) else {
-      let exists = FileManager.default.fileExists(atPath: path)
+      var isFolder: ObjCBool = false
+      let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      let problem = isFolder.boolValue ? "is a folder, expected a file" : "cannot be read"
       throw SettingsError(
-        location: SettingsLocation(source: path), exists ? "cannot be read" : "there is no such file")
+        location: SettingsLocation(source: path), exists ? problem : "there is no such file")
     }
     guard let text = String(data: bytes, encoding: .utf8) else {
       throw SettingsError(location: SettingsLocation(source: path), "is no text in UTF-8")

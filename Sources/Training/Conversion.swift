@@ -23,7 +23,7 @@ public enum Conversion {
 
   /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict.
   ///
-  /// - Throws: `SafetensorsError`, `CheckpointError`, `HDF5Error`.
+  /// - Throws: `FileError`, `CheckpointError`, `HDF5Error`.
   public static func export(
     _ checkpoint: Checkpoint, weights which: Checkpoint.Weights, to path: String
   ) throws {

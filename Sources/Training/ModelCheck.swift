@@ -44,7 +44,7 @@ public struct ModelCheck: Sendable {
   /// Runs the case in the file at `path`.
   ///
   /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape; `SafetensorsError`;
-  ///   `SettingsError` for a model that cannot be made.
+  ///   `FileError`; `SettingsError` for a model that cannot be made.
   public init(case path: String, engine: Engine) throws {
     let file = try SafetensorsFile(path: path)
     let (model, lossFunction) = try Self.description(file)

@@ -35,7 +35,7 @@ enum StateDict {
 
   /// The tensors of `layout`, from a file that has been found to hold them.
   ///
-  /// - Throws: `SafetensorsError`, also for tensors that are no floats.
+  /// - Throws: `FileError`; `SafetensorsError`, also for tensors that are no floats.
   static func read(
     _ layout: ParameterLayout, from file: SafetensorsFile, prefix: String = ""
   ) throws -> FlatMemory {

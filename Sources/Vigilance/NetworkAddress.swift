@@ -1,15 +1,19 @@
 import Foundation
 
 /// An address of an interface, with the part of it that its network shares.
-struct NetworkAddress {
+package struct NetworkAddress {
+  /// Such as `eth0`.
+  package let interface: String
   /// Such as `10.0.0.1`.
-  let text: String
+  package let text: String
+  /// How many of its first bits its network shares.
+  package var prefixLength: Int { mask.nonzeroBitCount }
   /// In the processor's byte order.
   private let network: UInt32
   private let mask: UInt32
 
   /// Those of this host's interfaces that are up and lead elsewhere.
-  static var own: [NetworkAddress] {
+  package static var own: [NetworkAddress] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { return [] }
     defer { freeifaddrs(first) }
@@ -19,10 +23,10 @@ struct NetworkAddress {
       next = entry.ifa_next
       let flags = Int(entry.ifa_flags)
       guard let address = entry.ifa_addr, let mask = entry.ifa_netmask,
-        address.pointee.sa_family == sa_family_t(AF_INET), flags & IFF_UP != 0,
-        flags & IFF_LOOPBACK == 0
+        address.pointee.sa_family == sa_family_t(AF_INET), flags & IFF_UP != 0, flags & IFF_LOOPBACK == 0
       else { continue }
-      result.append(NetworkAddress(number(address), mask: number(mask)))
+      result.append(
+        NetworkAddress(String(cString: entry.ifa_name), number(address), mask: number(mask)))
     }
     return result
   }
@@ -33,7 +37,8 @@ struct NetworkAddress {
     }
   }
 
-  private init(_ number: UInt32, mask: UInt32) {
+  private init(_ interface: String, _ number: UInt32, mask: UInt32) {
+    self.interface = interface
     text = Self.text(number)
     self.mask = mask
     network = number & mask

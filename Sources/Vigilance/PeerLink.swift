@@ -1,5 +1,5 @@
-/// The connection to one other rank: it comes about by and by, heartbeats go both ways, and when it ends it is not
-/// taken up again.
+/// The connection to one other rank: it comes about by and by, heartbeats go both ways, and when it ends after both
+/// have heard of each other it is not taken up again.
 ///
 /// The higher rank connects to the lower one, trying one way after the other. Who answers with another run's heartbeat,
 /// or not at all, is someone else.
@@ -49,11 +49,12 @@ final class PeerLink {
     if socket == nil { drop(now: now) }
   }
 
-  /// Takes a connection that the peer has made, with what has come over it.
+  /// Takes a connection that the peer has made, with what has come over it. It makes another one only if it never heard
+  /// of us over the one before, and has given that up.
   func adopt(_ socket: Socket, _ bytes: [UInt8], now: Double) {
-    guard peer.contact == .none else { return }
     self.socket = socket
     isConnected = true
+    (unsent, received) = ([], [])
     take(bytes, now: now)
   }
 

@@ -25,6 +25,9 @@ public final class RankWatch: Sendable {
   /// Seconds for which a rank that is not the one to report waits for the one that is.
   private static let patience = 4.0
 
+  /// A rank's heartbeats, before it gives up, are far fewer bytes.
+  private static let firstBytesAtMost = 1 << 16
+
   /// Starts to watch; it goes on until the process ends.
   ///
   /// - Parameters:
@@ -47,14 +50,13 @@ public final class RankWatch: Sendable {
     self.onFailure = onFailure
     state = Mutex(State(since: Self.now))
     Self.allowManyFiles()
-    let listener = post.listener
+    nonisolated(unsafe) let listener = post.listener
     nonisolated(unsafe) let links = hosts.indices.filter { $0 != rank }.map { other in
       PeerLink(
         Peer(rank: other, host: hosts[other]), run: run,
         ways: other < rank ? WatchPost.ways(to: posts[other], isOnThisHost: hosts[other] == hosts[rank]) : [])
     }
-    nonisolated(unsafe) let ownListener = listener
-    Thread.detachNewThread { [self] in watch(ownListener, links) }
+    Thread.detachNewThread { [self] in watch(listener, links) }
   }
 
   /// The rank begins something.
@@ -117,8 +119,9 @@ public final class RankWatch: Sendable {
           told = (activity, step)
           let slow = peers.filter { ranks.contains($0.rank) }.prefix(4)
             .map { "rank \($0.rank) on \($0.host), \($0.status.text)" }
+          let others = ranks.count > slow.count ? ", and \(ranks.count - slow.count) more" : ""
           if peers.allSatisfy({ $0.rank > rank || ranks.contains($0.rank) }) {
-            onSlow("waiting for " + slow.joined(separator: ", and "))
+            onSlow("waiting for " + slow.joined(separator: ", and ") + others)
           }
         }
       case .failed(let culprits):
@@ -179,8 +182,14 @@ public final class RankWatch: Sendable {
     for (index, result) in polled.dropFirst(1 + links.count).enumerated() {
       var stranger = strangers[index]
       if result.revents != 0 {
-        guard let bytes = stranger.socket.receive() else { continue }
-        stranger.bytes += bytes
+        // All that has come: who has given up meanwhile, as nobody answered for long, is not taken for a rank that is
+        // gone.
+        var bytes: [UInt8]?
+        repeat {
+          bytes = stranger.socket.receive()
+          stranger.bytes += bytes ?? []
+        } while bytes?.isEmpty == false && stranger.bytes.count < Self.firstBytesAtMost
+        guard bytes != nil else { continue }
       }
       if stranger.bytes.count >= Heartbeat.byteCount {
         guard let first = Heartbeat(stranger.bytes.prefix(Heartbeat.byteCount)), first.run == run,

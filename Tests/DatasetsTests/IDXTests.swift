@@ -69,7 +69,7 @@ struct IDXTests {
     let path = name.isEmpty ? directory : "\(directory)/\(name)"
     #expect(error.path == path, sourceLocation: location)
     #expect(error.description.contains(problem), "\(error)", sourceLocation: location)
-    #expect(error.kind.exitStatus == 65, sourceLocation: location)
+    #expect(error.kind == .badData, sourceLocation: location)
   }
 
   @Test func whatIsMissingIsNamed() throws {

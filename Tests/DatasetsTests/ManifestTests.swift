@@ -89,7 +89,7 @@ struct ManifestTests {
       let error = try #require(throws: DatasetError.self) { try DatasetManifest(directory: directory) }
       #expect(error.description.hasPrefix("\(directory)/dataset.json: "))
       #expect(error.description.contains(problem))
-      #expect(error.kind.exitStatus == 65)
+      #expect(error.kind == .badData)
     }
   }
 

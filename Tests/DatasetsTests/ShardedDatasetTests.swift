@@ -21,7 +21,7 @@ struct ShardedDatasetTests {
       try ShardedDataset(directory: directory)
     }
     #expect(error.path == (name.isEmpty ? directory : "\(directory)/\(name)"), sourceLocation: location)
-    #expect(error.kind.exitStatus == 65, sourceLocation: location)
+    #expect(error.kind == .badData, sourceLocation: location)
     for problem in problems {
       #expect(error.description.contains(problem), "\(error)", sourceLocation: location)
     }

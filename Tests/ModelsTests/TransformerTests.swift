@@ -90,7 +90,7 @@ import Testing
       "model.patch_size: must divide image_size (28), is 5; 1, 2, 4, 7, 14 or 28 would do"
     ),
     ("{kind: dit, image_size: 1, patch_size: 2}", "is 2; 1 would do"),
-    ("{kind: dit, hidden_size: 42}", "model.hidden_size: must be divisible by 4, is 42"),
+    ("{kind: dit, hidden_size: 42}", "model.hidden_size: must be a multiple of 4, is 42"),
     ("{kind: dit, hidden_size: 42}", "; 40 or 44 would do"),
     (
       "{kind: dit, hidden_size: 16}",

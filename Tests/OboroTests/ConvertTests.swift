@@ -114,7 +114,6 @@ import Testing
     try it.convert(it.path("weights.safetensors"), trial.checkpoint(0))
     // A step that moves nothing shows what it started from.
     try trial.trainToEnd("training.steps=1", "optimizer.learning_rate=0")
-    #expect(trial.log.contains("going on") || trial.log.contains("training"))
     try it.convert(trial.run, it.path("after.safetensors"))
     #expect(try tensors(it.path("after.safetensors")) == tensors(it.path("weights.safetensors")))
   }

@@ -29,7 +29,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--ranks", "3", "--oversubscribe-not"], "no number of ranks fits"), (["--hosts", "a;b"], "is no host"),
+    (["--ranks", "3"], "no number of ranks fits"), (["--hosts", "a;b"], "is no host"),
     (["--restarts", "many"], "--restarts must be a number"),
     (["--hostfile", "/nowhere"], "cannot read /nowhere"),
   ])

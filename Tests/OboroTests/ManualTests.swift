@@ -14,7 +14,9 @@ import Testing
       run.output == text(folder.appending(path: "Docs/Commands.md").path), "launch/manual writes it anew")
   }
 
-  @Test(arguments: ["prepare", "train", "sample", "inspect", "convert", "check", "bench", "doctor", "report"])
+  @Test(arguments: [
+    "prepare", "train", "sample", "inspect", "convert", "check", "compare", "bench", "doctor", "report",
+  ])
   func everyCommandHasExamples(name: String) throws {
     let help = try oboro([name, "--help"])
     #expect(help.exitStatus == 0, "\(help)")

@@ -59,6 +59,15 @@ import Testing
     #expect(!exists("\(folder.path)/strict"))
   }
 
+  /// Relative to where the command runs, which is there; names of one character are names too.
+  @Test(arguments: ["d", "e/f/", "./g"]) func theOutputIsMadeWithWhatLeadsThere(output: String) throws {
+    try writePictures(1)
+    let run = try oboro(
+      ["prepare", "images", "--source", pictures, "--output", output], directory: folder.path)
+    #expect(run.exitStatus == 0, "\(run)")
+    #expect(exists("\(folder.path)/\(output)/dataset.json"))
+  }
+
   @Test func wrongOptionsAreRefused() throws {
     try writePictures(1)
     for (arguments, message) in [

@@ -80,15 +80,36 @@ import Testing
   }
 
   @Test func aTransparentColourOfAPaletteShowsTheBackground() throws {
-    let image = try #require(gdImageCreate(2, 1))
-    defer { gdImageDestroy(image) }
-    gdImageColorAllocate(image, 9, 8, 7)
-    gdImageColorTransparent(image, gdImageColorAllocate(image, 1, 2, 3))
-    image.pointee.pixels[0]?[1] = 1
     for encoding in [Encoding.gif, .png] {
-      let picture = try file(encoding.encode(image)).decode(over: PictureColour(red: 50, green: 60, blue: 70))
+      let picture = try file(withTransparentColour(encoding)).decode(
+        over: PictureColour(red: 50, green: 60, blue: 70))
       #expect(picture.samples == [9, 8, 7, 50, 60, 70])
     }
+  }
+
+  /// libpng itself would only warn, and show the colour.
+  @Test func aDamagedTransparencyIsRefused() throws {
+    var bytes = try withTransparentColour(.png)
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: "tRNS".utf8) })
+    bytes[place + 4] ^= 1
+    expectRefused(bytes, "is a damaged or unusual PNG picture: has a damaged chunk at byte \(place - 4)")
+  }
+
+  @Test func headersThatPNGDoesNotHaveAreRefused() throws {
+    let original = try Encoding.png.encode(smooth(9, 5))
+    for (place, value) in [(24, 7), (25, 1), (26, 1), (27, 1), (28, 2)] {
+      var bytes = original
+      bytes[place] = UInt8(value)
+      expectRefused(bytes, "is no PNG picture that is known: bit depth")
+    }
+  }
+
+  /// Chunks that do not concern the pixels, with whatever mistakes; and what comes behind the last one.
+  @Test func whatDoesNotConcernThePixelsIsPassedOver() throws {
+    let original = try Encoding.png.encode(smooth(9, 5))
+    let profile: [UInt8] = [0, 0, 0, 3] + Array("iCCP".utf8) + [1, 2, 3] + [0, 0, 0, 0]
+    let bytes = Array(original[..<33]) + profile + original[33...] + [1, 2, 3]
+    #expect(try file(bytes).decode() == smooth(9, 5))
   }
 
   /// EXIF 2.3, tag 0x0112: where the stored picture's first row and first column are to be shown.
@@ -160,11 +181,12 @@ import Testing
 
   /// A size that a header claims may be as large as any that is read, so memory for that is not too much.
   @Test func damagedFilesAreReadOrRefused() async {
-    await #expect(processExitsWith: .success) {
+    let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
       let folder = try TemporaryDirectory()
       let path = "\(folder.path)/picture"
-      for encoding in Encoding.allCases {
-        let original = try encoding.encode(smooth(60, 40))
+      for original in try Encoding.allCases.map({ try $0.encode(smooth(60, 40)) }) + [
+        withTransparentColour(.png)
+      ] {
         try DamagedCopies(of: original, header: 64).read(refused: 330) { error in
           (error as? PictureError).map { $0.path == path && $0.reason.count < 400 } ?? false
         } _: { bytes in
@@ -177,5 +199,8 @@ import Testing
         }
       }
     }
+    // Decoders say nothing past our errors.
+    let said = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(!said.contains("png") && !said.contains("gd-"), "\(said)")
   }
 }

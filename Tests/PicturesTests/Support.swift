@@ -56,6 +56,16 @@ enum Encoding: String, CaseIterable, Sendable {
   }
 }
 
+/// A colour, and beside it another one that is transparent.
+func withTransparentColour(_ encoding: Encoding) throws -> [UInt8] {
+  let image = try #require(gdImageCreate(2, 1))
+  defer { gdImageDestroy(image) }
+  gdImageColorAllocate(image, 9, 8, 7)
+  gdImageColorTransparent(image, gdImageColorAllocate(image, 1, 2, 3))
+  image.pointee.pixels[0]?[1] = 1
+  return try encoding.encode(image)
+}
+
 func picture(_ width: Int, _ height: Int, _ channels: Int = 3, _ sample: (Int) -> Int) -> Picture {
   Picture(
     width: width, height: height, channels: channels,

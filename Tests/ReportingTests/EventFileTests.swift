@@ -1,5 +1,6 @@
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 
 /// TensorBoard's files, read back by hand; launch/verify-reports reads them with TensorBoard itself.
@@ -27,8 +28,8 @@ import Testing
   }
 
   @Test func anEventFileHasItsVersionThenWhatWasAdded() throws {
-    let folder = NSTemporaryDirectory() + UUID().uuidString
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let directory = try TemporaryDirectory()
+    let folder = directory.path
     let file = try EventFile(folder: folder, resumingAfter: 0, date: { Date(timeIntervalSince1970: 2) })
     try file.add([("loss", 0.5)], step: 300)
     let records = try records(folder)
@@ -45,8 +46,8 @@ import Testing
 
   /// So TensorBoard forgets what earlier files say of steps that are done again.
   @Test func aResumedRunSaysWhereItStarts() throws {
-    let folder = NSTemporaryDirectory() + UUID().uuidString
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let directory = try TemporaryDirectory()
+    let folder = directory.path
     _ = try EventFile(folder: folder, resumingAfter: 20, date: { Date(timeIntervalSince1970: 2) })
     let records = try records(folder)
     // step = 21, session_log { status: START }.

@@ -1,14 +1,15 @@
 import Files
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 
 @Suite struct MetricsTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private let path: String
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     path = folder.path + "/metrics.jsonl"
   }
 

@@ -110,6 +110,14 @@ import Testing
     #expect(!terminal.text.contains("\u{1B}") && !terminal.text.contains("\r"))
   }
 
+  @Test func whatIsDoneAtOnceIsToldOnce() {
+    let terminal = RecordingTerminal(isInteractive: false)
+    let (bar, _) = bar(terminal)
+    bar.update(100)
+    bar.finish()
+    #expect(terminal.screen == ["train  100/100  100%  0:00 elapsed", ""])
+  }
+
   @Test(arguments: [true, false])
   func whoWantsNoProgressSeesOtherLinesOnly(_ isInteractive: Bool) {
     let terminal = RecordingTerminal(isInteractive: isInteractive, showsProgress: false)

@@ -2,15 +2,16 @@ import Files
 import Foundation
 import Logging
 import Reporting
+import TestSupport
 import Testing
 
 @Suite struct RunLogTests {
-  private let folder: TemporaryFolder
+  private let folder: TemporaryDirectory
   private let path: String
   private let terminal = RecordingTerminal(isInteractive: false)
 
   init() throws {
-    folder = try TemporaryFolder()
+    folder = try TemporaryDirectory()
     path = folder.path + "/log.txt"
   }
 

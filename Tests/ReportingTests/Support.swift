@@ -38,10 +38,3 @@ final class ManualClock: Sendable {
   var clock: MonotonicClock { MonotonicClock { self.now.withLock { $0 } } }
   func advance(_ seconds: Double) { now.withLock { $0 += seconds } }
 }
-
-/// A folder that goes with its owner.
-final class TemporaryFolder {
-  let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-  init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false) }
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-}

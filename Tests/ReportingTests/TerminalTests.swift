@@ -1,15 +1,16 @@
 import Foundation
 import Reporting
+import TestSupport
 import Testing
 
 @Suite struct TerminalTests {
   private let terminal: PseudoTerminal
-  private let proc: TemporaryFolder
+  private let proc: TemporaryDirectory
   private static let parent: Int32 = 4711
 
   init() throws {
     terminal = try PseudoTerminal(columns: 123)
-    proc = try TemporaryFolder()
+    proc = try TemporaryDirectory()
     // The process table as it is under mpirun on a terminal; each test changes one thing.
     try link("self/fd/2", to: "pipe:[17]")
     try write("mpirun\n", to: "4711/comm")

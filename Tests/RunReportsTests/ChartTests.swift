@@ -34,6 +34,14 @@ import Testing
     #expect(zip(thinned, thinned.dropFirst()).allSatisfy { $0.step < $1.step })
   }
 
+  @Test func aMeanBeginsWithTheFirstNumber() {
+    let points = [.nan, 4, .infinity, 2].enumerated().map { (step: Double($0), value: $1) }
+    #expect(Chart.smoothed(points).map(\.step) == [1, 3])
+    #expect(Chart.smoothed(points).map(\.value) == [4, 2])
+    let many = (0..<100).map { (step: Double($0), value: $0 == 0 ? 1.0 : 0) }
+    #expect(Chart.smoothed(many).prefix(3).map(\.value) == [1, 0.5, 0.25])
+  }
+
   @Test(arguments: [(0.0, 1.0), (0.0123, 0.0456), (900, 100_000), (-5, 5), (3, 3)])
   func someRoundNumbersStandAtAnAxis(least: Double, most: Double) {
     let axis = Axis(from: least, to: most)

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Safetensors
 import Testing
@@ -190,9 +191,7 @@ struct MalformedFileTests {
   @Test func thingsThatAreNotFiles() throws {
     try withTemporaryDirectory { directory in
       let missing = directory.file("none.safetensors")
-      let error = #expect(throws: SafetensorsError.self) { try SafetensorsFile(path: missing) }
-      #expect(error?.problem == .system(call: "open", code: ENOENT))
-      #expect(error?.description == "\(missing): open failed: No such file or directory")
+      #expect(throws: FileError("open", missing, code: ENOENT)) { try SafetensorsFile(path: missing) }
       #expect(throws: SafetensorsError.self) { try SafetensorsFile(path: directory.path) }
       let pipe = directory.file("pipe")
       try #require(mkfifo(pipe, 0o600) == 0)

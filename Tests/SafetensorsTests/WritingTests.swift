@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Safetensors
 import Testing
@@ -100,15 +101,15 @@ struct WritingTests {
     try withTemporaryDirectory { directory in
       let occupied = directory.file("occupied")
       try FileManager.default.createDirectory(atPath: occupied, withIntermediateDirectories: false)
-      let error = #expect(throws: SafetensorsError.self) { try SafetensorsWriter().write(to: occupied) }
-      #expect(error?.problem == .system(call: "rename", code: EISDIR))
-      #expect(error?.file == occupied)
+      #expect(throws: FileError("write", occupied, code: EISDIR)) {
+        try SafetensorsWriter().write(to: occupied)
+      }
       try #expect(FileManager.default.contentsOfDirectory(atPath: directory.path) == ["occupied"])
 
       let nowhere = directory.file("none/model.safetensors")
-      let missing = #expect(throws: SafetensorsError.self) { try SafetensorsWriter().write(to: nowhere) }
-      #expect(missing?.problem == .system(call: "open", code: ENOENT))
-      #expect(missing?.file == nowhere)
+      #expect(throws: FileError("write", nowhere, code: ENOENT)) {
+        try SafetensorsWriter().write(to: nowhere)
+      }
     }
   }
 }

@@ -47,6 +47,11 @@ import Testing
       try SettingsNode(contentsOfFile: path)
     }
     try FileManager.default.removeItem(atPath: path)
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    #expect(throws: SettingsError(location: SettingsLocation(source: path), "is a folder, expected a file")) {
+      try SettingsNode(contentsOfFile: path)
+    }
+    try FileManager.default.removeItem(atPath: path)
   }
 
   @Test func overridesReplaceAddAndCreateSections() throws {

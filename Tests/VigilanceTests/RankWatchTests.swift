@@ -17,8 +17,7 @@ import Vigilance
     let watches = (0..<count).filter { $0 != missing }.map { rank in
       RankWatch(
         post: posts[rank], posts: posts.map(\.text), hosts: (0..<count).map { _ in "here" }, rank: rank,
-        run: 99,
-        timeout: timeout, onSlow: { what in told.slow.withLock { $0.append(what) } },
+        run: 99, timeout: timeout, onSlow: { what in told.slow.withLock { $0.append(what) } },
         onFailure: { report in told.failures.withLock { $0.append(report) } })
     }
     return (told, watches)
@@ -33,20 +32,46 @@ import Vigilance
     return condition()
   }
 
+  /// As `wait`, in a process that computes: its ranks get on.
+  private func workUntil(_ seconds: Double, _ condition: () -> Bool) -> Bool {
+    wait(seconds) {
+      var x = 1.0
+      for _ in 0..<100_000 { x = (x * 1.1).truncatingRemainder(dividingBy: 7) }
+      return x > 0 && condition()
+    }
+  }
+
   /// They find each other, or they would not know what the slow one is at; and nobody is accused.
   @Test func aSlowRankIsToldOfOnce() {
     let (told, watches) = start(3, timeout: 2)
     for watch in watches { watch.enter(watch === watches[2] ? .computing : .exchanging, step: 5) }
-    // The tests' own work counts as this process's.
-    #expect(
-      wait(20) {
-        var x = 1.0
-        for _ in 0..<100_000 { x = (x * 1.1).truncatingRemainder(dividingBy: 7) }
-        return x > 0 && told.slow.withLock { !$0.isEmpty }
-      })
+    #expect(workUntil(20) { told.slow.withLock { !$0.isEmpty } })
     let slow = told.slow.withLock { $0 }
     #expect(Set(slow) == ["waiting for rank 2 on here, computing the gradients of step 5"])
     #expect(slow.count == 1)
+  }
+
+  /// One whose watch does not answer for longer than the other's patience, as while its host stands still, is found
+  /// all the same.
+  @Test func ranksThatComeLateAreFound() {
+    let told = Told()
+    let posts = (0..<2).map { _ in WatchPost() }
+    func start(_ rank: Int, _ activity: Activity) -> RankWatch {
+      let watch = RankWatch(
+        post: posts[rank], posts: posts.map(\.text), hosts: ["here", "here"], rank: rank, run: 7, timeout: 4,
+        onSlow: { what in told.slow.withLock { $0.append(what) } },
+        onFailure: { report in told.failures.withLock { $0.append(report) } })
+      watch.enter(activity, step: 1)
+      return watch
+    }
+    let first = start(1, .exchanging)
+    _ = wait(6) { false }
+    let second = start(0, .computing)
+    #expect(workUntil(20) { told.slow.withLock { !$0.isEmpty } || told.failures.withLock { !$0.isEmpty } })
+    #expect(told.failures.withLock { $0.isEmpty }, "\(told.failures.withLock { $0 })")
+    #expect(
+      told.slow.withLock { $0 } == ["waiting for rank 0 on here, computing the gradients of step 1"])
+    withExtendedLifetime((first, second)) {}
   }
 
   @Test func whenAllWaitTheLowestReports() {

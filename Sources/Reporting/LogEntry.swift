@@ -1,4 +1,4 @@
-/// A line of a run's `log.txt`: date, level, message, and values by name.
+/// A line of a run's `log.txt`, as ``LogText`` writes it: date, level, message, and values by name.
 package struct LogEntry {
   package let date: String
   package let level: String
@@ -38,10 +38,8 @@ package struct LogEntry {
     guard let equals = word.firstIndex(of: "="), equals > word.startIndex,
       word[..<equals].allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" })
     else { return nil }
-    var value = String(word[word.index(after: equals)...])
-    if value.count >= 2 && value.hasPrefix("\"") && value.hasSuffix("\"") {
-      value = String(value.dropFirst().dropLast()).replacing("\\\"", with: "\"").replacing("\\n", with: "\n")
-    }
-    return (String(word[..<equals]), value)
+    let value = word[word.index(after: equals)...]
+    let isQuoted = value.count >= 2 && value.hasPrefix("\"") && value.hasSuffix("\"")
+    return (String(word[..<equals]), isQuoted ? LogText.unquoted(value) : String(value))
   }
 }

@@ -1,0 +1,50 @@
+import Settings
+
+// Keys and rules that several kinds of model share, so that bounds, help and messages are theirs alike.
+
+extension SettingsReader {
+  /// `channels`, those of the images.
+  func imageChannels(default value: Int) throws -> Int {
+    try self.value("channels", default: value, in: 1...1024, help: "channels of the images")
+  }
+
+  /// The channels of the prediction; nil for those of the images.
+  func outputChannels(_ key: String) throws -> Int? {
+    try value(
+      key, as: Int.self, in: 1...4096, help: "channels of the prediction; those of the images if not given")
+  }
+
+  /// `dim_mults`, by which the U-Nets of articles 000 and 003 widen.
+  func dimMultiples() throws -> [Int] {
+    try value(
+      "dim_mults", default: [1, 2, 4, 8], in: 1...64, count: 1...8,
+      help: "channels of each resolution as multiples of dim")
+  }
+
+  /// `groups` of each group normalisation.
+  func groups(default value: Int) throws -> Int {
+    try self.value("groups", default: value, in: 1...1024, help: "groups of each group normalisation")
+  }
+
+  /// - Throws: `SettingsError` naming `groups` unless they divide the channels of every stage.
+  func require(groups: Int, divide stages: [Int]) throws {
+    guard let misfit = stages.first(where: { $0 % groups != 0 }) else { return }
+    throw invalid("groups", "\(groups) groups do not divide the \(misfit) channels of a stage")
+  }
+
+  /// - Throws: `SettingsError` unless a time embedding as wide as `value` has as many sines as cosines.
+  func requireTimeEmbedding(_ key: String, _ value: Int) throws {
+    guard value % 2 != 0 else { return }
+    throw invalid(key, "must be even, is \(value): half of the time embedding are sines, half cosines")
+  }
+
+  /// - Parameter reason: why `value` must be a multiple of `divisor`.
+  /// - Throws: `SettingsError` with the nearest multiples unless it is.
+  func requireMultiple(_ key: String, _ value: Int, of divisor: Int, _ reason: String) throws {
+    guard value % divisor != 0 else { return }
+    let lower = value / divisor * divisor
+    throw invalid(
+      key, "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do"
+    )
+  }
+}
