@@ -78,6 +78,9 @@ final class TrainingStep {
     if let earlyUpdate { exchange.gatherEarly { earlyUpdate($0, threads: $1) } }
   }
 
+  /// Whether the sum of this rank's slices is that of all.
+  private var isAlone: Bool { communicator.size == 1 }
+
   /// Computes the gradients of this rank's slices and their sum; returns the slices' losses. While the last slice's
   /// backward pass runs, the parts of the sum that are complete are already on their way to other ranks. Collective.
   ///
@@ -99,6 +102,10 @@ final class TrainingStep {
       func send(_ buckets: [Int]) throws {
         for bucket in buckets {
           complete(exchange.plan.buckets[bucket])
+          if isAlone, let part = parts[bucket] {
+            // While it is in the cache.
+            gradientNorm.add(part: part, of: self.gradient, threads: engine.threads)
+          }
           guard sum == .exchange else { continue }
           try exchange.start(bucket, of: self.gradient)
         }
@@ -155,7 +162,7 @@ final class TrainingStep {
     try profile.measure("update", .phase) {
       // The mean over slices of equal size is the mean over the batch.
       let loss = SliceTree.sum(losses) / Double(share.slices)
-      if earlyUpdate == nil { gradientNorm.addParts(of: gradient, threads: engine.threads) }
+      if earlyUpdate == nil && !isAlone { gradientNorm.addParts(of: gradient, threads: engine.threads) }
       let norm = try gradientNorm.length(on: communicator) / Double(share.slices)
       let isGood = loss.isFinite && norm.isFinite
       if !usesAreKnown {
