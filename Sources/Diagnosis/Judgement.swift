@@ -194,10 +194,7 @@ package struct Judgement {
       guard let free = fact.freeSharedMemoryBytes else { return true }
       return free < Self.sharedMemoryOfRank * max(facts.count { $0.host == fact.host }, 2)
     }
-    guard !short.isEmpty else {
-      let least = Double(facts.compactMap(\.freeSharedMemoryBytes).min() ?? 0) / Double(1 << 20)
-      return [Finding("shared memory", String(format: "at least %.0f MiB free in /dev/shm", least))]
-    }
+    guard !short.isEmpty else { return [sightOfMemory] }
     let free =
       short[0].freeSharedMemoryBytes.map { "\($0 >> 20) MiB free in /dev/shm" } ?? "there is no /dev/shm"
     return [
@@ -207,6 +204,19 @@ package struct Judgement {
           "ranks of a host talk through it: remove what is left there, or in a container docker run --shm-size=1g; "
           + "or do without: mpirun --mca btl tcp,self", ranks: short.map(\.rank))
     ]
+  }
+
+  /// Where there is room in shared memory: whether ranks of a host need it for more than short messages.
+  private var sightOfMemory: Finding {
+    let blind = facts.filter { fact in !fact.showsMemory && facts.count { $0.host == fact.host } > 1 }
+    guard blind.isEmpty else {
+      return Finding(
+        .advice, "shared memory",
+        "\(names(blind)): cannot show its memory to the others of its host, so that gradients are copied once more",
+        remedy: "Linux 6.1 or later has large pages for shared memory", ranks: blind.map(\.rank))
+    }
+    let least = Double(facts.compactMap(\.freeSharedMemoryBytes).min() ?? 0) / Double(1 << 20)
+    return Finding("shared memory", String(format: "at least %.0f MiB free in /dev/shm", least))
   }
 
   // MARK: Between hosts

@@ -48,6 +48,8 @@ extension RankFacts {
       facts.sharedMemoryBytes = Int(status.f_blocks) * Int(status.f_frsize)
       facts.freeSharedMemoryBytes = Int(status.f_bavail) * Int(status.f_frsize)
     }
+    let memoryToShow = SharedMemory(byteCount: SharedMemory.leastLargeByteCount)
+    facts.showsMemory = memoryToShow.flatMap { SharedMemory.View($0.address) } != nil
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     facts.openFiles = Int(clamping: limit.rlim_cur)

@@ -33,6 +33,8 @@ package struct RankFacts: Codable, Equatable, Sendable {
   /// Of the file system for shared memory; nil if there is none.
   package var sharedMemoryBytes: Int?
   package var freeSharedMemoryBytes: Int?
+  /// Whether ranks of this host can look at each other's memory.
+  package var showsMemory = false
   /// Soft limit.
   package var openFiles = 0
 

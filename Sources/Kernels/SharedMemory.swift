@@ -31,6 +31,9 @@ public final class SharedMemory: @unchecked Sendable {
     }
   }
 
+  /// What is as large or larger is in large pages.
+  public static var leastLargeByteCount: Int { FloatMemory.hugePage }
+
   public let address: Address
   public let pointer: UnsafeMutableRawPointer
   private let mapping: Mapping

@@ -20,6 +20,7 @@ import Testing
       facts.availableMemoryBytes = 8 << 30
       facts.sharedMemoryBytes = 1 << 30
       facts.freeSharedMemoryBytes = 1 << 30
+      facts.showsMemory = true
       facts.openFiles = 1024
       facts.interfaces = ["eth0 10.0.0.\(rank < 2 ? 1 : 2)/24"]
       facts.configuration = .init(path: "c.yaml", digest: "1")
@@ -113,6 +114,18 @@ import Testing
     expect(
       problems { for rank in 0..<2 { $0[rank].freeSharedMemoryBytes = 31 << 20 } }, .problem, "shared memory",
       ranks: [0, 1], "31 MiB free in /dev/shm")
+  }
+
+  @Test func memoryThatOthersCannotLookAt() {
+    expect(
+      problems { for rank in 2..<4 { $0[rank].showsMemory = false } }, .advice, "shared memory",
+      ranks: [2, 3], "rank 2 on n2, rank 3 on n2: cannot show its memory")
+    // Alone on its host a rank has nobody to show it to.
+    #expect(
+      problems {
+        $0.removeLast()
+        $0[2].showsMemory = false
+      } == [])
   }
 
   @Test func aSlowHost() {

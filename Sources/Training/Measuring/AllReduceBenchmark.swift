@@ -42,9 +42,6 @@ public struct AllReduceBenchmark {
   /// From 1 KiB to 64 MiB, by factors of 4.
   public static let sizes = (0...8).map { 1024 << (2 * $0) }
 
-  /// In bytes.
-  private static let minimumOfLargePages = 1 << 21
-
   /// As many repetitions as move this many bytes, within bounds.
   private static let bytesOfAll = 512 << 20
   private static let repetitions = 8...200
@@ -57,7 +54,7 @@ public struct AllReduceBenchmark {
   {
     let memory = FlatMemory(count: max(bytes / MemoryLayout<Float>.size, 1), isShared: communicator.size > 1)
     // MPI's own lies where MPI is fastest: in large pages that no other process sees.
-    let largeMemory = FlatMemory(count: max(memory.count, minimumOfLargePages / MemoryLayout<Float>.size))
+    let largeMemory = FlatMemory(count: max(memory.count, SharedMemory.leastLargeByteCount / MemoryLayout<Float>.size))
     let mpiMemory = UnsafeMutableBufferPointer(rebasing: largeMemory.elements[..<memory.count])
     let plan = BucketPlan(
       count: memory.count, bucketSize: max(bucketBytes / MemoryLayout<Float>.size, 1),
