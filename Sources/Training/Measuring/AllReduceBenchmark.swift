@@ -54,7 +54,8 @@ public struct AllReduceBenchmark {
   {
     let memory = FlatMemory(count: max(bytes / MemoryLayout<Float>.size, 1), isShared: communicator.size > 1)
     // MPI's own lies where MPI is fastest: in large pages that no other process sees.
-    let largeMemory = FlatMemory(count: max(memory.count, SharedMemory.leastLargeByteCount / MemoryLayout<Float>.size))
+    let largeMemory = FlatMemory(
+      count: max(memory.count, SharedMemory.leastLargeByteCount / MemoryLayout<Float>.size))
     let mpiMemory = UnsafeMutableBufferPointer(rebasing: largeMemory.elements[..<memory.count])
     let plan = BucketPlan(
       count: memory.count, bucketSize: max(bucketBytes / MemoryLayout<Float>.size, 1),
