@@ -46,7 +46,8 @@ public final class ThreadPool {
 
   /// Runs `body` for every task in `0..<count`, on all threads, and returns when all are done.
   ///
-  /// `body` must not start a loop itself. Tasks start in order, so put the long ones first.
+  /// `body` must not start a loop itself. Each thread begins with its share of tasks that follow each other, and helps
+  /// others when it has done these.
   public func parallel(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     crew.run(count, body)
   }
@@ -82,14 +83,12 @@ private final class Crew: @unchecked Sendable {
   private let gate = Atomic<Int>(0)
   /// Others look at the gate in vain while tasks are taken: that must not be in the same line of the cache.
   private let apart = SIMD64<UInt8>()
-  private let nextTask = Atomic<Int>(0)
-  private let farther = SIMD64<UInt8>()
+  private let shares: TaskShares
   /// Workers that sleep and nobody has woken yet.
   private let sleepers = Atomic<Int>(0)
   private let wakeUp = DispatchSemaphore(value: 0)
   private let stopping = Atomic<Bool>(false)
   private let spinLimit: Int
-  private var taskCount = 0
   private var isInLoop = false
   private var body: ((_ task: Int, _ worker: Int) -> Void)?
 
@@ -110,6 +109,7 @@ private final class Crew: @unchecked Sendable {
   init(threadCount: Int) {
     precondition(threadCount < Gate.open, "\(threadCount) threads are more than can be counted")
     self.threadCount = threadCount
+    shares = TaskShares(workers: threadCount)
     scratch = (0..<threadCount).map { _ in Scratch() }
     spinLimit = threadCount > ThreadPool.availableCores ? 1 : Self.usualSpinLimit
   }
@@ -125,8 +125,7 @@ private final class Crew: @unchecked Sendable {
     }
     withoutActuallyEscaping(body) { body in
       self.body = body
-      taskCount = count
-      nextTask.store(0, ordering: .relaxed)
+      shares.deal(count)
       gate.add(Gate.loop + Gate.open, ordering: .sequentiallyConsistent)
       wakeSome()
       runTasks(worker: 0)
@@ -154,7 +153,7 @@ private final class Crew: @unchecked Sendable {
       guard enter(seen) else { continue }
       // Who starts a loop wakes a few, and these a few more, as long as there is something to do: so many threads come
       // soon, and few for short loops.
-      if nextTask.load(ordering: .relaxed) < taskCount { wakeSome() }
+      if shares.hasOwn(worker) { wakeSome() }
       runTasks(worker: worker)
       gate.subtract(Gate.worker, ordering: .releasing)
     }
@@ -173,12 +172,7 @@ private final class Crew: @unchecked Sendable {
   }
 
   private func runTasks(worker: Int) {
-    guard let body else { return }
-    while true {
-      let task = nextTask.add(1, ordering: .relaxed).oldValue
-      guard task < taskCount else { return }
-      body(task, worker)
-    }
+    if let body { shares.run(as: worker, body) }
   }
 
   /// Waits until there is a loop later than number `seen`, and returns its number.
