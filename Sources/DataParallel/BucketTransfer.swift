@@ -31,7 +31,6 @@ final class BucketReduction: BucketTransfer {
   private let memory: FlatMemory
   private let neighbours: Neighbours
   private let wire: Wire
-  private let communicator: Communicator
   private let tag: Int
   private var stage = 0
   /// The running stage's, if its partners are in sight; those of earlier ones follow.
@@ -47,13 +46,12 @@ final class BucketReduction: BucketTransfer {
   ///   - wire: what this alone uses until it is done.
   init(
     _ stages: [BucketPlan.Stage], of memory: FlatMemory, among neighbours: Neighbours, over wire: Wire,
-    _ communicator: Communicator, tag: Int, _ threads: ThreadPool
+    tag: Int, _ threads: ThreadPool
   ) throws {
     self.stages = stages
     self.memory = memory
     self.neighbours = neighbours
     self.wire = wire
-    self.communicator = communicator
     self.tag = tag
     try startExchange(threads)
   }
@@ -85,9 +83,7 @@ final class BucketReduction: BucketTransfer {
     guard stage < stages.count else { return }
     let (kept, partners) = (stages[stage].kept, stages[stage].partners)
     let ranks = partners.map(\.rank)
-    visit = try neighbours.floats(of: ranks, like: memory).map {
-      try Visit(ranks, memories: $0, over: communicator, tag: tag)
-    }
+    visit = try neighbours.visit(ranks, for: memory, tag: tag)
     guard visit == nil else { return }
     // Where messages arrive is known before any is sent.
     receives = try wire.receive(kept.count, from: ranks, tag: tag)
@@ -143,10 +139,7 @@ final class BucketGathering: BucketTransfer {
 
   private func startExchange() throws {
     guard let stage = stages.last else { return }
-    let ranks = stage.partners.map(\.rank)
-    visit = try neighbours.floats(of: ranks, like: memory).map {
-      try Visit(ranks, memories: $0, over: communicator, tag: tag)
-    }
+    visit = try neighbours.visit(stage.partners.map(\.rank), for: memory, tag: tag)
     guard visit == nil else { return }
     requests = try stage.partners.map { partner in
       try communicator.immediateReceive(

@@ -44,11 +44,12 @@ public final class GradientExchange {
     self.threads = threads
     let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
     self.stages = stages
+    let hosts = try own.allGather(own.hostName)
     let neighbours = try Neighbours(
       sharing: compression == .none ? memories : [],
-      with: stages.joined().lazy.flatMap { $0.partners.lazy.map(\.rank) }, on: communicator)
+      with: stages.joined().lazy.flatMap { $0.partners.lazy.map(\.rank) }, hosts: hosts, on: own)
     self.neighbours = neighbours
-    let isOnOneHost = try communicator.isOnOneHost()
+    let isOnOneHost = Set(hosts).count == 1
     let traffic = Traffic(
       bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost,
       copiesMessages: isOnOneHost && neighbours.isEmpty)
@@ -104,10 +105,9 @@ public final class GradientExchange {
       } as Traffic.Sequel
     }
     try traffic.reduce(bucket, threads, then: sequel) {
-      [wires, stages, neighbours, communicator] lane, threads in
+      [wires, stages, neighbours] lane, threads in
       try BucketReduction(
-        stages[bucket], of: gradients, among: neighbours, over: wires[lane], communicator, tag: bucket,
-        threads)
+        stages[bucket], of: gradients, among: neighbours, over: wires[lane], tag: bucket, threads)
     }
   }
 

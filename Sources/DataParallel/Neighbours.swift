@@ -5,6 +5,7 @@ import Tensors
 /// The ranks of this host, whose memories this one can look at: what comes from them is read where it lies, once, by
 /// all threads of the rank that wants it. What comes from others, or lies elsewhere, comes as a message.
 final class Neighbours {
+  private let communicator: Communicator
   private let memories: [FlatMemory]
   /// What each rank in sight has in the place of `memories`.
   private let views: [Int: [SharedMemory.View]]
@@ -14,11 +15,13 @@ final class Neighbours {
   /// - Parameters:
   ///   - memories: in which something will travel; every rank names as many, in the same order.
   ///   - partners: the ranks with which this one will exchange anything.
+  ///   - hosts: all ranks'.
   /// - Throws: `MPIError`.
-  init(sharing memories: [FlatMemory], with partners: some Sequence<Int>, on communicator: Communicator)
-    throws
-  {
-    let hosts = try communicator.allGather(communicator.hostName)
+  init(
+    sharing memories: [FlatMemory], with partners: some Sequence<Int>, hosts: [String],
+    on communicator: Communicator
+  ) throws {
+    self.communicator = communicator
     let nowhere = [Int](repeating: 0, count: SharedMemory.Address.size)
     let addresses = try communicator.allGather(memories.flatMap { $0.address?.numbers ?? nowhere })
     var views: [Int: [SharedMemory.View]] = [:]
@@ -37,14 +40,11 @@ final class Neighbours {
   /// Whether messages are what all that travels needs.
   var isEmpty: Bool { memories.isEmpty || views.isEmpty }
 
-  /// What these ranks have in the place of `memory`; nil if it takes messages.
-  func floats(of ranks: some Sequence<Int>, like memory: FlatMemory) -> [UnsafePointer<Float>]? {
+  /// Begins to look at what these ranks have in the place of `memory`; nil if it takes messages.
+  func visit(_ ranks: [Int], for memory: FlatMemory, tag: Int) throws -> Visit? {
     guard let place = memories.firstIndex(where: { $0 === memory }) else { return nil }
-    var floats: [UnsafePointer<Float>] = []
-    for rank in ranks {
-      guard let view = views[rank]?[place] else { return nil }
-      floats.append(view.pointer.assumingMemoryBound(to: Float.self))
-    }
-    return floats
+    let seen = ranks.compactMap { views[$0]?[place].pointer.assumingMemoryBound(to: Float.self) }
+    guard seen.count == ranks.count else { return nil }
+    return try Visit(ranks, memories: seen, over: communicator, tag: tag)
   }
 }

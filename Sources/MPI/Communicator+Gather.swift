@@ -1,10 +1,6 @@
 internal import COpenMPI
 
 extension Communicator {
-  /// Whether all ranks run on one host, by its name. Collective.
-  /// - Throws: `MPIError`.
-  public func isOnOneHost() throws -> Bool { Set(try allGather(hostName)).count == 1 }
-
   /// Collects the block of every rank, in rank order, in `result` on every rank. Collective.
   /// - Parameters:
   ///   - part: of the same length on every rank, outside `result`.

@@ -56,6 +56,13 @@ public final class RankState {
       keepsAverage: keepsAverage, firstMoment: FlatShard(parts: parts), secondMoment: FlatShard(parts: parts))
   }
 
+  /// A rank's share of the state before the first step of a run.
+  convenience init(_ settings: TrainingSettings, layout: ParameterLayout, plan: BucketPlan, rank: Int) {
+    self.init(
+      layout: layout, seed: settings.seed, parts: plan.parts(of: rank),
+      keepsAverage: settings.averageDecay > 0, isShared: plan.worldSize > 1)
+  }
+
   /// A rank's share of `whole`.
   package convenience init(_ whole: TrainingState, parts: [Range<Int>]) {
     let weights = FlatMemory(count: whole.weights.count)

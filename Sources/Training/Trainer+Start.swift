@@ -77,9 +77,7 @@ extension Trainer {
     }
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
-    let state = RankState(
-      layout: layout, seed: configuration.training.seed, parts: plan.parts(of: rank),
-      keepsAverage: configuration.training.averageDecay > 0, isShared: communicator.size > 1)
+    let state = RankState(configuration.training, layout: layout, plan: plan, rank: rank)
     try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {

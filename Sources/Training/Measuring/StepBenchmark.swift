@@ -53,9 +53,8 @@ public final class StepBenchmark {
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = try TrainingStep(
       configuration, imageShape: imageShape,
-      state: RankState(
-        layout: layout, seed: seed, parts: plan.parts(of: communicator.rank),
-        keepsAverage: configuration.training.averageDecay > 0, isShared: communicator.size > 1), plan: plan,
+      state: RankState(configuration.training, layout: layout, plan: plan, rank: communicator.rank),
+      plan: plan,
       share: share, engine: Engine(threadCount: threads), communicator: communicator, sum: sum)
   }
 
