@@ -44,6 +44,13 @@ public struct AdamUpdate: Sendable {
       self.secondMoment = secondMoment
       self.average = average
     }
+
+    /// Those that lie `count` places further on.
+    @inline(__always) public func advanced(by count: Int) -> Values {
+      Values(
+        weights: weights + count, firstMoment: firstMoment + count, secondMoment: secondMoment + count,
+        average: average + count)
+    }
   }
 
   /// Writes what becomes of `count` weights, their first and second moments and their average.
@@ -55,64 +62,11 @@ public struct AdamUpdate: Sendable {
   public func callAsFunction(
     _ old: Values, to new: Values, gradient: UnsafePointer<Float>, count: Int, step: Int, pool: ThreadPool
   ) {
-    precondition(step >= 1, "Adam's steps are counted from 1, not \(step)")
-    let power1 = Self.power(beta1, step)
-    let power2 = Self.power(beta2, step)
-    let stepSize = Vector(repeating: Float(learningRate / (1 - power1)))
-    let inverseRoot2 = Vector(repeating: Float(1 / (1 - power2).squareRoot()))
-    let (b1, c1) = (Vector(repeating: Float(beta1)), Vector(repeating: Float(1 - beta1)))
-    let (b2, c2) = (Vector(repeating: Float(beta2)), Vector(repeating: Float(1 - beta2)))
-    let eps = Vector(repeating: Float(epsilon))
-    let scale = Vector(repeating: Float(gradientScale))
-    let l2 = Vector(repeating: Float(isDecayDecoupled ? 0 : weightDecay))
-    let shrink = Vector(repeating: Float(isDecayDecoupled ? 1 - learningRate * weightDecay : 1))
-    let (keep, take) = (Vector(repeating: Float(averageDecay)), Vector(repeating: Float(1 - averageDecay)))
-
-    @inline(__always)
-    func update(
-      _ w: inout Vector, _ gradient: Vector, _ m: inout Vector, _ v: inout Vector, _ a: inout Vector
-    ) {
-      let g = w.times(l2, plus: gradient * scale)
-      m = b1.times(m, plus: c1 * g)
-      v = b2.times(v, plus: c2 * g * g)
-      let denominator = v.squareRoot().times(inverseRoot2, plus: eps)
-      w = w * shrink - stepSize * (m / denominator)
-      a = keep.times(a, plus: take * w)
-    }
-
+    let update = AdamStep(self, number: step)
     pool.parallelPieces(count, of: 16_384) { range, _ in
-      let start = range.lowerBound
-      forEachVector(range.count) { index in
-        let at = start &+ index
-        var (w, m) = (Vector(from: old.weights + at), Vector(from: old.firstMoment + at))
-        var (v, a) = (Vector(from: old.secondMoment + at), Vector(from: old.average + at))
-        update(&w, Vector(from: gradient + at), &m, &v, &a)
-        w.store(to: new.weights + at)
-        m.store(to: new.firstMoment + at)
-        v.store(to: new.secondMoment + at)
-        a.store(to: new.average + at)
-      } rest: { index, rest in
-        let at = start &+ index
-        func load(_ values: UnsafePointer<Float>) -> Vector { Vector(from: values + at, count: rest) }
-        var (w, m) = (load(old.weights), load(old.firstMoment))
-        var (v, a) = (load(old.secondMoment), load(old.average))
-        update(&w, load(gradient), &m, &v, &a)
-        w.store(to: new.weights + at, count: rest)
-        m.store(to: new.firstMoment + at, count: rest)
-        v.store(to: new.secondMoment + at, count: rest)
-        a.store(to: new.average + at, count: rest)
-      }
+      update(
+        old.advanced(by: range.lowerBound), to: new.advanced(by: range.lowerBound),
+        gradient: gradient + range.lowerBound, count: range.count)
     }
-  }
-
-  /// `base` to the power `exponent` by repeated squaring: the C library's `pow` may differ between machines.
-  private static func power(_ base: Double, _ exponent: Int) -> Double {
-    var (result, factor, rest) = (1.0, base, exponent)
-    while rest > 0 {
-      if rest & 1 == 1 { result *= factor }
-      factor *= factor
-      rest >>= 1
-    }
-    return result
   }
 }
