@@ -129,8 +129,8 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport"], swiftSettings: common
-    ),
+      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport", "TestSupport"],
+      swiftSettings: common),
     .testTarget(
       name: "LayersTests",
       dependencies: ["Layers", "Tensors", "Kernels", "Randomness", "NumericsTestSupport"],

@@ -1,47 +1,62 @@
 import Kernels
 import Synchronization
 
-/// Keeps the memory of tensors that are gone for tensors to come: a training step asks for the same sizes again and
-/// again, and fresh pages from the system cost more than the arithmetic on them.
+/// Keeps the memory of tensors that are gone for tensors to come: a training step asks for the same again and again, and
+/// fresh pages from the system cost more than the arithmetic on them.
+///
+/// Memory comes from the system in large regions, of which tensors get parts, and goes back at the end. So what large
+/// tensors have left can be several small ones'.
 final class BufferPool: Sendable {
-  private struct Free: @unchecked Sendable {
+  private struct Regions: @unchecked Sendable {
     // @unchecked: memory in the pool belongs to nobody else.
-    var bySize: [Int: [UnsafeMutableBufferPointer<Float>]] = [:]
+    var all: [UnsafeMutableBufferPointer<Float>] = []
+    var free = FreeBlocks()
     var inUse = 0
+
+    var count: Int { all.reduce(0) { $0 + $1.count } }
   }
 
-  private let free = Mutex(Free())
+  private let regions = Mutex(Regions())
 
-  /// Sizes are rounded up to this many floats, so that nearly equal ones share memory.
+  /// Sizes are rounded up to this many floats: a page, so that no two threads' tensors share a line of the cache.
   private static let granularity = 1024
+  /// What a region has at least and, unless a tensor is larger, at most, in floats: 4 and 64 MB. Where nothing has been
+  /// written yet, it takes no memory.
+  private static let regionSizes = 1 << 20...1 << 24
 
   func take(_ count: Int) -> Storage {
     let size = max((count + Self.granularity - 1) / Self.granularity, 1) * Self.granularity
-    let found = free.withLock {
-      $0.inUse += 1
-      return $0.bySize[size]?.popLast()
+    let memory = regions.withLock { regions in
+      regions.inUse += 1
+      if let found = regions.free.take(size) { return found }
+      // Half as much again as there is.
+      let usual = min(max(regions.count / 2, Self.regionSizes.lowerBound), Self.regionSizes.upperBound)
+      let region = FloatMemory.allocate(max(size, usual))
+      regions.all.append(region)
+      regions.free.give(region)
+      return regions.free.take(size)!
     }
-    return Storage(memory: found ?? FloatMemory.allocate(size), count: count, pool: self)
+    return Storage(memory: memory, count: count, pool: self)
   }
 
   func give(_ memory: UnsafeMutableBufferPointer<Float>) {
     // A buffer pointer is a plain address; sending it under the lock hands it over.
     nonisolated(unsafe) let memory = memory
-    free.withLock {
+    regions.withLock {
       $0.inUse -= 1
-      $0.bySize[memory.count, default: []].append(memory)
+      $0.free.give(memory)
     }
   }
 
   /// Buffers that were taken and are not back.
-  var inUse: Int { free.withLock { $0.inUse } }
+  var inUse: Int { regions.withLock { $0.inUse } }
 
-  /// Buffers that wait to be taken.
-  var freeCount: Int { free.withLock { $0.bySize.values.reduce(0) { $0 + $1.count } } }
+  /// Floats that the system has given.
+  var count: Int { regions.withLock { $0.count } }
 
   deinit {
-    free.withLock { free in
-      for memory in free.bySize.values.joined() { memory.deallocate() }
+    regions.withLock { regions in
+      for region in regions.all { region.deallocate() }
     }
   }
 }

@@ -13,6 +13,9 @@ public final class Engine {
   /// Memory of `count` floats, not cleared.
   public func storage(_ count: Int) -> Storage { buffers.take(count) }
 
-  /// Tensors' buffers in use, and kept for later: what tests watch.
-  package var bufferCounts: (inUse: Int, free: Int) { (buffers.inUse, buffers.freeCount) }
+  /// Tensors' buffers in use: what tests watch.
+  package var buffersInUse: Int { buffers.inUse }
+
+  /// Floats that the system has given for tensors, in use or not.
+  package var bufferMemory: Int { buffers.count }
 }

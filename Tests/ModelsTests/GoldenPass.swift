@@ -60,7 +60,7 @@ struct GoldenPass {
       size: prediction.count / batch, gradient: gradient.pointer, pool: engine.threads)
     output = exchanged(
       Array(prediction.elements), batch: batch, height * width, model.predictionChannels)
-    keptBuffers = engine.bufferCounts.inUse
+    keptBuffers = engine.buffersInUse
     tape.clearUnusedGradients(of: layout.parameters)
     var completed: [Int] = []
     tape.backward(from: prediction, gradient: gradient) { completed += $0 }

@@ -47,10 +47,10 @@ import Testing
       let tape = Tape(
         engine: engine, weights: memory(seed: 2), gradients: memory(seed: 3), recomputes: recomputes)
       var output: Tensor? = stage(stage(input(tape)))
-      kept.append(engine.bufferCounts.inUse)
+      kept.append(engine.buffersInUse)
       if let output { backward(tape, from: output) }
       output = nil
-      #expect(engine.bufferCounts.inUse == 0)
+      #expect(engine.buffersInUse == 0)
     }
     // Twice three, the input between the stages, the output; and the two stages' inputs with the output.
     #expect(kept == [9, 3])

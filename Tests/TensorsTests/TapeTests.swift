@@ -37,17 +37,17 @@ import Testing
     let tape = Tape(engine: engine, weights: memory(seed: 2), gradients: memory(seed: 3))
     var output: Tensor? = network(tape)
     // Input, three convolutions, three activations: the last of these only as `output`.
-    #expect(engine.bufferCounts.inUse == 7)
+    #expect(engine.buffersInUse == 7)
     if let output { tape.backward(from: output, gradient: gradient(engine, output.count)) }
-    #expect(engine.bufferCounts.inUse == 1)
+    #expect(engine.buffersInUse == 1)
     output = nil
-    #expect(engine.bufferCounts.inUse == 0)
-    let kept = engine.bufferCounts.free
+    #expect(engine.buffersInUse == 0)
+    let kept = engine.bufferMemory
     // The next pass finds all it needs.
     let next = Tape(engine: engine, weights: memory(seed: 2), gradients: memory(seed: 3))
     let again = network(next)
     next.backward(from: again, gradient: gradient(engine, again.count))
-    #expect(engine.bufferCounts.free + engine.bufferCounts.inUse == kept)
+    #expect(engine.bufferMemory == kept)
   }
 
   @Test func nothingIsKeptWithoutGradients() {
@@ -55,7 +55,7 @@ import Testing
     let tape = Tape(engine: engine, weights: memory(seed: 2), gradients: nil)
     #expect(!tape.isRecording)
     let output = network(tape)
-    #expect(engine.bufferCounts.inUse == 1)
+    #expect(engine.buffersInUse == 1)
     // A way back that was not recorded changes nothing.
     tape.backward(from: output, gradient: gradient(engine, output.count))
   }
@@ -66,7 +66,7 @@ import Testing
     let x = tape.zeros([2, 3])
     #expect(x.elements.allSatisfy { $0 == 0 })
     let y = x.silu().gelu() + x
-    #expect(engine.bufferCounts.inUse == 2)
+    #expect(engine.buffersInUse == 2)
     withExtendedLifetime((x, y)) {}
   }
 
@@ -84,7 +84,7 @@ import Testing
     }
     #expect(tape == nil)
     #expect(weights == nil)
-    #expect(engine.bufferCounts.inUse == 0)
+    #expect(engine.buffersInUse == 0)
   }
 
   @Test func storageOutlivesItsEngine() {
