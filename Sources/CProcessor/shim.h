@@ -22,7 +22,10 @@ static inline void oboro_spin_pause(void) {
 /// Fetches the cache line at `address`, which may be anywhere, ahead of its use: `__builtin_prefetch` is a builtin.
 static inline void oboro_prefetch(const void *address) { __builtin_prefetch(address); }
 
-/// The same for a line that will be written.
+/// The same for a line that is used once: it does not take the place of others in the larger caches.
+static inline void oboro_prefetch_passing(const void *address) { __builtin_prefetch(address, 0, 0); }
+
+/// The same as `oboro_prefetch` for a line that will be written.
 static inline void oboro_prefetch_for_writing(const void *address) { __builtin_prefetch(address, 1); }
 
 typedef float oboro_vector __attribute__((ext_vector_type(16)));

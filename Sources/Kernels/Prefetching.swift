@@ -10,7 +10,16 @@ extension UnsafePointer<Float> {
     }
   }
 
-  /// The same for memory that will be written.
+  /// The same for what is used once, and shall not take the place of others in the larger caches.
+  @inline(__always) func prefetchPassing(_ count: Int) {
+    var place = 0
+    while place < count {
+      oboro_prefetch_passing(self + place)
+      place &+= Vector.width
+    }
+  }
+
+  /// The same as `prefetch` for memory that will be written.
   @inline(__always) func prefetchForWriting(_ count: Int) {
     var place = 0
     while place < count {

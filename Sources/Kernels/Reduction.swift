@@ -74,7 +74,8 @@ public enum Reduction {
     return sumsOfSquares(values, in: ranges, pool: pool).reduce(0, +)
   }
 
-  private static func sumOfSquares(_ values: UnsafePointer<Float>, _ range: Range<Int>) -> Double {
+  /// Σ values² of a range, on one thread.
+  static func sumOfSquares(_ values: UnsafePointer<Float>, _ range: Range<Int>) -> Double {
     // Eight sums side by side, so that they can be one vector.
     var sums = SIMD8<Double>(repeating: 0)
     var index = range.lowerBound
@@ -85,5 +86,27 @@ public enum Reduction {
     }
     for rest in index..<range.upperBound { sums[rest - index] += Double(values[rest]) * Double(values[rest]) }
     return sums.sum()
+  }
+
+  /// The largest magnitude among `count` values; no number if one of them is none.
+  public static func largestMagnitude(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> Float {
+    let size = 65_536
+    let pieces = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: (count + size - 1) / size)
+    defer { pieces.deallocate() }
+    pool.parallelPieces(count, of: size) { range, _ in
+      // Without their sign, the bits of floats are in the floats' order, and beyond infinity lies what is no number.
+      func bits(_ vector: Vector) -> SIMD16<UInt32> {
+        unsafeBitCast(vector, to: SIMD16<UInt32>.self) & SIMD16(repeating: 0x7FFF_FFFF)
+      }
+      var largest = SIMD16<UInt32>(repeating: 0)
+      let first = values + range.lowerBound
+      forEachVector(range.count) { index in
+        largest = pointwiseMax(largest, bits(Vector(from: first + index)))
+      } rest: { index, rest in
+        largest = pointwiseMax(largest, bits(Vector(from: first + index, count: rest)))
+      }
+      pieces[range.lowerBound / size] = largest.max()
+    }
+    return Float(bitPattern: pieces.max() ?? 0)
   }
 }

@@ -1,3 +1,4 @@
+import Kernels
 import Randomness
 import Tensors
 
@@ -44,9 +45,11 @@ public struct ParameterLayout: Sendable {
     func random(_ parameter: Int) -> RandomStream {
       RandomStream(seed: seed, purpose: .initialization, sample: parameter)
     }
+    // One memory for all of them: many, of many sizes, would leave the heap large.
+    let memory = FloatMemory.allocate(parameters.reduce(0) { max($0, $1.count) })
+    defer { memory.deallocate() }
     for (index, parameter) in parameters.enumerated() {
-      let elements = UnsafeMutableBufferPointer<Float>.allocate(capacity: parameter.count)
-      defer { elements.deallocate() }
+      let elements = UnsafeMutableBufferPointer(rebasing: memory[..<parameter.count])
       switch parameter.initialization {
       case .zeros: elements.update(repeating: 0)
       case .ones: elements.update(repeating: 1)

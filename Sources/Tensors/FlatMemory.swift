@@ -8,18 +8,25 @@ public final class FlatMemory: @unchecked Sendable {
   private let memory: UnsafeMutableBufferPointer<Float>
   /// What `memory` is part of, if other processes can look at it.
   private let shared: SharedMemory?
+  /// What `memory` is part of, if it is sparse.
+  private let sparse: SparseMemory?
 
   /// `count` zeros.
   ///
-  /// - Parameter isShared: whether other processes of this host are to find it, where the system lets them.
-  public init(count: Int, isShared: Bool = false) {
+  /// - Parameters:
+  ///   - isShared: whether other processes of this host are to find it, where the system lets them.
+  ///   - isSparse: whether it is to take memory only where something has been written.
+  public init(count: Int, isShared: Bool = false, isSparse: Bool = false) {
     self.count = count
-    shared = isShared ? SharedMemory(byteCount: FloatMemory.byteCount(count)) : nil
-    memory = shared.map { FloatMemory.view($0.pointer, count) } ?? FloatMemory.allocate(count)
-    clear()
+    let byteCount = FloatMemory.byteCount(count)
+    shared = isShared ? SharedMemory(byteCount: byteCount) : nil
+    sparse = isSparse && shared == nil ? SparseMemory(byteCount: byteCount) : nil
+    let pointer = shared?.pointer ?? sparse?.pointer
+    memory = pointer.map { FloatMemory.view($0, count) } ?? FloatMemory.allocate(count)
+    if sparse == nil { clear() }
   }
 
-  deinit { if shared == nil { memory.deallocate() } }
+  deinit { if shared == nil && sparse == nil { memory.deallocate() } }
 
   /// Where other processes find it; nil if only this one does.
   public var address: SharedMemory.Address? { shared?.address }

@@ -27,6 +27,8 @@ public final class Profile {
     /// What the backward pass computes again; its arithmetic is not counted twice.
     case recomputation
     case backward
+    /// What the backward pass has left to the update, and that.
+    case update
     /// Of a step, but no operation.
     case phase
     /// What consists of others.
@@ -56,6 +58,8 @@ public final class Profile {
   public private(set) var operations: [Operation] = []
   /// When it was made, in nanoseconds of the machine's clock.
   public let start = Profile.now
+  /// The operation that the backward pass is at, and what it leaves to the update.
+  private var current: (operation: Operation, deferredFlops: Int)?
   private var started: (inputs: [Tensor], time: UInt64) = ([], 0)
 
   public init() {}
@@ -127,8 +131,36 @@ public final class Profile {
   /// The way back of an operation.
   func measureBackward(_ operation: Operation, _ body: () -> Void) {
     let start = Self.now
+    current = (operation, 0)
     body()
-    add(operation.name, layer: operation.layer, kind: .backward, cost: operation.backward, start: start)
+    var cost = operation.backward
+    cost.flops -= current?.deferredFlops ?? 0
+    current = nil
+    add(operation.name, layer: operation.layer, kind: .backward, cost: cost, start: start)
+  }
+
+  /// What the operation that the backward pass is at leaves to the update.
+  struct DeferredOperation {
+    fileprivate let operation: Operation
+    fileprivate let cost: Cost
+  }
+
+  /// The operation that the backward pass is at leaves that much to the update.
+  func deferring(_ cost: Cost) -> DeferredOperation? {
+    guard let operation = current?.operation else { return nil }
+    current?.deferredFlops += cost.flops
+    return DeferredOperation(operation: operation, cost: cost)
+  }
+
+  /// Adds what was deferred, when it is made up for.
+  func measure<T>(_ deferred: DeferredOperation, _ body: () -> T) -> T {
+    let start = Self.now
+    defer {
+      add(
+        deferred.operation.name, layer: deferred.operation.layer, kind: .update, cost: deferred.cost,
+        start: start)
+    }
+    return body()
   }
 
   /// `Convolution` for `Tensors/Convolution.swift`.

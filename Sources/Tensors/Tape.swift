@@ -12,6 +12,9 @@ public final class Tape {
   private let profile: Profile?
   private let onUse: (Parameter) -> Void
   private let recomputes: Bool
+  private let defersGradients: Bool
+  /// The gradients that the backward pass has left to whoever updates the parameters.
+  public private(set) var deferred = DeferredGradients()
   /// Whether operations leave their way back; not on a stage's way forth, if it is computed again.
   private var keepsSteps = true
   /// Whether a stage is computed again.
@@ -34,11 +37,13 @@ public final class Tape {
   ///   - gradients: where the gradients of the parameters go that operations use, whatever is there; nil: no backward
   ///     pass follows, nothing is recorded.
   ///   - recomputes: whether stages keep nothing for the way back but what they are computed of, see `recomputing`.
+  ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
+  ///     `deferred` has them, and their place in `gradients` is not touched.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
   public init(
     engine: Engine, weights: FlatMemory, gradients: FlatMemory?, recomputes: Bool = false,
-    profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
+    defersGradients: Bool = false, profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
       gradients.map { $0.count == weights.count } ?? true,
@@ -47,6 +52,7 @@ public final class Tape {
     self.weights = weights
     self.gradients = gradients
     self.recomputes = recomputes
+    self.defersGradients = defersGradients
     self.profile = profile
     self.onUse = onUse
   }
@@ -270,6 +276,35 @@ public final class Tape {
       slots[index] = own
       return GradientSum(own.pointer, isBegun: stored != nil)
     }
+  }
+
+  /// Whether the gradient of `target` can be left to the update: nothing else is or was added to it.
+  func defersGradient(of target: GradientTarget) -> Bool {
+    guard defersGradients, case .parameter(let offset) = target else { return false }
+    return pendingUses[offset] == 1 && unwritten[offset] != nil
+  }
+
+  /// Leaves the gradient of `target` to the update.
+  ///
+  /// - Parameters:
+  ///   - cost: of making it, and of the update.
+  ///   - bound: see `DeferredGradient`, as for `compute`.
+  func deferGradient(
+    of target: GradientTarget, count: Int, cost: Profile.Cost, bound: Float,
+    _ compute: @escaping (_ update: WeightUpdate?) -> Double
+  ) {
+    guard defersGradient(of: target), case .parameter(let offset) = target else {
+      preconditionFailure("the gradient of \(target) cannot be deferred")
+    }
+    unwritten[offset] = nil
+    pendingUses[offset] = 0
+    completed.append(offset)
+    let operation = profile?.deferring(cost)
+    deferred.append(
+      DeferredGradient(of: offset..<offset + count, bound: bound) { [profile] update in
+        guard let profile, let operation else { return compute(update) }
+        return profile.measure(operation) { compute(update) }
+      })
   }
 
   private func newSlot() -> GradientTarget {

@@ -25,10 +25,19 @@ final class GradientNorm {
     sums = [Double](repeating: 0, count: (layout.flatCount + size - 1) / size)
   }
 
-  /// Takes one of this rank's parts of the gradient in.
-  func add(part index: Int, of gradient: FlatMemory, threads: ThreadPool) {
-    add(ranges[index], of: gradient, threads)
+  /// Takes one of this rank's parts of the gradient in, but for what is `excluded`.
+  func add(
+    part index: Int, excluding excluded: RangeSet<Int> = RangeSet(), of gradient: FlatMemory,
+    threads: ThreadPool
+  ) {
+    add(ranges[index].flatMap { $0.subtracting(excluded) }, of: gradient, threads)
   }
+
+  /// Takes in what lies at `offset` of the gradient, by its sum of squares.
+  func add(squares: Double, at offset: Int) { sums[offset / BucketPlan.granularity] += squares }
+
+  /// Whether all that was taken in are numbers.
+  var isFinite: Bool { sums.allSatisfy(\.isFinite) }
 
   /// Takes all of them in.
   func addParts(of gradient: FlatMemory, threads: ThreadPool) {

@@ -45,33 +45,40 @@ public struct Optimizer: Sendable {
   ///   - values: where to; may be the state's own.
   ///   - gradient: may be the memory of `values.weights`.
   ///   - norm: as for all parts; any if it is not needed.
+  ///   - excluded: what is left as it is.
   func update(
-    part index: Int, of state: RankState, to values: RankState.Values, gradient: FlatMemory, slices: Int,
-    norm: Double, threads: ThreadPool
+    part index: Int, excluding excluded: RangeSet<Int> = RangeSet(), of state: RankState,
+    to values: RankState.Values, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool
   ) {
     let step = state.step + 1
+    let update = adam(step: step, slices: slices, norm: norm)
+    let part = state.parts[index]
+    for segment in state.segments where segment.range.overlaps(part) {
+      for range in segment.range.clamped(to: part).subtracting(excluded) {
+        let gradient = gradient.pointer + range.lowerBound
+        let old = state.values.pointers(part: index, at: range.lowerBound)
+        let new = values.pointers(part: index, at: range.lowerBound)
+        switch segment.role {
+        case .trained:
+          update(old, to: new, gradient: gradient, count: range.count, step: step, pool: threads)
+        case .runningAverage(let momentum):
+          follow(gradient, slices: slices, momentum: momentum, from: old, to: new, count: range.count)
+        case .constant:
+          guard new.weights != old.weights else { break }
+          new.weights.update(from: old.weights, count: range.count)
+          new.average.update(from: old.average, count: range.count)
+        }
+      }
+    }
+  }
+
+  /// The update that makes step number `step`; parameters as for `update`.
+  func adam(step: Int, slices: Int, norm: Double) -> AdamUpdate {
     let clipping = needsNorm && norm > settings.clipNorm ? settings.clipNorm / norm : 1
-    let update = AdamUpdate(
+    return AdamUpdate(
       learningRate: learningRate(step: step), beta1: settings.betas[0], beta2: settings.betas[1],
       epsilon: settings.epsilon, weightDecay: settings.weightDecay, isDecayDecoupled: settings.kind == .adamW,
       gradientScale: clipping / Double(slices), averageDecay: averageDecay)
-    let part = state.parts[index]
-    for segment in state.segments where segment.range.overlaps(part) {
-      let range = segment.range.clamped(to: part)
-      let gradient = gradient.pointer + range.lowerBound
-      let old = state.values.pointers(part: index, at: range.lowerBound)
-      let new = values.pointers(part: index, at: range.lowerBound)
-      switch segment.role {
-      case .trained:
-        update(old, to: new, gradient: gradient, count: range.count, step: step, pool: threads)
-      case .runningAverage(let momentum):
-        follow(gradient, slices: slices, momentum: momentum, from: old, to: new, count: range.count)
-      case .constant:
-        guard new.weights != old.weights else { break }
-        new.weights.update(from: old.weights, count: range.count)
-        new.average.update(from: old.average, count: range.count)
-      }
-    }
   }
 
   /// Moves running averages towards the mean of what the slices found.

@@ -37,6 +37,17 @@ public final class RankState {
         weights: weights.pointer + offset, firstMoment: firstMoment.pointer(index) + place,
         secondMoment: secondMoment.pointer(index) + place, average: average.pointer(index) + place)
     }
+
+    /// The values of `range`, for a rank that has all of them: then parts follow each other in memory as well.
+    func pointers(at range: Range<Int>) -> AdamUpdate.Values {
+      let parts = firstMoment.parts
+      precondition(
+        parts.first?.lowerBound == 0
+          && zip(parts, parts.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound }
+          && parts.last.map { range.upperBound <= $0.upperBound } == true, "\(range) lies outside of \(parts)"
+      )
+      return pointers(part: 0, at: range.lowerBound)
+    }
   }
 
   /// The state before the first step.

@@ -42,15 +42,21 @@ final class TrainingStep {
   private let parts: [Int?]
   /// nil where an update has to wait for all gradients, or no other rank for it.
   private let earlyUpdate: EarlyUpdate?
+  /// Whether the backward pass may leave gradients to the update: not if anything is added to them, nor if all of them
+  /// have to be there first.
+  private let defersGradients: Bool
+  /// Those of the step under way.
+  private var deferred = DeferredGradients()
   private var branches: [FlatMemory] = []
   /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
   private var uses: [Range<Int>] = []
   private var usesAreKnown = false
   private let fault = TestFault()
 
+  /// - Parameter mayDefer: whether the backward pass may leave gradients to the update, where that can be.
   init(
     _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
-    share: SliceShare, engine: Engine, communicator: Communicator, sum: Sum = .exchange
+    share: SliceShare, engine: Engine, communicator: Communicator, sum: Sum = .exchange, mayDefer: Bool = true
   ) throws {
     self.configuration = configuration
     self.imageShape = imageShape
@@ -70,8 +76,12 @@ final class TrainingStep {
       ? nil
       : EarlyUpdate(
         of: state, by: optimizer, slices: share.slices, norm: gradientNorm, parts: parts)
+    defersGradients =
+      mayDefer && communicator.size == 1 && sum == .exchange && share.slices == 1 && !optimizer.needsNorm
     let isShared = communicator.size > 1 && sum == .exchange
-    gradient = earlyUpdate?.gradient ?? FlatMemory(count: state.layout.flatCount, isShared: isShared)
+    gradient =
+      earlyUpdate?.gradient
+      ?? FlatMemory(count: state.layout.flatCount, isShared: isShared, isSparse: defersGradients)
     exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: engine.threads, sharing: [state.weights, gradient],
       compression: configuration.training.gradientCompression)
@@ -104,18 +114,22 @@ final class TrainingStep {
           complete(exchange.plan.buckets[bucket])
           if isAlone, let part = parts[bucket] {
             // While it is in the cache.
-            gradientNorm.add(part: part, of: self.gradient, threads: engine.threads)
+            gradientNorm.add(
+              part: part, excluding: deferred.ranges, of: self.gradient, threads: engine.threads)
           }
           guard sum == .exchange else { continue }
           try exchange.start(bucket, of: self.gradient)
         }
       }
       var readiness: BucketReadiness?
-      let loss = try addGradient(of: slice, images, labels, to: gradient) { tape in
+      let loss = try addGradient(
+        of: slice, images, labels, to: gradient, defersGradients: defersGradients
+      ) { tape in
         let used = tape.usedParameters
         readiness = BucketReadiness(
           exchange.plan, waitingFor: state.layout.trained.filter { used.contains($0.offset) })
-      } onStep: { completed in
+      } onStep: { tape, completed in
+        deferred = tape.deferred
         try send(readiness?.buckets(completedBy: completed) ?? [])
         try exchange.advance()
       }
@@ -159,15 +173,18 @@ final class TrainingStep {
   /// - Returns: nil if loss or gradient are no numbers: nothing but the step's number has changed then.
   /// - Throws: `MPIError`.
   func update(losses: [Double]) throws -> Update? {
-    try profile.measure("update", .phase) {
-      // The mean over slices of equal size is the mean over the batch.
-      let loss = SliceTree.sum(losses) / Double(share.slices)
+    // The mean over slices of equal size is the mean over the batch.
+    let loss = SliceTree.sum(losses) / Double(share.slices)
+    defer { deferred = DeferredGradients() }
+    let isDeferredGood = updateDeferred(loss: loss)
+    return try profile.measure("update", .phase) {
       if earlyUpdate == nil && !isAlone { gradientNorm.addParts(of: gradient, threads: engine.threads) }
       let norm = try gradientNorm.length(on: communicator) / Double(share.slices)
-      let isGood = loss.isFinite && norm.isFinite
+      let isGood = loss.isFinite && norm.isFinite && isDeferredGood
       if !usesAreKnown {
         exchange.gather(inOrderOf: uses)
         (uses, usesAreKnown) = ([], true)
+        chooseGradientMemory()
       }
       if let earlyUpdate {
         if isGood { earlyUpdate.commit() }
@@ -185,6 +202,33 @@ final class TrainingStep {
     }
   }
 
+  /// Small pages are for gradients that are mostly left out; those that come are faster in large ones.
+  private func chooseGradientMemory() {
+    guard defersGradients else { return }
+    let left = deferred.all.reduce(0) { $0 + $1.range.count }
+    if 2 * left < gradient.count {
+      let sparse = gradient
+      gradient = FlatMemory(count: sparse.count)
+      gradient.copy(from: sparse)
+    }
+  }
+
+  /// Updates the parameters whose gradients were deferred, and takes these into the norm; nothing if loss or gradient,
+  /// of whatever parameter, are no numbers.
+  ///
+  /// - Returns: false if it was not done, although there are some.
+  private func updateDeferred(loss: Double) -> Bool {
+    guard !deferred.all.isEmpty else { return true }
+    guard loss.isFinite && gradientNorm.isFinite && deferred.areFinite() else { return false }
+    let number = state.step + 1
+    let step = AdamStep(optimizer.adam(step: number, slices: share.slices, norm: 0), number: number)
+    for gradient in deferred.all {
+      let squares = gradient.update(state.values.pointers(at: gradient.range), by: step)
+      gradientNorm.add(squares: squares, at: gradient.range.lowerBound)
+    }
+    return true
+  }
+
   /// Updates this rank's parts, and starts to send each as soon as it is made.
   private func updateInPlace(norm: Double) throws {
     switch sum {
@@ -194,8 +238,8 @@ final class TrainingStep {
       try exchange.startGathering(state.weights) { bucket in
         guard let part = parts[bucket] else { return }
         optimizer.update(
-          part: part, of: state, to: state.values, gradient: gradient, slices: share.slices, norm: norm,
-          threads: engine.threads)
+          part: part, excluding: deferred.ranges, of: state, to: state.values, gradient: gradient,
+          slices: share.slices, norm: norm, threads: engine.threads)
       }
       state.step += 1
     }
@@ -246,13 +290,14 @@ final class TrainingStep {
   ///   - onStep: called during the backward pass, see `Tape.backward`.
   private func addGradient(
     of slice: Int, _ images: [Float], _ labels: [Int32], to gradient: FlatMemory,
-    onForward: (Tape) -> Void = { _ in }, onStep: (_ completed: [Int]) throws -> Void = { _ in }
+    defersGradients: Bool = false, onForward: (Tape) -> Void = { _ in },
+    onStep: (_ tape: Tape, _ completed: [Int]) throws -> Void = { _, _ in }
   ) throws -> Double {
     let (model, diffusion, seed) = (configuration.model, configuration.diffusion, configuration.training.seed)
     var failure: (any Error)?
     let tape = Tape(
       engine: engine, weights: state.weights, gradients: gradient,
-      recomputes: configuration.training.recomputes, profile: profile
+      recomputes: configuration.training.recomputes, defersGradients: defersGradients, profile: profile
     ) { [unowned self] parameter in
       guard failure == nil else { return }
       do { try self.await(parameter) } catch { failure = error }
@@ -287,7 +332,7 @@ final class TrainingStep {
     tape.clearUnusedGradients(of: state.layout.parameters)
     onForward(tape)
     try profile.measure("backward", .group) {
-      try tape.backward(from: prediction, gradient: loss.gradient, onStep: onStep)
+      try tape.backward(from: prediction, gradient: loss.gradient) { try onStep(tape, $0) }
     }
     return loss.value
   }

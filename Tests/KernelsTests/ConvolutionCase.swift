@@ -127,6 +127,26 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// - Returns: the sum of the gradient's squares.
+  func updateWeights(by update: WeightUpdate?, _ pool: ThreadPool) -> Double {
+    withPointers(inputs + [outputGradient]) { pointers in
+      Convolution.updateWeights(
+        shape, inputs: Array(pointers.dropLast()), outputGradient: pointers[pointers.count - 1], by: update,
+        pool: pool)
+    }
+  }
+
+  /// - Parameter value: what takes the place of the last element of the last input, or of the output's gradient.
+  func weightGradientBound(_ pool: ThreadPool, placing value: Float? = nil, inInput: Bool = true) -> Float {
+    var arrays = inputs + [outputGradient]
+    let place = arrays.count - (inInput ? 2 : 1)
+    if let value { arrays[place][arrays[place].count - 1] = value }
+    return withPointers(arrays) { pointers in
+      Convolution.weightGradientBound(
+        shape, inputs: Array(pointers.dropLast()), outputGradient: pointers[pointers.count - 1], pool: pool)
+    }
+  }
+
   /// - Parameter withWeights: whether the weights' gradient is wanted as well, which may be a way to this one.
   func biasGradient(_ pool: ThreadPool?, withWeights: Bool = true) -> [Float] {
     var weightGradient = [Float](repeating: 0, count: weightCount)

@@ -35,4 +35,30 @@ import Testing
       [Float](repeating: 1e30, count: 10), count: 10, pool: ThreadPool(threadCount: 1))
     #expect(abs(sum - 1e61) < 1e55)
   }
+
+  @Test(arguments: [1, 15, 16, 17, 65_536, 65_537, 200_001]) func largestMagnitude(count: Int) {
+    let values = normalValues(count, seed: 1)
+    func largest(_ values: [Float]) -> [Float] {
+      comparedThreadCounts.map {
+        Reduction.largestMagnitude(values, count: count, pool: ThreadPool(threadCount: $0))
+      }
+    }
+    #expect(Set(largest(values)) == [values.map(abs).max()])
+    for place in [0, count / 2, count - 1] {
+      for value in [Float.infinity, -Float.infinity, -1e30] {
+        var changed = values
+        changed[place] = value
+        #expect(Set(largest(changed)) == [abs(value)])
+      }
+      var changed = values
+      changed[place] = .nan
+      changed[count - 1 - place] = place == count - 1 - place ? .nan : .infinity
+      let found = largest(changed)
+      #expect(found.allSatisfy { $0.isNaN })
+    }
+  }
+
+  @Test func nothingHasNoMagnitude() {
+    #expect(Reduction.largestMagnitude([], count: 0, pool: ThreadPool(threadCount: 1)) == 0)
+  }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import HDF5
 import TestSupport
 import Testing
 
@@ -36,6 +37,33 @@ import Testing
     }
     records[1].expectSame(as: records[0])
     #expect(records[0].metrics != (try Reference.short.get().record.metrics))
+  }
+
+  /// Where gradients are made in the update, it is too late then to find out that one is no number.
+  @Test func aSkippedStepLeavesNoTraceOfDeferredGradients() throws {
+    let trial = try Trial()
+    let settings = [
+      "training.slices=1", "training.steps=3", "checkpoint.every=1", "sampling.every=0",
+      "model={kind: resnet-unet, dim: 8, dim_mults: [1, 2, 12], channels: 1, groups: 4}",
+    ]
+    let run = try oboro(trial.arguments(settings), environment: ["OBORO_TEST_FAULT": "nan-gradient:0:2"])
+    #expect(run.exitStatus == 0, "\(run)")
+    func tensors(_ step: Int) throws -> [String: [Float]] {
+      try ["model", "optimizer-00000-of-00001"].reduce(into: [:]) { all, file in
+        let root = try HDF5.File(opening: "\(trial.checkpoint(step))/\(file).h5").root
+        for group in try root.children() {
+          for name in try root.group(group).children() {
+            all["\(group)/\(name)"] = try root.group(group).dataset(name).read(as: Float.self)
+          }
+        }
+      }
+    }
+    let (before, skipped, after) = (try tensors(1), try tensors(2), try tensors(3))
+    #expect(before.count > 300)
+    for (name, values) in before {
+      #expect(skipped[name]?.map(\.bitPattern) == values.map(\.bitPattern), "\(name)")
+      #expect(after[name]?.map(\.bitPattern) != values.map(\.bitPattern), "\(name)")
+    }
   }
 
   @Test func tooManyInARowEndTheRun() throws {

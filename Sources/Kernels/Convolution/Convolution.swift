@@ -108,4 +108,52 @@ public enum Convolution {
         pool: pool)
     }
   }
+
+  // MARK: Gradients that nobody keeps
+
+  /// Whether `updateWeights` is there for a shape, and worth it: whether what the gradient is made of is smaller than it.
+  public static func canUpdateWeights(_ shape: ConvolutionShape) -> Bool {
+    let images = shape.batch * shape.height * shape.width * shape.channels
+    let weights = shape.kernel * shape.kernel * shape.channels * shape.outputChannels
+    guard images + shape.outputPixels * shape.outputChannels <= weights else { return false }
+    return WinogradConvolution(shape).map(\.canUpdateWeights)
+      ?? PhasedWinogradConvolution(shape).map(\.canUpdateWeights) ?? false
+  }
+
+  /// Computes the weights' gradient in blocks, each of which updates its weights while it is in the cache: memory has
+  /// neither to hold the gradient nor to be waited for, since weights and moments are fetched meanwhile. Its bits are
+  /// those of `backward`.
+  ///
+  /// - Parameters:
+  ///   - shape: one for which `canUpdateWeights`.
+  ///   - update: nil: the gradient is only computed.
+  /// - Returns: the sum of the gradient's squares.
+  public static func updateWeights(
+    _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
+    by update: WeightUpdate?, pool: ThreadPool
+  ) -> Double {
+    if let winograd = WinogradConvolution(shape) {
+      return winograd.updateWeights(inputs: inputs, outputGradient: outputGradient, by: update, pool: pool)
+    }
+    guard let phased = PhasedWinogradConvolution(shape) else {
+      preconditionFailure("weights of \(shape) are not updated in blocks")
+    }
+    return phased.updateWeights(input: inputs[0], outputGradient: outputGradient, by: update, pool: pool)
+  }
+
+  /// A bound for the magnitude of every element of the weights' gradient, with room for what is computed on the way to
+  /// it: the largest magnitudes of both factors, for each pixel. Not finite if one of them is not.
+  public static func weightGradientBound(
+    _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
+    pool: ThreadPool
+  ) -> Float {
+    let inputPixels = shape.batch * shape.height * shape.width
+    let input = zip(inputs, shape.inputChannels).map {
+      Reduction.largestMagnitude($0, count: inputPixels * $1, pool: pool)
+    }
+    let output = Reduction.largestMagnitude(
+      outputGradient, count: shape.outputPixels * shape.outputChannels, pool: pool)
+    // The sum is no number if one is none; Winograd's transforms have factors of 100 and 225 at most.
+    return 22_500 * Float(shape.outputPixels) * input.reduce(0, +) * output
+  }
 }

@@ -86,4 +86,15 @@ struct PhasedWinogradConvolution {
       Self.phases.map { phase($0, $1, of: input) }, outputGradient: output(outputGradient), of: kernels,
       to: .init(weights: gradient, bias: biasGradient), pool)
   }
+
+  var canUpdateWeights: Bool { pass.canUpdate(kernels) }
+
+  func updateWeights(
+    input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, by update: WeightUpdate?,
+    pool: ThreadPool
+  ) -> Double {
+    pass.update(
+      Self.phases.map { phase($0, $1, of: input) }, outputGradient: output(outputGradient), of: kernels,
+      by: update, pool)
+  }
 }

@@ -76,4 +76,15 @@ struct WinogradConvolution {
       images(inputs), outputGradient: image(outputGradient, shape.outputChannels), of: kernels,
       to: .init(weights: gradient, bias: biasGradient), pool)
   }
+
+  var canUpdateWeights: Bool { pass.canUpdate(kernels) }
+
+  func updateWeights(
+    inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>, by update: WeightUpdate?,
+    pool: ThreadPool
+  ) -> Double {
+    pass.update(
+      images(inputs), outputGradient: image(outputGradient, shape.outputChannels), of: kernels, by: update,
+      pool)
+  }
 }

@@ -6,7 +6,7 @@ struct WinogradKernels {
   let outputChannels: Int
   private let taps: [WinogradTaps]
   /// C.
-  private let channelsOfEach: Int
+  let channelsOfEach: Int
 
   /// - Parameter channels: of each kernel.
   init(_ taps: [WinogradTaps], channels: Int, outputChannels: Int) {

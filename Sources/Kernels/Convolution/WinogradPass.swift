@@ -1,4 +1,4 @@
-/// Convolutions of images to images, and of two images to filters, by one of Winograd's schemes.
+/// Convolutions by one of Winograd's schemes: of images to images, and in the extension of two images to filters.
 ///
 /// T tiles in all; xi is one of the places of a transformed tile. Layouts: transformed inputs V [places, T, C], products
 /// M [places, T, K], filters U in panels of sixteen outputs [places, K / 16, C, 16].
@@ -18,18 +18,16 @@ struct WinogradPass<Scheme: WinogradScheme> {
     tiles = WinogradTiles(batch: batch, height: height, width: width)
   }
 
-  @inline(__always) private var places: Int { Scheme.places }
+  @inline(__always) var places: Int { Scheme.places }
 
   /// Floats between two places of `count`: at least that, and an odd number of cache lines. Were it a power of two, all
   /// places would share a few lines of the first-level cache.
-  private func placeStride(_ count: Int) -> Int { ((count + 15) / 16 | 1) * 16 }
+  func placeStride(_ count: Int) -> Int { ((count + 15) / 16 | 1) * 16 }
 
   /// Whether the transformed filters take more than a megabyte: what the second-level cache holds.
-  private func areFiltersLarge(_ channels: Int, _ outputChannels: Int) -> Bool {
+  func areFiltersLarge(_ channels: Int, _ outputChannels: Int) -> Bool {
     places * channels * outputChannels > 262_144
   }
-
-  // MARK: Images to images
 
   /// Tiles that pass by together when filters are large, for which the products fill half a megabyte.
   private var tilesPerPart: Int { 64 }
@@ -43,7 +41,7 @@ struct WinogradPass<Scheme: WinogradScheme> {
 
   /// Tiles of which transforms, of inputs and of outputs, fill about 0.75 MB; at most a sixth of all, so that there is
   /// work for several threads.
-  private func tilesPerBlock(_ channels: Int) -> Int {
+  func tilesPerBlock(_ channels: Int) -> Int {
     let fitting = min(max(196_608 / (places * channels), 16), 128)
     let blocks = max((tiles.count + fitting - 1) / fitting, min(6, tiles.count / 16), 1)
     return (tiles.count + blocks - 1) / blocks
@@ -193,7 +191,7 @@ struct WinogradPass<Scheme: WinogradScheme> {
 
   /// V of all inputs' channels for one tile.
   @inline(__always)
-  private func transform(
+  func transform(
     _ tile: Int, of inputs: [Image], into v: UnsafeMutablePointer<Float>, _ placeStride: Int,
     _ memory: WinogradTiles<Scheme>.Memory
   ) {
@@ -216,164 +214,6 @@ struct WinogradPass<Scheme: WinogradScheme> {
         channels: channels)
       for index in piece {
         transform(round.lowerBound + index, of: inputs, into: v + index * channels, placeStride, memory)
-      }
-    }
-  }
-
-  // MARK: Images to filters
-
-  /// What the gradient of an output is added to.
-  struct Gradients {
-    let weights: GradientSum
-    /// nil if there is no bias.
-    let bias: UnsafeMutablePointer<Float>?
-  }
-
-  /// Adds the gradient of the kernels, dU = Vᵀ dM, to that of their weights, and the sum of the output's to the bias's.
-  func addGradient(
-    _ inputs: [Image], outputGradient: Image, of kernels: WinogradKernels, to gradients: Gradients,
-    _ pool: ThreadPool
-  ) {
-    if areFiltersLarge(kernels.channels, kernels.outputChannels) {
-      addLargeGradient(inputs, outputGradient, kernels, gradients, pool)
-    } else {
-      addSmallGradient(inputs, outputGradient, kernels, gradients, pool)
-    }
-  }
-
-  /// Where dM has the sum of a tile: at the point 1, in both dimensions, all outputs have the factor 1.
-  private var placeOfSum: Int { Scheme.points + 1 }
-
-  /// Summed over the tiles in fixed pieces, each of which keeps its sum in cache.
-  private func addSmallGradient(
-    _ inputs: [Image], _ outputGradient: Image, _ kernels: WinogradKernels, _ gradients: Gradients,
-    _ pool: ThreadPool
-  ) {
-    let (c, k) = (kernels.channels, kernels.outputChannels)
-    let blockTiles = tilesPerBlock(c + k)
-    let blocks = (tiles.count + blockTiles - 1) / blockTiles
-    let pieceTiles = (blocks + 7) / 8 * blockTiles
-    let pieces = (tiles.count + pieceTiles - 1) / pieceTiles
-    let filterStride = placeStride(c * k)
-    let u = pool.workspace(pieces * (places * filterStride + k))
-    let biasSums = u + pieces * places * filterStride
-    let (inputStride, outputStride) = (placeStride(blockTiles * c), placeStride(blockTiles * k))
-    pool.parallelPieces(tiles.count, of: pieceTiles) { piece, worker in
-      let number = piece.lowerBound / pieceTiles
-      let sum = u + number * places * filterStride
-      let biasSum = biasSums + number * k
-      let v = pool.scratch(
-        places * (inputStride + outputStride) + WinogradTiles<Scheme>.Memory.count(channels: max(c, k)),
-        worker: worker)
-      let m = v + places * inputStride
-      let memory = WinogradTiles<Scheme>.Memory(m + places * outputStride, channels: max(c, k))
-      for start in stride(from: piece.lowerBound, to: piece.upperBound, by: blockTiles) {
-        let block = start..<min(start + blockTiles, piece.upperBound)
-        for (index, tile) in block.enumerated() {
-          transform(tile, of: inputs, into: v + index * c, inputStride, memory)
-          tiles.transformOutputGradient(
-            tile, outputGradient, into: m + index * k, placeStride: outputStride, memory)
-        }
-        for xi in 0..<places {
-          let some = tiles.having(xi, of: block)
-          let first = some.lowerBound - block.lowerBound
-          VectorProduct.compute(
-            .init(elements: v + (xi * inputStride + first * c), rowStride: 1, depthStride: c),
-            .init(elements: m + (xi * outputStride + first * k), columns: k, stride: k, isPanels: false),
-            rows: c, depth: some.count, into: sum + xi * filterStride, stride: k,
-            accumulating: start > piece.lowerBound)
-        }
-        guard gradients.bias != nil else { continue }
-        if start == piece.lowerBound { biasSum.update(repeating: 0, count: k) }
-        for index in 0..<block.count {
-          Reduction.add(m + (placeOfSum * outputStride + index * k), to: biasSum, count: k)
-        }
-      }
-    }
-    if let bias = gradients.bias {
-      for piece in 0..<pieces { Reduction.add(biasSums + piece * k, to: bias, count: k) }
-    }
-    pool.parallelPieces(c, of: 8) { channels, worker in
-      let between = pool.scratch(places * Vector.width, worker: worker)
-      for channel in channels {
-        kernels.addGradient(
-          Scheme.self, u + channel * k, placeStride: filterStride, pieces: pieces,
-          pieceStride: places * filterStride, channel: channel, outputs: 0..<k, to: gradients.weights,
-          between: between)
-      }
-    }
-  }
-
-  /// For some filters at a time, over all tiles or as many as fit into memory.
-  private func addLargeGradient(
-    _ inputs: [Image], _ outputGradient: Image, _ kernels: WinogradKernels, _ gradients: Gradients,
-    _ pool: ThreadPool
-  ) {
-    let (c, k) = (kernels.channels, kernels.outputChannels)
-    // 8 MB of transformed tiles, but at least an image.
-    let fitting = min(max(2_097_152 / (places * (c + k) * tiles.countOfImage), 1), tiles.batch)
-    let parts = (tiles.batch + fitting - 1) / fitting
-    let images = (tiles.batch + parts - 1) / parts
-    for first in stride(from: 0, to: tiles.batch, by: images) {
-      let part = WinogradPass(
-        batch: min(images, tiles.batch - first), height: tiles.height, width: tiles.width)
-      func from(_ image: Image) -> Image { image.advanced(by: first * tiles.height * image.rowStride) }
-      part.addWholeGradient(
-        inputs.map(from), from(outputGradient), kernels,
-        Gradients(
-          weights: GradientSum(
-            gradients.weights.memory, isBegun: gradients.weights.isBegun || first > 0),
-          bias: gradients.bias), pool)
-    }
-  }
-
-  private func addWholeGradient(
-    _ inputs: [Image], _ outputGradient: Image, _ kernels: WinogradKernels, _ gradients: Gradients,
-    _ pool: ThreadPool
-  ) {
-    let (c, k, t) = (kernels.channels, kernels.outputChannels, tiles.count)
-    let (inputStride, outputStride) = (placeStride(t * c), placeStride(t * k))
-    let v = pool.workspace(places * (inputStride + outputStride))
-    let m = v + places * inputStride
-    pool.parallelPieces(t, of: 8) { piece, worker in
-      let memory = WinogradTiles<Scheme>.Memory(
-        pool.scratch(WinogradTiles<Scheme>.Memory.count(channels: max(c, k)), worker: worker),
-        channels: max(c, k))
-      for tile in piece {
-        transform(tile, of: inputs, into: v + tile * c, inputStride, memory)
-        tiles.transformOutputGradient(
-          tile, outputGradient, into: m + tile * k, placeStride: outputStride, memory)
-      }
-    }
-    if let bias = gradients.bias {
-      for tile in 0..<t { Reduction.add(m + (placeOfSum * outputStride + tile * k), to: bias, count: k) }
-    }
-    let (rows, columns) = (32, 64)
-    let columnParts = max(k / columns, 1)
-    pool.parallel((c + rows - 1) / rows * columnParts) { task, worker in
-      let channels = task / columnParts * rows..<min((task / columnParts + 1) * rows, c)
-      let first = task % columnParts * columns
-      // The last part has what is left over as well, so that no part is narrower than a vector.
-      let outputs = first..<(task % columnParts == columnParts - 1 ? k : first + columns)
-      let filterStride = placeStride(rows * outputs.count)
-      let u = pool.scratch(places * (filterStride + Vector.width), worker: worker)
-      for xi in 0..<places {
-        kernels.prefetchGradient(
-          Scheme.self, gradients.weights.memory, channels: channels, outputs: outputs, part: xi, of: places)
-        let some = tiles.having(xi, of: 0..<t)
-        VectorProduct.compute(
-          .init(
-            elements: v + (xi * inputStride + some.lowerBound * c + channels.lowerBound), rowStride: 1,
-            depthStride: c),
-          .init(
-            elements: m + (xi * outputStride + some.lowerBound * k + first), columns: outputs.count,
-            stride: k, isPanels: false),
-          rows: channels.count, depth: some.count, into: u + xi * filterStride, stride: outputs.count)
-      }
-      for (index, channel) in channels.enumerated() {
-        kernels.addGradient(
-          Scheme.self, u + index * outputs.count, placeStride: filterStride, pieces: 1, pieceStride: 0,
-          channel: channel, outputs: outputs, to: gradients.weights, between: u + places * filterStride)
       }
     }
   }

@@ -37,7 +37,6 @@ struct WinogradTiles<Scheme: WinogradScheme> {
   }
 
   var count: Int { batch * rows.count * columns.count }
-  var countOfImage: Int { rows.count * columns.count }
 
   /// Products for a pair of channels.
   var products: Int { batch * rows.points * columns.points }

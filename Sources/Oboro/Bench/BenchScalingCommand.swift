@@ -69,7 +69,7 @@ struct BenchScaling: ParallelCommand {
         let (configuration, shape) = try configurationOptions.load(config)
         return try StepBenchmark(
           configuration, imageShape: shape, threads: threadOptions.count(environment: environment),
-          communicator: world)
+          communicator: world, isOneOfMany: true)
       }
       let links = gigabits.map {
         (name: $0, link: LinkModel(latency: latency * 1e-6, bandwidth: $0 * 1e9 / 8 * linkEfficiency))

@@ -47,7 +47,12 @@ extension Tensor {
       let gradients = zip(storages, targets).map { storage, target in
         target == .none ? nil : tape.engine.storage(storage.count)
       }
-      let sum = tape.gradientSum(weights, count: weightStorage.count)
+      let isDeferred =
+        standardization == nil && tape.defersGradient(of: weights) && Convolution.canUpdateWeights(shape)
+      if isDeferred {
+        tape.deferWeightGradient(of: weights, shape, inputs: storages, outputGradient: dy)
+      }
+      let sum = isDeferred ? nil : tape.gradientSum(weights, count: weightStorage.count)
       let used = standardization?.standardized(tape.engine) ?? weightStorage
       // Of standardised weights the gradient is the standardisation's to turn into the weights' own.
       let between = standardization == nil ? nil : sum.map { _ in tape.engine.storage(used.count) }
@@ -67,6 +72,26 @@ extension Tensor {
       }
     }
     return output
+  }
+}
+
+extension Tape {
+  /// Leaves the gradient of a convolution's weights to the update.
+  func deferWeightGradient(
+    of weights: GradientTarget, _ shape: ConvolutionShape, inputs: [Storage], outputGradient: Storage
+  ) {
+    let pointers = inputs.map { UnsafePointer($0.pointer) }
+    let count = shape.patchLength * shape.outputChannels
+    // Weights and two moments, read and written.
+    let cost = Profile.Cost(flops: shape.flops, bytes: 6 * count * MemoryLayout<Float>.size)
+    let bound = Convolution.weightGradientBound(
+      shape, inputs: pointers, outputGradient: outputGradient.pointer, pool: engine.threads)
+    deferGradient(of: weights, count: count, cost: cost, bound: bound) { [threads = engine.threads] update in
+      withExtendedLifetime(inputs) {
+        Convolution.updateWeights(
+          shape, inputs: pointers, outputGradient: outputGradient.pointer, by: update, pool: threads)
+      }
+    }
   }
 }
 

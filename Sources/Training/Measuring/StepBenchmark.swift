@@ -20,17 +20,20 @@ public final class StepBenchmark {
   /// Steps before the ones that count: in the first, memory is touched for the first time.
   private static let warmUpSteps = 2
 
+  /// - Parameter isOneOfMany: whether to do what one of many ranks does, even if there is only this one.
   /// - Throws: `SliceError`.
   public convenience init(
-    _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator
+    _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
+    isOneOfMany: Bool = false
   ) throws {
     try self.init(
-      configuration, imageShape: imageShape, threads: threads, communicator: communicator, sum: .exchange)
+      configuration, imageShape: imageShape, threads: threads, communicator: communicator, sum: .exchange,
+      isOneOfMany: isOneOfMany)
   }
 
   init(
     _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
-    sum: TrainingStep.Sum
+    sum: TrainingStep.Sum, isOneOfMany: Bool = false
   ) throws {
     let share = try SliceShare(
       batchSize: configuration.training.batchSize, slices: configuration.training.slices,
@@ -55,7 +58,8 @@ public final class StepBenchmark {
       configuration, imageShape: imageShape,
       state: RankState(configuration.training, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
-      share: share, engine: Engine(threadCount: threads), communicator: communicator, sum: sum)
+      share: share, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
+      mayDefer: !isOneOfMany)
   }
 
   /// Runs `steps` steps after some that do not count. Collective.

@@ -44,7 +44,7 @@ public enum StepTrace {
 
   private static func arguments(_ event: Profile.Event) -> SettingsNode {
     switch event.kind {
-    case .forward, .recomputation, .backward: break
+    case .forward, .recomputation, .backward, .update: break
     case .phase, .group, .transfer: return .empty
     }
     return [
