@@ -1,3 +1,4 @@
+import CProcessor
 import Foundation
 
 /// Zeros that take memory only where something has been written, in small pages: for what is mostly left alone.
@@ -16,6 +17,16 @@ public final class SparseMemory: @unchecked Sendable {
     pointer = start
     // Advice only: where it is not taken, what is written takes more memory.
     madvise(start, byteCount, MADV_NOHUGEPAGE)
+  }
+
+  /// Gives what has been written large pages after all, where the system has them: for what turned out to be used as a
+  /// whole.
+  public func enlargePages() {
+    let start = pointer.alignedUp(toMultipleOf: FloatMemory.hugePage)
+    let count = (pointer + byteCount - start) / FloatMemory.hugePage * FloatMemory.hugePage
+    guard count > 0 else { return }
+    madvise(start, count, MADV_HUGEPAGE)
+    _ = oboro_make_pages_large(start, count)
   }
 
   deinit { munmap(pointer, byteCount) }

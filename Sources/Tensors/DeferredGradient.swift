@@ -36,16 +36,19 @@ public struct DeferredGradient {
 
 /// The gradients that a backward pass has left to the update.
 public struct DeferredGradients {
+  /// By their places in the flat memory.
   public private(set) var all: [DeferredGradient] = []
-  /// Where their parameters lie in the flat memory.
-  public private(set) var ranges = RangeSet<Int>()
 
   public init() {}
 
-  mutating func append(_ gradient: DeferredGradient) {
-    all.append(gradient)
-    ranges.insert(contentsOf: gradient.range)
+  mutating func insert(_ gradient: DeferredGradient) {
+    // The way back meets parameters from the last to the first, by and large.
+    let place = all.firstIndex { gradient.range.lowerBound < $0.range.lowerBound } ?? all.count
+    all.insert(gradient, at: place)
   }
+
+  /// Where their parameters lie in the flat memory, in ascending order.
+  public var ranges: [Range<Int>] { all.map(\.range) }
 
   /// Whether all elements of all of them are numbers.
   public func areFinite() -> Bool { all.allSatisfy { $0.isFinite() } }

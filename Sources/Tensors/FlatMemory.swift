@@ -36,6 +36,9 @@ public final class FlatMemory: @unchecked Sendable {
     UnsafeMutableBufferPointer(rebasing: memory[..<count])
   }
 
+  /// Of sparse memory: it is used as a whole after all.
+  public func enlargePages() { sparse?.enlargePages() }
+
   public func clear() { memory.baseAddress!.update(repeating: 0, count: memory.count) }
 
   public func copy(from other: FlatMemory) {

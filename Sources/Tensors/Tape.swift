@@ -300,7 +300,7 @@ public final class Tape {
     pendingUses[offset] = 0
     completed.append(offset)
     let operation = profile?.deferring(cost)
-    deferred.append(
+    deferred.insert(
       DeferredGradient(of: offset..<offset + count, bound: bound) { [profile] update in
         guard let profile, let operation else { return compute(update) }
         return profile.measure(operation) { compute(update) }

@@ -27,10 +27,12 @@ final class GradientNorm {
 
   /// Takes one of this rank's parts of the gradient in, but for what is `excluded`.
   func add(
-    part index: Int, excluding excluded: RangeSet<Int> = RangeSet(), of gradient: FlatMemory,
+    part index: Int, excluding excluded: [Range<Int>] = [], of gradient: FlatMemory,
     threads: ThreadPool
   ) {
-    add(ranges[index].flatMap { $0.subtracting(excluded) }, of: gradient, threads)
+    add(
+      excluded.isEmpty ? ranges[index] : ranges[index].flatMap { $0.subtracting(excluded) }, of: gradient,
+      threads)
   }
 
   /// Takes in what lies at `offset` of the gradient, by its sum of squares.

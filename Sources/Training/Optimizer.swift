@@ -47,7 +47,7 @@ public struct Optimizer: Sendable {
   ///   - norm: as for all parts; any if it is not needed.
   ///   - excluded: what is left as it is.
   func update(
-    part index: Int, excluding excluded: RangeSet<Int> = RangeSet(), of state: RankState,
+    part index: Int, excluding excluded: [Range<Int>] = [], of state: RankState,
     to values: RankState.Values, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool
   ) {
     let step = state.step + 1

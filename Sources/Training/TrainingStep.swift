@@ -184,7 +184,7 @@ final class TrainingStep {
       if !usesAreKnown {
         exchange.gather(inOrderOf: uses)
         (uses, usesAreKnown) = ([], true)
-        chooseGradientMemory()
+        chooseGradientPages()
       }
       if let earlyUpdate {
         if isGood { earlyUpdate.commit() }
@@ -203,14 +203,9 @@ final class TrainingStep {
   }
 
   /// Small pages are for gradients that are mostly left out; those that come are faster in large ones.
-  private func chooseGradientMemory() {
-    guard defersGradients else { return }
+  private func chooseGradientPages() {
     let left = deferred.all.reduce(0) { $0 + $1.range.count }
-    if 2 * left < gradient.count {
-      let sparse = gradient
-      gradient = FlatMemory(count: sparse.count)
-      gradient.copy(from: sparse)
-    }
+    if 2 * left < gradient.count { gradient.enlargePages() }
   }
 
   /// Updates the parameters whose gradients were deferred, and takes these into the norm; nothing if loss or gradient,

@@ -15,4 +15,14 @@ import Testing
     let bytes = UnsafeRawBufferPointer(start: memory.pointer, count: pages * page)
     #expect(bytes.reduce(0) { $0 + Int($1) } == 21)
   }
+
+  @Test(arguments: [4096, 2_097_152, 9_000_000]) func nothingChangesInLargePages(byteCount: Int) throws {
+    let memory = try #require(SparseMemory(byteCount: byteCount))
+    let bytes = UnsafeMutableRawBufferPointer(start: memory.pointer, count: byteCount)
+    for place in stride(from: 0, to: byteCount, by: 1000) { bytes[place] = UInt8(truncatingIfNeeded: place) }
+    memory.enlargePages()
+    #expect(bytes.indices.allSatisfy { bytes[$0] == ($0 % 1000 == 0 ? UInt8(truncatingIfNeeded: $0) : 0) })
+    bytes[byteCount - 1] = 7
+    #expect(bytes[byteCount - 1] == 7)
+  }
 }

@@ -38,12 +38,11 @@ enum FourByThree: WinogradScheme {
 
     @inline(__always)
     static func outputAdjoint(_ y: FourLine) -> SixLine {
-      let four = Vector(repeating: 4)
       let (evenNear, oddNear) = (y.v0 + y.v2, y.v1 + y.v3)
-      let (evenFar, oddFar) = (y.v2.times(four, plus: y.v0), y.v3.times(four, plus: y.v1))
+      let evenFar = y.v2.times(Vector(repeating: 4), plus: y.v0)
+      let oddFar = y.v3.times(Vector(repeating: 8), plus: y.v1 + y.v1)
       return SixLine(
-        y.v0, evenNear + oddNear, evenNear - oddNear, evenFar + (oddFar + oddFar),
-        evenFar - (oddFar + oddFar), y.v3)
+        y.v0, evenNear + oddNear, evenNear - oddNear, evenFar + oddFar, evenFar - oddFar, y.v3)
     }
   }
 
@@ -86,10 +85,10 @@ enum FourByThree: WinogradScheme {
     let (sixth, minusSixth) = (Vector(repeating: 1.0 / 6), Vector(repeating: -1.0 / 6))
     let near = g.v0 + g.v2
     let far = g.v0.times(Vector(repeating: 1.0 / 24), plus: sixth * g.v2)
-    let oddFar = Vector(repeating: 1.0 / 12) * g.v1
     return SixLine(
-      Vector(repeating: 0.25) * g.v0, minusSixth * (near + g.v1), minusSixth * (near - g.v1), far + oddFar,
-      far - oddFar, g.v2)
+      Vector(repeating: 0.25) * g.v0, minusSixth * (near + g.v1), minusSixth * (near - g.v1),
+      g.v1.times(Vector(repeating: 1.0 / 12), plus: far), g.v1.times(Vector(repeating: -1.0 / 12), plus: far),
+      g.v2)
   }
 
   @inline(__always)

@@ -94,6 +94,8 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     let left: Int
     let isHigh: Bool
     let isWide: Bool
+    /// Where the tile after it begins, from this one on, in rows and columns: beside it, or in the tiles' next line.
+    let next: (rows: Int, columns: Int)
   }
 
   private func place(_ tile: Int) -> Place {
@@ -104,10 +106,11 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     let (line, column) = (tile &- first).quotientAndRemainder(dividingBy: across)
     let (image, row) = line.quotientAndRemainder(dividingBy: isHigh ? rows.long : rows.short)
     let (long, short) = (Scheme.Long.outputs, Scheme.Short.outputs)
+    let (high, wide) = (isHigh ? long : short, isWide ? long : short)
     return Place(
       image: image, top: isHigh ? row &* long : rows.long &* long &+ row &* short,
       left: isWide ? column &* long : columns.long &* long &+ column &* short, isHigh: isHigh,
-      isWide: isWide)
+      isWide: isWide, next: column &+ 1 < across ? (0, wide) : (high, 0 &- column &* wide))
   }
 
   /// The pixels of one of the images.
@@ -137,16 +140,13 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     }
   }
 
-  /// Fetches `lines` lines of four pixels from `first` on. Tiles follow each other in jumps between lines, which the
-  /// processor does not foresee.
+  /// Fetches a vector of each of `rows` rows of pixels, four in each, from `first` on. The next tile's lie where the
+  /// processor does not expect them; and it has only some twenty on their way at a time, so each vector of this tile
+  /// fetches one of the next.
   @inline(__always)
-  private func prefetch(
-    _ first: UnsafePointer<Float>, lines: Int, _ rowStride: Int, _ pixelStride: Int, channels: Int
-  ) {
-    for y in 0..<lines {
-      for x in 0..<Scheme.Long.outputs {
-        (first + (y &* rowStride &+ x &* pixelStride)).prefetch(channels)
-      }
+  private func prefetch(_ first: UnsafePointer<Float>, rows: Int, _ rowStride: Int, _ pixelStride: Int) {
+    for y in 0..<rows {
+      for x in 0..<Scheme.Long.outputs { (first + (y &* rowStride &+ x &* pixelStride)).prefetch(1) }
     }
   }
 
@@ -166,11 +166,14 @@ struct WinogradTiles<Scheme: WinogradScheme> {
         of: first, images.rowStride, images.pixelStride, top, left, rows: Rows.points, columns: across, memory
       )
       let (pixels, between) = (memory.pixels, memory.between)
-      // The next tile begins with this one's last columns.
-      prefetch(
-        first + (top &* images.rowStride &+ (left &+ across) &* images.pixelStride), lines: Rows.points,
-        images.rowStride, images.pixelStride, channels: images.channels)
+      // It begins with this one's last columns, and with rows that the tiles above it have had.
+      let (rowsKnown, columnsKnown) = (Rows.points &- Rows.outputs, Columns.points &- Columns.outputs)
+      let next =
+        first
+        + ((top &+ place.next.rows &+ rowsKnown) &* images.rowStride
+          &+ (left &+ place.next.columns &+ columnsKnown) &* images.pixelStride)
       Self.forEachVector(images.channels) { channel in
+        prefetch(next + channel, rows: Rows.outputs, images.rowStride, images.pixelStride)
         for x in 0..<across {
           Rows.input(Rows.Points { Vector(from: pixels[across &* $0 &+ x] + channel) })
             .store(to: between + x &* Vector.width, stride: across &* Vector.width)
@@ -209,12 +212,9 @@ struct WinogradTiles<Scheme: WinogradScheme> {
       let rows = min(Rows.outputs, height &- place.top)
       let columns = min(Columns.outputs, width &- place.left)
       let (across, between) = (Columns.points, memory.between)
-      if channels == images.channels {
-        prefetch(
-          corner + Columns.outputs &* pixelStride, lines: Rows.outputs, rowStride, pixelStride,
-          channels: channels)
-      }
+      let next = corner + (place.next.rows &* rowStride &+ place.next.columns &* pixelStride)
       Self.forEachVector(channels) { channel in
+        prefetch(next + channel, rows: Rows.outputs, rowStride, pixelStride)
         for x in 0..<across {
           let column = m + (Columns.place(x) &* placeStride &+ channel)
           Rows.output(
@@ -252,10 +252,12 @@ struct WinogradTiles<Scheme: WinogradScheme> {
         of: first, images.rowStride, images.pixelStride, place.top, place.left, rows: Rows.outputs,
         columns: across, memory)
       let (pixels, between) = (memory.pixels, memory.between)
-      prefetch(
-        first + (place.top &* images.rowStride &+ (place.left &+ across) &* images.pixelStride),
-        lines: Rows.outputs, images.rowStride, images.pixelStride, channels: images.channels)
+      let next =
+        first
+        + ((place.top &+ place.next.rows) &* images.rowStride
+          &+ (place.left &+ place.next.columns) &* images.pixelStride)
       Self.forEachVector(images.channels) { channel in
+        prefetch(next + channel, rows: Rows.outputs, images.rowStride, images.pixelStride)
         for x in 0..<across {
           Rows.outputAdjoint(Rows.Outputs { Vector(from: pixels[across &* $0 &+ x] + channel) })
             .store(to: between + x &* Vector.width, stride: across &* Vector.width)
