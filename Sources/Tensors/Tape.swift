@@ -260,12 +260,7 @@ public final class Tape {
     case .none: return nil
     case .parameter(let offset):
       guard let gradients else { preconditionFailure("the tape does not record") }
-      if let uses = pendingUses[offset] {
-        precondition(uses != Self.noneEver, "the gradient at \(offset) was given away, and grows again")
-        pendingUses[offset] = uses - 1
-        if uses == 1 { completed.append(offset) }
-      }
-      return GradientSum(gradients.pointer + offset, isBegun: unwritten.removeValue(forKey: offset) == nil)
+      return GradientSum(gradients.pointer + offset, isBegun: isBegun(at: offset))
     case .slot(let index):
       if isKnownUniquelyReferenced(&slots[index]), let stored = slots[index] {
         return .adding(to: stored.pointer)
@@ -276,6 +271,16 @@ public final class Tape {
       slots[index] = own
       return GradientSum(own.pointer, isBegun: stored != nil)
     }
+  }
+
+  /// An operation adds to the gradient of the parameter at `offset`, or makes it; whether another one has before.
+  private func isBegun(at offset: Int) -> Bool {
+    if let uses = pendingUses[offset] {
+      precondition(uses != Self.noneEver, "the gradient at \(offset) was given away, and grows again")
+      pendingUses[offset] = uses - 1
+      if uses == 1 { completed.append(offset) }
+    }
+    return unwritten.removeValue(forKey: offset) == nil
   }
 
   /// Whether the gradient of `target` can be left to the update: nothing else is or was added to it.
@@ -296,9 +301,7 @@ public final class Tape {
     guard defersGradient(of: target), case .parameter(let offset) = target else {
       preconditionFailure("the gradient of \(target) cannot be deferred")
     }
-    unwritten[offset] = nil
-    pendingUses[offset] = 0
-    completed.append(offset)
+    _ = isBegun(at: offset)
     let operation = profile?.deferring(cost)
     deferred.insert(
       DeferredGradient(of: offset..<offset + count, bound: bound) { [profile] update in

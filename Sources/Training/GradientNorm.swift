@@ -35,16 +35,16 @@ final class GradientNorm {
       threads)
   }
 
+  /// Takes all of them in.
+  func addParts(of gradient: FlatMemory, threads: ThreadPool) {
+    add(Array(ranges.joined()), of: gradient, threads)
+  }
+
   /// Takes in what lies at `offset` of the gradient, by its sum of squares.
   func add(squares: Double, at offset: Int) { sums[offset / BucketPlan.granularity] += squares }
 
   /// Whether all that was taken in are numbers.
   var isFinite: Bool { sums.allSatisfy(\.isFinite) }
-
-  /// Takes all of them in.
-  func addParts(of gradient: FlatMemory, threads: ThreadPool) {
-    add(Array(ranges.joined()), of: gradient, threads)
-  }
 
   private func add(_ ranges: [Range<Int>], of gradient: FlatMemory, _ threads: ThreadPool) {
     for (range, sum) in zip(ranges, Reduction.sumsOfSquares(gradient.pointer, in: ranges, pool: threads)) {

@@ -42,10 +42,7 @@ import Testing
   /// Where gradients are made in the update, it is too late then to find out that one is no number.
   @Test func aSkippedStepLeavesNoTraceOfDeferredGradients() throws {
     let trial = try Trial()
-    let settings = [
-      "training.slices=1", "training.steps=3", "checkpoint.every=1", "sampling.every=0",
-      "model={kind: resnet-unet, dim: 8, dim_mults: [1, 2, 12], channels: 1, groups: 4}",
-    ]
+    let settings = Trial.deferring + ["training.steps=3", "checkpoint.every=1", "sampling.every=0"]
     let run = try oboro(trial.arguments(settings), environment: ["OBORO_TEST_FAULT": "nan-gradient:0:2"])
     #expect(run.exitStatus == 0, "\(run)")
     func tensors(_ step: Int) throws -> [String: [Float]] {

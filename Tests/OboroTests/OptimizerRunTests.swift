@@ -44,11 +44,10 @@ import Testing
 
   /// Alone and with one slice, large weights are updated where their gradient is made; to clip, all must be there first.
   @Test func deferredGradientsAreThoseOfMemory() throws {
-    let settings = [
-      "training.slices=1", "training.steps=2", "training.ema_decay=0.75", "sampling.every=0",
-      "checkpoint.every=0",
-      "model={kind: resnet-unet, dim: 8, dim_mults: [1, 2, 12], channels: 1, groups: 4}",
-    ]
+    let settings =
+      Trial.deferring + [
+        "training.steps=2", "training.ema_decay=0.75", "sampling.every=0", "checkpoint.every=0",
+      ]
     func run(_ more: String...) throws -> (files: [Data], norms: [Double], weights: [Float]) {
       let trial = try Trial()
       let run = try oboro(trial.arguments(settings + more))

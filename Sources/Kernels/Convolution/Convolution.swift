@@ -114,15 +114,14 @@ public enum Convolution {
   /// Whether `updateWeights` is there for a shape, and worth it: whether what the gradient is made of is smaller than it.
   public static func canUpdateWeights(_ shape: ConvolutionShape) -> Bool {
     let images = shape.batch * shape.height * shape.width * shape.channels
-    let weights = shape.kernel * shape.kernel * shape.channels * shape.outputChannels
-    guard images + shape.outputPixels * shape.outputChannels <= weights else { return false }
+    let outputs = shape.outputPixels * shape.outputChannels
+    guard images + outputs <= shape.patchLength * shape.outputChannels else { return false }
     return WinogradConvolution(shape).map(\.canUpdateWeights)
       ?? PhasedWinogradConvolution(shape).map(\.canUpdateWeights) ?? false
   }
 
-  /// Computes the weights' gradient in blocks, each of which updates its weights while it is in the cache: memory has
-  /// neither to hold the gradient nor to be waited for, since weights and moments are fetched meanwhile. Its bits are
-  /// those of `backward`.
+  /// Computes the weights' gradient in blocks, each of which updates its weights while it is in the cache: no memory has
+  /// to hold the gradient. Its bits are those of `backward`.
   ///
   /// - Parameters:
   ///   - shape: one for which `canUpdateWeights`.

@@ -21,12 +21,3 @@ struct WinogradImage<Pointer> {
     self.before = before
   }
 }
-
-extension WinogradImage where Pointer: Strideable, Pointer.Stride == Int {
-  /// The same of images that lie `count` floats further on.
-  func advanced(by count: Int) -> WinogradImage {
-    WinogradImage(
-      pixels.advanced(by: count), channels: channels, pixelStride: pixelStride, rowStride: rowStride,
-      above: above, before: before)
-  }
-}

@@ -47,12 +47,10 @@ extension Tensor {
       let gradients = zip(storages, targets).map { storage, target in
         target == .none ? nil : tape.engine.storage(storage.count)
       }
-      let isDeferred =
-        standardization == nil && tape.defersGradient(of: weights) && Convolution.canUpdateWeights(shape)
-      if isDeferred {
-        tape.deferWeightGradient(of: weights, shape, inputs: storages, outputGradient: dy)
-      }
-      let sum = isDeferred ? nil : tape.gradientSum(weights, count: weightStorage.count)
+      let sum =
+        standardization == nil
+        ? tape.weightGradientSum(weights, shape, inputs: storages, outputGradient: dy)
+        : tape.gradientSum(weights, count: weightStorage.count)
       let used = standardization?.standardized(tape.engine) ?? weightStorage
       // Of standardised weights the gradient is the standardisation's to turn into the weights' own.
       let between = standardization == nil ? nil : sum.map { _ in tape.engine.storage(used.count) }
@@ -76,12 +74,15 @@ extension Tensor {
 }
 
 extension Tape {
-  /// Leaves the gradient of a convolution's weights to the update.
-  func deferWeightGradient(
-    of weights: GradientTarget, _ shape: ConvolutionShape, inputs: [Storage], outputGradient: Storage
-  ) {
-    let pointers = inputs.map { UnsafePointer($0.pointer) }
+  /// Memory for the gradient of a convolution's weights; nil if they need none, or if it is left to the update.
+  func weightGradientSum(
+    _ weights: GradientTarget, _ shape: ConvolutionShape, inputs: [Storage], outputGradient: Storage
+  ) -> GradientSum? {
     let count = shape.patchLength * shape.outputChannels
+    guard defersGradient(of: weights) && Convolution.canUpdateWeights(shape) else {
+      return gradientSum(weights, count: count)
+    }
+    let pointers = inputs.map { UnsafePointer($0.pointer) }
     // Weights and two moments, read and written.
     let cost = Profile.Cost(flops: shape.flops, bytes: 6 * count * MemoryLayout<Float>.size)
     let bound = Convolution.weightGradientBound(
@@ -92,6 +93,7 @@ extension Tape {
           shape, inputs: pointers, outputGradient: outputGradient.pointer, by: update, pool: threads)
       }
     }
+    return nil
   }
 }
 

@@ -27,15 +27,11 @@ extension Tensor {
       [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
       tape, dy in
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
-      let isDeferred = tape.defersGradient(of: weights) && Convolution.canUpdateWeights(adjoint)
-      if isDeferred {
-        // The adjoint's input and output have changed places.
-        tape.deferWeightGradient(of: weights, adjoint, inputs: [dy], outputGradient: storage)
-      }
+      // The adjoint's input and output have changed places.
+      let sum = tape.weightGradientSum(weights, adjoint, inputs: [dy], outputGradient: storage)
       TransposedConvolution.backward(
         adjoint, storage.pointer, weights: weightStorage.pointer, outputGradient: dy.pointer,
-        inputGradient: dx?.pointer,
-        weightGradient: isDeferred ? nil : tape.gradientSum(weights, count: weightStorage.count),
+        inputGradient: dx?.pointer, weightGradient: sum,
         biasGradient: tape.gradientMemory(bias, count: adjoint.channels), pool: tape.engine.threads)
       if let dx { tape.add(dx, to: target) }
     }

@@ -25,6 +25,11 @@ struct Trial {
 
     """
 
+  /// Settings for one rank: a model some of whose gradients are deferred to the update, as one slice allows.
+  static let deferring = [
+    "training.slices=1", "model={kind: resnet-unet, dim: 8, dim_mults: [1, 2, 12], channels: 1, groups: 4}",
+  ]
+
   /// 200 grey images of 16 x 16 in two files, made once. Nobody may change them.
   static let dataset = prepared("--count", "200", "--size", "16", "--channels", "1", "--shards", "2")
   static let colourDataset = prepared("--count", "20", "--size", "16", "--channels", "3")
