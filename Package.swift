@@ -36,48 +36,83 @@ let package = Package(
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
-    .target(name: "Vigilance", swiftSettings: common),
+    .target(name: "FailureDetection", swiftSettings: common),
 
     // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
-    .target(name: "Layers", dependencies: ["Tensors", "Kernels", "Randomness"], swiftSettings: common),
-    .target(name: "Models", dependencies: ["Layers", "Tensors", "Settings"], swiftSettings: common),
+    .target(name: "Layers", dependencies: ["Kernels", "Randomness", "Tensors"], swiftSettings: common),
     .target(
-      name: "Diffusion", dependencies: ["Tensors", "Kernels", "Randomness", "Settings"],
+      name: "Models", dependencies: ["Kernels", "Layers", "Settings", "Tensors"],
+      swiftSettings: common),
+    .target(
+      name: "Diffusion", dependencies: ["Kernels", "Randomness", "Settings", "Tensors"],
       swiftSettings: common),
 
     // Files that people see.
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["HDF5", "Files", "Pictures", "Randomness", "CZlib"],
+      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness"],
       swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
 
     // Training.
-    .target(name: "DataParallel", dependencies: ["MPI", "Tensors", "Kernels"], swiftSettings: common),
+    .target(name: "DataParallel", dependencies: ["Kernels", "MPI", "Tensors"], swiftSettings: common),
+    .target(
+      name: "Configuration",
+      dependencies: ["DataParallel", "Datasets", "Diffusion", "Files", "Layers", "Models", "Settings"],
+      swiftSettings: common),
+    .target(name: "Tasks", dependencies: ["Datasets", "Models", "Randomness"], swiftSettings: common),
+    .target(
+      name: "Checkpoints",
+      dependencies: [
+        "CProcessor", "Configuration", "DataParallel", "Files", "HDF5", "Kernels", "Layers", "MPI",
+        "Settings", "Tensors", .product(name: "Logging", package: "swift-log"),
+      ], swiftSettings: common),
+    .target(
+      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors"],
+      swiftSettings: common),
+    .target(
+      name: "Interchange",
+      dependencies: [
+        "Checkpoints", "Configuration", "Datasets", "Files", "Kernels", "Layers", "Models", "Safetensors",
+        "Settings", "Tensors",
+      ], swiftSettings: common),
     .target(
       name: "Training",
       dependencies: [
-        "Models", "Diffusion", "Datasets", "DataParallel", "Layers", "Tensors", "Kernels", "MPI", "HDF5",
-        "Safetensors", "Pictures", "Randomness", "Reporting", "Settings", "Files", "Vigilance", "CProcessor",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
+        "Generation", "Kernels", "Layers", "MPI", "Models", "Reporting", "Settings", "Tasks", "Tensors",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
-      name: "RunReports", dependencies: ["Training", "Reporting", "Settings", "Files"], swiftSettings: common),
+      name: "Benchmarks",
+      dependencies: [
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness",
+        "Reporting", "Settings", "Tensors", "Training",
+      ], swiftSettings: common),
+    .target(
+      name: "RunReports",
+      dependencies: [
+        "Checkpoints", "Configuration", "Datasets", "Files", "HDF5", "Models", "Reporting", "Settings",
+        "Tensors",
+      ], swiftSettings: common),
     .target(
       name: "Diagnosis",
-      dependencies: ["Training", "Datasets", "Kernels", "MPI", "HDF5", "Settings", "Files", "Vigilance"],
+      dependencies: [
+        "Benchmarks", "Configuration", "Datasets", "FailureDetection", "Files", "HDF5", "Kernels", "MPI",
+        "Settings",
+      ],
       swiftSettings: common),
     .executableTarget(
       name: "Oboro",
       dependencies: [
-        "Diagnosis", "RunReports", "Training", "Models", "Diffusion", "Datasets", "DataParallel", "Tensors",
-        "Kernels", "MPI", "HDF5",
-        "Safetensors", "Pictures", "Reporting", "Settings", "Files",
+        "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
+        "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Pictures", "Reporting",
+        "RunReports", "Safetensors", "Settings", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -90,34 +125,55 @@ let package = Package(
       name: "MPITests", dependencies: ["MPI", "MPIPrograms", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "DatasetsTests",
-      dependencies: ["Datasets", "HDF5", "Files", "Pictures", "Randomness", "CGD", "CZlib", "TestSupport"],
+      dependencies: ["CGD", "CZlib", "Datasets", "Files", "HDF5", "Pictures", "Randomness", "TestSupport"],
       exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
     .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
-    .testTarget(name: "RunReportsTests", dependencies: ["RunReports", "TestSupport"], swiftSettings: common),
-    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
-    .testTarget(name: "VigilanceTests", dependencies: ["Vigilance"], swiftSettings: common),
     .testTarget(
-      name: "SafetensorsTests", dependencies: ["Safetensors", "Files", "TestSupport"], swiftSettings: common),
+      name: "RunReportsTests", dependencies: ["Models", "RunReports", "Settings", "Tensors"],
+      swiftSettings: common),
+    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
+    .testTarget(name: "FailureDetectionTests", dependencies: ["FailureDetection"], swiftSettings: common),
+    .testTarget(
+      name: "SafetensorsTests", dependencies: ["Files", "Safetensors", "TestSupport"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
-      name: "PicturesTests", dependencies: ["Pictures", "Files", "CGD", "TestSupport"], swiftSettings: common),
+      name: "PicturesTests", dependencies: ["CGD", "Files", "Pictures", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Files", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Files", "Reporting", "TestSupport", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
+    .target(
+      name: "TrainingTestSupport", dependencies: ["Checkpoints", "Configuration", "Settings", "Tensors"],
+      path: "Tests/TrainingTestSupport", swiftSettings: common),
+    .testTarget(
+      name: "ConfigurationTests",
+      dependencies: ["Configuration", "Files", "Settings", "TestSupport", "TrainingTestSupport"],
+      swiftSettings: common),
+    .testTarget(
+      name: "TasksTests", dependencies: ["Diffusion", "Generation", "Layers", "Models", "Tasks", "Tensors"],
+      swiftSettings: common),
+    .testTarget(
+      name: "CheckpointsTests",
+      dependencies: ["CProcessor", "Checkpoints", "Files", "Settings", "TestSupport", "TrainingTestSupport"],
+      swiftSettings: common),
+    .testTarget(
+      name: "GenerationTests",
+      dependencies: ["Diffusion", "Generation", "Kernels", "Layers", "Models", "Tensors"],
+      swiftSettings: common),
+    .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"], swiftSettings: common),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Diffusion", "Models", "Layers", "Tensors", "Kernels", "Pictures", "Settings", "Files",
-        "CProcessor", "TestSupport",
+        "Checkpoints", "Configuration", "Files", "Kernels", "Settings", "Tensors", "TestSupport", "Training",
+        "TrainingTestSupport",
       ],
       swiftSettings: common),
     .testTarget(
       name: "OboroTests",
       dependencies: [
-        "Oboro", "TestSupport", "HDF5", "Safetensors", "Files", "Pictures", "Reporting", "Settings",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Checkpoints", "Files", "HDF5", "Oboro", "Pictures", "Reporting", "Safetensors", "Settings",
+        "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
 
@@ -129,28 +185,31 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "NumericsTestSupport"], swiftSettings: common),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Tensors", "Kernels", "NumericsTestSupport", "TestSupport"],
+      name: "TensorsTests", dependencies: ["Kernels", "NumericsTestSupport", "Tensors", "TestSupport"],
       swiftSettings: common),
     .testTarget(
       name: "LayersTests",
-      dependencies: ["Layers", "Tensors", "Kernels", "Randomness", "NumericsTestSupport"],
+      dependencies: ["Kernels", "Layers", "NumericsTestSupport", "Randomness", "Tensors"],
       swiftSettings: common),
     .testTarget(
       name: "ModelsTests",
       dependencies: [
-        "Models", "Layers", "Tensors", "Kernels", "Settings", "Safetensors", "NumericsTestSupport",
+        "Kernels", "Layers", "Models", "NumericsTestSupport", "Safetensors", "Settings", "Tensors",
       ],
       swiftSettings: common),
     .testTarget(
       name: "DiffusionTests",
-      dependencies: ["Diffusion", "Tensors", "Kernels", "Settings", "Randomness", "NumericsTestSupport"],
+      dependencies: ["Diffusion", "Kernels", "NumericsTestSupport", "Randomness", "Settings", "Tensors"],
       swiftSettings: common),
     .executableTarget(
-      name: "DataParallelPrograms", dependencies: ["DataParallel", "MPI", "Randomness"],
+      name: "DataParallelPrograms",
+      dependencies: ["DataParallel", "Kernels", "MPI", "Randomness", "Tensors"],
       path: "Tests/DataParallelPrograms", swiftSettings: common),
     .testTarget(
       name: "DataParallelTests",
-      dependencies: ["DataParallel", "DataParallelPrograms", "TestSupport", "NumericsTestSupport"],
+      dependencies: [
+        "DataParallel", "DataParallelPrograms", "Kernels", "NumericsTestSupport", "Tensors", "TestSupport",
+      ],
       swiftSettings: common),
   ],
   swiftLanguageModes: [.v6]

@@ -28,7 +28,7 @@ public struct BucketPlan: Sendable, Equatable {
     buckets = stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
   }
 
-  /// Whether parts come from halving, so that sums follow the tree over the slices.
+  /// Whether parts come from halving, so that sums follow the tree over the micro-batches.
   public var isPowerOfTwo: Bool { worldSize & (worldSize - 1) == 0 }
 
   /// The range of `bucket` that `rank` ends up with.

@@ -24,18 +24,18 @@ extension [Request] {
 /// The reduce-scatter of a bucket: of each stage's range a rank keeps its own, adds what its partners have of it, and
 /// goes on with that.
 ///
-/// Where partners are two by two, the sums are those of the tree over the slices, whichever rank adds them: a sum of
+/// Where partners are two by two, the sums are those of the tree over the micro-batches, whichever rank adds them: a sum of
 /// two does not depend on which comes first.
 final class BucketReduction: BucketTransfer {
   private let stages: [BucketPlan.Stage]
-  private let memory: FlatMemory
-  private let neighbours: Neighbours
-  private let wire: Wire
+  private let memory: ParameterBuffer
+  private let localPeers: LocalPeers
+  private let buffers: MessageBuffers
   private let tag: Int
   private var stage = 0
   /// The running stage's, if its partners are in sight; those of earlier ones follow.
-  private var visit: Visit?
-  private var visits: [Visit] = []
+  private var sharedExchange: SharedMemoryExchange?
+  private var visits: [SharedMemoryExchange] = []
   private var receives: [Request] = []
   private var sends: [Request] = []
 
@@ -45,13 +45,14 @@ final class BucketReduction: BucketTransfer {
   ///   - memory: the whole flat memory; the bucket's part of it belongs to this until it is done.
   ///   - wire: what this alone uses until it is done.
   init(
-    _ stages: [BucketPlan.Stage], of memory: FlatMemory, among neighbours: Neighbours, over wire: Wire,
+    _ stages: [BucketPlan.Stage], of memory: ParameterBuffer, among localPeers: LocalPeers,
+    over buffers: MessageBuffers,
     tag: Int, _ threads: ThreadPool
   ) throws {
     self.stages = stages
     self.memory = memory
-    self.neighbours = neighbours
-    self.wire = wire
+    self.localPeers = localPeers
+    self.buffers = buffers
     self.tag = tag
     try startExchange(threads)
   }
@@ -60,18 +61,18 @@ final class BucketReduction: BucketTransfer {
     while stage < stages.count {
       let kept = stages[stage].kept
       let sum = memory.pointer + kept.lowerBound
-      if let visit {
-        guard try visit.isOpen() else { return false }
-        for partner in visit.memories {
+      if let sharedExchange {
+        guard try sharedExchange.isOpen() else { return false }
+        for partner in sharedExchange.memories {
           Elementwise.add(sum, partner + kept.lowerBound, output: sum, count: kept.count, pool: threads)
         }
-        try visit.leave()
-        visits.append(visit)
+        try sharedExchange.leave()
+        visits.append(sharedExchange)
       } else {
         guard try receives.complete() else { return false }
         // What is sent may take longer: it is no part of what is kept.
-        guard try !wire.copies || sends.complete() else { return false }
-        wire.addReceived(to: sum, count: kept.count, threads)
+        guard try !buffers.copies || sends.complete() else { return false }
+        buffers.addReceived(to: sum, count: kept.count, threads)
       }
       stage += 1
       try startExchange(threads)
@@ -83,11 +84,11 @@ final class BucketReduction: BucketTransfer {
     guard stage < stages.count else { return }
     let (kept, partners) = (stages[stage].kept, stages[stage].partners)
     let ranks = partners.map(\.rank)
-    visit = try neighbours.visit(ranks, for: memory, tag: tag)
-    guard visit == nil else { return }
+    sharedExchange = try localPeers.sharedExchange(ranks, for: memory, tag: tag)
+    guard sharedExchange == nil else { return }
     // Where messages arrive is known before any is sent.
-    receives = try wire.receive(kept.count, from: ranks, tag: tag)
-    sends += try wire.send(
+    receives = try buffers.receive(kept.count, from: ranks, tag: tag)
+    sends += try buffers.send(
       partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag, threads)
   }
 }
@@ -95,23 +96,23 @@ final class BucketReduction: BucketTransfer {
 /// The all-gather of a bucket: the stages of its reduction backwards. Parts go from memory to memory as they are.
 final class BucketGathering: BucketTransfer {
   private let communicator: Communicator
-  private let memory: FlatMemory
-  private let neighbours: Neighbours
+  private let memory: ParameterBuffer
+  private let localPeers: LocalPeers
   private let tag: Int
   private var stages: ArraySlice<BucketPlan.Stage>
   /// The running stage's, if its partners are in sight; those of earlier ones follow.
-  private var visit: Visit?
-  private var visits: [Visit] = []
+  private var sharedExchange: SharedMemoryExchange?
+  private var visits: [SharedMemoryExchange] = []
   private var requests: [Request] = []
 
   /// Starts the first exchange.
   init(
-    _ stages: [BucketPlan.Stage], of memory: FlatMemory, among neighbours: Neighbours,
+    _ stages: [BucketPlan.Stage], of memory: ParameterBuffer, among localPeers: LocalPeers,
     over communicator: Communicator, tag: Int
   ) throws {
     self.communicator = communicator
     self.memory = memory
-    self.neighbours = neighbours
+    self.localPeers = localPeers
     self.tag = tag
     self.stages = stages[...]
     try startExchange()
@@ -119,15 +120,15 @@ final class BucketGathering: BucketTransfer {
 
   func advance(_ threads: ThreadPool) throws -> Bool {
     while let stage = stages.last {
-      if let visit {
-        guard try visit.isOpen() else { return false }
-        for (partner, from) in zip(stage.partners, visit.memories) {
+      if let sharedExchange {
+        guard try sharedExchange.isOpen() else { return false }
+        for (partner, from) in zip(stage.partners, sharedExchange.memories) {
           let start = partner.range.lowerBound
           Elementwise.copy(
             from + start, to: memory.pointer + start, count: partner.range.count, pool: threads)
         }
-        try visit.leave()
-        visits.append(visit)
+        try sharedExchange.leave()
+        visits.append(sharedExchange)
       } else {
         guard try requests.complete() else { return false }
       }
@@ -139,8 +140,8 @@ final class BucketGathering: BucketTransfer {
 
   private func startExchange() throws {
     guard let stage = stages.last else { return }
-    visit = try neighbours.visit(stage.partners.map(\.rank), for: memory, tag: tag)
-    guard visit == nil else { return }
+    sharedExchange = try localPeers.sharedExchange(stage.partners.map(\.rank), for: memory, tag: tag)
+    guard sharedExchange == nil else { return }
     requests = try stage.partners.map { partner in
       try communicator.immediateReceive(
         into: UnsafeMutableBufferPointer(rebasing: memory.elements[partner.range]), from: partner.rank,

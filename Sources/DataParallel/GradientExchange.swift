@@ -13,11 +13,11 @@ public final class GradientExchange {
   public let plan: BucketPlan
   private let communicator: Communicator
   private let threads: ThreadPool
-  private let traffic: Traffic
+  private let scheduler: TransferScheduler
   private let progress: ProgressThread?
   /// One for each lane of sums.
-  private let wires: [Wire]
-  private let neighbours: Neighbours
+  private let wires: [MessageBuffers]
+  private let localPeers: LocalPeers
   /// Of each bucket, this rank's.
   private let stages: [[BucketPlan.Stage]]
   /// The order in which buckets are gathered.
@@ -31,7 +31,8 @@ public final class GradientExchange {
   ///   the same order. All else travels in messages, as do compressed gradients.
   /// - Throws: `MPIError`.
   public init(
-    communicator: Communicator, plan: BucketPlan, threads: ThreadPool, sharing memories: [FlatMemory] = [],
+    communicator: Communicator, plan: BucketPlan, threads: ThreadPool,
+    sharing memories: [ParameterBuffer] = [],
     compression: GradientCompression = .none
   ) throws {
     precondition(
@@ -45,38 +46,38 @@ public final class GradientExchange {
     let stages = plan.buckets.indices.map { plan.stages(of: $0, rank: communicator.rank) }
     self.stages = stages
     let hosts = try own.allGather(own.hostName)
-    let neighbours = try Neighbours(
+    let localPeers = try LocalPeers(
       sharing: compression == .none ? memories : [],
       with: stages.joined().lazy.flatMap { $0.partners.lazy.map(\.rank) }, hosts: hosts, on: own)
-    self.neighbours = neighbours
+    self.localPeers = localPeers
     let isOnOneHost = Set(hosts).count == 1
-    let traffic = Traffic(
+    let scheduler = TransferScheduler(
       bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost,
-      copiesMessages: isOnOneHost && neighbours.isEmpty)
-    self.traffic = traffic
+      copiesMessages: isOnOneHost && localPeers.isEmpty)
+    self.scheduler = scheduler
     wires =
       communicator.size == 1
       ? []
-      : (0..<min(traffic.sumLanes, plan.buckets.count)).map { _ in
-        Wire(for: stages.joined(), compression, communicator: own)
+      : (0..<min(scheduler.sumLanes, plan.buckets.count)).map { _ in
+        MessageBuffers(for: stages.joined(), compression, communicator: own)
       }
     gatheringOrder = Array(plan.buckets.indices)
     // On one host messages are copied by the processors that compute: nothing moves meanwhile.
-    progress = isOnOneHost ? nil : ProgressThread(traffic)
+    progress = isOnOneHost ? nil : ProgressThread(scheduler)
   }
 
   /// Whether ranks of one host look at each other's memory.
-  package var readsInPlace: Bool { !neighbours.isEmpty }
+  package var readsInPlace: Bool { !localPeers.isEmpty }
 
   /// How many buckets are under way at most, between hosts.
-  public static let bucketsAtOnce = Traffic.lanes
+  public static let bucketsAtOnce = TransferScheduler.lanes
 
   deinit { progress?.end() }
 
   /// What is told of each bucket's way between the ranks; nil: nothing is measured.
   public var profile: Profile? {
-    get { traffic.profile }
-    set { traffic.profile = newValue }
+    get { scheduler.profile }
+    set { scheduler.profile = newValue }
   }
 
   /// Lets what is under way go as far as it can without waiting: for between two operations.
@@ -84,9 +85,9 @@ public final class GradientExchange {
   /// - Throws: `MPIError`.
   public func advance() throws {
     guard communicator.size > 1 else { return }
-    try traffic.advance(threads)
+    try scheduler.advance(threads)
     // Not before: to wake a thread costs more than a short message that is waited for at once.
-    progress?.set(isWanted: !traffic.isEmpty)
+    progress?.set(isWanted: !scheduler.isEmpty)
   }
 
   // MARK: Sums
@@ -95,26 +96,26 @@ public final class GradientExchange {
   /// ranks start the same buckets in the same order.
   ///
   /// - Throws: `MPIError`.
-  public func start(_ bucket: Int, of gradients: FlatMemory) throws {
+  public func start(_ bucket: Int, of gradients: ParameterBuffer) throws {
     precondition(gradients.count == plan.count, "\(gradients.count) gradients, the plan has \(plan.count)")
     guard communicator.size > 1 else { return }
     let sequel = transformation.map { transform in
       { [gathering = gathering(of: bucket, in: gradients)] threads in
         transform(bucket, threads)
         return gathering
-      } as Traffic.Sequel
+      } as TransferScheduler.Sequel
     }
-    try traffic.reduce(bucket, threads, then: sequel) {
-      [wires, stages, neighbours] lane, threads in
+    try scheduler.reduce(bucket, threads, then: sequel) {
+      [wires, stages, localPeers] lane, threads in
       try BucketReduction(
-        stages[bucket], of: gradients, among: neighbours, over: wires[lane], tag: bucket, threads)
+        stages[bucket], of: gradients, among: localPeers, over: wires[lane], tag: bucket, threads)
     }
   }
 
   /// Waits until this rank's parts of all buckets that were started hold their sums.
   ///
   /// - Throws: `MPIError`.
-  public func finish() throws { try wait { traffic.isReduced } }
+  public func finish() throws { try wait { scheduler.isReduced } }
 
   // MARK: What was made of them
 
@@ -133,7 +134,7 @@ public final class GradientExchange {
   /// - Throws: `MPIError`.
   public func gatherEarlyOnes() throws {
     guard communicator.size > 1 else { return }
-    try traffic.gatherEarlyOnes(inOrder: gatheringOrder, threads)
+    try scheduler.gatherEarlyOnes(inOrder: gatheringOrder, threads)
   }
 
   /// Gathers buckets from now on in the order in which these ranges need them, then the rest. Collective.
@@ -152,7 +153,7 @@ public final class GradientExchange {
   ///
   /// - Parameter prepare: called for each bucket before it is sent, the first to be needed first.
   /// - Throws: `MPIError`.
-  public func startGathering(_ memory: FlatMemory, preparing prepare: (_ bucket: Int) -> Void = { _ in })
+  public func startGathering(_ memory: ParameterBuffer, preparing prepare: (_ bucket: Int) -> Void = { _ in })
     throws
   {
     precondition(memory.count == plan.count, "\(memory.count) floats, the plan has \(plan.count)")
@@ -160,28 +161,28 @@ public final class GradientExchange {
     for bucket in gatheringOrder {
       prepare(bucket)
       guard communicator.size > 1 else { continue }
-      try traffic.gather(bucket, threads, gathering(of: bucket, in: memory))
-      try traffic.advance(threads)
+      try scheduler.gather(bucket, threads, gathering(of: bucket, in: memory))
+      try scheduler.advance(threads)
     }
   }
 
   /// What gives every rank the parts of a bucket.
-  private func gathering(of bucket: Int, in memory: FlatMemory) -> TransferQueue.Start {
+  private func gathering(of bucket: Int, in memory: ParameterBuffer) -> TransferQueue.Start {
     // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
-    { [communicator, stages, neighbours, tag = plan.buckets.count + bucket] _, _ in
-      try BucketGathering(stages[bucket], of: memory, among: neighbours, over: communicator, tag: tag)
+    { [communicator, stages, localPeers, tag = plan.buckets.count + bucket] _, _ in
+      try BucketGathering(stages[bucket], of: memory, among: localPeers, over: communicator, tag: tag)
     }
   }
 
   /// Whether all of `range` is there.
-  public func isGathered(_ range: Range<Int>) -> Bool { traffic.isGathered(buckets(of: range)) }
+  public func isGathered(_ range: Range<Int>) -> Bool { scheduler.isGathered(buckets(of: range)) }
 
   /// Waits until all of `range` is there.
   ///
   /// - Throws: `MPIError`.
   public func waitUntilGathered(_ range: Range<Int>) throws {
     let buckets = buckets(of: range)
-    try wait { traffic.isGathered(buckets) }
+    try wait { scheduler.isGathered(buckets) }
   }
 
   /// Waits until everything is there.
@@ -192,7 +193,7 @@ public final class GradientExchange {
   /// Gives every rank the parts of all others. Collective.
   ///
   /// - Throws: `MPIError`.
-  public func gather(_ memory: FlatMemory) throws {
+  public func gather(_ memory: ParameterBuffer) throws {
     try startGathering(memory)
     try finishGathering()
   }
@@ -201,11 +202,11 @@ public final class GradientExchange {
     if !condition() {
       // This thread sees to it now.
       progress?.set(isWanted: false)
-      while !condition() { try traffic.advance(threads, isWaiting: true) }
+      while !condition() { try scheduler.advance(threads, isWaiting: true) }
     }
     // Also for the other thread's failure. That thread is woken by `advance()`, if this one computes before it waits for
     // what else is under way.
-    try traffic.advance(threads)
+    try scheduler.advance(threads)
   }
 
   private func buckets(of range: Range<Int>) -> Range<Int> {

@@ -14,12 +14,12 @@ final class ProgressThread: @unchecked Sendable {
   /// Between two looks, in microseconds: less than the wire takes for what a socket's buffers hold.
   private static let pause = 500 as UInt32
 
-  init(_ traffic: Traffic) {
+  init(_ scheduler: TransferScheduler) {
     Thread.detachNewThread { [self] in
       // This thread alone: the computing one has the others.
       let own = ThreadPool(threadCount: 1)
       while waitUntilWanted() {
-        traffic.advanceBeside(own)
+        scheduler.advanceBeside(own)
         usleep(Self.pause)
       }
       condition.withLock {

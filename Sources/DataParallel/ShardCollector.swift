@@ -7,16 +7,16 @@ import Tensors
 public struct ShardCollector {
   /// A stretch of the flat memory, and who wants it.
   public struct Stretch {
-    fileprivate let shard: FlatShard
+    fileprivate let shard: ParameterShard
     fileprivate let range: Range<Int>
     fileprivate let root: Int
-    fileprivate let target: FlatMemory?
+    fileprivate let target: ParameterBuffer?
 
     /// - Parameters:
     ///   - shard: this rank's parts.
     ///   - root: the rank that wants `range` of the whole.
     ///   - target: `range.count` floats to put it in, on the root; nil elsewhere.
-    public init(of shard: FlatShard, _ range: Range<Int>, root: Int, target: FlatMemory?) {
+    public init(of shard: ParameterShard, _ range: Range<Int>, root: Int, target: ParameterBuffer?) {
       precondition(
         target.map { $0.count == range.count } ?? true,
         "\(range.count) floats into \(target?.count ?? 0)")

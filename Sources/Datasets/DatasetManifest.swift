@@ -53,7 +53,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(Blank(manifest: self)), as: UTF8.self) + "\n"
-    return Data(SealedText.seal(text, key: Key.seal).utf8)
+    return Data(ChecksummedText.seal(text, key: Key.seal).utf8)
   }
 
   /// A key of the file, which may be one that it should not have.
@@ -73,7 +73,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
     func encode(to encoder: any Encoder) throws {
       try manifest.encode(to: encoder)
       var container = encoder.container(keyedBy: Key.self)
-      try container.encode(SealedText.blank, forKey: Key(stringValue: Key.seal))
+      try container.encode(ChecksummedText.blank, forKey: Key(stringValue: Key.seal))
     }
   }
 
@@ -93,7 +93,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
     func contradiction(in content: Data) -> String? {
       // One of them may be a key that was altered.
       if let key = unknownKeys.first { return "has the unknown key \(String(reflecting: key))" }
-      guard let seal, !SealedText.isSealed(content, by: seal) else { return nil }
+      guard let seal, !ChecksummedText.isSealed(content, by: seal) else { return nil }
       return
         "was altered: its \(Key.seal) is not that of its content. Make the dataset anew; or, if it is as "
         + "you want it, remove that key"

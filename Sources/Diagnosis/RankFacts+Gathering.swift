@@ -1,9 +1,9 @@
+import FailureDetection
 import Files
 import Foundation
 import HDF5
 import Kernels
 import MPI
-import Vigilance
 
 extension RankFacts {
   /// Those of this process that need no other rank.

@@ -27,7 +27,7 @@ public struct AncestralSampler {
   ///   - onStep: called after each step with the steps done and the images as they are now.
   public func sample(
     shape: [Int], samples: Range<Int>, engine: Engine, predict: (_ x: Tensor, _ timesteps: [Int]) -> Tensor,
-    weights: FlatMemory,
+    weights: ParameterBuffer,
     onStep: (_ done: Int, _ images: UnsafeBufferPointer<Float>) throws -> Void = { _, _ in }
   ) rethrows -> [Float] {
     let size = shape.reduce(1, *)

@@ -39,9 +39,9 @@ public struct ParameterLayout: Sendable {
 
   /// New weights: element i of parameter p is drawn with the key (seed, p, i), in the order of PyTorch's tensor.
   ///
-  /// - Parameter isShared: see `FlatMemory`.
-  public func initialWeights(seed: UInt64, isShared: Bool = false) -> FlatMemory {
-    let weights = FlatMemory(count: flatCount, isShared: isShared)
+  /// - Parameter isShared: see `ParameterBuffer`.
+  public func initialWeights(seed: UInt64, isShared: Bool = false) -> ParameterBuffer {
+    let weights = ParameterBuffer(count: flatCount, isShared: isShared)
     func random(_ parameter: Int) -> RandomStream {
       RandomStream(seed: seed, purpose: .initialization, sample: parameter)
     }

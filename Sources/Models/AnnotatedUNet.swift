@@ -144,7 +144,7 @@ private struct ResNetBlock: Sendable {
 
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor) -> Tensor {
-    time.tape.recomputing {
+    time.tape.checkpointed {
       let h = block1(inputs, scaleShift: timeLinear(time.silu()))
       return block2(h, residual: residualConvolution.map { $0(inputs) } ?? inputs[0])
     }

@@ -93,7 +93,7 @@ private struct DoubleConvolution: Sendable {
   /// - Parameter inputs: images that are read as if they were concatenated along the channels.
   func callAsFunction(_ inputs: Tensor...) -> Tensor {
     // Inside of `Down` and `Up` it is a part of what they compute again.
-    inputs[0].tape.recomputing {
+    inputs[0].tape.checkpointed {
       norm2(convolution2(norm1(convolution1(inputs), activation: .relu)), activation: .relu)
     }
   }
@@ -110,7 +110,7 @@ private struct Down: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, time: Tensor) -> Tensor {
-    x.tape.recomputing { convolution(x.maxPooled()).adding(timeLinear(time)) }
+    x.tape.checkpointed { convolution(x.maxPooled()).adding(timeLinear(time)) }
   }
 }
 
@@ -125,7 +125,7 @@ private struct Up: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, skip: Tensor, time: Tensor) -> Tensor {
-    x.tape.recomputing {
+    x.tape.checkpointed {
       convolution(skip, x.upsampledBilinearly(alignsCorners: true)).adding(timeLinear(time))
     }
   }
@@ -149,7 +149,7 @@ private struct SelfAttentionBlock: Sendable {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    x.tape.recomputing {
+    x.tape.checkpointed {
       let attended = attention(norm(x), residual: x)
       return linear2(linear1(perceptronNorm(attended), activation: .gelu), residual: attended)
     }

@@ -13,7 +13,7 @@ public struct ConditionalUNet: DenoisingModel {
   public let classes: ModelClasses?
   public let imageSize = ImageSize.multiples(of: 4)
 
-  private let sinusoids: AlternatingSinusoids
+  private let sinusoids: InterleavedSinusoidalEmbedding
   private let labelEmbedding: Embedding?
   private let down1: ConvBlock
   private let down2: ConvBlock
@@ -34,7 +34,7 @@ public struct ConditionalUNet: DenoisingModel {
     imageChannels = channels
     predictionChannels = channels
     classes = settings.classes
-    sinusoids = AlternatingSinusoids(width: embeddingWidth)
+    sinusoids = InterleavedSinusoidalEmbedding(width: embeddingWidth)
     down1 = block("down1", channels, width)
     down2 = block("down2", width, 2 * width)
     bottom = block("bot1", 2 * width, 4 * width)
@@ -82,7 +82,7 @@ private struct ConvBlock: Sendable {
 
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., embedding: Tensor) -> Tensor {
-    embedding.tape.recomputing {
+    embedding.tape.checkpointed {
       let v = linear2(linear1(embedding).relu())
       var channel = 0
       let shifted = inputs.map { x in

@@ -15,7 +15,7 @@ public struct DiT: DenoisingModel {
 
   private let patchSize: Int
   private let patchEmbedding: PatchEmbedding
-  private let positions: PositionTable
+  private let positions: PositionalEmbedding2D
   private let timestepEmbedder: TimestepEmbedder
   private let labelEmbedder: LabelEmbedder
   private let blocks: [DiTBlock]
@@ -30,7 +30,8 @@ public struct DiT: DenoisingModel {
     classes = ModelClasses(count: settings.classes, dropout: settings.classDropout)
     patchSize = settings.patchSize
 
-    positions = PositionTable(builder, "pos_embed", side: settings.imageSize / patchSize, width: width)
+    positions = PositionalEmbedding2D(
+      builder, "pos_embed", side: settings.imageSize / patchSize, width: width)
     patchEmbedding = PatchEmbedding(
       builder["x_embedder"]["proj"], channels: settings.channels, width: width, side: patchSize)
     timestepEmbedder = TimestepEmbedder(builder["t_embedder"], width: width)
@@ -52,7 +53,7 @@ public struct DiT: DenoisingModel {
     // Each adaLN_modulation begins with the same activation.
     let activated = condition.silu()
     for block in blocks { x = block(x, activated) }
-    return finalLayer(x, activated).assembled(side: patchSize)
+    return finalLayer(x, activated).unpatchify(side: patchSize)
   }
 }
 
@@ -74,13 +75,13 @@ private struct DiTBlock: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, _ activated: Tensor) -> Tensor {
-    x.tape.recomputing {
+    x.tape.checkpointed {
       // Shift, scale and gate of the attention, then of the perceptron.
-      let slices = modulation(activated).columnSlices(6)
-      let attended = attention(modulated(x, shift: slices[0], scale: slices[1]))
-      let x = x.adding(attended, gate: slices[2])
-      let hidden = linear1(modulated(x, shift: slices[3], scale: slices[4]), activation: .tanhGELU)
-      return x.adding(linear2(hidden), gate: slices[5])
+      let parts = modulation(activated).columnSlices(6)
+      let attended = attention(modulated(x, shift: parts[0], scale: parts[1]))
+      let x = x.adding(attended, gate: parts[2])
+      let hidden = linear1(modulated(x, shift: parts[3], scale: parts[4]), activation: .tanhGELU)
+      return x.adding(linear2(hidden), gate: parts[5])
     }
   }
 }
@@ -96,8 +97,8 @@ private struct FinalLayer: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, _ activated: Tensor) -> Tensor {
-    let slices = modulation(activated).columnSlices(2)
-    return linear(modulated(x, shift: slices[0], scale: slices[1]))
+    let parts = modulation(activated).columnSlices(2)
+    return linear(modulated(x, shift: parts[0], scale: parts[1]))
   }
 }
 

@@ -132,7 +132,7 @@ private struct ResNetBlock: Sendable {
 
   /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor?) -> Tensor {
-    inputs[0].tape.recomputing {
+    inputs[0].tape.checkpointed {
       var h = block1(inputs)
       if let time, let timeLinear { h = h.adding(timeLinear(time.silu())) }
       return block2([h], residual: residualConvolution.map { $0(inputs) } ?? inputs[0])

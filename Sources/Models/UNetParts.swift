@@ -41,7 +41,7 @@ struct ResidualAttention: Sendable {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    x.tape.recomputing {
+    x.tape.checkpointed {
       let attended = attention(norm(x))
       return outputNorm.map { $0(attended, residual: x) } ?? attended + x
     }

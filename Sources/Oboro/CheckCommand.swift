@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
+import Interchange
 import Settings
 import Tensors
-import Training
 
 /// `oboro check`: compares a model with what another program computed.
 struct Check: ParsableCommand {
@@ -32,7 +32,7 @@ struct Check: ParsableCommand {
   }
 
   func run() throws {
-    let check = try ModelCheck(
+    let check = try ParityCheck(
       case: file,
       engine: Engine(threadCount: try threadOptions.count(environment: ProcessInfo.processInfo.environment)))
     print(json ? report(check).indentedJSON : table(check), terminator: "")
@@ -40,7 +40,7 @@ struct Check: ParsableCommand {
     guard check.worst <= tolerance else { throw ExitCode(ExitStatus.failure.rawValue) }
   }
 
-  private func report(_ check: ModelCheck) -> SettingsNode {
+  private func report(_ check: ParityCheck) -> SettingsNode {
     [
       "output_error": SettingsNode(check.output),
       "loss_error": SettingsNode(check.loss),
@@ -49,7 +49,7 @@ struct Check: ParsableCommand {
     ]
   }
 
-  private func table(_ check: ModelCheck) -> String {
+  private func table(_ check: ParityCheck) -> String {
     let rows =
       [("output", check.output), ("loss", check.loss)] + check.gradients.map { ("grad/\($0.name)", $0.error) }
     let width = rows.map(\.0.count).max() ?? 0

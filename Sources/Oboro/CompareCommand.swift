@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import RunReports
 
 /// `oboro compare`: whether runs came to the same bits.
 struct Compare: ParsableCommand {

@@ -1,7 +1,8 @@
 import ArgumentParser
+import Checkpoints
+import Interchange
 import Reporting
 import Settings
-import Training
 
 /// `oboro convert`: weights to PyTorch and from it.
 struct Convert: ParsableCommand {

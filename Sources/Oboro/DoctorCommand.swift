@@ -21,7 +21,8 @@ struct Doctor: ParallelCommand {
       "A configuration, YAML: is it, and its dataset, the same everywhere?", valueName: "file"))
   var config: String?
 
-  @Option(help: ArgumentHelp("Another value for a key, such as training.slices=4.", valueName: "key=value"))
+  @Option(
+    help: ArgumentHelp("Another value for a key, such as training.microbatches=4.", valueName: "key=value"))
   var set: [String] = []
 
   @Option(
@@ -42,7 +43,7 @@ struct Doctor: ParallelCommand {
     try runSession { session, environment in
       let world = session.world
       let threads = try world.agree { try threadOptions.count(environment: environment) }
-      let examination = try Examination(
+      let examination = try SystemCheck(
         .init(configuration: config, overrides: set, output: output), threads: threads,
         environment: environment, session: session)
       if world.rank == 0 { print(json ? try examination.json : examination.text, terminator: "") }

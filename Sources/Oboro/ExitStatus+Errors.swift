@@ -1,8 +1,10 @@
+import Checkpoints
 import DataParallel
 import Datasets
 import Files
 import Foundation
 import HDF5
+import Interchange
 import MPI
 import Models
 import Pictures
@@ -22,7 +24,7 @@ extension ModelError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
 }
 
-extension SliceError: ExitStatusProviding {
+extension MicrobatchError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
 }
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import RunReports
 
 /// `oboro inspect`: says what a path holds.
 struct Inspect: ParsableCommand {

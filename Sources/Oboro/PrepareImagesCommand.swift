@@ -53,21 +53,21 @@ struct PrepareImages: ParsableCommand {
 
   func run() throws {
     let console = Console()
-    let folder = try PictureFolder(source)
+    let folder = try ImageFolder(source)
     if folder.otherCount > 0 {
       console.print("\(folder.otherCount) other files in \(source) are not pictures by their names")
     }
     try options.write(try look(through: folder, console), skipsUnreadable: !strict)
   }
 
-  private func look(through folder: PictureFolder, _ console: Console) throws -> PictureSource {
+  private func look(through folder: ImageFolder, _ console: Console) throws -> ImageFolderSource {
     let bar = ProgressBar("look", total: folder.files.count, console: console)
     // With both given, there is nothing to look for.
     defer { if size == nil || channels == nil { bar.finish() } }
-    return try PictureSource(
+    return try ImageFolderSource(
       folder, name: name ?? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent,
       split: options.split,
-      form: PictureSource.Form(
+      form: ImageFolderSource.Form(
         size: sides.map { ($0.height, $0.width) }, channels: channels, background: background.colour),
       threadCount: options.threads, progress: { bar.update($0) })
   }

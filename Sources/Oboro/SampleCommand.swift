@@ -1,12 +1,14 @@
 import ArgumentParser
+import Checkpoints
+import Configuration
 import Diffusion
 import Files
 import Foundation
+import Generation
 import MPI
 import Pictures
 import Reporting
 import Tensors
-import Training
 
 /// `oboro sample`: draws images from a checkpoint.
 struct Sample: ParallelCommand {
@@ -64,7 +66,7 @@ struct Sample: ParallelCommand {
   var sampler: Sampler = .ancestral
 
   @Option(help: "ema, the weights' moving average, or model, the weights themselves.")
-  var weights: Checkpoint.Weights = .average
+  var weights: Checkpoint.Weights = .ema
 
   @Option(name: .customLong("class"), help: "The number of the class to draw, or all.")
   var classChoice: ClassChoice?

@@ -1,7 +1,8 @@
+import Checkpoints
+import Configuration
 import Files
 import Foundation
 import Reporting
-import Training
 
 /// A run as one page of HTML that needs nothing else: no server, no network, no script.
 public struct RunReport {

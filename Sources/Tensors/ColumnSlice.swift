@@ -15,7 +15,7 @@ public struct ColumnSlice {
 }
 
 extension Tensor {
-  /// The columns of [B, M] in `count` slices of equal width, as PyTorch's `chunk(count, dim=1)`.
+  /// The columns of [B, M] in `count` pieces of equal width, as PyTorch's `chunk(count, dim=1)`.
   public func columnSlices(_ count: Int) -> [ColumnSlice] {
     precondition(
       shape.count == 2 && count > 0 && channels % count == 0,

@@ -10,7 +10,7 @@ public struct Parameter: Hashable, Sendable {
     /// Its gradient moves it.
     case trained
     /// A running average of what batches are like, as batch normalisation keeps it. In the place of its gradient a
-    /// slice leaves what it found; `momentum` is the weight of a step's mean over the slices.
+    /// micro-batch leaves what it found; `momentum` is the weight of a step's mean over the micro-batches.
     case runningAverage(momentum: Float)
     /// Nothing: it stays as it was made, or as a file had it.
     case constant

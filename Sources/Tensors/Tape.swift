@@ -7,14 +7,14 @@ import Kernels
 /// tape serves one pass, on one thread (operations use the engine's threads inside).
 public final class Tape {
   public let engine: Engine
-  private let weights: FlatMemory
-  private let gradients: FlatMemory?
+  private let weights: ParameterBuffer
+  private let gradients: ParameterBuffer?
   private let profile: Profile?
   private let onUse: (Parameter) -> Void
   private let recomputes: Bool
   private let defersGradients: Bool
   /// The gradients that the backward pass has left to whoever updates the parameters.
-  public private(set) var deferred = DeferredGradients()
+  public private(set) var deferred = FusedWeightGradients()
   /// Whether operations leave their way back; not on a stage's way forth, if it is computed again.
   private var keepsSteps = true
   /// Whether a stage is computed again.
@@ -36,13 +36,13 @@ public final class Tape {
   ///   - weights: the parameters' values.
   ///   - gradients: where the gradients of the parameters go that operations use, whatever is there; nil: no backward
   ///     pass follows, nothing is recorded.
-  ///   - recomputes: whether stages keep nothing for the way back but what they are computed of, see `recomputing`.
+  ///   - recomputes: whether stages keep nothing for the way back but what they are computed of, see `checkpointed`.
   ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
   ///     `deferred` has them, and their place in `gradients` is not touched.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
   public init(
-    engine: Engine, weights: FlatMemory, gradients: FlatMemory?, recomputes: Bool = false,
+    engine: Engine, weights: ParameterBuffer, gradients: ParameterBuffer?, recomputes: Bool = false,
     defersGradients: Bool = false, profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
@@ -111,7 +111,7 @@ public final class Tape {
   ///
   /// - Parameter stage: operations on this tape, the same each time that it is called. A stage inside of it is a part
   ///   of it.
-  public func recomputing(_ stage: @escaping () -> Tensor) -> Tensor {
+  public func checkpointed(_ stage: @escaping () -> Tensor) -> Tensor {
     guard recomputes && isRecording && keepsSteps && !isRepeating else { return stage() }
     keepsSteps = false
     let output = stage()
@@ -293,7 +293,7 @@ public final class Tape {
   ///
   /// - Parameters:
   ///   - cost: of making it, and of the update.
-  ///   - bound: see `DeferredGradient`, as for `compute`.
+  ///   - bound: see `FusedWeightGradient`, as for `compute`.
   func deferGradient(
     of target: GradientTarget, count: Int, cost: Profile.Cost, bound: Float,
     _ compute: @escaping (_ update: WeightUpdate?) -> Double
@@ -304,7 +304,7 @@ public final class Tape {
     _ = isBegun(at: offset)
     let operation = profile?.deferring(cost)
     deferred.insert(
-      DeferredGradient(of: offset..<offset + count, bound: bound) { [profile] update in
+      FusedWeightGradient(of: offset..<offset + count, bound: bound) { [profile] update in
         guard let profile, let operation else { return compute(update) }
         return profile.measure(operation) { compute(update) }
       })

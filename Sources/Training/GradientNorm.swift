@@ -27,7 +27,7 @@ final class GradientNorm {
 
   /// Takes one of this rank's parts of the gradient in, but for what is `excluded`.
   func add(
-    part index: Int, excluding excluded: [Range<Int>] = [], of gradient: FlatMemory,
+    part index: Int, excluding excluded: [Range<Int>] = [], of gradient: ParameterBuffer,
     threads: ThreadPool
   ) {
     add(
@@ -36,7 +36,7 @@ final class GradientNorm {
   }
 
   /// Takes all of them in.
-  func addParts(of gradient: FlatMemory, threads: ThreadPool) {
+  func addParts(of gradient: ParameterBuffer, threads: ThreadPool) {
     add(Array(ranges.joined()), of: gradient, threads)
   }
 
@@ -46,7 +46,7 @@ final class GradientNorm {
   /// Whether all that was taken in are numbers.
   var isFinite: Bool { sums.allSatisfy(\.isFinite) }
 
-  private func add(_ ranges: [Range<Int>], of gradient: FlatMemory, _ threads: ThreadPool) {
+  private func add(_ ranges: [Range<Int>], of gradient: ParameterBuffer, _ threads: ThreadPool) {
     for (range, sum) in zip(ranges, Reduction.sumsOfSquares(gradient.pointer, in: ranges, pool: threads)) {
       sums[range.lowerBound / BucketPlan.granularity] += sum
     }

@@ -1,16 +1,18 @@
+import Checkpoints
+import Configuration
 import DataParallel
 import Kernels
 import Layers
 import Tensors
 
-/// Turns the sum of the slices' gradients into new weights.
+/// Turns the sum of the micro-batches' gradients into new weights.
 public struct Optimizer: Sendable {
   private let settings: OptimizerSettings
-  private let averageDecay: Double
+  private let emaDecay: Double
 
-  public init(_ settings: OptimizerSettings, averageDecay: Double) {
+  public init(_ settings: OptimizerSettings, emaDecay: Double) {
     self.settings = settings
-    self.averageDecay = averageDecay
+    self.emaDecay = emaDecay
   }
 
   /// The learning rate of update number `step`, from 1.
@@ -22,15 +24,15 @@ public struct Optimizer: Sendable {
   /// counts it. The other parts of the weights are the other ranks' to update.
   ///
   /// - Parameters:
-  ///   - gradient: the sum over the slices, of the rank's parts at least.
-  ///   - slices: by which it is divided.
+  ///   - gradient: the sum over the micro-batches, of the rank's parts at least.
+  ///   - microbatches: by which it is divided.
   ///   - norm: the length of the mean gradient.
   public func update(
-    _ state: RankState, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool
+    _ state: ShardedState, gradient: ParameterBuffer, microbatches: Int, norm: Double, threads: ThreadPool
   ) {
     for index in state.parts.indices {
       update(
-        part: index, of: state, to: state.values, gradient: gradient, slices: slices, norm: norm,
+        part: index, of: state, to: state.values, gradient: gradient, microbatches: microbatches, norm: norm,
         threads: threads)
     }
     state.step += 1
@@ -47,11 +49,12 @@ public struct Optimizer: Sendable {
   ///   - norm: as for all parts; any if it is not needed.
   ///   - excluded: what is left as it is.
   func update(
-    part index: Int, excluding excluded: [Range<Int>] = [], of state: RankState,
-    to values: RankState.Values, gradient: FlatMemory, slices: Int, norm: Double, threads: ThreadPool
+    part index: Int, excluding excluded: [Range<Int>] = [], of state: ShardedState,
+    to values: ShardedState.Values, gradient: ParameterBuffer, microbatches: Int, norm: Double,
+    threads: ThreadPool
   ) {
     let step = state.step + 1
-    let update = adam(step: step, slices: slices, norm: norm)
+    let update = adam(step: step, microbatches: microbatches, norm: norm)
     let part = state.parts[index]
     for segment in state.segments where segment.range.overlaps(part) {
       for range in segment.range.clamped(to: part).subtracting(excluded) {
@@ -62,39 +65,40 @@ public struct Optimizer: Sendable {
         case .trained:
           update(old, to: new, gradient: gradient, count: range.count, step: step, pool: threads)
         case .runningAverage(let momentum):
-          follow(gradient, slices: slices, momentum: momentum, from: old, to: new, count: range.count)
+          follow(
+            gradient, microbatches: microbatches, momentum: momentum, from: old, to: new, count: range.count)
         case .constant:
           guard new.weights != old.weights else { break }
           new.weights.update(from: old.weights, count: range.count)
-          new.average.update(from: old.average, count: range.count)
+          new.ema.update(from: old.ema, count: range.count)
         }
       }
     }
   }
 
   /// The update that makes step number `step`; parameters as for `update`.
-  func adam(step: Int, slices: Int, norm: Double) -> AdamUpdate {
+  func adam(step: Int, microbatches: Int, norm: Double) -> AdamUpdate {
     let clipping = needsNorm && norm > settings.clipNorm ? settings.clipNorm / norm : 1
     return AdamUpdate(
       learningRate: learningRate(step: step), beta1: settings.betas[0], beta2: settings.betas[1],
       epsilon: settings.epsilon, weightDecay: settings.weightDecay, isDecayDecoupled: settings.kind == .adamW,
-      gradientScale: clipping / Double(slices), averageDecay: averageDecay)
+      gradientScale: clipping / Double(microbatches), emaDecay: emaDecay)
   }
 
-  /// Moves running averages towards the mean of what the slices found.
+  /// Moves running averages towards the mean of what the micro-batches found.
   private func follow(
-    _ sum: UnsafePointer<Float>, slices: Int, momentum: Float, from old: AdamUpdate.Values,
+    _ sum: UnsafePointer<Float>, microbatches: Int, momentum: Float, from old: AdamUpdate.Values,
     to new: AdamUpdate.Values, count: Int
   ) {
-    let share = 1 / Float(slices)
-    let keep = Float(averageDecay)
+    let share = 1 / Float(microbatches)
+    let keep = Float(emaDecay)
     for index in 0..<count {
       let running = old.weights[index]
       let moved = running + momentum * (sum[index] * share - running)
       // Where no average is kept, it is the weights.
-      let average = old.average == old.weights ? moved : old.average[index]
+      let ema = old.ema == old.weights ? moved : old.ema[index]
       new.weights[index] = moved
-      new.average[index] = average + (1 - keep) * (moved - average)
+      new.ema[index] = ema + (1 - keep) * (moved - ema)
     }
   }
 }

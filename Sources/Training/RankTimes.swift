@@ -33,7 +33,7 @@ package struct RankTimes: Sendable, Equatable {
 }
 
 /// Looks for a rank that keeps the others waiting.
-package struct StragglerWatch {
+package struct StragglerDetector {
   private let share: Double
   private let hosts: [String]
   private var sums: [RankTimes] = []

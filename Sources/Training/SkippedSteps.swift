@@ -12,16 +12,17 @@ struct SkippedSteps {
   /// A step was skipped.
   ///
   /// - Parameters:
-  ///   - slices: those whose loss or gradient is no number; none if only their sum is.
-  ///   - slicesPerRank: how many slices a rank computes.
+  ///   - microbatches: those whose loss or gradient is no number; none if only their sum is.
+  ///   - microbatchesPerRank: how many micro-batches a rank computes.
   /// - Returns: what to tell of it.
   /// - Throws: `NonFiniteError` if it was one too many.
-  mutating func add(step: Int, slices: [Int], slicesPerRank: Int) throws -> String {
+  mutating func add(step: Int, microbatches: [Int], microbatchesPerRank: Int) throws -> String {
     inARow += 1
-    let ranks = Set(slices.map { $0 / slicesPerRank }).sorted()
+    let ranks = Set(microbatches.map { $0 / microbatchesPerRank }).sorted()
     let place =
-      slices.isEmpty
-      ? "the sum over the slices" : "\(Self.list("slice", slices)) on \(Self.list("rank", ranks))"
+      microbatches.isEmpty
+      ? "the sum over the micro-batches"
+      : "\(Self.list("micro-batch", microbatches)) on \(Self.list("rank", ranks))"
     let problem = "loss or gradient of \(place) is no number"
     guard inARow <= limit else { throw NonFiniteError(step: step, count: inARow, problem: problem) }
     return problem

@@ -1,3 +1,5 @@
+import Checkpoints
+import Configuration
 import DataParallel
 import Datasets
 import Files
@@ -8,6 +10,7 @@ import MPI
 import Models
 import Reporting
 import Settings
+import Tasks
 import Tensors
 
 extension Trainer {
@@ -47,8 +50,9 @@ extension Trainer {
 
     let (configuration, dataset, share) = try communicator.agree {
       let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
-      let share = try SliceShare(
-        batchSize: configuration.training.batchSize, slices: configuration.training.slices, rank: rank,
+      let share = try MicrobatchAssignment(
+        batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
+        rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
       do {
@@ -61,8 +65,8 @@ extension Trainer {
       return (configuration, dataset, share)
     }
     let hosts = try communicator.allGather(communicator.hostName)
-    let watch = try RunWatch(
-      hosts: hosts, timeout: configuration.training.answerTimeout, logPath: directory.log,
+    let monitor = try RunMonitor(
+      hosts: hosts, timeout: configuration.training.heartbeatTimeout, logPath: directory.log,
       communicator: communicator, console: console)
     try Self.requireSame(configuration, dataset, communicator)
     if configuration.dataset.isVerified {
@@ -77,7 +81,7 @@ extension Trainer {
     }
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
-    let state = RankState(configuration.training, layout: layout, plan: plan, rank: rank)
+    let state = ShardedState(configuration.training, layout: layout, plan: plan, rank: rank)
     try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {
@@ -123,7 +127,7 @@ extension Trainer {
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: stopRequest, watch: watch, hosts: hosts, tracePath: start.trace)
+      stopRequest: stopRequest, monitor: monitor, hosts: hosts, tracePath: start.trace)
   }
 
   /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.
@@ -152,7 +156,7 @@ extension Trainer {
 
   /// Takes the state of the newest good checkpoint, if there is one. Rank 0 finds it. Collective.
   private static func resume(
-    _ state: RankState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
+    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
     _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)

@@ -1,8 +1,11 @@
+import Checkpoints
+import Configuration
 import DataParallel
 import Datasets
 import Diffusion
 import Files
 import Foundation
+import Generation
 import Kernels
 import Logging
 import MPI
@@ -21,10 +24,10 @@ public final class Trainer {
     case stopped(reason: String)
   }
 
-  public let state: RankState
+  public let state: ShardedState
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
-  private let share: SliceShare
+  private let share: MicrobatchAssignment
   private let engine: Engine
   private let communicator: Communicator
   private let directory: RunDirectory
@@ -34,7 +37,7 @@ public final class Trainer {
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
-  private let watch: RunWatch
+  private let monitor: RunMonitor
   private let replicaCheck: ReplicaCheck
   private let fault = TestFault()
   private let hosts: [String]
@@ -46,9 +49,9 @@ public final class Trainer {
   public func train() throws -> Ending {
     do {
       let ending = try trainSteps()
-      watch.enter(.saving, step: state.step)
+      monitor.enter(.saving, step: state.step)
       try saving.finish()
-      watch.enter(.finishing, step: state.step)
+      monitor.enter(.finishing, step: state.step)
       return ending
     } catch {
       // What was saved before all ranks found the same thing wrong is good, and must not be lost for it.
@@ -68,13 +71,13 @@ public final class Trainer {
       loader.close()
     }
     var stopReason: String?
-    var stragglers = StragglerWatch(share: settings.stragglerShare, hosts: hosts)
+    var stragglers = StragglerDetector(share: settings.stragglerShare, hosts: hosts)
     var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator) }
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
     let running = Stopwatch()
     var waits = (data: 0.0, communication: 0.0)
-    step.onWeightsAwaited = { [watch, state] in
-      watch.enter($0 ? .gathering : .computing, step: state.step + 1)
+    step.onWeightsAwaited = { [monitor, state] in
+      monitor.enter($0 ? .gathering : .computing, step: state.step + 1)
     }
     try drawMissedSamples()
 
@@ -82,15 +85,15 @@ public final class Trainer {
       let start = Stopwatch()
       step.profile = trace?.profile
       step.communicationWait = 0
-      watch.enter(.reading, step: state.step + 1)
+      monitor.enter(.reading, step: state.step + 1)
       fault?.hold(on: communicator.rank, step: state.step + 1)
       let batch = try step.profile.measure("data", .phase) { try loader.next() }
       let dataWait = start.seconds
 
-      watch.enter(.computing, step: state.step + 1)
+      monitor.enter(.computing, step: state.step + 1)
       let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
       let computing = start.seconds - dataWait - step.communicationWait
-      watch.enter(.exchanging, step: state.step + 1)
+      monitor.enter(.exchanging, step: state.step + 1)
       try step.sumOverRanks()
       let exchanging = Stopwatch()
       let (losses, reason, times) = try exchange(
@@ -101,7 +104,7 @@ public final class Trainer {
       waits.data += dataWait
       waits.communication += communicationWait
 
-      watch.enter(.updating, step: state.step + 1)
+      monitor.enter(.updating, step: state.step + 1)
       if let update = try step.update(losses: losses) {
         skipped.end()
         var metrics = StepMetrics()
@@ -114,7 +117,7 @@ public final class Trainer {
         metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
         metrics.dataWaitSeconds = dataWait
         metrics.communicationWaitSeconds = communicationWait
-        watch.enter(.recording, step: state.step)
+        monitor.enter(.recording, step: state.step)
         try report?.step(metrics)
       } else {
         try skip(batch, &skipped)
@@ -129,11 +132,11 @@ public final class Trainer {
       try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
       // The checkpoint first: who asks for a stop may not have the time for samples.
       if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
-        watch.enter(.saving, step: state.step)
+        monitor.enter(.saving, step: state.step)
         try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
       if Self.isDue(configuration.sampling.every, at: state.step) {
-        watch.enter(.drawing, step: state.step)
+        monitor.enter(.drawing, step: state.step)
         try writeSamples()
       }
     }
@@ -144,14 +147,15 @@ public final class Trainer {
 
   /// Tells of a step that was left out, or gives up. Collective.
   private func skip(_ batch: Loader.Batch, _ skipped: inout SkippedSteps) throws {
-    let slices = try step.nonFiniteSlices(images: batch.images, labels: batch.labels)
+    let microbatches = try step.nonFiniteMicrobatches(images: batch.images, labels: batch.labels)
     try communicator.agree {
-      let problem = try skipped.add(step: state.step, slices: slices, slicesPerRank: share.own.count)
+      let problem = try skipped.add(
+        step: state.step, microbatches: microbatches, microbatchesPerRank: share.own.count)
       log.warning("step skipped", metadata: ["step": "\(state.step)", "reason": "\(problem)"])
     }
   }
 
-  /// The losses of all slices, in their order, why to stop if any rank was asked to, and where each rank's time went;
+  /// The losses of all micro-batches, in their order, why to stop if any rank was asked to, and where each rank's time went;
   /// also, how far the ranks are with the checkpoint that is being written; and, when it is due, whether all ranks have
   /// the same weights. Collective.
   ///
@@ -191,7 +195,7 @@ public final class Trainer {
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
-      weights: try state.gatheredAverage(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
+      weights: try state.gatheredEMA(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
     let images = try sampling.images(count: configuration.sampling.count, on: communicator)
     try communicator.agree {
       guard let images else { return }
@@ -239,11 +243,12 @@ public final class Trainer {
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
-    configuration: TrainingConfiguration, dataset: ShardedDataset, share: SliceShare, state: RankState,
+    configuration: TrainingConfiguration, dataset: ShardedDataset, share: MicrobatchAssignment,
+    state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, watch: RunWatch, hosts: [String], tracePath: String?
+    stopRequest: StopRequest, monitor: RunMonitor, hosts: [String], tracePath: String?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
@@ -256,7 +261,7 @@ public final class Trainer {
     self.report = report
     self.log = log
     self.stopRequest = stopRequest
-    self.watch = watch
+    self.monitor = monitor
     self.hosts = hosts
     self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)

@@ -1,3 +1,5 @@
+import Checkpoints
+import Configuration
 import Files
 import Foundation
 import Reporting

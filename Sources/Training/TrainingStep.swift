@@ -1,15 +1,19 @@
+import Checkpoints
+import Configuration
 import DataParallel
 import Diffusion
 import Kernels
 import MPI
 import Models
+import Reporting
+import Tasks
 import Tensors
 
-/// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's slices, their sum
+/// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's micro-batches, their sum
 /// over all ranks, the update.
-final class TrainingStep {
+package final class TrainingStep {
   /// How gradients are summed over the ranks.
-  enum Sum: Sendable {
+  package enum Sum: Sendable {
     /// By the tree, while the backward pass runs; each rank has its parts, and gets the others' weights.
     case exchange
     /// By `MPI_Allreduce`, after the backward pass, and no weights are sent: to measure what the other way costs. This
@@ -17,46 +21,47 @@ final class TrainingStep {
     case allReduce
   }
 
-  let state: RankState
-  let share: SliceShare
-  let engine: Engine
+  package let state: ShardedState
+  package let share: MicrobatchAssignment
+  package let engine: Engine
   /// What is told of every operation and phase; nil: nothing is measured.
-  var profile: Profile? {
+  package var profile: Profile? {
     didSet { exchange.profile = profile }
   }
   /// What this rank has waited for other ranks' gradients and weights, until somebody sets it back.
-  var communicationWait = 0.0
+  package var communicationWait = 0.0
   /// Is told when gradients cannot be computed further, for weights that other ranks have yet to send: true when that
   /// begins, false when it ends.
-  var onWeightsAwaited: (Bool) -> Void = { _ in }
+  package var onWeightsAwaited: (Bool) -> Void = { _ in }
   private let configuration: TrainingConfiguration
   /// [H, W, C].
   private let imageShape: [Int]
   private let optimizer: Optimizer
   private let communicator: Communicator
   private let sum: Sum
-  private var gradient: FlatMemory
+  private var gradient: ParameterBuffer
   private let gradientNorm: GradientNorm
-  let exchange: GradientExchange
+  package let exchange: GradientExchange
   /// Which of the rank's parts of the state lies in each bucket.
   private let parts: [Int?]
   /// nil where an update has to wait for all gradients, or no other rank for it.
-  private let earlyUpdate: EarlyUpdate?
+  private let earlyUpdate: OverlappedUpdate?
   /// Whether the backward pass may leave gradients to the update: not if anything is added to them, nor if all of them
   /// have to be there first.
   private let defersGradients: Bool
   /// Those of the step under way.
-  private var deferred = DeferredGradients()
-  private var branches: [FlatMemory] = []
+  private var deferred = FusedWeightGradients()
+  private var branches: [ParameterBuffer] = []
   /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
   private var uses: [Range<Int>] = []
   private var usesAreKnown = false
   private let fault = TestFault()
 
   /// - Parameter mayDefer: whether the backward pass may leave gradients to the update, where that can be.
-  init(
-    _ configuration: TrainingConfiguration, imageShape: [Int], state: RankState, plan: BucketPlan,
-    share: SliceShare, engine: Engine, communicator: Communicator, sum: Sum = .exchange, mayDefer: Bool = true
+  package init(
+    _ configuration: TrainingConfiguration, imageShape: [Int], state: ShardedState, plan: BucketPlan,
+    share: MicrobatchAssignment, engine: Engine, communicator: Communicator, sum: Sum = .exchange,
+    mayDefer: Bool = true
   ) throws {
     self.configuration = configuration
     self.imageShape = imageShape
@@ -65,7 +70,7 @@ final class TrainingStep {
     self.engine = engine
     self.communicator = communicator
     self.sum = sum
-    let optimizer = Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
+    let optimizer = Optimizer(configuration.optimizer, emaDecay: configuration.training.emaDecay)
     self.optimizer = optimizer
     let gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
     self.gradientNorm = gradientNorm
@@ -74,41 +79,42 @@ final class TrainingStep {
     earlyUpdate =
       communicator.size == 1 || optimizer.needsNorm || sum == .allReduce
       ? nil
-      : EarlyUpdate(
-        of: state, by: optimizer, slices: share.slices, norm: gradientNorm, parts: parts)
+      : OverlappedUpdate(
+        of: state, by: optimizer, microbatches: share.microbatches, norm: gradientNorm, parts: parts)
     defersGradients =
-      mayDefer && communicator.size == 1 && sum == .exchange && share.slices == 1 && !optimizer.needsNorm
+      mayDefer && communicator.size == 1 && sum == .exchange && share.microbatches == 1
+      && !optimizer.needsNorm
     let isShared = communicator.size > 1 && sum == .exchange
     gradient =
       earlyUpdate?.gradient
-      ?? FlatMemory(count: state.layout.flatCount, isShared: isShared, isSparse: defersGradients)
+      ?? ParameterBuffer(count: state.layout.flatCount, isShared: isShared, isSparse: defersGradients)
     exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: engine.threads, sharing: [state.weights, gradient],
       compression: configuration.training.gradientCompression)
     if let earlyUpdate { exchange.gatherEarly { earlyUpdate($0, threads: $1) } }
   }
 
-  /// Whether the sum of this rank's slices is that of all.
+  /// Whether the sum of this rank's micro-batches is that of all.
   private var isAlone: Bool { communicator.size == 1 }
 
-  /// Computes the gradients of this rank's slices and their sum; returns the slices' losses. While the last slice's
+  /// Computes the gradients of this rank's micro-batches and their sum; returns the micro-batches' losses. While the last micro-batch's
   /// backward pass runs, the parts of the sum that are complete are already on their way to other ranks. Collective.
   ///
   /// - Parameters:
   ///   - images: this rank's of the step, [n, H, W, C] in [-1, 1].
   ///   - labels: theirs, -1 for none.
   /// - Throws: `MPIError`.
-  func sumGradients(images: [Float], labels: [Int32]) throws -> [Double] {
+  package func sumGradients(images: [Float], labels: [Int32]) throws -> [Double] {
     if fault?.happens(.flipWeight, on: communicator.rank, step: state.step + 1) == true {
       try exchange.finishGathering()
       let weight = state.weights.pointer + (state.layout.trained.first?.offset ?? 0)
       weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
     }
     var losses: [Double] = []
-    try SliceTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
-      slice, gradient in
-      losses.append(try addGradient(of: slice, images, labels, to: gradient))
-    } lastLeaf: { slice, gradient, complete in
+    try ReductionTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
+      microbatch, gradient in
+      losses.append(try addGradient(of: microbatch, images, labels, to: gradient))
+    } lastLeaf: { microbatch, gradient, complete in
       func send(_ buckets: [Int]) throws {
         for bucket in buckets {
           complete(exchange.plan.buckets[bucket])
@@ -123,7 +129,7 @@ final class TrainingStep {
       }
       var readiness: BucketReadiness?
       let loss = try addGradient(
-        of: slice, images, labels, to: gradient, defersGradients: defersGradients
+        of: microbatch, images, labels, to: gradient, defersGradients: defersGradients
       ) { tape in
         let used = tape.usedParameters
         readiness = BucketReadiness(
@@ -142,7 +148,7 @@ final class TrainingStep {
   /// Waits until this rank's parts of the gradients are summed over all ranks. Collective.
   ///
   /// - Throws: `MPIError`.
-  func sumOverRanks() throws {
+  package func sumOverRanks() throws {
     try waiting("reduce-scatter") {
       try exchange.finish()
       if sum == .allReduce { try communicator.allReduce(gradient.elements, .sum) }
@@ -150,14 +156,14 @@ final class TrainingStep {
   }
 
   /// A digest of the weights that the gradients were computed with.
-  func weightsDigest() -> UInt64 {
+  package func weightsDigest() -> UInt64 {
     profile.measure("replica check", .phase) {
       Digest.of(state.weights.pointer, count: state.weights.count, pool: engine.threads)
     }
   }
 
   /// What an update was made with.
-  struct Update {
+  package struct Update {
     /// The mean over the batch.
     let loss: Double
     /// The length of the mean gradient.
@@ -169,17 +175,17 @@ final class TrainingStep {
   /// while the next step's forward pass runs. Until then `state.weights` is only for `exchange.finishGathering()` to
   /// touch. Collective.
   ///
-  /// - Parameter losses: of all slices.
+  /// - Parameter losses: of all micro-batches.
   /// - Returns: nil if loss or gradient are no numbers: nothing but the step's number has changed then.
   /// - Throws: `MPIError`.
-  func update(losses: [Double]) throws -> Update? {
-    // The mean over slices of equal size is the mean over the batch.
-    let loss = SliceTree.sum(losses) / Double(share.slices)
-    defer { deferred = DeferredGradients() }
+  package func update(losses: [Double]) throws -> Update? {
+    // The mean over micro-batches of equal size is the mean over the batch.
+    let loss = ReductionTree.sum(losses) / Double(share.microbatches)
+    defer { deferred = FusedWeightGradients() }
     let isDeferredGood = updateDeferred(loss: loss)
     return try profile.measure("update", .phase) {
       if earlyUpdate == nil && !isAlone { gradientNorm.addParts(of: gradient, threads: engine.threads) }
-      let norm = try gradientNorm.length(on: communicator) / Double(share.slices)
+      let norm = try gradientNorm.length(on: communicator) / Double(share.microbatches)
       let isGood = loss.isFinite && norm.isFinite && isDeferredGood
       if !usesAreKnown {
         exchange.gather(inOrderOf: uses)
@@ -216,7 +222,8 @@ final class TrainingStep {
     guard !deferred.all.isEmpty else { return true }
     guard loss.isFinite && gradientNorm.isFinite && deferred.areFinite() else { return false }
     let number = state.step + 1
-    let step = AdamStep(optimizer.adam(step: number, slices: share.slices, norm: 0), number: number)
+    let step = AdamStep(
+      optimizer.adam(step: number, microbatches: share.microbatches, norm: 0), number: number)
     for gradient in deferred.all {
       let squares = gradient.update(state.values.pointers(at: gradient.range), by: step)
       gradientNorm.add(squares: squares, at: gradient.range.lowerBound)
@@ -228,13 +235,14 @@ final class TrainingStep {
   private func updateInPlace(norm: Double) throws {
     switch sum {
     case .allReduce:
-      optimizer.update(state, gradient: gradient, slices: share.slices, norm: norm, threads: engine.threads)
+      optimizer.update(
+        state, gradient: gradient, microbatches: share.microbatches, norm: norm, threads: engine.threads)
     case .exchange:
       try exchange.startGathering(state.weights) { bucket in
         guard let part = parts[bucket] else { return }
         optimizer.update(
           part: part, excluding: deferred.ranges, of: state, to: state.values, gradient: gradient,
-          slices: share.slices, norm: norm, threads: engine.threads)
+          microbatches: share.microbatches, norm: norm, threads: engine.threads)
       }
       state.step += 1
     }
@@ -263,28 +271,28 @@ final class TrainingStep {
     try waiting("all-gather") { try exchange.waitUntilGathered(range) }
   }
 
-  /// Which slices had a loss or a gradient that is no number in the step that was just skipped, of all ranks'. They are
+  /// Which micro-batches had a loss or a gradient that is no number in the step that was just skipped, of all ranks'. They are
   /// computed once more: while all is well, nobody looks. Collective.
   ///
   /// - Throws: `MPIError`.
-  func nonFiniteSlices(images: [Float], labels: [Int32]) throws -> [Int] {
+  package func nonFiniteMicrobatches(images: [Float], labels: [Int32]) throws -> [Int] {
     state.step -= 1
     defer { state.step += 1 }
-    let own = try share.own.filter { slice in
-      let loss = try addGradient(of: slice, images, labels, to: gradient)
+    let own = try share.own.filter { microbatch in
+      let loss = try addGradient(of: microbatch, images, labels, to: gradient)
       let squares = Reduction.sumOfSquares(gradient.pointer, count: gradient.count, pool: engine.threads)
       return !(loss.isFinite && squares.isFinite)
     }
     return try communicator.allGather(own).flatMap { $0 }
   }
 
-  /// Forward and backward pass of one slice; returns its mean loss.
+  /// Forward and backward pass of one micro-batch; returns its mean loss.
   ///
   /// - Parameters:
   ///   - onForward: called between the two.
   ///   - onStep: called during the backward pass, see `Tape.backward`.
   private func addGradient(
-    of slice: Int, _ images: [Float], _ labels: [Int32], to gradient: FlatMemory,
+    of microbatch: Int, _ images: [Float], _ labels: [Int32], to gradient: ParameterBuffer,
     defersGradients: Bool = false, onForward: (Tape) -> Void = { _ in },
     onStep: (_ tape: Tape, _ completed: [Int]) throws -> Void = { _, _ in }
   ) throws -> Double {
@@ -297,7 +305,7 @@ final class TrainingStep {
       guard failure == nil else { return }
       do { try self.await(parameter) } catch { failure = error }
     }
-    let samples = share.samples(of: slice)
+    let samples = share.samples(of: microbatch)
     let first = samples.lowerBound - share.ownSamples.lowerBound
     let size = imageShape.reduce(1, *)
     let classLabels = model.classes?.trainingLabels(
@@ -319,7 +327,7 @@ final class TrainingStep {
     // The way back uses the buckets' lanes, and perhaps weights that nothing on the way forth did.
     try waitForWeights(in: 0..<state.weights.count)
     let loss = profile.measure("loss", .phase) { diffusion.loss(of: prediction, for: examples) }
-    if slice == share.own.lowerBound,
+    if microbatch == share.own.lowerBound,
       fault?.happens(.nanGradient, on: communicator.rank, step: state.step + 1) == true
     {
       loss.gradient.pointer[0] = .nan

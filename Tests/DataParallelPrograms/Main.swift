@@ -5,17 +5,17 @@ import MPI
 import Randomness
 import Tensors
 
-/// Programs that check themselves, for the tests to run under mpirun: `DataParallelPrograms NAME SLICES`. Every rank
+/// Programs that check themselves, for the tests to run under mpirun: `DataParallelPrograms NAME MICROBATCHES`. Every rank
 /// says at the end that it has passed.
 @main
 enum DataParallelPrograms {
   static func main() {
     let arguments = CommandLine.arguments
     guard arguments.count == 3, ["exchange", "compression"].contains(arguments[1]),
-      let slices = Int(arguments[2]),
-      slices > 0
+      let microbatches = Int(arguments[2]),
+      microbatches > 0
     else {
-      FileHandle.standardError.write(Data("exchange or compression, and SLICES, please\n".utf8))
+      FileHandle.standardError.write(Data("exchange or compression, and MICROBATCHES, please\n".utf8))
       exit(64)
     }
     let program = arguments[1]
@@ -26,7 +26,7 @@ enum DataParallelPrograms {
           if program == "exchange" {
             for isShared in [false, true] {
               try checkExchange(
-                world, slices: slices, count: count, bucketSize: bucketSize, isShared: isShared)
+                world, microbatches: microbatches, count: count, bucketSize: bucketSize, isShared: isShared)
               guard world.size > 1 else { continue }
               try checkEarlyGathering(world, count: count, bucketSize: bucketSize, isShared: isShared)
             }
@@ -47,17 +47,17 @@ struct Failure: Error, CustomStringConvertible {
   let description: String
 }
 
-/// The gradient of a slice in a step, the same wherever it is computed. Sizes differ a lot between slices, so that
+/// The gradient of a micro-batch in a step, the same wherever it is computed. Sizes differ a lot between micro-batches, so that
 /// the order of additions shows in the bits.
-private func gradient(of slice: Int, step: Int, _ memory: FlatMemory) {
-  RandomStream(seed: 1, purpose: .noise, step: step, sample: slice).fillNormal(memory.elements)
-  let scale = Float(sign: .plus, exponent: slice * 5 % 7, significand: 1)
+private func gradient(of microbatch: Int, step: Int, _ memory: ParameterBuffer) {
+  RandomStream(seed: 1, purpose: .noise, step: step, sample: microbatch).fillNormal(memory.elements)
+  let scale = Float(sign: .plus, exponent: microbatch * 5 % 7, significand: 1)
   for index in 0..<memory.count { memory.elements[index] *= scale }
 }
 
 /// An exchange whose ranks, all on one host, look at each other's memory if any is shared.
 private func exchange(
-  _ world: Communicator, _ plan: BucketPlan, _ threads: ThreadPool, sharing memories: [FlatMemory]
+  _ world: Communicator, _ plan: BucketPlan, _ threads: ThreadPool, sharing memories: [ParameterBuffer]
 ) throws -> GradientExchange {
   let exchange = try GradientExchange(
     communicator: world, plan: plan, threads: threads, sharing: memories)
@@ -67,21 +67,21 @@ private func exchange(
   return exchange
 }
 
-/// Each rank's parts of the sum against the tree over all slices; then what all ranks have after gathering.
+/// Each rank's parts of the sum against the tree over all micro-batches; then what all ranks have after gathering.
 private func checkExchange(
-  _ world: Communicator, slices: Int, count: Int, bucketSize: Int, isShared: Bool
+  _ world: Communicator, microbatches: Int, count: Int, bucketSize: Int, isShared: Bool
 ) throws {
-  let share = try SliceShare(
-    batchSize: 2 * slices, slices: slices, rank: world.rank, worldSize: world.size)
+  let share = try MicrobatchAssignment(
+    batchSize: 2 * microbatches, microbatches: microbatches, rank: world.rank, worldSize: world.size)
   let threads = ThreadPool(threadCount: 2)
   let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
-  let sum = FlatMemory(count: count, isShared: isShared)
-  let own = FlatMemory(count: count, isShared: isShared)
+  let sum = ParameterBuffer(count: count, isShared: isShared)
+  let own = ParameterBuffer(count: count, isShared: isShared)
   let exchange = try exchange(world, plan, threads, sharing: isShared ? [sum, own] : [])
-  let expected = FlatMemory(count: count)
-  var branches: [FlatMemory] = []
+  let expected = ParameterBuffer(count: count)
+  var branches: [ParameterBuffer] = []
   for step in 0..<2 {
-    SliceTree.sum(share.own, into: sum, branches: &branches, threads: threads) {
+    ReductionTree.sum(share.own, into: sum, branches: &branches, threads: threads) {
       gradient(of: $0, step: step, $1)
     }
     // In any order, such as that in which backward finishes them; some ranks get on faster than others.
@@ -90,11 +90,11 @@ private func checkExchange(
       if world.rank % 2 == 1 { try exchange.advance() }
     }
     try exchange.finish()
-    SliceTree.sum(0..<slices, into: expected, branches: &branches, threads: threads) {
+    ReductionTree.sum(0..<microbatches, into: expected, branches: &branches, threads: threads) {
       gradient(of: $0, step: step, $1)
     }
     let what =
-      "step \(step) of \(count) values in buckets of \(bucketSize), \(slices) slices on \(world.size) ranks"
+      "step \(step) of \(count) values in buckets of \(bucketSize), \(microbatches) micro-batches on \(world.size) ranks"
     for part in plan.parts(of: world.rank) {
       for index in part {
         let (found, wanted) = (sum.elements[index], expected.elements[index])
@@ -132,7 +132,7 @@ private func checkExchange(
 private func checkEarlyGathering(_ world: Communicator, count: Int, bucketSize: Int, isShared: Bool) throws {
   let threads = ThreadPool(threadCount: 2)
   let plan = BucketPlan(count: count, bucketSize: bucketSize, worldSize: world.size)
-  var memories = (0..<2).map { _ in FlatMemory(count: count, isShared: isShared) }
+  var memories = (0..<2).map { _ in ParameterBuffer(count: count, isShared: isShared) }
   let exchange = try exchange(world, plan, threads, sharing: isShared ? memories : [])
   for step in 0..<3 {
     let memory = memories[0]
@@ -141,7 +141,7 @@ private func checkEarlyGathering(_ world: Communicator, count: Int, bucketSize: 
     let expected = memories[1]
     expected.clear()
     for rank in 0..<world.size {
-      let part = FlatMemory(count: count)
+      let part = ParameterBuffer(count: count)
       gradient(of: rank, step: step, part)
       for index in 0..<count { expected.elements[index] += part.elements[index] / 2 }
     }
@@ -183,7 +183,7 @@ private func checkCompression(_ world: Communicator, count: Int, bucketSize: Int
   let exchange = try GradientExchange(
     communicator: world, plan: plan, threads: threads, compression: .bf16)
   let gradients = (0..<world.size).map { rank in
-    let memory = FlatMemory(count: count)
+    let memory = ParameterBuffer(count: count)
     gradient(of: rank, step: 0, memory)
     return memory
   }
@@ -219,4 +219,4 @@ private func rounded(_ x: Float) -> Float {
   return (x / unit).rounded(.toNearestOrEven) * unit
 }
 
-private func bits(_ memory: FlatMemory) -> [UInt32] { memory.elements.map(\.bitPattern) }
+private func bits(_ memory: ParameterBuffer) -> [UInt32] { memory.elements.map(\.bitPattern) }

@@ -5,9 +5,9 @@ import Testing
 /// Gradients summed part by part between the ranks of real jobs; the program compares them with one rank's.
 @Suite struct GradientExchangeTests {
   @Test(arguments: [(1, 24), (2, 24), (3, 24), (4, 24), (8, 24), (2, 12), (8, 16), (6, 12)])
-  func partsAreTheTreesSum(ranks: Int, slices: Int) throws {
+  func partsAreTheTreesSum(ranks: Int, microbatches: Int) throws {
     let run = try MPIJob.run(
-      ranks: ranks, try Products.executable("DataParallelPrograms"), ["exchange", "\(slices)"],
+      ranks: ranks, try Products.executable("DataParallelPrograms"), ["exchange", "\(microbatches)"],
       environment: ["SWIFT_BACKTRACE": "enable=no"])
     #expect(run.exitStatus == 0 && !run.timedOut, "\(run)")
     let expected = (0..<ranks).map { "exchange passed on rank \($0) of \(ranks)" }

@@ -29,10 +29,10 @@ struct PictureFolderTests {
   }
 
   private func source(
-    _ directory: String, _ form: PictureSource.Form = .init(), threads: Int = 1
-  ) throws -> PictureSource {
-    try PictureSource(
-      PictureFolder(directory), name: "test", split: .train, form: form, threadCount: threads)
+    _ directory: String, _ form: ImageFolderSource.Form = .init(), threads: Int = 1
+  ) throws -> ImageFolderSource {
+    try ImageFolderSource(
+      ImageFolder(directory), name: "test", split: .train, form: form, threadCount: threads)
   }
 
   @Test func foldersBelowAreClassesInTheOrderOfTheirBytes() throws {
@@ -48,7 +48,7 @@ struct PictureFolderTests {
       }
       try FileManager.default.createDirectory(
         atPath: "\(directory)/empty", withIntermediateDirectories: false)
-      let folder = try PictureFolder(directory)
+      let folder = try ImageFolder(directory)
       #expect(folder.classNames == ["Z", "a", "b"])
       #expect(folder.otherCount == 2)
       let expected = [
@@ -85,7 +85,7 @@ struct PictureFolderTests {
       ] {
         #expect(symlink(target, "\(directory)/\(name)") == 0)
       }
-      let folder = try PictureFolder(directory)
+      let folder = try ImageFolder(directory)
       let names = folder.files.map { $0.path.dropFirst(directory.count + 1) }
       #expect(names == ["c.png", "linked/a.png", "linked/b.png", "real/a.png", "real/b.png"])
       let error = #expect(throws: DatasetError.self) { try source(directory).image(0) }
@@ -96,7 +96,7 @@ struct PictureFolderTests {
   @Test func aFolderWithoutPicturesIsRefused() throws {
     try withTemporaryDirectory { directory in
       for (path, problem) in [(directory, "holds no pictures"), ("\(directory)/none", "is not a directory")] {
-        let error = #expect(throws: DatasetError.self) { try PictureFolder(path) }
+        let error = #expect(throws: DatasetError.self) { try ImageFolder(path) }
         #expect(error?.path == path && error?.description.contains(problem) == true)
       }
     }
@@ -126,7 +126,7 @@ struct PictureFolderTests {
         "its pictures differ in size (height x width): \(directory)/a.png is 5 x 6, \(directory)/c.png 12 x 8; "
         + "bring all to one size with --size"
       #expect(error?.problem == problem)
-      for form in [PictureSource.Form(size: (4, 6)), .init(size: (4, 6), channels: 3)] {
+      for form in [ImageFolderSource.Form(size: (4, 6)), .init(size: (4, 6), channels: 3)] {
         let images = try source(directory, form)
         #expect((images.height, images.width, images.channels) == (4, 6, 3))
         #expect(try images.image(2).pixels == large.fitted(width: 6, height: 4).samples)
@@ -176,7 +176,7 @@ struct PictureFolderTests {
       for name in ["2.png", "3.png"] { try write(Array("text".utf8), to: "\(pictures)/\(name)") }
       let writer = DatasetWriter(directory: "\(directory)/data", threadCount: 3)
       for attempt in [{ try writer.write($0) }, { try writer.writeReadable($0, skip: { throw $0 }) }]
-        as [(PictureSource) throws -> DatasetManifest]
+        as [(ImageFolderSource) throws -> DatasetManifest]
       {
         let error = #expect(throws: DatasetError.self) { try attempt(source(pictures)) }
         #expect(error?.path == "\(pictures)/2.png")
@@ -209,7 +209,7 @@ struct PictureFolderTests {
         try draw(Self.picture(seed, 20 + seed % 7, 30), to: path)
         if seed % 11 == 5 { try write([0x89, 0x50], to: path) }
       }
-      let form = PictureSource.Form(size: (200, 300))
+      let form = ImageFolderSource.Form(size: (200, 300))
       for threads in [1, 2, 3, 7] {
         try DatasetWriter(directory: "\(directory)/\(threads)", shardCount: 4, threadCount: threads)
           .writeReadable(source(pictures, form, threads: threads), skip: { _ in })

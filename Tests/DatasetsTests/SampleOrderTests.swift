@@ -48,7 +48,7 @@ struct SampleOrderTests {
     for index in 0..<10 { #expect(chiSquare(places[index], expected: 500) < 27.9) }
   }
 
-  /// Neighbours in the order are not neighbours in the dataset: their mean distance is a third of the count.
+  /// LocalPeers in the order are not neighbours in the dataset: their mean distance is a third of the count.
   @Test func neighboursAreFarApart() {
     let order = epoch(0, of: SampleOrder(seed: 3, count: 10_000))
     let distance = zip(order, order.dropFirst()).reduce(0) { $0 + abs($1.0 - $1.1) }

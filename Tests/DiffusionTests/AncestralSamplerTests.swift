@@ -28,7 +28,7 @@ import Testing
   ) throws -> [Float] {
     try sampler.sample(
       shape: [size, 1, 1], samples: samples, engine: Engine(threadCount: threads), predict: predict,
-      weights: FlatMemory(count: 0), onStep: onStep)
+      weights: ParameterBuffer(count: 0), onStep: onStep)
   }
 
   /// Whatever noise is added on the way, the last step removes what is left of it.

@@ -18,7 +18,7 @@ import Testing
   private func examples(
     _ process: DiffusionProcess, _ images: [Float], samples: Range<Int>, step: Int = 7, threads: Int = 1
   ) -> Batch {
-    let tape = Tape(engine: Engine(threadCount: threads), weights: FlatMemory(count: 0), gradients: nil)
+    let tape = Tape(engine: Engine(threadCount: threads), weights: ParameterBuffer(count: 0), gradients: nil)
     return images.withUnsafeBufferPointer { images in
       let examples = process.examples(
         of: images, shape: [samples.count, images.count / samples.count, 1, 1], seed: 3, step: step,
@@ -93,7 +93,7 @@ import Testing
     ] as [(PredictionLoss, Double, [Float])])
   func lossByHand(loss: PredictionLoss, value: Double, gradient: [Float]) {
     let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1), loss: loss)
-    let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
+    let tape = Tape(engine: Engine(threadCount: 1), weights: ParameterBuffer(count: 0), gradients: nil)
     let x0: [Float] = [1, 2, 3, 4]
     let result = x0.withUnsafeBufferPointer { x0 -> (value: Double, gradient: [Float]) in
       let examples = process.examples(

@@ -125,12 +125,12 @@ import Testing
   }
 
   @Test func aSealShowsEveryChange() {
-    let text = SealedText.seal("{\"a\": 1, \"seal\": \"\(SealedText.blank)\"}", key: "seal")
+    let text = ChecksummedText.seal("{\"a\": 1, \"seal\": \"\(ChecksummedText.blank)\"}", key: "seal")
     let seal = String(text.dropFirst(18).prefix(64))
-    #expect(SealedText.isSealed(text.utf8, by: seal))
-    #expect(!SealedText.isSealed(text.replacing("1,", with: "2,").utf8, by: seal))
-    #expect(!SealedText.isSealed(text.utf8, by: SealedText.blank))
-    #expect(!SealedText.isSealed(text.utf8, by: String(seal.dropLast())))
-    #expect(!SealedText.isSealed(text.uppercased().utf8, by: seal.uppercased()))
+    #expect(ChecksummedText.isSealed(text.utf8, by: seal))
+    #expect(!ChecksummedText.isSealed(text.replacing("1,", with: "2,").utf8, by: seal))
+    #expect(!ChecksummedText.isSealed(text.utf8, by: ChecksummedText.blank))
+    #expect(!ChecksummedText.isSealed(text.utf8, by: String(seal.dropLast())))
+    #expect(!ChecksummedText.isSealed(text.uppercased().utf8, by: seal.uppercased()))
   }
 }

@@ -9,19 +9,19 @@ import Testing
     var weights: [Float]
     var firstMoment: [Float]
     var secondMoment: [Float]
-    var average: [Float]
+    var ema: [Float]
 
     init(weights: [Float]) {
       self.weights = weights
       firstMoment = [Float](repeating: 0, count: weights.count)
       secondMoment = firstMoment
-      average = weights
+      ema = weights
     }
 
     mutating func update(_ adam: AdamUpdate, _ gradient: [Float], step: Int, threads: Int = 1) {
       adam(
         weights: &weights, gradient: gradient, firstMoment: &firstMoment, secondMoment: &secondMoment,
-        average: &average, count: weights.count, step: step, pool: ThreadPool(threadCount: threads))
+        ema: &ema, count: weights.count, step: step, pool: ThreadPool(threadCount: threads))
     }
   }
 
@@ -45,7 +45,7 @@ import Testing
     let options = try JSONDecoder().decode(Options.self, from: Data(try #require(file.metadata[run]).utf8))
     let adam = AdamUpdate(
       learningRate: options.lr, beta1: options.betas[0], beta2: options.betas[1], epsilon: options.eps,
-      weightDecay: options.weightDecay, isDecayDecoupled: options.kind == "adamw", averageDecay: 0)
+      weightDecay: options.weightDecay, isDecayDecoupled: options.kind == "adamw", emaDecay: 0)
     let initial = try file.floats("initial")
     let gradients = try file.floats("gradients")
     let expected = try file.doubles("\(run)/weights")
@@ -76,21 +76,21 @@ import Testing
   }
 
   @Test func averageFollowsTheWeights() {
-    let adam = AdamUpdate(learningRate: 0.01, averageDecay: 0.995)
+    let adam = AdamUpdate(learningRate: 0.01, emaDecay: 0.995)
     var state = State(weights: normalValues(100, seed: 1))
     var expected = state.weights.map(Double.init)
     for step in 1...50 {
       state.update(adam, normalValues(100, seed: UInt64(step + 1)), step: step)
       expected = zip(expected, state.weights).map { 0.995 * $0 + 0.005 * Double($1) }
     }
-    #expect(relativeError(of: state.average.map(Double.init), from: expected) < 1e-6)
-    #expect(state.average != state.weights)
+    #expect(relativeError(of: state.ema.map(Double.init), from: expected) < 1e-6)
+    #expect(state.ema != state.weights)
   }
 
   @Test func averageWithoutDecayIsACopy() {
     var state = State(weights: normalValues(100, seed: 1))
-    state.update(AdamUpdate(learningRate: 0.01, averageDecay: 0), normalValues(100, seed: 2), step: 1)
-    #expect(state.average == state.weights)
+    state.update(AdamUpdate(learningRate: 0.01, emaDecay: 0), normalValues(100, seed: 2), step: 1)
+    #expect(state.ema == state.weights)
   }
 
   @Test func scaleIsAFactorOfTheGradient() {
@@ -98,15 +98,15 @@ import Testing
     var (scaled, plain) = (
       State(weights: normalValues(50, seed: 1)), State(weights: normalValues(50, seed: 1))
     )
-    scaled.update(AdamUpdate(learningRate: 0.01, gradientScale: 0.125, averageDecay: 0.9), gradient, step: 1)
-    plain.update(AdamUpdate(learningRate: 0.01, averageDecay: 0.9), gradient.map { $0 / 8 }, step: 1)
+    scaled.update(AdamUpdate(learningRate: 0.01, gradientScale: 0.125, emaDecay: 0.9), gradient, step: 1)
+    plain.update(AdamUpdate(learningRate: 0.01, emaDecay: 0.9), gradient.map { $0 / 8 }, step: 1)
     #expect(scaled == plain)
   }
 
   /// What lies between the parameters stays zero.
   @Test(arguments: [false, true]) func zerosStay(isDecayDecoupled: Bool) {
     let adam = AdamUpdate(
-      learningRate: 0.1, weightDecay: 0.1, isDecayDecoupled: isDecayDecoupled, averageDecay: 0.5)
+      learningRate: 0.1, weightDecay: 0.1, isDecayDecoupled: isDecayDecoupled, emaDecay: 0.5)
     var state = State(weights: [Float](repeating: 0, count: 40))
     for step in 1...5 { state.update(adam, [Float](repeating: 0, count: 40), step: step) }
     #expect(state == State(weights: [Float](repeating: 0, count: 40)))
@@ -114,16 +114,16 @@ import Testing
 
   /// Also of the last, incomplete vector and piece.
   @Test(arguments: [1, 15, 16, 37, 16_384, 50_005]) func threadsDoNotChangeBits(count: Int) {
-    let adam = AdamUpdate(learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, averageDecay: 0.99)
+    let adam = AdamUpdate(learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, emaDecay: 0.99)
     let results = bitsByThreadCount { pool in
       var state = State(weights: normalValues(count, seed: 1))
       for step in 1...3 {
         adam(
           weights: &state.weights, gradient: normalValues(count, seed: UInt64(step + 1)),
-          firstMoment: &state.firstMoment, secondMoment: &state.secondMoment, average: &state.average,
+          firstMoment: &state.firstMoment, secondMoment: &state.secondMoment, ema: &state.ema,
           count: count, step: step, pool: pool)
       }
-      return state.weights + state.firstMoment + state.secondMoment + state.average
+      return state.weights + state.firstMoment + state.secondMoment + state.ema
     }
     #expect(results.allSatisfy { $0 == results[0] })
     // A range of the elements by itself: what a rank does that has a part of the state.
@@ -138,14 +138,14 @@ import Testing
   /// A gradient that is no number must not pass unseen.
   @Test func nanShows() {
     var state = State(weights: [1, 2, 3])
-    state.update(AdamUpdate(learningRate: 0.01, averageDecay: 0.9), [1, .nan, 1], step: 1)
+    state.update(AdamUpdate(learningRate: 0.01, emaDecay: 0.9), [1, .nan, 1], step: 1)
     #expect(state.weights.map(\.isNaN) == [false, true, false])
-    #expect(state.average.map(\.isNaN) == [false, true, false])
+    #expect(state.ema.map(\.isNaN) == [false, true, false])
   }
 
   /// Beside the old values, or with new weights in the gradient's place: the numbers of the update in place.
   @Test(arguments: [1, 16, 33, 40_000]) func whereItWritesChangesNothing(count: Int) {
-    let adam = AdamUpdate(learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, averageDecay: 0.99)
+    let adam = AdamUpdate(learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, emaDecay: 0.99)
     let pool = ThreadPool(threadCount: 2)
     let start = normalValues(count, seed: 1)
     var (inPlace, old) = (State(weights: start), State(weights: start))
@@ -157,10 +157,10 @@ import Testing
       func values(_ state: inout State, _ weights: UnsafeMutablePointer<Float>) -> AdamUpdate.Values {
         state.firstMoment.withUnsafeMutableBufferPointer { first in
           state.secondMoment.withUnsafeMutableBufferPointer { second in
-            state.average.withUnsafeMutableBufferPointer { average in
+            state.ema.withUnsafeMutableBufferPointer { ema in
               AdamUpdate.Values(
                 weights: weights, firstMoment: first.baseAddress!, secondMoment: second.baseAddress!,
-                average: average.baseAddress!)
+                ema: ema.baseAddress!)
             }
           }
         }
@@ -189,11 +189,11 @@ extension AdamUpdate {
   fileprivate func callAsFunction(
     weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
     firstMoment: UnsafeMutablePointer<Float>,
-    secondMoment: UnsafeMutablePointer<Float>, average: UnsafeMutablePointer<Float>, count: Int, step: Int,
+    secondMoment: UnsafeMutablePointer<Float>, ema: UnsafeMutablePointer<Float>, count: Int, step: Int,
     pool: ThreadPool
   ) {
     let values = Values(
-      weights: weights, firstMoment: firstMoment, secondMoment: secondMoment, average: average)
+      weights: weights, firstMoment: firstMoment, secondMoment: secondMoment, ema: ema)
     self(values, to: values, gradient: gradient, count: count, step: step, pool: pool)
   }
 }

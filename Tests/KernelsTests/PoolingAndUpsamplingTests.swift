@@ -133,7 +133,7 @@ private func filled(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void)
     let outputs = bitsByThreadCount { pool in
       filled(count) { output in
         v.withUnsafeBufferPointer {
-          ImageVectors.add(
+          BroadcastAdd.add(
             x, vectors: $0.baseAddress! + first, stride: stride, batch: batch, pixels: pixels,
             channels: channels, output: output, pool: pool)
         }
@@ -149,7 +149,7 @@ private func filled(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void)
     let gradients = bitsByThreadCount { pool in
       var sums = start
       sums.withUnsafeMutableBufferPointer {
-        ImageVectors.addGradient(
+        BroadcastAdd.addGradient(
           x, stride: stride, batch: batch, pixels: pixels, channels: channels,
           gradient: $0.baseAddress! + first, pool: pool)
       }

@@ -9,7 +9,7 @@ import Testing
   @Test(arguments: sizes) func gatedAddition(batch: Int, tokens: Int, channels: Int) {
     // The gate is in the columns from the second.
     let stride = channels + 3
-    let addition = GatedAddition(batch: batch, tokens: tokens, channels: channels, gateStride: stride)
+    let addition = GatedResidual(batch: batch, tokens: tokens, channels: channels, gateStride: stride)
     let count = batch * tokens * channels
     let (x, z, dy) = (
       normalValues(count, seed: 1), normalValues(count, seed: 2), normalValues(count, seed: 3)

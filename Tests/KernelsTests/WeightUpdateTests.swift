@@ -14,27 +14,27 @@ import Testing
   ]
 
   private let adam = AdamUpdate(
-    learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, averageDecay: 0.9)
+    learningRate: 0.01, weightDecay: 0.01, gradientScale: 0.3, emaDecay: 0.9)
 
   /// Weights, moments and average, one after the other.
-  private func values(_ count: Int, keepsAverage: Bool) -> FloatArrays {
+  private func values(_ count: Int, keepsEMA: Bool) -> FloatArrays {
     FloatArrays(
       normalValues(count, seed: 1), normalValues(count, seed: 2),
-      normalValues(count, seed: 3).map(abs), keepsAverage ? normalValues(count, seed: 4) : [])
+      normalValues(count, seed: 3).map(abs), keepsEMA ? normalValues(count, seed: 4) : [])
   }
 
   @Test(arguments: cases, [true, false])
-  func bitsAreThoseOfAGradientInMemory(convolution: ConvolutionCase, keepsAverage: Bool) {
+  func bitsAreThoseOfAGradientInMemory(convolution: ConvolutionCase, keepsEMA: Bool) {
     let (shape, count) = (convolution.shape, convolution.weightCount)
     #expect(Convolution.canUpdateWeights(shape))
-    let expected = values(count, keepsAverage: keepsAverage)
+    let expected = values(count, keepsEMA: keepsEMA)
     let pool = ThreadPool(threadCount: 2)
     let gradient = convolution.freshWeightGradient(pool)
     adam(expected.pointers, to: expected.pointers, gradient: gradient, count: count, step: 3, pool: pool)
     let squares = Reduction.sumOfSquares(gradient, count: count, pool: pool)
     var sums: Set<Double> = []
     for threads in comparedThreadCounts {
-      let values = values(count, keepsAverage: keepsAverage)
+      let values = values(count, keepsEMA: keepsEMA)
       let sum = convolution.updateWeights(
         by: WeightUpdate(AdamStep(adam, number: 3), of: values.pointers), ThreadPool(threadCount: threads))
       #expect(values.bits == expected.bits)
@@ -72,10 +72,10 @@ private final class FloatArrays {
   private let memories: [UnsafeMutableBufferPointer<Float>]
   private let count: Int
 
-  /// - Parameter average: empty: the weights themselves.
-  init(_ weights: [Float], _ firstMoment: [Float], _ secondMoment: [Float], _ average: [Float]) {
+  /// - Parameter ema: empty: the weights themselves.
+  init(_ weights: [Float], _ firstMoment: [Float], _ secondMoment: [Float], _ ema: [Float]) {
     count = weights.count
-    memories = [weights, firstMoment, secondMoment, average].filter { !$0.isEmpty }.map { values in
+    memories = [weights, firstMoment, secondMoment, ema].filter { !$0.isEmpty }.map { values in
       let memory = FloatMemory.allocate(values.count)
       memory.baseAddress!.update(from: values, count: values.count)
       return memory
@@ -87,7 +87,7 @@ private final class FloatArrays {
   var pointers: AdamUpdate.Values {
     let all = memories.map { $0.baseAddress! }
     return AdamUpdate.Values(
-      weights: all[0], firstMoment: all[1], secondMoment: all[2], average: all.count > 3 ? all[3] : all[0])
+      weights: all[0], firstMoment: all[1], secondMoment: all[2], ema: all.count > 3 ? all[3] : all[0])
   }
 
   var bits: [[UInt32]] { memories.map { $0[..<count].map(\.bitPattern) } }

@@ -126,10 +126,10 @@ import Testing
     let average = Parameter.Role.runningAverage(momentum: 0.1)
     #expect(layout.parameters.map(\.role) == [.trained, .trained, average, average])
 
-    let weights = FlatMemory(count: layout.flatCount)
+    let weights = ParameterBuffer(count: layout.flatCount)
     let values = normalValues(layout.flatCount, seed: 1).map { abs($0) + 0.5 }
     _ = weights.elements.update(fromContentsOf: values)
-    func stored(_ memory: FlatMemory, _ index: Int) -> [Float] {
+    func stored(_ memory: ParameterBuffer, _ index: Int) -> [Float] {
       let start = layout.parameters[index].offset
       return Array(memory.elements[start..<start + 6])
     }
@@ -137,7 +137,7 @@ import Testing
     let norm = BatchNormalization(rows: 24, channels: 6)
     let own = ReferenceBatchNormalization.measure(norm, x)
     for isTraining in [true, false] {
-      let gradients = FlatMemory(count: layout.flatCount)
+      let gradients = ParameterBuffer(count: layout.flatCount)
       let tape = Tape(
         engine: Engine(threadCount: 2), weights: weights, gradients: isTraining ? gradients : nil)
       let input = tape.input([2, 3, 4, 6])
@@ -166,7 +166,7 @@ import Testing
       let builder = ParameterBuilder()
       let layer = Convolution2D(builder["conv"], 4, 6, kernel: 3, padding: 1, precedesBatchNorm: precedes)
       let (layout, weights) = (builder.layout, builder.layout.initialWeights(seed: 1))
-      let gradients = FlatMemory(count: layout.flatCount)
+      let gradients = ParameterBuffer(count: layout.flatCount)
       let tape = Tape(engine: Engine(threadCount: 1), weights: weights, gradients: gradients)
       let x = tape.input([1, 4, 5, 4])
       _ = x.elements.update(fromContentsOf: normalValues(80, seed: 2))
@@ -182,8 +182,8 @@ import Testing
 
   @Test(arguments: [1, 7, 10, 100]) func alternatingSinusoids(width: Int) {
     let timesteps = [0, 1, 299, 999]
-    let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
-    let embedding = AlternatingSinusoids(width: width)(timesteps, on: tape)
+    let tape = Tape(engine: Engine(threadCount: 1), weights: ParameterBuffer(count: 0), gradients: nil)
+    let embedding = InterleavedSinusoidalEmbedding(width: width)(timesteps, on: tape)
     #expect(embedding.shape == [4, width])
     for (row, timestep) in timesteps.enumerated() {
       for place in 0..<width {
@@ -197,7 +197,7 @@ import Testing
 
   @Test(arguments: [4, 6, 28, 64], [false, true]) func sinusoids(width: Int, isOriginal: Bool) {
     let timesteps = [0, 1, 7, 299, 999]
-    let tape = Tape(engine: Engine(threadCount: 1), weights: FlatMemory(count: 0), gradients: nil)
+    let tape = Tape(engine: Engine(threadCount: 1), weights: ParameterBuffer(count: 0), gradients: nil)
     let layer =
       isOriginal
       ? SinusoidalEmbedding(width: width, spacing: .halfOpen, order: .cosinesFirst)
@@ -260,7 +260,7 @@ import Testing
 
   @Test func positions() throws {
     let builder = ParameterBuilder()
-    let layer = PositionTable(builder, "pos_embed", side: 3, width: 8)
+    let layer = PositionalEmbedding2D(builder, "pos_embed", side: 3, width: 8)
     let parameter = try #require(builder.layout.parameters.first)
     #expect(parameter.role == .constant && parameter.fileShape == [1, 9, 8])
     let x = normalValues(2 * 9 * 8, seed: 1)

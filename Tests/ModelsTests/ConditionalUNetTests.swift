@@ -11,19 +11,19 @@ import Testing
   private struct Evaluation {
     let file: SafetensorsFile
     let model: any DenoisingModel
-    let weights: FlatMemory
+    let weights: ParameterBuffer
 
     init() throws {
       file = try Fixture.safetensors("conditional-unet-evaluation")
       model = try ModelsTests.model(try #require(file.metadata["model"]))
-      weights = FlatMemory(count: model.parameters.flatCount)
+      weights = ParameterBuffer(count: model.parameters.flatCount)
       for parameter in model.parameters.parameters {
         parameter.import(from: try file.floats("model/\(parameter.name)"), to: weights.pointer)
       }
     }
 
     /// The output in PyTorch's order.
-    func output(gradients: FlatMemory?, labels: [Int?]? = nil) throws -> [Float] {
+    func output(gradients: ParameterBuffer?, labels: [Int?]? = nil) throws -> [Float] {
       let shape = try file.shape(of: "x")
       let tape = Tape(engine: Engine(threadCount: 2), weights: weights, gradients: gradients)
       let x = tape.input([shape[0], shape[2], shape[3], shape[1]])
@@ -47,7 +47,7 @@ import Testing
   /// A training step's averages, as PyTorch moves them.
   @Test func runningAverages() throws {
     let evaluation = try Evaluation()
-    let found = FlatMemory(count: evaluation.weights.count)
+    let found = ParameterBuffer(count: evaluation.weights.count)
     _ = try evaluation.output(gradients: found)
     var compared = 0
     for parameter in evaluation.model.parameters.parameters {

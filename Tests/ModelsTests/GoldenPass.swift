@@ -23,7 +23,7 @@ struct GoldenPass {
     let loss = try #require(file.metadata["loss"].flatMap { PredictionLoss(rawValue: $0) })
     let layout = model.parameters
 
-    let weights = FlatMemory(count: layout.flatCount)
+    let weights = ParameterBuffer(count: layout.flatCount)
     for parameter in layout.parameters {
       let name = "model/\(parameter.name)"
       try #require(try file.shape(of: name) == parameter.fileShape, "\(name)")
@@ -35,7 +35,7 @@ struct GoldenPass {
 
     let shape = try file.shape(of: "x")
     let (batch, height, width) = (shape[0], shape[2], shape[3])
-    let gradients = FlatMemory(count: layout.flatCount)
+    let gradients = ParameterBuffer(count: layout.flatCount)
     // What is there is to be written over.
     gradients.elements.update(repeating: .nan)
     let engine = Engine(threadCount: threads)

@@ -39,7 +39,7 @@ import Testing
   }
 
   /// What a model with `weights` predicts for the same image with each of `labels`.
-  private func predict(_ model: any DenoisingModel, _ weights: FlatMemory, labels: [Int?]) -> [[Float]] {
+  private func predict(_ model: any DenoisingModel, _ weights: ParameterBuffer, labels: [Int?]) -> [[Float]] {
     let tape = Tape(engine: Engine(threadCount: 1), weights: weights, gradients: nil)
     let x = tape.input([labels.count, 8, 8, 1])
     for (index, value) in normalValues(64, seed: 1).enumerated() {
@@ -52,7 +52,7 @@ import Testing
   }
 
   /// Weights that do not start from zero.
-  private func weights(_ model: any DenoisingModel) -> FlatMemory {
+  private func weights(_ model: any DenoisingModel) -> ParameterBuffer {
     let weights = model.parameters.initialWeights(seed: 1)
     for parameter in model.parameters.trained {
       for (index, value) in normalValues(parameter.count, seed: 3).enumerated() {

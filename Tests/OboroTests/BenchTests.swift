@@ -69,11 +69,12 @@ import Testing
   @Test func aPlainSumIsMeasuredBeside() throws {
     let run = try oboro(
       ["bench", "step", "--json", "--beside-allreduce", "--steps", "2", "--size", "16x16", "--threads", "1"]
-        + ["--set", "training.batch_size=4", "--set", "training.slices=2", "--set", "model.dim=8"], ranks: 2)
+        + ["--set", "training.batch_size=4", "--set", "training.microbatches=2", "--set", "model.dim=8"],
+      ranks: 2)
     try #require(run.exitStatus == 0, "\(run)")
     let result = try #require(
       try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Double])
-    #expect(result["ranks"] == 2 && result["slices"] == 2)
+    #expect(result["ranks"] == 2 && result["microbatches"] == 2)
     let exact = try #require(result["step_seconds"])
     let plain = try #require(result["allreduce_step_seconds"])
     #expect(exact > 0 && plain > 0)
@@ -86,7 +87,8 @@ import Testing
     let trial = try Trial()
     let run = try oboro(["bench", "step", "--config", trial.configuration, "--steps", "2"], ranks: 2)
     #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
-    let head = "\(trial.configuration): 8 images of 32x32x1 a step, slices: 4, ranks: 2, threads of each: 1"
+    let head =
+      "\(trial.configuration): 8 images of 32x32x1 a step, microbatches: 4, ranks: 2, threads of each: 1"
     #expect(run.outputLines.first ?? "" == head)
     #expect(run.outputLines.count == 9, "\(run)")
   }
@@ -137,7 +139,7 @@ import Testing
         return (name: event["name"] as? String ?? "", start: start, end: start + duration)
       }
       #expect(spans.count { $0.name == "step" } == 2)
-      // Two slices of two steps, each once forward and once backward.
+      // Two micro-batches of two steps, each once forward and once backward.
       #expect(spans.count { $0.name == "forward" } == 4 && spans.count { $0.name == "backward" } == 4)
       #expect(spans.contains { $0.name == "Convolution" })
       // They are nested or apart, as a viewer stacks them. Times are printed to the nanosecond.
@@ -152,7 +154,7 @@ import Testing
     let convolution = try #require(events.first { $0["name"] as? String == "Convolution" })
     let arguments = try #require(convolution["args"] as? [String: Any])
     #expect(arguments["layer"] as? String == "init_conv")
-    // The two images of a slice.
+    // The two images of a micro-batch.
     #expect(arguments["flops"] as? Int == 2 * 2 * 32 * 32 * 8)
   }
 

@@ -111,7 +111,7 @@ import Testing
     let place = try #require(before.firstRange(of: size))
     let altered = before.replacingCharacters(in: place, with: "\"bytes\": \(try WholeFile.size(path))")
     let seal = try #require(altered.firstMatch(of: /"manifest_sha256": "([0-9a-f]{64})"/)).1
-    try SealedText.seal(altered.replacing(seal, with: SealedText.blank), key: "manifest_sha256")
+    try ChecksummedText.seal(altered.replacing(seal, with: ChecksummedText.blank), key: "manifest_sha256")
       .write(toFile: manifest, atomically: true, encoding: .utf8)
   }
 

@@ -32,11 +32,13 @@ import Testing
     Mistake(
       settings: ["training.batch_size=10"],
       messages: [
-        "training.batch_size: 10 images cannot be cut into 4 equal slices", "near it that can: 8, 12",
+        "training.batch_size: 10 images cannot be cut into 4 equal micro-batches", "near it that can: 8, 12",
       ]),
     Mistake(
-      settings: ["training.slices=8"],
-      messages: ["8 slices (training.slices) cannot be dealt evenly to 3 ranks", "would do: 1, 2, 4, 8"],
+      settings: ["training.microbatches=8"],
+      messages: [
+        "8 micro-batches (training.microbatches) cannot be dealt evenly to 3 ranks", "would do: 1, 2, 4, 8",
+      ],
       ranks: 3),
     Mistake(settings: ["training.steps"], messages: ["--set training.steps: expected KEY=VALUE"], ranks: nil),
     Mistake(settings: ["model=3"], messages: ["model: expected a section", "found 3"], ranks: nil),

@@ -63,11 +63,11 @@ import Testing
     let it = try Converted()
     try it.convert(it.source.run, it.path("model.safetensors"), "--weights", "model")
     try it.convert("\(it.source.run)/checkpoints/latest", it.path("ema.safetensors"), "--weights", "ema")
-    let (weights, average) = (
+    let (weights, ema) = (
       try tensors(it.path("model.safetensors")), try tensors(it.path("ema.safetensors"))
     )
-    #expect(weights.keys == average.keys)
-    #expect(weights != average)
+    #expect(weights.keys == ema.keys)
+    #expect(weights != ema)
   }
 
   /// A file with each tensor of another in a type of two bytes.

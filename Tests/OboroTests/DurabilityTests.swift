@@ -70,7 +70,7 @@ import Testing
   /// What the optimiser's state is cut into is the same for all numbers of ranks, and so is each file.
   @Test(arguments: [2, 3, 4]) func partsDoNotShowTheRanks(ranks: Int) throws {
     let settings = [
-      "training.batch_size=12", "training.slices=12", "training.steps=1", "checkpoint.part_bytes=60000",
+      "training.batch_size=12", "training.microbatches=12", "training.steps=1", "checkpoint.part_bytes=60000",
       "sampling.every=0",
     ]
     let files = try [nil, ranks].map { ranks in

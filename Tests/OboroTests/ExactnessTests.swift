@@ -103,7 +103,7 @@ import Testing
   }
 
   @Test func otherWorldSizesRoundDifferentlyAndSaySo() throws {
-    let settings = ["training.batch_size=12", "training.slices=6", "sampling.every=0"]
+    let settings = ["training.batch_size=12", "training.microbatches=6", "sampling.every=0"]
     let runs = try [nil, 3].map { ranks in
       let trial = try Trial()
       let run = try oboro(trial.arguments(settings), ranks: ranks)

@@ -29,7 +29,7 @@ import Testing
       let run = try train(trial, fault: "nan-gradient:0:3", ranks: ranks)
       #expect(run.exitStatus == 0, "\(run)")
       #expect(trial.log.contains("step skipped"))
-      #expect(trial.log.contains("loss or gradient of slice 0 on rank 0 is no number"), "\(trial.log)")
+      #expect(trial.log.contains("loss or gradient of micro-batch 0 on rank 0 is no number"), "\(trial.log)")
       let record = try trial.record
       #expect(try record.column("step") == [1, 2, 4, 5, 6, 7, 8])
       #expect(try record.column("loss").allSatisfy { $0.isFinite })
@@ -67,7 +67,7 @@ import Testing
     let trial = try Trial()
     let run = try train(trial, fault: "nan-gradient:1:5+", ranks: 2, "training.max_skipped_steps=2")
     expectFailure(
-      run, 1, "step 7: loss or gradient of slice 2 on rank 1 is no number, as in the 2 steps before",
+      run, 1, "step 7: loss or gradient of micro-batch 2 on rank 1 is no number, as in the 2 steps before",
       "The last checkpoint is good")
     // Nothing was updated after step 4: the run can go on from any of its checkpoints.
     try trial.trainToEnd("training.max_skipped_steps=2", ranks: 2, options: ["--allow-changes"])

@@ -57,7 +57,7 @@ import Testing
   /// The first attempt's fault is not there in the second, since the run is past that step.
   @Test func aFailedRunIsStartedAgain() throws {
     let trial = try Trial()
-    let settings = ["training.answer_timeout_seconds=2"] + Reference.longSettings
+    let settings = ["training.heartbeat_timeout_seconds=2"] + Reference.longSettings
     let arguments =
       ["--ranks", "2", "--threads", "1", "--oversubscribe", "--restarts", "1"]
       + (try trial.arguments(settings)).dropFirst()

@@ -60,7 +60,7 @@ import Testing
     }
     let all = try sample("--class", "all", "--count", "2")
     #expect(all.count == 17)
-    let grid = try PictureFile("\(trial.path)/samples/grid.png").decode()
+    let grid = try ImageFile("\(trial.path)/samples/grid.png").decode()
     // A row of two for each of eight classes.
     #expect((grid.width, grid.height) == (2 * 66 + 2, 8 * 66 + 2))
     // The same noise, of class 1 in one and of class 0 in the other.

@@ -7,7 +7,7 @@ import Testing
 @Suite struct OptimizerRunTests {
   private struct State {
     let weights: [Float]
-    let average: [Float]
+    let ema: [Float]
     let firstMoment: [Float]
     let secondMoment: [Float]
     let gradientNorm: Double
@@ -24,7 +24,7 @@ import Testing
     }
     let optimizer = "optimizer-00000-of-00001"
     return State(
-      weights: try all("model", "model"), average: try all("model", "ema"),
+      weights: try all("model", "model"), ema: try all("model", "ema"),
       firstMoment: try all(optimizer, "exp_avg"), secondMoment: try all(optimizer, "exp_avg_sq"),
       gradientNorm: try trial.record.column("gradient_norm")[0])
   }
@@ -42,7 +42,7 @@ import Testing
     #expect(worst <= tolerance, sourceLocation: sourceLocation)
   }
 
-  /// Alone and with one slice, large weights are updated where their gradient is made; to clip, all must be there first.
+  /// Alone and with one micro-batch, large weights are updated where their gradient is made; to clip, all must be there first.
   @Test func deferredGradientsAreThoseOfMemory() throws {
     let settings =
       Trial.deferring + [
@@ -79,8 +79,8 @@ import Testing
     let gradients = adam.firstMoment.map { 10 * $0 }
     expectClose(adam.secondMoment, gradients.map { 1e-3 * $0 * $0 }, within: 1e-7)
     expectClose(adam.weights, zip(start, gradients).map { $0 - 1e-3 * $1 / (abs($1) + 1e-8) }, within: 1e-6)
-    expectClose(adam.average, zip(start, adam.weights).map { 0.75 * $0 + 0.25 * $1 }, within: 1e-6)
-    #expect(adam.average != adam.weights)
+    expectClose(adam.ema, zip(start, adam.weights).map { 0.75 * $0 + 0.25 * $1 }, within: 1e-6)
+    #expect(adam.ema != adam.weights)
 
     // Decoupled decay takes lr λ w off, besides.
     let decoupled = try state("optimizer.kind=adamw", "optimizer.weight_decay=0.5")

@@ -9,7 +9,7 @@ import Testing
     let trial = try Reference.short.get()
     #expect(names(in: "\(trial.run)/samples") == ["step-00000004.png", "step-00000008.png"])
     for step in [4, 8] {
-      let grid = try PictureFile("\(trial.run)/samples/\(stepName(step)).png").decode()
+      let grid = try ImageFile("\(trial.run)/samples/\(stepName(step)).png").decode()
       // Three images in rows of two, each 16 pixels enlarged to 64, with 2 around and between.
       #expect((grid.width, grid.height) == (2 * 66 + 2, 2 * 66 + 2))
       #expect(Set(grid.samples).count > 10)

@@ -80,7 +80,7 @@ import Testing
   @Test func aSecondControlCStopsAtOnce() throws {
     let trial = try Trial()
     // One step of this takes seconds.
-    let run = try trial.train("training.batch_size=2048", "training.slices=1", "sampling.every=0") {
+    let run = try trial.train("training.batch_size=2048", "training.microbatches=1", "sampling.every=0") {
       process in
       let hasBegun = process.wait { exists("\(trial.run)/metrics.jsonl") }
       try #require(hasBegun, "\(process.errorsSoFar)")

@@ -4,7 +4,7 @@ import Testing
 
 /// Ranks that are gone, stand still or do not get on: the others name them in time, and nothing hangs.
 @Suite struct WatchTests {
-  private let settings = ["training.steps=4000", "sampling.every=0", "training.answer_timeout_seconds=3"]
+  private let settings = ["training.steps=4000", "sampling.every=0", "training.heartbeat_timeout_seconds=3"]
 
   /// Lines that a rank begins a message with.
   private func messages(_ run: ProcessRun) -> [Substring] {
@@ -59,7 +59,7 @@ import Testing
   @Test func aJobThatIsSuspendedGoesOn() throws {
     let trial = try Trial()
     let run = try oboro(
-      trial.arguments(["training.steps=200", "sampling.every=0", "training.answer_timeout_seconds=2"]),
+      trial.arguments(["training.steps=200", "sampling.every=0", "training.heartbeat_timeout_seconds=2"]),
       ranks: 4
     ) { job in
       try #require(job.wait { trial.loggedSteps >= 5 }, "\(job.errorsSoFar)")
@@ -75,7 +75,7 @@ import Testing
   @Test func withoutATimeoutNobodyIsWatched() throws {
     let trial = try Trial()
     let run = try oboro(
-      trial.arguments(["training.steps=400", "sampling.every=0", "training.answer_timeout_seconds=0"]),
+      trial.arguments(["training.steps=400", "sampling.every=0", "training.heartbeat_timeout_seconds=0"]),
       ranks: 2
     ) { job in
       try #require(job.wait { trial.loggedSteps >= 5 }, "\(job.errorsSoFar)")

@@ -20,7 +20,7 @@ import Testing
     let original = picture(37, 21, channels) { $0 &* 7919 >> 3 }
     try original.writePNG(to: path)
     let bytes = try WholeFile.read(path)
-    #expect(try PictureFile(path).decode(channels: channels) == original)
+    #expect(try ImageFile(path).decode(channels: channels) == original)
     #expect(bytes.prefix(8) == [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
     try original.writePNG(to: path)
     #expect(try WholeFile.read(path) == bytes)
@@ -29,7 +29,7 @@ import Testing
   @Test func aGreyPictureOfThreeChannelsKeepsThem() throws {
     let original = picture(4, 4, 3) { $0 / 3 * 5 }
     try original.writePNG(to: path)
-    #expect(try PictureFile(path).decode() == original)
+    #expect(try ImageFile(path).decode() == original)
   }
 
   @Test func whatCannotBeWrittenIsNamed() {

@@ -24,12 +24,12 @@ import Testing
 
   @Test(arguments: [(28, 28, 3), (32, 32, 2), (64, 64, 1), (128, 128, 1), (1, 1, 64), (20, 50, 2)])
   func enlargementMakesImagesVisible(_ width: Int, _ height: Int, _ expected: Int) {
-    #expect(PictureGrid.enlargement(of: width, height) == expected)
+    #expect(ImageGrid.enlargement(of: width, height) == expected)
   }
 
   @Test func aGridIsLaidOutRowByRow() {
     let pictures = [10, 20, 30].map { Picture(width: 2, height: 1, channels: 1, samples: [$0, $0 + 1]) }
-    let grid = PictureGrid(padding: 1, background: 9).compose(pictures)
+    let grid = ImageGrid(padding: 1, background: 9).compose(pictures)
     #expect(
       grid
         == Picture(
@@ -45,7 +45,7 @@ import Testing
 
   @Test func enlargementAndColumnsAreRespected() {
     let pictures = [1, 2].map { Picture(width: 1, height: 1, channels: 3, samples: [$0, 0, $0]) }
-    let grid = PictureGrid(columns: 1, padding: 0, enlargement: 2).compose(pictures)
+    let grid = ImageGrid(columns: 1, padding: 0, enlargement: 2).compose(pictures)
     #expect((grid.width, grid.height) == (2, 4))
     #expect(grid.samples == [1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 2, 0, 2, 2, 0, 2, 2, 0, 2, 2, 0, 2])
   }
@@ -53,7 +53,7 @@ import Testing
   @Test(arguments: [(1, 1, 1), (2, 2, 1), (4, 2, 2), (5, 3, 2), (36, 6, 6), (37, 7, 6), (64, 8, 8)])
   func gridsAreNearlySquare(_ count: Int, _ columns: Int, _ rows: Int) {
     let picture = Picture(width: 4, height: 4, channels: 1, samples: [UInt8](repeating: 0, count: 16))
-    let grid = PictureGrid(padding: 0).compose([Picture](repeating: picture, count: count))
+    let grid = ImageGrid(padding: 0).compose([Picture](repeating: picture, count: count))
     #expect((grid.width, grid.height) == (4 * columns, 4 * rows))
   }
 }

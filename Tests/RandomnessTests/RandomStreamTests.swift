@@ -116,7 +116,7 @@ import Testing
     #expect(abs(moment(2) - 1) < 5 * (2 / count).squareRoot())
     #expect(abs(moment(3)) < 5 * (15 / count).squareRoot())
     #expect(abs(moment(4) - 3) < 5 * (96 / count).squareRoot())
-    // Neighbours, which Box-Muller makes of the same two numbers.
+    // LocalPeers, which Box-Muller makes of the same two numbers.
     let pairs = stride(from: 0, to: values.count, by: 2).reduce(0.0) { $0 + values[$1] * values[$1 + 1] }
     #expect(abs(pairs / (count / 2)) < 5 / (count / 2).squareRoot())
     // The share beyond two deviations, 4.55 %, and that the tails are there.

@@ -19,16 +19,16 @@ import Testing
 
   private struct Pass {
     let tape: Tape
-    let gradients: FlatMemory
+    let gradients: ParameterBuffer
     let completed: [Int]
   }
 
   /// Forward and backward, the gradients' memory being 7 before.
   private func pass(
-    _ weights: FlatMemory, defers: Bool, use: Use = .once, recomputes: Bool = false, scale: Float = 1,
+    _ weights: ParameterBuffer, defers: Bool, use: Use = .once, recomputes: Bool = false, scale: Float = 1,
     profile: Profile? = nil
   ) -> Pass {
-    let gradients = FlatMemory(count: Self.flatCount)
+    let gradients = ParameterBuffer(count: Self.flatCount)
     gradients.elements.update(repeating: 7)
     let tape = Tape(
       engine: engine, weights: weights, gradients: gradients, recomputes: recomputes, defersGradients: defers,
@@ -40,7 +40,7 @@ import Testing
         [x], weights: tape(weight), bias: tape(bias), kernel: 3, padding: 1,
         standardizesWeights: use == .standardized)
     }
-    let output = tape.recomputing { use == .twice ? convolution(convolution(x)) : convolution(x) }
+    let output = tape.checkpointed { use == .twice ? convolution(convolution(x)) : convolution(x) }
     let gradient = engine.storage(Self.size)
     _ = gradient.elements.update(fromContentsOf: normalValues(Self.size, seed: 2).map { $0 * scale })
     var completed: [Int] = []
@@ -48,20 +48,20 @@ import Testing
     return Pass(tape: tape, gradients: gradients, completed: completed)
   }
 
-  private func weights() -> FlatMemory {
-    let weights = FlatMemory(count: Self.flatCount)
+  private func weights() -> ParameterBuffer {
+    let weights = ParameterBuffer(count: Self.flatCount)
     _ = weights.elements.update(fromContentsOf: normalValues(Self.flatCount, seed: 3))
     return weights
   }
 
   @Test(arguments: [false, true]) func whatIsDeferredIsMadeUpFor(recomputes: Bool) {
-    let adam = AdamUpdate(learningRate: 0.01, averageDecay: 0)
-    let moments = (0..<4).map { _ in FlatMemory(count: Self.weightCount) }
+    let adam = AdamUpdate(learningRate: 0.01, emaDecay: 0)
+    let moments = (0..<4).map { _ in ParameterBuffer(count: Self.weightCount) }
     let (plain, deferring) = (weights(), weights())
-    func values(_ weights: FlatMemory, _ moment: Int) -> AdamUpdate.Values {
+    func values(_ weights: ParameterBuffer, _ moment: Int) -> AdamUpdate.Values {
       AdamUpdate.Values(
         weights: weights.pointer, firstMoment: moments[moment].pointer,
-        secondMoment: moments[moment + 1].pointer, average: weights.pointer)
+        secondMoment: moments[moment + 1].pointer, ema: weights.pointer)
     }
     let kept = pass(plain, defers: false)
     #expect(kept.tape.deferred.all.isEmpty && kept.tape.deferred.areFinite())
@@ -105,7 +105,7 @@ import Testing
 
   @Test func buffersAreKeptForTheUpdate() {
     let weights = weights()
-    var deferred: DeferredGradients? = pass(weights, defers: true).tape.deferred
+    var deferred: FusedWeightGradients? = pass(weights, defers: true).tape.deferred
     // The input and the output's gradient.
     #expect(engine.buffersInUse == 2)
     withExtendedLifetime(deferred) {}
@@ -114,14 +114,14 @@ import Testing
   }
 
   @Test func aProfileTellsWhatWasDeferred() {
-    let adam = AdamStep(AdamUpdate(learningRate: 0.01, averageDecay: 0), number: 1)
+    let adam = AdamStep(AdamUpdate(learningRate: 0.01, emaDecay: 0), number: 1)
     let (kept, deferring) = (Profile(), Profile())
     _ = pass(weights(), defers: false, profile: kept)
-    let (weights, moments) = (weights(), FlatMemory(count: 2 * Self.weightCount))
+    let (weights, moments) = (weights(), ParameterBuffer(count: 2 * Self.weightCount))
     let pass = pass(weights, defers: true, profile: deferring)
     let values = AdamUpdate.Values(
       weights: weights.pointer, firstMoment: moments.pointer,
-      secondMoment: moments.pointer + Self.weightCount, average: weights.pointer)
+      secondMoment: moments.pointer + Self.weightCount, ema: weights.pointer)
     for gradient in pass.tape.deferred.all { _ = gradient.update(values, by: adam) }
     #expect(deferring.events.map(\.kind) == [.forward, .backward, .update])
     #expect(deferring.events.map(\.name) == ["Convolution", "Convolution", "Convolution"])

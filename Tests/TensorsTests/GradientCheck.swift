@@ -98,9 +98,10 @@ struct GradientCheck {
   private func weights(_ count: Int) -> [Float] { normalValues(count, seed: 99) }
 
   private func tape(recording: Bool, threads: Int, profile: Profile? = nil) -> Tape {
-    let none = FlatMemory(count: 0)
+    let none = ParameterBuffer(count: 0)
     return Tape(
-      engine: Engine(threadCount: threads), weights: none, gradients: recording ? FlatMemory(count: 0) : nil,
+      engine: Engine(threadCount: threads), weights: none,
+      gradients: recording ? ParameterBuffer(count: 0) : nil,
       profile: profile)
   }
 

@@ -25,7 +25,7 @@ extension OperationCase {
       .init("rows of a table", [[7, 40_001]]) { $0[0].rows([2, nil, 0, 6, 2, 2]) },
       .init("upsampled to nearest", [[3, 11, 12, 35]]) { $0[0].upsampledToNearest() },
       .init("largest of 2x2", [[3, 22, 12, 35]]) { $0[0].maxPooled() },
-      .init("assembled patches", [[3, 11, 7, 48]]) { $0[0].assembled(side: 4) },
+      .init("assembled patches", [[3, 11, 7, 48]]) { $0[0].unpatchify(side: 4) },
     ]
     + [false, true].map { alignsCorners in
       .init("upsampled bilinearly, corners aligned: \(alignsCorners)", [[3, 11, 12, 35]]) {
@@ -113,9 +113,9 @@ extension OperationCase {
       }
     } + [
       .init("layer normalization, all", [[5, 600, 48], [48], [48], [5, 96]], offsets: [0, 1]) {
-        let slices = $0[3].columnSlices(2)
+        let parts = $0[3].columnSlices(2)
         return $0[0].layerNormalized(
-          gamma: $0[1], beta: $0[2], modulation: (slices[0], slices[1]), epsilon: 1e-5)
+          gamma: $0[1], beta: $0[2], modulation: (parts[0], parts[1]), epsilon: 1e-5)
       }
     ]
 

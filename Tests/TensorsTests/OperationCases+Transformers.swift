@@ -22,26 +22,26 @@ extension OperationCase {
       $0[0].layerNormalized(gamma: $0[1], beta: $0[2], epsilon: 1e-5)
     },
     .init("layer normalization, modulated", [[3, 5, 6], [3, 18]]) {
-      let slices = $0[1].columnSlices(3)
-      return $0[0].layerNormalized(modulation: (slices[2], slices[0]), epsilon: 1e-6)
+      let parts = $0[1].columnSlices(3)
+      return $0[0].layerNormalized(modulation: (parts[2], parts[0]), epsilon: 1e-6)
     },
     .init("layer normalization, all", [[2, 70, 12], [12], [12], [2, 24]], offsets: [0, 1]) {
-      let slices = $0[3].columnSlices(2)
+      let parts = $0[3].columnSlices(2)
       return $0[0].layerNormalized(
-        gamma: $0[1], beta: $0[2], modulation: (slices[0], slices[1]), epsilon: 1e-5)
+        gamma: $0[1], beta: $0[2], modulation: (parts[0], parts[1]), epsilon: 1e-5)
     },
     .init("gated addition", [[2, 3, 5], [2, 3, 5], [2, 15]]) {
       $0[0].adding($0[1], gate: $0[2].columnSlices(3)[1])
     },
     .init("shift, scale and gate of one matrix", [[2, 4, 6], [2, 18]]) {
-      let slices = $0[1].columnSlices(3)
+      let parts = $0[1].columnSlices(3)
       return $0[0].adding(
-        $0[0].layerNormalized(modulation: (slices[0], slices[1]), epsilon: 1e-6), gate: slices[2])
+        $0[0].layerNormalized(modulation: (parts[0], parts[1]), epsilon: 1e-6), gate: parts[2])
     },
     .init("attention of queries, keys and values", [[2, 3, 2, 30]]) { $0[0].attended(heads: 2) },
     // With larger scores the softmax bends too much within a step of the differences.
     .init("attention of many tokens", [[1, 530, 6]], scales: [0.5]) { $0[0].attended(heads: 1) },
-    .init("assembled patches", [[2, 3, 2, 12]]) { $0[0].assembled(side: 2) },
+    .init("assembled patches", [[2, 3, 2, 12]]) { $0[0].unpatchify(side: 2) },
     .init("the same added to each image", [[3, 2, 2, 5]]) {
       let constants = $0[0].tape.input([1, 4, 5])
       for index in constants.elements.indices { constants.elements[index] = Float(index) / 8 }

@@ -44,7 +44,7 @@ import Testing
       offset: 16,
       initialization: .zeros)
     let file = normalValues(parameter.count, seed: 1)
-    let flat = FlatMemory(count: 16 + parameter.count)
+    let flat = ParameterBuffer(count: 16 + parameter.count)
     parameter.import(from: file, to: flat.pointer)
     var back = [Float](repeating: .nan, count: parameter.count)
     parameter.export(from: flat.pointer, to: &back)
@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func flatMemoryCopies() {
-    let (a, b) = (FlatMemory(count: 100), FlatMemory(count: 100))
+    let (a, b) = (ParameterBuffer(count: 100), ParameterBuffer(count: 100))
     #expect(a.elements.allSatisfy { $0 == 0 } && a.count == 100)
     _ = a.elements.update(fromContentsOf: normalValues(100, seed: 1))
     b.copy(from: a)

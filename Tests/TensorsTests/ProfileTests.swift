@@ -19,9 +19,9 @@ import Testing
   private func profile(isRecording: Bool) -> Profile {
     let profile = Profile()
     let engine = Engine(threadCount: 1)
-    let weights = FlatMemory(count: 272)
+    let weights = ParameterBuffer(count: 272)
     let tape = Tape(
-      engine: engine, weights: weights, gradients: isRecording ? FlatMemory(count: 272) : nil,
+      engine: engine, weights: weights, gradients: isRecording ? ParameterBuffer(count: 272) : nil,
       profile: profile)
     let x = tape.zeros([2, 5, 7, 4])
     let y = Tensor.convolution(

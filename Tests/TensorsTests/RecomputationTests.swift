@@ -13,8 +13,8 @@ import Testing
   private let variance = Parameter(
     name: "variance", shape: [4], offset: 48, initialization: .ones, role: .runningAverage(momentum: 0.1))
 
-  private func memory(seed: UInt64) -> FlatMemory {
-    let memory = FlatMemory(count: 64)
+  private func memory(seed: UInt64) -> ParameterBuffer {
+    let memory = ParameterBuffer(count: 64)
     _ = memory.elements.update(fromContentsOf: normalValues(64, seed: seed))
     return memory
   }
@@ -28,7 +28,7 @@ import Testing
   /// Two activations of a linear map, of 4 tensors that are kept: x, two products, an activation.
   private func stage(_ x: Tensor) -> Tensor {
     let tape = x.tape
-    return tape.recomputing {
+    return tape.checkpointed {
       let h = x.linear(weights: tape(weight), bias: tape(bias)).silu()
       return h.linear(weights: tape(weight), bias: tape(bias)).gelu()
     }
@@ -86,7 +86,7 @@ import Testing
       engine: Engine(threadCount: 1), weights: memory(seed: 2), gradients: gradients, recomputes: true)
     let x = tape.variable([6, 4])
     _ = x.elements.update(fromContentsOf: normalValues(24, seed: 1))
-    let output = tape.recomputing {
+    let output = tape.checkpointed {
       x.batchNormalized(
         gamma: tape(bias), beta: tape(bias), runningMean: tape(mean), runningVariance: tape(variance))
     }
@@ -115,12 +115,12 @@ import Testing
     let x = tape.variable([6, 4])
     x.elements.update(repeating: 1)
     func inner() -> Tensor {
-      tape.recomputing {
+      tape.checkpointed {
         runs += 1
         return x.silu()
       }
     }
-    backward(tape, from: nested ? tape.recomputing { inner().gelu() } : inner())
+    backward(tape, from: nested ? tape.checkpointed { inner().gelu() } : inner())
     #expect(runs == 2)
   }
 
@@ -135,7 +135,7 @@ import Testing
       x.elements.update(repeating: 1)
       backward(
         tape,
-        from: tape.recomputing {
+        from: tape.checkpointed {
           runs += 1
           return x.silu()
         })
@@ -146,7 +146,7 @@ import Testing
       engine: Engine(threadCount: 1), weights: memory(seed: 2), gradients: memory(seed: 3), recomputes: true)
     let x = tape.variable([6, 4])
     x.elements.update(repeating: 1)
-    let unrelated = tape.recomputing {
+    let unrelated = tape.checkpointed {
       runs += 1
       return x.silu()
     }
@@ -161,7 +161,7 @@ import Testing
       engine: Engine(threadCount: 1), weights: memory(seed: 2), gradients: memory(seed: 3), recomputes: true)
     let x = tape.variable([6, 4])
     x.elements.update(repeating: 1)
-    backward(tape, from: tape.recomputing { x })
+    backward(tape, from: tape.checkpointed { x })
     #expect(tape.gradient(of: x).map { Array($0.elements) } == [Float](repeating: 1, count: 24))
   }
 

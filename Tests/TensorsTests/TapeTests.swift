@@ -10,8 +10,8 @@ import Testing
     initialization: .zeros)
   private let bias = Parameter(name: "bias", shape: [4], offset: 160, initialization: .zeros)
 
-  private func memory(seed: UInt64) -> FlatMemory {
-    let memory = FlatMemory(count: 176)
+  private func memory(seed: UInt64) -> ParameterBuffer {
+    let memory = ParameterBuffer(count: 176)
     _ = memory.elements.update(fromContentsOf: normalValues(176, seed: seed))
     return memory
   }
@@ -73,7 +73,7 @@ import Testing
   @Test(arguments: [false, true]) func tapesGo(afterBackward: Bool) {
     let engine = Engine(threadCount: 1)
     weak var tape: Tape?
-    weak var weights: FlatMemory?
+    weak var weights: ParameterBuffer?
     do {
       let values = memory(seed: 2)
       let used = Tape(engine: engine, weights: values, gradients: memory(seed: 3))
@@ -105,13 +105,13 @@ import Testing
 
   /// Gradients are written over what is there, in the parameters' places and nowhere else.
   @Test func parametersGradientsAreWritten() {
-    func pass(startingFrom start: FlatMemory) -> [Float] {
+    func pass(startingFrom start: ParameterBuffer) -> [Float] {
       let tape = Tape(engine: Engine(threadCount: 2), weights: memory(seed: 2), gradients: start)
       let output = network(tape)
       tape.backward(from: output, gradient: gradient(tape.engine, output.count))
       return Array(start.elements)
     }
-    let fromZero = pass(startingFrom: FlatMemory(count: 176))
+    let fromZero = pass(startingFrom: ParameterBuffer(count: 176))
     let start = normalValues(176, seed: 5)
     let fromStart = pass(startingFrom: memory(seed: 5))
     #expect(bitPatterns(Array(fromStart[16..<164])) == bitPatterns(Array(fromZero[16..<164])))
@@ -152,8 +152,8 @@ import Testing
     }
     let engine = Engine(threadCount: 1)
     func gradients(separate: Bool) -> (weight: [Float], bias: [Float]) {
-      let weights = FlatMemory(count: separate ? 480 : 160)
-      let gradients = FlatMemory(count: weights.count)
+      let weights = ParameterBuffer(count: separate ? 480 : 160)
+      let gradients = ParameterBuffer(count: weights.count)
       let tape = Tape(engine: engine, weights: weights, gradients: gradients)
       var x = tape.input([1, 5, 5, 4])
       _ = x.elements.update(fromContentsOf: check.values[0])

@@ -1,8 +1,11 @@
+import Checkpoints
+import Configuration
 import Kernels
 import Settings
 import Tensors
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct OptimizerTests {
   private func optimizer(_ settings: [String]) throws -> Optimizer {
@@ -11,18 +14,18 @@ import Training
       "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1], "channels": 1],
     ]
     let configuration = try TrainingConfiguration(base.applying(overrides: settings))
-    return Optimizer(configuration.optimizer, averageDecay: configuration.training.averageDecay)
+    return Optimizer(configuration.optimizer, emaDecay: configuration.training.emaDecay)
   }
 
   /// Adam in double precision, as Kingma and Ba's algorithm 1 has it, with AdamW's decay and a moving average.
   private struct Model {
     var weight: Double
-    var average: Double
+    var ema: Double
     var first = 0.0
     var second = 0.0
 
     mutating func update(
-      _ gradient: Double, step: Int, rate: Double, decay: Double, isDecoupled: Bool, averageDecay: Double
+      _ gradient: Double, step: Int, rate: Double, decay: Double, isDecoupled: Bool, emaDecay: Double
     ) {
       let g = isDecoupled ? gradient : gradient + decay * weight
       first = 0.8 * first + 0.2 * g
@@ -30,7 +33,7 @@ import Training
       let (power1, power2) = (power(0.8, step), power(0.95, step))
       if isDecoupled { weight -= rate * decay * weight }
       weight -= rate * (first / (1 - power1)) / ((second / (1 - power2)).squareRoot() + 1e-6)
-      average = averageDecay * average + (1 - averageDecay) * weight
+      ema = emaDecay * ema + (1 - emaDecay) * weight
     }
 
     private func power(_ base: Double, _ exponent: Int) -> Double {
@@ -52,17 +55,17 @@ import Training
     for memory in [start.firstMoment, start.secondMoment] { memory.clear() }
     let watched = [0, 5, start.layout.parameters[3].offset + 2]
     var models = watched.map {
-      Model(weight: Double(start.weights.pointer[$0]), average: Double(start.average.pointer[$0]))
+      Model(weight: Double(start.weights.pointer[$0]), ema: Double(start.ema.pointer[$0]))
     }
     // Two parts, as a rank may have them.
-    let state = RankState(start, parts: [0..<3, 3..<start.layout.flatCount])
-    let gradient = FlatMemory(count: state.layout.flatCount)
+    let state = ShardedState(start, parts: [0..<3, 3..<start.layout.flatCount])
+    let gradient = ParameterBuffer(count: state.layout.flatCount)
     let threads = ThreadPool(threadCount: 2)
     for step in 1...4 {
-      // The sum over 4 slices; its mean has a norm of 2.
+      // The sum over 4 micro-batches; its mean has a norm of 2.
       for index in 0..<gradient.count { gradient.pointer[index] = 0 }
       for (place, index) in watched.enumerated() { gradient.pointer[index] = Float(4 * (place + step)) * 0.1 }
-      optimizer.update(state, gradient: gradient, slices: 4, norm: 2, threads: threads)
+      optimizer.update(state, gradient: gradient, microbatches: 4, norm: 2, threads: threads)
       #expect(state.step == step)
       let all = whole(state)
       for (place, index) in watched.enumerated() {
@@ -71,9 +74,9 @@ import Training
         let decay = settings.contains("optimizer.weight_decay=0.1") ? 0.1 : 0
         models[place].update(
           Double(place + step) * 0.1 * clipping, step: step, rate: rate, decay: decay,
-          isDecoupled: settings.contains("optimizer.kind=adamw"), averageDecay: 0.9)
+          isDecoupled: settings.contains("optimizer.kind=adamw"), emaDecay: 0.9)
         for (memory, expected) in [
-          (all.weights, models[place].weight), (all.average, models[place].average),
+          (all.weights, models[place].weight), (all.ema, models[place].ema),
           (all.firstMoment, models[place].first), (all.secondMoment, models[place].second),
         ] {
           #expect(abs(Double(memory.pointer[index]) - expected) < 1e-5 * abs(expected) + 1e-7, "step \(step)")
@@ -86,10 +89,10 @@ import Training
     var results: [[[UInt32]]] = []
     for settings in [[], ["optimizer.clip_norm=2"]] {
       let state = onlyRank(try state(step: 0, scale: 1e-3))
-      let gradient = FlatMemory(count: state.layout.flatCount)
+      let gradient = ParameterBuffer(count: state.layout.flatCount)
       for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
       try optimizer(settings).update(
-        state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+        state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
       results.append(bits(whole(state)))
     }
     #expect(results[0] == results[1])
@@ -98,13 +101,13 @@ import Training
   /// What a rank has no part of stays as it is.
   @Test func otherPartsAreLeftAlone() throws {
     let start = try state(step: 0, scale: 1e-3)
-    let gradient = FlatMemory(count: start.layout.flatCount)
+    let gradient = ParameterBuffer(count: start.layout.flatCount)
     for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
     let parts = [16..<100, 5000..<9000]
-    let (all, own) = (onlyRank(start), RankState(start, parts: parts))
+    let (all, own) = (onlyRank(start), ShardedState(start, parts: parts))
     for state in [all, own] {
       try optimizer(["optimizer.kind=adamw", "optimizer.weight_decay=0.1"]).update(
-        state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 2))
+        state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 2))
     }
     for index in 0..<gradient.count {
       let expected = parts.contains { $0.contains(index) } ? all.weights : start.weights
@@ -119,15 +122,16 @@ import Training
   /// An average that decays at once is the weights: not to keep it changes nothing else.
   @Test func noAverageIsLikeOneThatDecaysAtOnce() throws {
     let layout = try state(step: 0, scale: 1e-3).layout
-    let gradient = FlatMemory(count: layout.flatCount)
+    let gradient = ParameterBuffer(count: layout.flatCount)
     for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
     let states = [true, false].map {
-      RankState(layout: layout, seed: 3, parts: [0..<layout.flatCount], keepsAverage: $0)
+      ShardedState(layout: layout, seed: 3, parts: [0..<layout.flatCount], keepsEMA: $0)
     }
     for state in states {
       let optimizer = try optimizer(["training.ema_decay=0"])
       for _ in 0..<2 {
-        optimizer.update(state, gradient: gradient, slices: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+        optimizer.update(
+          state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
       }
     }
     #expect(bits(whole(states[0])) == bits(whole(states[1])))

@@ -1,9 +1,12 @@
+import Checkpoints
+import Configuration
 import Files
 import Foundation
 import Settings
 import TestSupport
 import Testing
 import Training
+import TrainingTestSupport
 
 @Suite struct RunDirectoryTests {
   private let folder: TemporaryDirectory

@@ -7,7 +7,7 @@ import Training
   }
 
   /// What is found in ten steps.
-  private func judge(_ watch: inout StragglerWatch, _ times: [RankTimes], stepSeconds: Double) -> String? {
+  private func judge(_ watch: inout StragglerDetector, _ times: [RankTimes], stepSeconds: Double) -> String? {
     for _ in 0..<9 { #expect(watch.add(times, stepSeconds: stepSeconds, isDue: false) == nil) }
     return watch.add(times, stepSeconds: stepSeconds, isDue: true).map { found in
       found.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }.joined(separator: " ")
@@ -15,7 +15,7 @@ import Training
   }
 
   @Test func theSlowestRankIsNamedOnce() {
-    var watch = StragglerWatch(share: 0.1, hosts: ["a", "b", "c", "d"])
+    var watch = StragglerDetector(share: 0.1, hosts: ["a", "b", "c", "d"])
     let slow = [times(1), times(1.1), times(1, data: 0.5), times(1)]
     #expect(
       judge(&watch, slow, stepSeconds: 2)
@@ -29,16 +29,16 @@ import Training
   }
 
   @Test func whatCostsLittleIsNotSaid() {
-    var watch = StragglerWatch(share: 0.3, hosts: ["a", "b"])
+    var watch = StragglerDetector(share: 0.3, hosts: ["a", "b"])
     #expect(judge(&watch, [times(1), times(1.25)], stepSeconds: 1.3) == nil)
     #expect(judge(&watch, [times(1), times(1.5)], stepSeconds: 1.5) != nil)
-    var alone = StragglerWatch(share: 0, hosts: ["a"])
+    var alone = StragglerDetector(share: 0, hosts: ["a"])
     #expect(judge(&alone, [times(1)], stepSeconds: 1) == nil)
   }
 
   /// One slow step is no slow rank.
   @Test func fewStepsAreNotJudged() {
-    var watch = StragglerWatch(share: 0.1, hosts: ["a", "b"])
+    var watch = StragglerDetector(share: 0.1, hosts: ["a", "b"])
     for _ in 0..<9 {
       #expect(watch.add([times(1), times(9)], stepSeconds: 9, isDue: true) == nil)
     }

@@ -101,14 +101,14 @@ def job_of(configuration, image_shape, options):
 def variants(path, options):
     configuration, image_shape = describe(options.oboro, path)
     training = configuration["training"]
-    batch, slices, cores = training["batch_size"], training["slices"], options.cores
+    batch, microbatches, cores = training["batch_size"], training["microbatches"], options.cores
     job = job_of(configuration, image_shape, options)
     layouts = [(1, cores)] + ([(min(cores, MOST_RANKS), 1)] if cores > 1 else [])
 
     def oboro(ranks, threads):
         command = [options.oboro, "bench", "step", "--config", path, "--steps", options.steps]
-        # A rank has one slice at least.
-        command += ["--set", f"training.slices={max(slices, ranks)}"]
+        # A rank has one micro-batch at least.
+        command += ["--set", f"training.microbatches={max(microbatches, ranks)}"]
         command += ["--threads", threads, "--json"]
         return lambda: json.loads(run(under_mpi(ranks, command)))
 

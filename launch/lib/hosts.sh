@@ -90,14 +90,14 @@ common_network() {
   return 0
 }
 
-# plan FOLDER SLICES RANKS THREADS HOST[:LIMIT]...: chooses who runs where from what `survey` left, and sets
+# plan FOLDER MICROBATCHES RANKS THREADS HOST[:LIMIT]...: chooses who runs where from what `survey` left, and sets
 # plan_ranks, plan_threads, and plan_counts, a number for each host. RANKS and THREADS are 0 where they are to be chosen.
 # Fails if nothing fits.
 #
 # All ranks have the same part of each step, so that the smallest rank decides: most cores are at work where ranks times
 # threads is largest. Between equals the fewer ranks win, since they talk less. A rank's threads share a socket.
 plan() {
-  local folder=$1 slices=$2 wanted_ranks=$3 wanted_threads=$4 ranks threads most=1 best=0 host limit total room index count
+  local folder=$1 microbatches=$2 wanted_ranks=$3 wanted_threads=$4 ranks threads most=1 best=0 host limit total room index count
   local -a rooms sockets totals=() socket_cores=()
   shift 4
   plan_ranks=0
@@ -123,8 +123,8 @@ plan() {
       rooms+=("$room")
       ((total += room)) || true
     done
-    for ((ranks = 1; ranks <= slices && ranks <= total; ranks++)); do
-      ((slices % ranks == 0)) || continue
+    for ((ranks = 1; ranks <= microbatches && ranks <= total; ranks++)); do
+      ((microbatches % ranks == 0)) || continue
       if ((wanted_ranks)); then
         ((ranks == wanted_ranks)) || continue
       else

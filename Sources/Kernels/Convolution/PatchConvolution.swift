@@ -84,7 +84,7 @@ struct PatchConvolution {
   ) {
     let (taps, c, k) = (shape.kernel * shape.kernel, shape.channels, shape.outputChannels)
     let turnedWeights = pool.workspace(taps * c * k)
-    TurnedFilters.write(weights, taps: taps, channels: c, outputChannels: k, to: turnedWeights, pool: pool)
+    RotatedFilters.write(weights, taps: taps, channels: c, outputChannels: k, to: turnedWeights, pool: pool)
     let turned = PatchConvolution(
       shape: ConvolutionShape(
         batch: shape.batch, height: shape.outputHeight, width: shape.outputWidth, inputChannels: [k],

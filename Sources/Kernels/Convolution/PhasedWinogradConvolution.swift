@@ -4,7 +4,7 @@
 ///
 /// Images and weights lie as in `Convolution`.
 struct PhasedWinogradConvolution {
-  private typealias Scheme = FourByTwo
+  private typealias Scheme = F4x4_2x2
   private typealias Pass = WinogradPass<Scheme>
 
   let shape: ConvolutionShape

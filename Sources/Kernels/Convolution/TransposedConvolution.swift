@@ -26,7 +26,7 @@ public enum TransposedConvolution {
     } else {
       PatchConvolution(shape: shape).inputGradient(
         outputGradient: x, weights: weights, inputGradients: [output], pool: pool)
-      ImageVectors.add(
+      BroadcastAdd.add(
         output, vectors: bias, stride: 0, batch: shape.batch, pixels: shape.height * shape.width,
         channels: shape.channels, output: output, pool: pool)
     }

@@ -3,7 +3,7 @@
 ///
 /// Images and weights lie as in `Convolution`.
 struct WinogradConvolution {
-  private typealias Scheme = FourByThree
+  private typealias Scheme = F4x4_3x3
   private typealias Pass = WinogradPass<Scheme>
 
   let shape: ConvolutionShape

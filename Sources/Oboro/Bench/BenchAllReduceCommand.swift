@@ -1,7 +1,8 @@
 import ArgumentParser
+import Benchmarks
+import Configuration
 import Foundation
 import MPI
-import Training
 
 /// `oboro bench allreduce`: times sums over ranks.
 struct BenchAllReduce: ParallelCommand {

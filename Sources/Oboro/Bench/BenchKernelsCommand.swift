@@ -1,6 +1,6 @@
 import ArgumentParser
+import Benchmarks
 import Foundation
-import Training
 
 /// `oboro bench kernels`: checks and times kernels.
 struct BenchKernels: ParsableCommand {
@@ -9,7 +9,7 @@ struct BenchKernels: ParsableCommand {
     abstract: "Check the kernels of models against plain references, then time them.",
     discussion: """
       Each shape of convolution, attention and normalisation that a model has is tried once, with the batch of a \
-      slice. Errors are relative, ‖fast - reference‖ / ‖reference‖; where the reference would take too long, both are \
+      micro-batch. Errors are relative, ‖fast - reference‖ / ‖reference‖; where the reference would take too long, both are \
       compared on a smaller image or batch. Then parallel loops of 1 to 64 threads are timed, whatever the cores.
 
       oboro bench kernels --config configs/benchmarks/annotated-28.yaml

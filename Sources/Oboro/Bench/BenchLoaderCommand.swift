@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import Benchmarks
 
 /// `oboro bench loader`: how fast images come from a dataset.
 struct BenchLoader: ParsableCommand {

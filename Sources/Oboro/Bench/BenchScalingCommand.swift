@@ -1,7 +1,7 @@
 import ArgumentParser
+import Benchmarks
 import Foundation
 import MPI
-import Training
 
 /// `oboro bench scaling`: what many ranks would make of a step.
 struct BenchScaling: ParallelCommand {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarks
 import Foundation
 import MPI
 import Settings
@@ -15,7 +16,7 @@ struct BenchStep: ParallelCommand {
 
       oboro bench step --config configs/benchmarks/annotated-28.yaml --profile
       mpirun -n 2 oboro bench step --config configs/benchmarks/annotated-28.yaml --threads 1 --json
-      mpirun -n 2 oboro bench step --threads 1 --set training.slices=2 --beside-allreduce
+      mpirun -n 2 oboro bench step --threads 1 --set training.microbatches=2 --beside-allreduce
       """)
 
   @Option(
@@ -78,7 +79,7 @@ struct BenchStep: ParallelCommand {
     let shape = benchmark.imageShape.map(String.init).joined(separator: "x")
     let training = benchmark.configuration.training
     let head =
-      "\(config ?? MeasuredConfigurationOptions.recipeName): \(training.batchSize) images of \(shape) a step, slices: \(training.slices), "
+      "\(config ?? MeasuredConfigurationOptions.recipeName): \(training.batchSize) images of \(shape) a step, microbatches: \(training.microbatches), "
       + "ranks: \(result.ranks), threads of each: \(result.threads)\n"
     let table = profile ? result.profile.map { "\n" + $0.table(steps: steps) } : nil
     return head + result.text + (table ?? "")

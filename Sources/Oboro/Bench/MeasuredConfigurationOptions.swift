@@ -1,10 +1,11 @@
 import ArgumentParser
+import Configuration
 import Settings
-import Training
 
 /// How to change what a configuration says, and the size of the images to measure it with.
 struct MeasuredConfigurationOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Another value for a key, such as training.slices=4.", valueName: "key=value"))
+  @Option(
+    help: ArgumentHelp("Another value for a key, such as training.microbatches=4.", valueName: "key=value"))
   var set: [String] = []
 
   @Option(

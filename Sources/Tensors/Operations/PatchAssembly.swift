@@ -4,7 +4,7 @@ extension Tensor {
   /// Images of the patches that were predicted: [B, H, W, P P C] -> [B, H P, W P, C].
   ///
   /// - Parameter side: P; a patch's numbers are its lines of pixels, one after the other.
-  public func assembled(side: Int) -> Tensor {
+  public func unpatchify(side: Int) -> Tensor {
     precondition(
       shape.count == 4 && side > 0 && channels % (side * side) == 0,
       "\(shape) are not patches of \(side) x \(side)")

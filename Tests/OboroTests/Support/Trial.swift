@@ -19,15 +19,16 @@ struct Trial {
   static let configuration = """
     model: {kind: annotated-unet, dim: 8, dim_mults: [1, 2], channels: 1}
     diffusion: {timesteps: 20}
-    training: {batch_size: 8, slices: 4, steps: 8, log_every: 1}
+    training: {batch_size: 8, microbatches: 4, steps: 8, log_every: 1}
     checkpoint: {every: 2, keep: 0}
     sampling: {every: 4, count: 3}
 
     """
 
-  /// Settings for one rank: a model some of whose gradients are deferred to the update, as one slice allows.
+  /// Settings for one rank: a model some of whose gradients are deferred to the update, as one micro-batch allows.
   static let deferring = [
-    "training.slices=1", "model={kind: resnet-unet, dim: 8, dim_mults: [1, 2, 12], channels: 1, groups: 4}",
+    "training.microbatches=1",
+    "model={kind: resnet-unet, dim: 8, dim_mults: [1, 2, 12], channels: 1, groups: 4}",
   ]
 
   /// 200 grey images of 16 x 16 in two files, made once. Nobody may change them.

@@ -1,0 +1,142 @@
+import Files
+import Foundation
+import HDF5
+import Layers
+import Settings
+import Tensors
+
+extension Checkpoint {
+  /// What a checkpoint says besides the state.
+  package struct Provenance: Sendable {
+    let images: Int
+    let imageShape: [Int]
+    let datasetDigest: String
+    let configuration: SettingsNode
+
+    package init(images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode) {
+      self.images = images
+      self.imageShape = imageShape
+      self.datasetDigest = datasetDigest
+      self.configuration = configuration
+    }
+  }
+
+  /// Writes a checkpoint of `state` to `directory`, which appears when it is complete and on the device, not before.
+  ///
+  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`; nothing is left behind then.
+  package static func write(
+    _ state: TrainingState, _ provenance: Provenance, partBytes: Int, to directory: String
+  ) throws {
+    let url = URL(fileURLWithPath: directory)
+    let temporary =
+      "\(url.deletingLastPathComponent().path)/.\(url.lastPathComponent)\(CheckpointStore.partial)"
+    try? FileManager.default.removeItem(atPath: temporary)
+    do {
+      try writeFiles(state, provenance, partBytes: partBytes, to: temporary)
+      try WholeFile.rename(temporary, to: directory)
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
+    }
+  }
+
+  /// Writes the files of a checkpoint of `state` to the folder `folder`.
+  ///
+  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`.
+  package static func writeFiles(
+    _ state: TrainingState, _ provenance: Provenance, partBytes: Int, to folder: String
+  ) throws {
+    let files = try CheckpointPlan(state.layout, partBytes: partBytes).files.map { file in
+      try write(file, to: folder) { (state[$0], 0) }
+    }
+    try CheckpointManifest(step: state.step, provenance, files: files).write(to: folder)
+  }
+
+  /// Writes one file to `folder`, which is made if it is not there.
+  ///
+  /// - Parameters:
+  ///   - checkCancellation: called from time to time; what it throws ends the writing.
+  ///   - source: where to find the values: memory, and where in the flat memory that begins.
+  /// - Returns: what the manifest says of it.
+  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`.
+  static func write(
+    _ file: CheckpointPlan.File, to folder: String, checkCancellation: () throws -> Void = {},
+    from source: (CheckpointPlan.Member) -> (memory: ParameterBuffer, start: Int)
+  ) throws -> CheckpointManifest.File {
+    let path = "\(folder)/\(file.name)"
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw FileError("create", folder, cause: error)
+    }
+    let places: [Place]
+    do {
+      places = try layOut(file, in: path)
+    } catch let error as HDF5Error {
+      guard let code = error.systemErrorNumber else { throw error }
+      throw FileError("write", path, code: code)
+    }
+    // The values are put where libhdf5 wants them, without it: in one pass, in the file's order, with the digest.
+    let output = try OverwrittenFile(path)
+    for place in places {
+      try checkCancellation()
+      try output.keep(until: place.offset)
+      let (memory, start) = source(place.member)
+      try place.parameter.exportStretches(from: memory.pointer, startingAt: start) {
+        try output.append(UnsafeRawBufferPointer($0))
+      }
+    }
+    let (bytes, digest) = try output.finish()
+    return CheckpointManifest.File(name: file.name, bytes: bytes, sha256: digest)
+  }
+
+  /// Where in a file the values of a parameter belong.
+  private struct Place {
+    let offset: Int
+    let member: CheckpointPlan.Member
+    let parameter: Parameter
+  }
+
+  /// Makes a file in which all is there but the values; returns their places, in ascending order.
+  private static func layOut(_ file: CheckpointPlan.File, in path: String) throws -> [Place] {
+    let output = try HDF5.File(creating: path)
+    var places: [Place] = []
+    for member in file.members {
+      let group = try output.root.createGroup(member.rawValue)
+      for parameter in file.parameters {
+        let dataset = try group.createDataset(
+          parameter.name, of: Float.self, shape: parameter.fileShape, layout: .reserved)
+        guard let offset = try dataset.offset() else {
+          preconditionFailure("\(dataset.path) of shape \(parameter.fileShape) has no place in \(path)")
+        }
+        places.append(Place(offset: offset, member: member, parameter: parameter))
+      }
+    }
+    try output.close()
+    return places.sorted { $0.offset < $1.offset }
+  }
+}
+
+extension CheckpointManifest {
+  init(step: Int, _ provenance: Checkpoint.Provenance, files: [File]) {
+    self.init(
+      step: step, images: provenance.images, imageShape: provenance.imageShape,
+      datasetDigest: provenance.datasetDigest, configuration: provenance.configuration, files: files)
+  }
+
+  /// - Throws: `FileError`.
+  func write(to folder: String) throws {
+    try WholeFile.write(Data(json.utf8), to: "\(folder)/\(Self.fileName)")
+  }
+}
+
+extension TrainingState {
+  subscript(_ member: CheckpointPlan.Member) -> ParameterBuffer {
+    switch member {
+    case .weights: weights
+    case .ema: ema
+    case .firstMoment: firstMoment
+    case .secondMoment: secondMoment
+    }
+  }
+}

@@ -1,0 +1,155 @@
+import Files
+import Foundation
+import Settings
+
+/// `manifest.json` of a checkpoint. It is written last, and names every file with its size and digest, and its own
+/// digest: a checkpoint without it, or that does not agree with it, does not count.
+public struct CheckpointManifest: Sendable, Equatable {
+  public static let fileName = "manifest.json"
+  /// What this program writes, and the newest that it reads.
+  public static let currentVersion = 1
+
+  public struct File: Sendable, Equatable {
+    public let name: String
+    public let bytes: Int
+    public let sha256: String
+
+    package init(name: String, bytes: Int, sha256: String) {
+      self.name = name
+      self.bytes = bytes
+      self.sha256 = sha256
+    }
+  }
+
+  /// Steps done.
+  public let step: Int
+  /// Images seen.
+  public let images: Int
+  /// [H, W, C] of the images.
+  public let imageShape: [Int]
+  /// The digest over the dataset's shards.
+  public let datasetDigest: String
+  /// The resolved configuration.
+  public let configuration: SettingsNode
+  public let files: [File]
+
+  package init(
+    step: Int, images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode,
+    files: [File]
+  ) {
+    self.step = step
+    self.images = images
+    self.imageShape = imageShape
+    self.datasetDigest = datasetDigest
+    self.configuration = configuration
+    self.files = files
+  }
+
+  private enum Key {
+    static let version = "format_version"
+    static let step = "step"
+    static let images = "images"
+    static let imageShape = "image_shape"
+    static let datasetDigest = "dataset_sha256"
+    static let configuration = "configuration"
+    static let files = "files"
+    static let fileName = "name"
+    static let fileBytes = "bytes"
+    static let fileDigest = "sha256"
+    static let seal = "manifest_sha256"
+  }
+
+  /// Reads the manifest of the checkpoint in `directory`.
+  ///
+  /// - Throws: `CheckpointError` if it is missing, damaged or of a newer format; `FileError`.
+  public init(checkpoint directory: String) throws {
+    let path = "\(directory)/\(Self.fileName)"
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CheckpointError(directory, "has no \(Self.fileName): it is no checkpoint, or was not completed")
+    }
+    let bytes = try WholeFile.read(path)
+    do {
+      let node = try SettingsNode(yaml: String(decoding: bytes, as: UTF8.self), source: path)
+      let version = try SettingsReader(node).required(
+        Key.version, as: Int.self, in: 1..., help: "of the checkpoint's format")
+      // The version first: what follows may differ in a newer one.
+      guard version <= Self.currentVersion else {
+        throw CheckpointError(
+          directory,
+          "has format version \(version), but this program reads up to \(Self.currentVersion): use a newer Oboro"
+        )
+      }
+      try self.init(node)
+      guard files.contains(where: { $0.name == Checkpoint.modelFile }) else {
+        throw CheckpointError(
+          directory, "has a damaged manifest: it does not name \(Checkpoint.modelFile)")
+      }
+      let seal: String = try SettingsReader(node).required(Key.seal, help: "the digest of the manifest")
+      guard ChecksummedText.isSealed(bytes, by: seal) else {
+        throw CheckpointError(
+          directory, "has a damaged manifest: it was altered, its \(Key.seal) is not that of its content")
+      }
+    } catch let error as SettingsError {
+      throw CheckpointError(directory, "has a damaged manifest: \(error)")
+    }
+  }
+
+  private init(_ node: SettingsNode) throws {
+    let reader = try SettingsReader(node)
+    step = try reader.required(Key.step, in: 0..., help: "steps done")
+    images = try reader.required(Key.images, in: 0..., help: "images seen")
+    imageShape = try reader.value(
+      Key.imageShape, default: [1, 1, 1], in: 1..., count: 3...3, help: "[H, W, C]")
+    datasetDigest = try reader.required(Key.datasetDigest, help: "the digest over the dataset's shards")
+    configuration = node[Key.configuration] ?? .empty
+    guard case .list(let files)? = node[Key.files]?.content else {
+      throw reader.invalid(Key.files, "is missing, or no list")
+    }
+    self.files = try files.map { node in
+      let reader = try SettingsReader(node, path: Key.files)
+      let name = try reader.required(Key.fileName, as: String.self, help: "the file's name")
+      guard !name.isEmpty, !name.hasPrefix("."), !name.contains("/") else {
+        throw reader.invalid(
+          Key.fileName, "expected the name of a file beside the manifest, found \"\(name)\"")
+      }
+      return File(
+        name: name,
+        bytes: try reader.required(Key.fileBytes, in: 0..., help: "its size"),
+        sha256: try reader.required(Key.fileDigest, help: "its digest"))
+    }
+  }
+
+  package var json: String {
+    let files = files.map { file in
+      [
+        Key.fileName: SettingsNode(file.name), Key.fileBytes: SettingsNode(file.bytes),
+        Key.fileDigest: SettingsNode(file.sha256),
+      ]
+        as SettingsNode
+    }
+    let node: SettingsNode = [
+      Key.version: SettingsNode(Self.currentVersion),
+      Key.step: SettingsNode(step),
+      Key.images: SettingsNode(images),
+      Key.imageShape: SettingsNode(imageShape),
+      Key.datasetDigest: SettingsNode(datasetDigest),
+      Key.configuration: configuration,
+      Key.files: SettingsNode(.list(files)),
+      Key.seal: SettingsNode(ChecksummedText.blank),
+    ]
+    return ChecksummedText.seal(node.indentedJSON, key: Key.seal)
+  }
+}
+
+/// A checkpoint that cannot be used, and why.
+public struct CheckpointError: Error, CustomStringConvertible, Equatable {
+  public let path: String
+  public let problem: String
+
+  init(_ path: String, _ problem: String) {
+    self.path = path
+    self.problem = problem
+  }
+
+  public var description: String { "\(path): \(problem)" }
+}

@@ -1,0 +1,67 @@
+import Foundation
+import Layers
+import Tensors
+
+/// Which tensors each file of a checkpoint holds. It follows from the model and the size of a part alone, so that the
+/// files are the same bytes whatever the number of ranks that write them.
+package struct CheckpointPlan: Sendable {
+  /// What a checkpoint holds of each parameter, under the name of its group in a file: PyTorch's where it has one.
+  enum Member: String, Sendable {
+    case weights = "model"
+    case ema = "ema"
+    case firstMoment = "exp_avg"
+    case secondMoment = "exp_avg_sq"
+  }
+
+  struct File: Sendable {
+    let name: String
+    let members: [Member]
+    let parameters: [Parameter]
+
+    /// Where the parameters lie in the flat memory.
+    var range: Range<Int> {
+      guard let first = parameters.first, let last = parameters.last else { return 0..<0 }
+      return first.offset..<last.offset + last.count
+    }
+  }
+
+  /// The model, then the parts of the optimiser.
+  let files: [File]
+
+  /// - Parameter partBytes: about how large a file of the optimiser's becomes, which one rank writes.
+  package init(_ layout: ParameterLayout, partBytes: Int) {
+    let trained = layout.trained
+    let bytes = 2 * MemoryLayout<Float>.size * layout.valueCount
+    let count = max(1, (bytes + partBytes - 1) / partBytes)
+    // A parameter is in the part that its first element falls in. Large ones leave parts empty, which there are not.
+    var parts: [[Parameter]] = []
+    var (before, lastPart) = (0, -1)
+    for parameter in trained {
+      let part = before * count / max(layout.valueCount, 1)
+      if part != lastPart { parts.append([]) }
+      parts[parts.count - 1].append(parameter)
+      before += parameter.count
+      lastPart = part
+    }
+    files =
+      [File(name: Checkpoint.modelFile, members: [.weights, .ema], parameters: layout.parameters)]
+      + parts.enumerated().map { index, parameters in
+        File(
+          name: Checkpoint.optimizerFile(index, of: parts.count), members: [.firstMoment, .secondMoment],
+          parameters: parameters)
+      }
+  }
+
+  /// The rank that writes each file: the largest file first, to the rank that has least to write.
+  func writers(worldSize: Int) -> [Int] {
+    var loads = [Int](repeating: 0, count: worldSize)
+    var writers = [Int](repeating: 0, count: files.count)
+    let sizes = files.map { $0.range.count * $0.members.count }
+    for file in files.indices.sorted(by: { (sizes[$1], $0) < (sizes[$0], $1) }) {
+      guard let rank = loads.indices.min(by: { loads[$0] < loads[$1] }) else { continue }
+      writers[file] = rank
+      loads[rank] += sizes[file]
+    }
+    return writers
+  }
+}

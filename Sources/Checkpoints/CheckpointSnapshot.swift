@@ -1,0 +1,74 @@
+import DataParallel
+import Files
+import Foundation
+import Layers
+import MPI
+import Tensors
+
+/// A copy of what this rank writes of checkpoints, to be written while training goes on. Its memory is taken once, and
+/// filled anew for each checkpoint.
+final class CheckpointSnapshot: Sendable {
+  private let files: [CheckpointPlan.File]
+  private let writers: [Int]
+  private let rank: Int
+  /// Of each file that this rank writes, a memory for each of its members.
+  private let pieces: [String: [CheckpointPlan.Member: ParameterBuffer]]
+
+  init(_ plan: CheckpointPlan, worldSize: Int, rank: Int) {
+    files = plan.files
+    writers = plan.writers(worldSize: worldSize)
+    self.rank = rank
+    pieces = Dictionary(
+      uniqueKeysWithValues: zip(files, writers).filter { $1 == rank }.map { file, _ in
+        let memories = file.members.map { ($0, ParameterBuffer(count: file.range.count)) }
+        return (file.name, Dictionary(uniqueKeysWithValues: memories))
+      })
+  }
+
+  /// Whether this rank writes anything.
+  var isEmpty: Bool { pieces.isEmpty }
+
+  /// Takes the copy. What other ranks hold comes from them. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  func take(_ state: ShardedState, by collector: ShardCollector) throws {
+    var stretches: [ShardCollector.Stretch] = []
+    for (file, writer) in zip(files, writers) {
+      for member in file.members {
+        let target = pieces[file.name]?[member]
+        if let shard = state.shard(member) {
+          stretches.append(.init(of: shard, file.range, root: writer, target: target))
+        } else if let target {
+          collector.copy(
+            state.weights.pointer + file.range.lowerBound, to: target.pointer, count: target.count)
+        }
+      }
+    }
+    try collector.collect(stretches)
+  }
+
+  /// Writes this rank's files to `folder`.
+  ///
+  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`; what `checkCancellation` throws.
+  func write(to folder: String, checkCancellation: () throws -> Void) throws -> [CheckpointManifest.File] {
+    try files.compactMap { file in
+      guard let memories = pieces[file.name] else { return nil }
+      return try Checkpoint.write(file, to: folder, checkCancellation: checkCancellation) { member in
+        guard let memory = memories[member] else { preconditionFailure("no copy of \(member)") }
+        return (memory, file.range.lowerBound)
+      }
+    }
+  }
+}
+
+extension ShardedState {
+  /// This rank's parts; nil of what every rank holds whole.
+  fileprivate func shard(_ member: CheckpointPlan.Member) -> ParameterShard? {
+    switch member {
+    case .weights: nil
+    case .ema: ema
+    case .firstMoment: firstMoment
+    case .secondMoment: secondMoment
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import Files
+import Foundation
+
+/// Where a run writes: `config.yaml`, `metrics.jsonl`, `log.txt`, `samples/`, `checkpoints/`.
+public struct RunDirectory: Sendable {
+  public let path: String
+
+  public init(_ path: String) { self.path = path }
+
+  public static let configurationName = "config.yaml"
+
+  public var configuration: String { "\(path)/\(Self.configurationName)" }
+  public var metrics: String { "\(path)/metrics.jsonl" }
+  public var log: String { "\(path)/log.txt" }
+  package static let checkpointsName = "checkpoints"
+  public var checkpoints: String { "\(path)/\(Self.checkpointsName)" }
+  public func samples(step: Int) -> String { "\(path)/samples/\(CheckpointStore.name(step: step)).png" }
+
+  /// What TensorBoard reads.
+  public var events: String { "\(path)/tensorboard" }
+
+  /// The steps after which samples were written, ascending.
+  ///
+  /// - Throws: `FileError`.
+  public func sampledSteps() throws -> [Int] {
+    let folder = "\(path)/samples"
+    guard FileManager.default.fileExists(atPath: folder) else { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder)
+        .compactMap { CheckpointStore.step(ofFile: $0, type: ".png") }.sorted()
+    } catch {
+      throw FileError("list", folder, cause: error)
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Files
+import Foundation
+import Pictures
+import Synchronization
+
+/// The pictures of a folder as images of one size.
+///
+/// A picture that cannot be read throws when it is its turn; see `DatasetWriter.writeReadable`.
+public struct ImageFolderSource: ConcurrentImageSource {
+  /// What the images are to be like.
+  public struct Form: Sendable {
+    /// Height and width; nil for those of the pictures, which must then agree.
+    public var size: (height: Int, width: Int)?
+    /// 1 for grey, 3 for colour; nil for grey if all pictures are grey, else colour.
+    public var channels: Int?
+    /// What shows where pictures are transparent.
+    public var background: PictureColour
+
+    public init(
+      size: (height: Int, width: Int)? = nil, channels: Int? = nil, background: PictureColour = .white
+    ) {
+      precondition(channels == nil || channels == 1 || channels == 3, "\(channels ?? 0) channels")
+      precondition(size.map { $0.height > 0 && $0.width > 0 } ?? true, "a size of no pixels")
+      self.size = size
+      self.channels = channels
+      self.background = background
+    }
+  }
+
+  public let name: String
+  public let split: String
+  public let height: Int
+  public let width: Int
+  public let channels: Int
+  public var count: Int { folder.files.count }
+  public var classNames: [String] { folder.classNames }
+
+  private let folder: ImageFolder
+  private let background: PictureColour
+  private let isFitted: Bool
+
+  /// Takes the pictures of `folder`. Where `form` leaves something open, all headers are looked at first.
+  ///
+  /// - Parameter progress: called every so often, on any thread, with how many have been looked at.
+  /// - Throws: `DatasetError` if the form is left open and the pictures differ, or none has a header.
+  public init(
+    _ folder: ImageFolder, name: String, split: Split, form: Form = Form(), threadCount: Int = 1,
+    progress: (Int) -> Void = { _ in }
+  ) throws {
+    self.folder = folder
+    self.name = name
+    self.split = split.rawValue
+    background = form.background
+    isFitted = form.size != nil
+    if let size = form.size, let channels = form.channels {
+      (height, width, self.channels) = (size.height, size.width, channels)
+      return
+    }
+    let headers = try Self.headers(folder, threadCount: threadCount, progress: progress)
+    guard let first = headers.first else {
+      let why = Result { try ImageFile.header(of: folder.files[0].path) }
+      guard case .failure(let error) = why else {
+        throw DatasetError.badData(folder.directory, "its pictures changed while they were read")
+      }
+      throw DatasetError.badData(
+        folder.directory, "none of its \(folder.files.count) pictures can be read; the first: \(error)")
+    }
+    if form.size == nil,
+      let other = headers.first(where: { $0.width != first.width || $0.height != first.height })
+    {
+      throw DatasetError.badData(
+        folder.directory,
+        "its pictures differ in size (height x width): \(first.path) is \(first.height) x \(first.width), \(other.path) "
+          + "\(other.height) x \(other.width); bring all to one size with --size")
+    }
+    (height, width) = form.size ?? (first.height, first.width)
+    let isGrey = background.isGrey && headers.allSatisfy(\.isGrey)
+    channels = form.channels ?? (isGrey ? 1 : 3)
+  }
+
+  public func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {
+    let file = folder.files[index]
+    do {
+      var picture = try ImageFile(file.path).decode(channels: channels, over: background)
+      if isFitted {
+        picture = picture.fitted(width: width, height: height)
+      } else if picture.width != width || picture.height != height {
+        throw DatasetError.badData(file.path, "changed its size while the pictures were read")
+      }
+      _ = pixels.update(fromContentsOf: picture.samples)
+      return file.label
+    } catch {
+      throw Self.datasetError(error)
+    }
+  }
+
+  private struct Header {
+    let path: String
+    let width: Int
+    let height: Int
+    let isGrey: Bool
+  }
+
+  /// The headers of those files that have one, in order.
+  private static func headers(
+    _ folder: ImageFolder, threadCount: Int, progress: (Int) -> Void
+  ) throws -> [Header] {
+    let done = Atomic(0)
+    var headers = [Result<Header, any Error>?](repeating: nil, count: folder.files.count)
+    headers.withUnsafeMutableBufferPointer { headers in
+      inParallel(folder.files.count, threadCount: threadCount) { index in
+        let path = folder.files[index].path
+        headers[index] = Result {
+          let header = try ImageFile.header(of: path)
+          return Header(path: path, width: header.width, height: header.height, isGrey: header.isGrey)
+        }
+        let count = done.add(1, ordering: .relaxed).newValue
+        if count % 100 == 0 || count == folder.files.count { progress(count) }
+      }
+    }
+    return try headers.compactMap { header in
+      do {
+        return try header?.get()
+      } catch {
+        // Unreadable pictures are told of when it is their turn; a failing disk at once.
+        let error = datasetError(error)
+        if error.kind == .badData { return nil }
+        throw error
+      }
+    }
+  }
+
+  /// What a file that cannot be opened says of itself concerns it alone; a failing disk concerns all.
+  private static func datasetError(_ error: any Error) -> DatasetError {
+    switch error {
+    case let error as DatasetError: return error
+    case let error as PictureError: return .badData(error.path, error.reason)
+    case let error as FileError:
+      let isItsOwn = [ENOENT, ENOTDIR, EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG].contains(error.code)
+      let failure = DatasetError(error)
+      return isItsOwn ? .badData(failure.path, failure.problem) : failure
+    default: return .badData("\(error)", "cannot be read")
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import Diffusion
+import MPI
+import Models
+import Pictures
+import Tensors
+
+/// Draws images with a model's weights, as pictures.
+public struct ImageSampling {
+  private let model: any DenoisingModel
+  private let sampler: AncestralSampler
+  private let weights: ParameterBuffer
+  /// [H, W, C].
+  private let shape: [Int]
+  private let classes: SampleClasses
+  private let engine: Engine
+
+  /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
+  private static let imagesPerPass = 32
+
+  public init(
+    model: any DenoisingModel, sampler: AncestralSampler, weights: ParameterBuffer, imageShape: [Int],
+    classes: SampleClasses = SampleClasses(), engine: Engine
+  ) {
+    self.model = model
+    self.sampler = sampler
+    self.weights = weights
+    self.shape = imageShape
+    self.classes = classes
+    self.engine = engine
+  }
+
+  /// Model evaluations for each image.
+  public var steps: Int { sampler.steps }
+
+  /// Images number `samples`, one after the other [n, H, W, C].
+  ///
+  /// - Parameter onStep: called with how many of `samples.count * sampler.steps` steps are done, and with the images
+  ///   of the pass as they are now.
+  public func images(
+    _ samples: Range<Int>,
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void
+  ) -> [Float] {
+    var images: [Float] = []
+    images.reserveCapacity(samples.count * shape.reduce(1, *))
+    var start = samples.lowerBound
+    while start < samples.upperBound {
+      let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
+      images += sampler.sample(
+        shape: shape, samples: pass, engine: engine, predict: { predict($0, timesteps: $1, samples: pass) },
+        weights: weights
+      ) { done, now in
+        onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
+      }
+      start = pass.upperBound
+    }
+    return images
+  }
+
+  /// What the model says of noisy images, guided towards their classes.
+  private func predict(_ x: Tensor, timesteps: [Int], samples: Range<Int>) -> Tensor {
+    guard let known = model.classes else { return model(x, timesteps: timesteps) }
+    let prediction = model(x, timesteps: timesteps, labels: samples.map { classes.label($0, of: known) })
+    let scale = classes.guidance
+    guard scale != 1 else { return prediction }
+    let unguided = model(x, timesteps: timesteps)
+    for index in prediction.elements.indices {
+      let base = unguided.elements[index]
+      prediction.elements[index] = base + scale * (prediction.elements[index] - base)
+    }
+    return prediction
+  }
+
+  /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
+  ///
+  /// - Parameter onStep: called as that of `images(_:onStep:)`, for this rank's part.
+  /// - Throws: `MPIError`.
+  public func images(
+    count: Int, on communicator: Communicator,
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void = { _, _, _ in }
+  ) throws -> [Float]? {
+    let own = Self.part(of: count, rank: communicator.rank, worldSize: communicator.size)
+    return try communicator.gather(images(own, onStep: onStep), root: 0).map { $0.flatMap { $0 } }
+  }
+
+  /// The numbers of the images that a rank draws.
+  public static func part(of count: Int, rank: Int, worldSize: Int) -> Range<Int> {
+    count * rank / worldSize..<count * (rank + 1) / worldSize
+  }
+
+  /// Each image of `images` [n, H, W, C] as a picture.
+  public func pictures(_ images: some RandomAccessCollection<Float>) -> [Picture] {
+    let size = shape.reduce(1, *)
+    return (0..<images.count / size).map { index in
+      let start = images.index(images.startIndex, offsetBy: index * size)
+      return Picture(
+        width: shape[1], height: shape[0], channels: shape[2],
+        signed: images[start..<images.index(start, offsetBy: size)])
+    }
+  }
+
+  /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its
+  /// column; where they follow one another, its row.
+  public func grid(_ pictures: [Picture]) -> Picture {
+    var columns: Int?
+    if let known = model.classes, known.count > 1 {
+      switch classes.choice {
+      case .inTurn: columns = min(known.count, pictures.count)
+      case .each(let images): columns = images
+      case .one: break
+      }
+    }
+    return ImageGrid(
+      columns: columns, enlargement: ImageGrid.enlargement(of: pictures[0].width, pictures[0].height)
+    ).compose(pictures)
+  }
+}

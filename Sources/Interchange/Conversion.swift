@@ -1,0 +1,118 @@
+import Checkpoints
+import Configuration
+import Datasets
+import Files
+import Foundation
+import Models
+import Safetensors
+import Settings
+
+/// Weights on their way from a checkpoint to PyTorch, and from PyTorch to a checkpoint.
+public enum Conversion {
+  /// Metadata that our files have. The first is what PyTorch's own programs look for, the second what `oboro check`
+  /// does; the others let the file become a checkpoint again.
+  private enum Key {
+    static let format = "format"
+    static let model = "model"
+    static let configuration = "configuration"
+    static let imageShape = "image_shape"
+    static let step = "step"
+    static let weights = "weights"
+  }
+
+  /// Where a configuration lies in the whole of its settings.
+  private static let modelSection = "model"
+
+  /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict.
+  ///
+  /// - Throws: `FileError`, `CheckpointError`, `HDF5Error`.
+  public static func export(
+    _ checkpoint: Checkpoint, weights which: Checkpoint.Weights, to path: String
+  ) throws {
+    let manifest = checkpoint.manifest
+    let layout = try TrainingConfiguration(manifest.configuration).model.parameters
+    var file = SafetensorsWriter(metadata: [
+      Key.format: "pt",
+      Key.model: (manifest.configuration[modelSection] ?? .empty).json,
+      Key.configuration: manifest.configuration.json,
+      Key.imageShape: SettingsNode(manifest.imageShape).json,
+      Key.step: String(manifest.step),
+      Key.weights: which.rawValue,
+    ])
+    StateDict.add(
+      layout, from: try checkpoint.weights(which, layout: layout), batches: manifest.step, to: &file)
+    try file.write(to: path)
+  }
+
+  /// Makes a checkpoint of the weights in a safetensors file: before the first step, with no moments yet, the average
+  /// equal to the weights.
+  ///
+  /// - Parameters:
+  ///   - configuration: of the model and of what is to be trained; nil: what the file's metadata say.
+  ///   - size: height and width of the images; nil: what the metadata, the model or the dataset says.
+  ///   - directory: the checkpoint, which must not exist yet.
+  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, and what else is not
+  ///   known; `SafetensorsError`, `SettingsError`, `FileError`, `HDF5Error`.
+  public static func makeCheckpoint(
+    from path: String, configuration: SettingsNode?, size: (height: Int, width: Int)?, in directory: String
+  ) throws {
+    guard !FileManager.default.fileExists(atPath: directory) else {
+      throw FileError("create", directory, code: EEXIST)
+    }
+    let file = try SafetensorsFile(path: path)
+    let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
+    let layout = resolved.model.parameters
+    try StateDict.require(StateDict.shapes(of: layout), in: file)
+    let state = TrainingState(layout: layout, seed: resolved.training.seed)
+    state.weights.copy(from: try StateDict.read(layout, from: file))
+    state.ema.copy(from: state.weights)
+    try Checkpoint.write(
+      state,
+      Checkpoint.Provenance(
+        images: 0, imageShape: try imageShape(file, resolved, size),
+        datasetDigest: "", configuration: resolved.resolved),
+      partBytes: resolved.checkpoint.partBytes, to: directory)
+  }
+
+  private static func configuration(_ file: SafetensorsFile) throws -> SettingsNode {
+    if let text = file.metadata[Key.configuration] {
+      return try SettingsNode(yaml: text, source: "\(file.path), metadata \(Key.configuration)")
+    }
+    guard let text = file.metadata[Key.model] else {
+      throw ModelFileError(
+        file.path,
+        "its metadata do not say which model its tensors are of: name a configuration with --config")
+    }
+    // The defaults of all but the model; there is no dataset to name.
+    return [
+      "dataset": ["path": ""],
+      "model": try SettingsNode(yaml: text, source: "\(file.path), metadata \(Key.model)"),
+    ]
+  }
+
+  /// [H, W, C].
+  private static func imageShape(
+    _ file: SafetensorsFile, _ configuration: TrainingConfiguration, _ size: (height: Int, width: Int)?
+  ) throws -> [Int] {
+    let model = configuration.model
+    var shape: [Int]
+    if let size {
+      shape = [size.height, size.width, model.imageChannels]
+    } else if case .square(let side) = model.imageSize {
+      shape = [side, side, model.imageChannels]
+    } else if let text = file.metadata[Key.imageShape] {
+      let numbers = text.trimmingCharacters(in: CharacterSet(charactersIn: "[] ")).split(separator: ",")
+      shape = numbers.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+      guard shape.count == 3, shape.allSatisfy({ (1...65_536).contains($0) }) else {
+        throw ModelFileError(file.path, "its metadata \(Key.imageShape) is \(text), expected [H,W,C]")
+      }
+    } else if let dataset = try? ShardedDataset(directory: configuration.dataset.path) {
+      shape = dataset.imageShape
+    } else {
+      throw ModelFileError(
+        file.path, "nothing says how large the images are: give --size, such as --size 28x28")
+    }
+    try model.check(height: shape[0], width: shape[1], channels: shape[2])
+    return shape
+  }
+}

@@ -1,0 +1,74 @@
+import Layers
+import Safetensors
+import Tensors
+
+/// A model's tensors in a safetensors file: PyTorch's state dict, under its names and in its layouts.
+enum StateDict {
+  /// What a state dict of `layout` holds.
+  static func shapes(of layout: ParameterLayout, prefix: String = "") -> [String: [Int]] {
+    var shapes: [String: [Int]] = [:]
+    for parameter in layout.parameters { shapes[prefix + parameter.name] = parameter.fileShape }
+    for name in layout.batchCounters { shapes[prefix + name] = [] }
+    return shapes
+  }
+
+  /// Throws unless the file has these tensors, of these shapes, and no others.
+  static func require(_ expected: [String: [Int]], in file: SafetensorsFile) throws {
+    let present = Set(file.names)
+    let lists = [
+      ("lacks", Set(expected.keys).subtracting(present)),
+      ("has what the model does not use", present.subtracting(expected.keys)),
+    ]
+    let problems = lists.filter { !$0.1.isEmpty }.map { what, names in
+      let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+      return "\(what): \(names.sorted().prefix(5).joined(separator: ", "))\(more)"
+    }
+    guard problems.isEmpty else { throw ModelFileError(file.path, problems.joined(separator: "; ")) }
+    for (name, shape) in expected.sorted(by: { $0.key < $1.key }) {
+      let found = try file.shape(of: name)
+      // A number may also come as a list of one.
+      guard found == shape || shape.isEmpty && found == [1] else {
+        throw ModelFileError(file.path, "\(name) has shape \(found), the model's is \(shape)")
+      }
+    }
+  }
+
+  /// The tensors of `layout`, from a file that has been found to hold them.
+  ///
+  /// - Throws: `FileError`; `SafetensorsError`, also for tensors that are no floats.
+  static func read(
+    _ layout: ParameterLayout, from file: SafetensorsFile, prefix: String = ""
+  ) throws -> ParameterBuffer {
+    let flat = ParameterBuffer(count: layout.flatCount)
+    for parameter in layout.parameters {
+      parameter.import(from: try file.floats(prefix + parameter.name), to: flat.pointer)
+    }
+    return flat
+  }
+
+  /// Adds the tensors of `layout` to a file.
+  ///
+  /// - Parameter batches: what PyTorch's counters of batches say.
+  static func add(
+    _ layout: ParameterLayout, from flat: ParameterBuffer, batches: Int, to file: inout SafetensorsWriter
+  ) {
+    for parameter in layout.parameters {
+      file.add(
+        parameter.name, shape: parameter.fileShape, floats: parameter.exported(from: flat.pointer))
+    }
+    for name in layout.batchCounters { file.add(name, shape: [], int64s: [Int64(batches)]) }
+  }
+}
+
+/// A file of tensors that does not fit the model, or lacks what it should say about itself.
+public struct ModelFileError: Error, CustomStringConvertible, Equatable {
+  public let path: String
+  public let problem: String
+
+  init(_ path: String, _ problem: String) {
+    self.path = path
+    self.problem = problem
+  }
+
+  public var description: String { "\(path): \(problem)" }
+}

@@ -1,0 +1,19 @@
+/// Filters turned by 180 degrees, with inputs and outputs exchanged: those of the convolution that turns an output's
+/// gradient into its input's.
+enum RotatedFilters {
+  /// Writes [taps, K, C], the taps in reverse, from weights [taps, C, K].
+  static func write(
+    _ weights: UnsafePointer<Float>, taps: Int, channels c: Int, outputChannels k: Int,
+    to turned: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let side = Vector.width
+    let rowBlocks = (c + side - 1) / side
+    pool.parallel(taps * rowBlocks) { task, _ in
+      let tap = task / rowBlocks
+      let first = task % rowBlocks * side
+      let source = weights + (tap * c + first) * k
+      let target = turned + ((taps - 1 - tap) * k * c + first)
+      Transposition.write(source, rows: min(side, c - first), columns: k, stride: k, to: target, stride: c)
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import Kernels
+import Tensors
+
+/// What a model consists of: its layers with their tensors, and what they compute for an image.
+public struct ModelSummary {
+  /// A module that has tensors of its own, or whose operations use several modules' tensors.
+  public struct Layer {
+    /// PyTorch's name, such as `downs.0.0.block1.proj`.
+    public let name: String
+    public let tensors: [Parameter]
+    public let forwardFlops: Int
+    public let backwardFlops: Int
+  }
+
+  public let layers: [Layer]
+  /// [H, W, C] of the images that are counted for.
+  public let imageShape: [Int]
+  public let parameters: Int
+
+  public var forwardFlops: Int { layers.reduce(0) { $0 + $1.forwardFlops } }
+  public var backwardFlops: Int { layers.reduce(0) { $0 + $1.backwardFlops } }
+
+  /// Runs an image of zeros through the model, as in training, to see what it computes.
+  public init(_ model: any DenoisingModel, imageShape: [Int], engine: Engine = Engine()) {
+    let layout = model.parameters
+    let profile = Profile()
+    let tape = Tape(
+      engine: engine, weights: ParameterBuffer(count: layout.flatCount),
+      gradients: ParameterBuffer(count: layout.flatCount), profile: profile)
+    _ = model(tape.zeros([1] + imageShape), timesteps: [0])
+
+    let tensors = Dictionary(grouping: layout.parameters, by: \.moduleName)
+    let operations = Dictionary(grouping: profile.operations.filter { $0.forward.flops > 0 }, by: \.layer)
+    layers = Self.order(layout.parameters.map(\.moduleName), and: profile.operations.map(\.layer))
+      .filter { tensors[$0] != nil || operations[$0] != nil }
+      .map { name in
+        let costs = operations[name] ?? []
+        return Layer(
+          name: name, tensors: tensors[name] ?? [],
+          forwardFlops: costs.reduce(0) { $0 + $1.forward.flops },
+          backwardFlops: costs.reduce(0) { $0 + $1.backward.flops })
+      }
+    self.imageShape = imageShape
+    parameters = layout.valueCount
+  }
+
+  /// Each name once: the modules with tensors in their order, the others before the first module inside of them.
+  private static func order(_ modules: [String], and others: [String]) -> [String] {
+    var names: [String] = []
+    for name in modules where !names.contains(name) { names.append(name) }
+    for name in others where !names.contains(name) {
+      let first = names.firstIndex { name.isEmpty || $0.hasPrefix("\(name).") }
+      names.insert(name, at: first ?? names.endIndex)
+    }
+    return names
+  }
+}
+
+extension ModelSummary.Layer {
+  /// The number of trained values.
+  public var parameters: Int { tensors.reduce(0) { $0 + ($1.role == .trained ? $1.count : 0) } }
+}
+
+extension Parameter {
+  /// The module that has it: its name without the last part.
+  fileprivate var moduleName: String { name.split(separator: ".").dropLast().joined(separator: ".") }
+}

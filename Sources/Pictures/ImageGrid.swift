@@ -1,0 +1,52 @@
+/// Arranges pictures of one size in rows, from left to right and from top to bottom.
+public struct ImageGrid: Sendable {
+  /// nil: the least number that makes the grid at least as wide as high, counted in pictures.
+  public var columns: Int?
+  /// Pixels around and between the pictures.
+  public var padding: Int
+  /// Each pixel of a picture becomes a square of this side: images of 28 x 28 are too small to look at.
+  public var enlargement: Int
+  /// The sample of padding and of empty places, in all channels.
+  public var background: UInt8
+
+  public init(columns: Int? = nil, padding: Int = 2, enlargement: Int = 1, background: UInt8 = 128) {
+    precondition(columns.map { $0 > 0 } ?? true, "a grid of \(columns ?? 0) columns")
+    precondition(padding >= 0 && enlargement > 0, "padding \(padding), enlargement \(enlargement)")
+    self.columns = columns
+    self.padding = padding
+    self.enlargement = enlargement
+    self.background = background
+  }
+
+  /// The least enlargement that makes the longer side of a picture at least `pixels`.
+  public static func enlargement(of width: Int, _ height: Int, toAtLeast pixels: Int = 64) -> Int {
+    max(1, (pixels + max(width, height) - 1) / max(width, height))
+  }
+
+  /// One picture of all `pictures`, which are at least one and of one size.
+  public func compose(_ pictures: [Picture]) -> Picture {
+    guard let first = pictures.first else { preconditionFailure("a grid of no pictures") }
+    let (channels, width, height) = (first.channels, first.width * enlargement, first.height * enlargement)
+    let columns = columns ?? Int(Double(pictures.count).squareRoot().rounded(.up))
+    let rows = (pictures.count + columns - 1) / columns
+    let gridWidth = columns * (width + padding) + padding
+    let gridHeight = rows * (height + padding) + padding
+    var samples = [UInt8](repeating: background, count: gridWidth * gridHeight * channels)
+    for (index, picture) in pictures.enumerated() {
+      precondition(
+        (picture.width, picture.height, picture.channels) == (first.width, first.height, channels),
+        "picture \(index) is \(picture.width) x \(picture.height) x \(picture.channels), the first \(first.width) x "
+          + "\(first.height) x \(channels)")
+      let left = padding + index % columns * (width + padding)
+      let top = padding + index / columns * (height + padding)
+      let enlarged = picture.enlarged(by: enlargement)
+      let rowLength = width * channels
+      for y in 0..<height {
+        let start = ((top + y) * gridWidth + left) * channels
+        samples.replaceSubrange(
+          start..<start + rowLength, with: enlarged.samples[y * rowLength..<(y + 1) * rowLength])
+      }
+    }
+    return Picture(width: gridWidth, height: gridHeight, channels: channels, samples: samples)
+  }
+}

@@ -1,0 +1,194 @@
+import Checkpoints
+import Configuration
+import Datasets
+import Files
+import Foundation
+import HDF5
+import Models
+import Reporting
+import Settings
+
+/// What a path holds: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
+public enum Inspection {
+  /// What is to be shown.
+  public struct Description {
+    /// What the files say.
+    let node: SettingsNode
+    /// The model that they are about, if they are about one.
+    let model: ModelSummary?
+
+    public var text: String { node.yaml() + (model.map { "\n" + $0.text } ?? "") }
+
+    public var json: String {
+      guard case .section(let entries) = node.content, let model else { return node.indentedJSON }
+      return SettingsNode(.section(entries + [SettingsEntry(key: "model", node: model.node)])).indentedJSON
+    }
+  }
+
+  /// A description of what is at `path`. Of a checkpoint, and of those of a run, every file is compared with its digest.
+  ///
+  /// - Parameters:
+  ///   - size: height and width of the images that a model's arithmetic is counted for; nil: those that it was trained
+  ///     with, or that `MeasuredImages` finds.
+  ///   - verifying: whether a dataset's files are compared with their digests as well, and any damage is an error.
+  /// - Throws: `InspectionError` for something unknown, and what reading it throws.
+  public static func describe(_ path: String, size: (height: Int, width: Int)? = nil, verifying: Bool = false)
+    throws -> Description
+  {
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    guard files.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw InspectionError.missing(path)
+    }
+    func holds(_ name: String) -> Bool { files.fileExists(atPath: "\(path)/\(name)") }
+    if isFolder.boolValue {
+      if holds(DatasetManifest.fileName) {
+        return try Description(node: dataset(path, verifying), model: nil)
+      }
+      if holds(CheckpointManifest.fileName) { return try checkpoint(path, size) }
+      if holds(RunDirectory.configurationName) {
+        return try Description(node: run(path, verifying), model: nil)
+      }
+      throw InspectionError.unknown(path)
+    }
+    if verifying { throw InspectionError.withoutDigests(path) }
+    if path.hasSuffix(".h5") { return try Description(node: hdf5(path), model: nil) }
+    if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path, size) }
+    throw InspectionError.unknown(path)
+  }
+
+  private static func dataset(_ path: String, _ verifying: Bool) throws -> SettingsNode {
+    let dataset = try ShardedDataset(directory: path)
+    if verifying { try dataset.verify() }
+    let manifest = dataset.manifest
+    return [
+      "kind": "dataset",
+      "name": SettingsNode(manifest.name),
+      "split": SettingsNode(manifest.split),
+      "images": SettingsNode(manifest.imageCount),
+      "height": SettingsNode(manifest.height),
+      "width": SettingsNode(manifest.width),
+      "channels": SettingsNode(manifest.channels),
+      "classes": SettingsNode(manifest.classNames),
+      "sha256": SettingsNode(dataset.digest),
+      "shards": SettingsNode(
+        .list(
+          manifest.shards.map {
+            ["file": SettingsNode($0.fileName), "images": SettingsNode($0.imageCount)] as SettingsNode
+          })),
+    ]
+  }
+
+  private static func checkpoint(
+    _ path: String, _ size: (height: Int, width: Int)?
+  ) throws -> Description {
+    let checkpoint = try Checkpoint(opening: path)
+    let manifest = checkpoint.manifest
+    let configuration = try TrainingConfiguration(manifest.configuration)
+    let node: SettingsNode = [
+      "kind": "checkpoint",
+      "step": SettingsNode(manifest.step),
+      "images": SettingsNode(manifest.images),
+      "image_shape": SettingsNode(manifest.imageShape),
+      "parameters": SettingsNode(configuration.model.parameters.valueCount),
+      "dataset_sha256": SettingsNode(manifest.datasetDigest),
+      "files": SettingsNode(
+        .list(
+          manifest.files.map {
+            ["file": SettingsNode($0.name), "bytes": SettingsNode($0.bytes)] as SettingsNode
+          })),
+      "configuration": manifest.configuration,
+    ]
+    let sides = size ?? (manifest.imageShape[0], manifest.imageShape[1])
+    return Description(node: node, model: try summary(configuration, path, sides))
+  }
+
+  private static func run(_ path: String, _ verifying: Bool) throws -> SettingsNode {
+    let directory = RunDirectory(path)
+    let store = CheckpointStore(directory: directory.checkpoints)
+    var saved = 0
+    var damaged: [CheckpointError] = []
+    let checkpoints = try store.steps().map { step -> SettingsNode in
+      do {
+        saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
+        return ["step": SettingsNode(step), "state": "good"]
+      } catch let error as CheckpointError {
+        damaged.append(error)
+        return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
+      }
+    }
+    if verifying && !damaged.isEmpty { throw InspectionError.damaged(damaged) }
+    let hasMetrics = FileManager.default.fileExists(atPath: directory.metrics)
+    let last = hasMetrics ? try MetricsFile.read(directory.metrics).last : nil
+    let node = try SettingsNode(contentsOfFile: directory.configuration)
+    return [
+      "kind": "run",
+      // Not every step has its line of metrics.
+      "step": SettingsNode(max(last?.step ?? 0, saved)),
+      "steps": node["training.steps"] ?? nil,
+      "loss": last.map { SettingsNode(Double($0.loss)) } ?? nil,
+      "images_per_second": last.map { SettingsNode($0.imagesPerSecond) } ?? nil,
+      "checkpoints": SettingsNode(.list(checkpoints)),
+      "configuration": node,
+    ]
+  }
+
+  private static func configuration(
+    _ path: String, _ size: (height: Int, width: Int)?
+  ) throws -> Description {
+    let configuration = try TrainingConfiguration(file: path)
+    let node: SettingsNode = [
+      "kind": "configuration",
+      "parameters": SettingsNode(configuration.model.parameters.valueCount),
+      "image_size": SettingsNode("\(configuration.model.imageSize)"),
+      "configuration": configuration.resolved,
+    ]
+    return Description(node: node, model: try summary(configuration, path, size))
+  }
+
+  private static func summary(
+    _ configuration: TrainingConfiguration, _ path: String, _ size: (height: Int, width: Int)?
+  ) throws -> ModelSummary {
+    ModelSummary(
+      configuration.model, imageShape: try MeasuredImages.shape(configuration, name: path, size: size))
+  }
+
+  private static func hdf5(_ path: String) throws -> SettingsNode {
+    let file = try HDF5.File(opening: path)
+    var datasets: [SettingsNode] = []
+    func visit(_ group: HDF5.Group) throws {
+      for name in try group.children() {
+        if let dataset = try? group.dataset(name) {
+          datasets.append([
+            "name": SettingsNode(dataset.path), "type": SettingsNode("\(dataset.elementType)"),
+            "shape": SettingsNode(dataset.shape),
+          ])
+        } else {
+          try visit(group.group(name))
+        }
+      }
+    }
+    try visit(file.root)
+    return ["kind": "hdf5", "datasets": SettingsNode(.list(datasets))]
+  }
+}
+
+/// A path that nothing can be said of.
+public enum InspectionError: Error, CustomStringConvertible, Equatable {
+  case missing(String)
+  case unknown(String)
+  /// Nothing says what the file should hold.
+  case withoutDigests(String)
+  case damaged([CheckpointError])
+
+  public var description: String {
+    switch self {
+    case .missing(let path): "\(path): there is no such file or directory"
+    case .unknown(let path):
+      "\(path): is no dataset, shard, checkpoint, run directory or configuration"
+    case .withoutDigests(let path):
+      "\(path): only datasets, checkpoints and run directories can be verified"
+    case .damaged(let errors): errors.map { "\($0)" }.joined(separator: "\n")
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Checkpoints
+import Configuration
+import Foundation
+import Reporting
+import Tensors
+
+/// Two runs compared bit for bit: what their metrics say of steps that both have logged, and all tensors of their newest
+/// checkpoints.
+public struct RunComparison {
+  /// Steps whose loss and gradient norm were compared.
+  public private(set) var steps = 0
+  /// Tensors of the checkpoints that were: weights, average and both moments.
+  public private(set) var tensors = 0
+  /// What is not the same, in words.
+  public private(set) var differences: [String] = []
+
+  public var isSame: Bool { differences.isEmpty }
+
+  /// - Throws: `CheckpointError` if a run has no good checkpoint; `HDF5Error`, `FileError`, `MetricsError`.
+  public init(_ first: String, _ second: String) throws {
+    try compareMetrics(RunDirectory(first).metrics, RunDirectory(second).metrics)
+    try compareCheckpoints(
+      Checkpoint.find(at: first) { differences.append("\($0)") },
+      Checkpoint.find(at: second) { differences.append("\($0)") })
+  }
+
+  /// Looks at what of a line of metrics depends on the numbers and not on the time.
+  private mutating func compareMetrics(_ first: String, _ second: String) throws {
+    func lines(_ path: String) throws -> [Int: [UInt32]] {
+      let lines = try MetricsFile.read(path)
+      return Dictionary(lines.map { ($0.step, [$0.loss.bitPattern, $0.gradientNorm.bitPattern]) }) { $1 }
+    }
+    let (a, b) = (try lines(first), try lines(second))
+    if Set(a.keys) != Set(b.keys) { differences.append("the steps that were logged") }
+    let common = a.keys.filter { b[$0] != nil }.sorted()
+    steps = common.count
+    if let step = common.first(where: { a[$0] != b[$0] }) {
+      differences.append("loss or gradient norm of step \(step), the first of those that differ")
+    }
+  }
+
+  private mutating func compareCheckpoints(_ first: Checkpoint, _ second: Checkpoint) throws {
+    guard first.manifest.step == second.manifest.step else {
+      differences.append("the checkpoint: of step \(first.manifest.step) and \(second.manifest.step)")
+      return
+    }
+    func state(_ checkpoint: Checkpoint) throws -> ShardedState {
+      let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
+      let state = ShardedState(layout: layout, seed: 0, parts: [0..<layout.flatCount])
+      try checkpoint.restore(state)
+      return state
+    }
+    let (a, b) = (try state(first), try state(second))
+    guard a.layout.parameters == b.layout.parameters else {
+      differences.append("the model")
+      return
+    }
+    let kinds: [(name: String, memory: (ShardedState) -> UnsafeMutablePointer<Float>)] = [
+      ("model", { $0.weights.pointer }), ("ema", { $0.ema.pointer(0) }),
+      ("exp_avg", { $0.firstMoment.pointer(0) }), ("exp_avg_sq", { $0.secondMoment.pointer(0) }),
+    ]
+    for (name, memory) in kinds {
+      for parameter in a.layout.parameters {
+        tensors += 1
+        let bytes = parameter.count * MemoryLayout<Float>.size
+        if memcmp(memory(a) + parameter.offset, memory(b) + parameter.offset, bytes) != 0 {
+          differences.append("\(name)/\(parameter.name)")
+        }
+      }
+    }
+  }
+}

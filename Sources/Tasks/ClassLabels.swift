@@ -1,0 +1,39 @@
+import Datasets
+import Models
+import Randomness
+
+extension ModelClasses {
+  /// What training tells the model about images with these labels: their class, or nothing where they have none or
+  /// where it is dropped.
+  ///
+  /// - Parameters:
+  ///   - labels: the dataset's, -1 for none.
+  ///   - samples: the images' positions in the step's batch, over all ranks.
+  package func trainingLabels(
+    of labels: some Collection<Int32>, seed: UInt64, step: Int, samples: Range<Int>
+  ) -> [Int?] {
+    precondition(labels.count == samples.count, "\(labels.count) labels for \(samples.count) images")
+    return zip(labels, samples).map { label, sample in
+      let stream = RandomStream(seed: seed, purpose: .labelDrop, step: step, sample: sample)
+      if Double(stream.bits() >> 11) * 0x1p-53 < dropout { return nil }
+      // All images are of the only class.
+      if count == 1 { return 0 }
+      return label < 0 ? nil : Int(label)
+    }
+  }
+
+  /// Throws unless the labels of a dataset are classes of the model.
+  package func check(_ dataset: ShardedDataset) throws {
+    guard count > 1 else { return }
+    let names = dataset.classNames
+    guard names.count <= count else {
+      throw ModelError(
+        "the dataset has \(names.count) classes, model.classes is \(count): set model.classes to \(names.count)"
+      )
+    }
+    guard !names.isEmpty else {
+      throw ModelError(
+        "the dataset has no classes, model.classes is \(count): remove model.classes, or set it to 1")
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import Diffusion
+import Generation
+import Layers
+import Models
+import Tasks
+import Tensors
+import Testing
+
+/// What a model is told of classes, in training and in sampling.
+@Suite struct ClassTests {
+  private let classes = ModelClasses(count: 10, dropout: 0.1)
+  private let labels: [Int32] = (0..<4000).map { $0 % 11 == 10 ? -1 : $0 % 11 }
+
+  @Test func labelsAreDroppedBySample() {
+    let all = classes.trainingLabels(of: labels, seed: 3, step: 7, samples: 0..<4000)
+    let kept = zip(all, labels).filter { $0.1 >= 0 }
+    #expect(kept.allSatisfy { $0.0 == nil || $0.0 == Int($0.1) })
+    #expect(zip(all, labels).allSatisfy { $0.1 >= 0 || $0.0 == nil })
+    let dropped = Double(kept.filter { $0.0 == nil }.count) / Double(kept.count)
+    #expect(abs(dropped - 0.1) < 0.02)
+    // However a batch is divided.
+    #expect(
+      classes.trainingLabels(of: labels[100..<108], seed: 3, step: 7, samples: 100..<108)
+        == Array(all[100..<108]))
+    #expect(classes.trainingLabels(of: labels, seed: 3, step: 8, samples: 0..<4000) != all)
+    #expect(classes.trainingLabels(of: labels, seed: 4, step: 7, samples: 0..<4000) != all)
+  }
+
+  @Test func withoutDropoutAllLabelsStay() {
+    let told = ModelClasses(count: 10, dropout: 0).trainingLabels(
+      of: labels, seed: 3, step: 7, samples: 0..<4000)
+    #expect(told == labels.map { $0 < 0 ? nil : Int($0) })
+  }
+
+  /// A model of one class takes any dataset.
+  @Test func theOnlyClassHoldsAll() {
+    let told = ModelClasses(count: 1, dropout: 0).trainingLabels(
+      of: [5, -1, 0], seed: 0, step: 0, samples: 0..<3)
+    #expect(told == [0, 0, 0])
+  }
+
+  /// Predicts (class + 1) / 10 as the noise of every pixel, or 0 for images of no class.
+  private struct ClassModel: DenoisingModel {
+    let parameters = ParameterBuilder().layout
+    let imageChannels = 1
+    let predictionChannels = 1
+    let imageSize = ImageSize.multiples(of: 1)
+    var classes: ModelClasses?
+
+    func callAsFunction(_ x: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+      let output = x.tape.input(x.shape)
+      let size = x.elements.count / labels.count
+      for index in output.elements.indices {
+        output.elements[index] = Float(labels[index / size].map { $0 + 1 } ?? 0) / 10
+      }
+      return output
+    }
+  }
+
+  /// Images number 0..<6, of one pixel each, after the only step: x_0 is linear in the predicted noise.
+  private func images(_ classes: SampleClasses, dropout: Double = 0.5) -> [Float] {
+    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
+    return ImageSampling(
+      model: ClassModel(classes: ModelClasses(count: 3, dropout: dropout)),
+      sampler: AncestralSampler(process: process, seed: 1), weights: ParameterBuffer(count: 1),
+      imageShape: [1, 1, 1],
+      classes: classes, engine: Engine(threadCount: 1)
+    ).images(0..<6) { _, _, _ in }
+  }
+
+  /// The noise that the model must have predicted for each image, in tenths.
+  private func predictions(_ classes: SampleClasses) -> [Float] {
+    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
+    let none = ImageSampling(
+      model: ClassModel(classes: nil), sampler: AncestralSampler(process: process, seed: 1),
+      weights: ParameterBuffer(count: 1), imageShape: [1, 1, 1], engine: Engine(threadCount: 1)
+    ).images(0..<6) { _, _, _ in }
+    let beta = Float(process.schedule.betas[0])
+    // x_0 = (x - β ε / sqrt(1 - ᾱ)) / sqrt(1 - β), and ᾱ = 1 - β.
+    return zip(none, images(classes)).map { ($0 - $1) * (1 - beta).squareRoot() / beta.squareRoot() * 10 }
+  }
+
+  @Test(
+    arguments: [
+      (SampleClasses(), [1, 2, 3, 1, 2, 3]), (SampleClasses(.one(2)), [3, 3, 3, 3, 3, 3]),
+      (SampleClasses(.each(images: 2)), [1, 1, 2, 2, 3, 3]),
+      (SampleClasses(.inTurn, guidance: 3), [3, 6, 9, 3, 6, 9]),
+      (SampleClasses(.one(1), guidance: 0), [0, 0, 0, 0, 0, 0]),
+    ] as [(SampleClasses, [Float])])
+  func everyImageIsOfItsClass(classes: SampleClasses, expected: [Float]) {
+    for (found, expected) in zip(predictions(classes), expected) { #expect(abs(found - expected) < 1e-2) }
+  }
+
+  @Test func whatAModelCannotDrawIsRefused() throws {
+    let model = ClassModel(classes: ModelClasses(count: 3, dropout: 0))
+    let without = ClassModel(classes: nil)
+    try SampleClasses().check(without)
+    try SampleClasses(.one(2)).check(model)
+    for (classes, model, fragment) in [
+      (SampleClasses(.one(0)), without, "the model knows no classes"),
+      (SampleClasses(guidance: 2), without, "the model knows no classes"),
+      (SampleClasses(.one(3)), model, "classes 0 to 2"),
+      (SampleClasses(guidance: 2), model, "model.class_dropout is 0"),
+    ] {
+      let error = try #require(throws: ModelError.self) { try classes.check(model) }
+      #expect(error.description.contains(fragment), "\(error)")
+    }
+  }
+}
