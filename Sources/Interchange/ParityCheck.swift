@@ -69,8 +69,8 @@ public struct ParityCheck: Sendable {
     let x = tape.input([batch, height, width, shape[1]])
     _ = x.elements.update(fromContentsOf: Self.channelsLast(try file.floats(Name.x), shape))
     let prediction = model(
-      x, timesteps: try file.int64s(Name.t).map { Int($0) },
-      labels: labels ?? [Int?](repeating: nil, count: batch))
+      x, timesteps: try file.int64s(Name.t).map { Float($0) },
+      conditioning: labels.map { Conditioning(classes: $0) } ?? .none(batch: batch))
     let theirOutput = Self.channelsLast(try file.floats(Name.output), predictionShape)
     output = Self.deviation(of: prediction.elements, from: theirOutput)
 
@@ -97,13 +97,13 @@ public struct ParityCheck: Sendable {
   private static let zeroGradient = 1e-6
 
   /// The model and the loss that the metadata name.
-  private static func description(_ file: SafetensorsFile) throws -> (any DenoisingModel, PredictionLoss) {
+  private static func description(_ file: SafetensorsFile) throws -> (any Denoiser, PredictionLoss) {
     guard let text = file.metadata[Name.model] else {
       throw ModelFileError(file.path, "its metadata have no \"\(Name.model)\", the JSON of a model section")
     }
     let reader = try SettingsReader(
       SettingsNode(yaml: text, source: "\(file.path), metadata \(Name.model)"), path: Name.model)
-    let model = try ModelKind.model(reader)
+    let model = try DenoiserKind.model(reader)
     try reader.finish()
     let names = PredictionLoss.allCases.map(\.rawValue).joined(separator: ", ")
     guard let loss = file.metadata[Name.loss].flatMap({ PredictionLoss(rawValue: $0) }) else {
@@ -116,7 +116,7 @@ public struct ParityCheck: Sendable {
 
   /// The images' classes, if the case has any. A number that is one too large stands for no class, as in DiT.
   private static func labels(
-    _ file: SafetensorsFile, _ model: any DenoisingModel, batch: Int
+    _ file: SafetensorsFile, _ model: any Denoiser, batch: Int
   ) throws -> [Int?]? {
     guard let classes = model.classes, file.contains(Name.labels) else { return nil }
     let labels = try file.int64s(Name.labels).map { Int($0) }
@@ -130,7 +130,7 @@ public struct ParityCheck: Sendable {
     return labels.map { $0 < classes.count ? $0 : nil }
   }
 
-  private static func imageShape(_ file: SafetensorsFile, _ model: any DenoisingModel) throws -> [Int] {
+  private static func imageShape(_ file: SafetensorsFile, _ model: any Denoiser) throws -> [Int] {
     let shape = try file.shape(of: Name.x)
     guard shape.count == 4, shape.allSatisfy({ $0 > 0 }) else {
       throw ModelFileError(file.path, "\(Name.x) has shape \(shape), expected [B, C, H, W]")

@@ -319,8 +319,8 @@ package final class TrainingStep {
     }
     let prediction = profile.measure("forward", .group) {
       model(
-        examples.noisy, timesteps: examples.timesteps,
-        labels: classLabels ?? samples.map { _ in nil })
+        examples.noisy, timesteps: examples.timesteps.map { Float($0) },
+        conditioning: classLabels.map { Conditioning(classes: $0) } ?? .none(batch: samples.count))
     }
     // A model is not made to fail: what it computed with weights that did not come is dropped here.
     if let failure { throw failure }

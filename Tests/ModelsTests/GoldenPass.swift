@@ -49,7 +49,8 @@ struct GoldenPass {
       file.names.contains("y")
       ? try file.int64s("y").map { classes.contains(Int($0)) ? Int($0) : nil }
       : [Int?](repeating: nil, count: batch)
-    let prediction = model(x, timesteps: try file.int64s("t").map(Int.init), labels: labels)
+    let prediction = model(
+      x, timesteps: try file.int64s("t").map { Float($0) }, conditioning: Conditioning(classes: labels))
     predictionShape = prediction.shape
 
     let target = exchanged(
