@@ -48,7 +48,7 @@ public struct ParityCheck: Sendable {
   public init(case path: String, engine: Engine) throws {
     let file = try SafetensorsFile(path: path)
     let (model, lossFunction) = try Self.description(file)
-    let parameters = model.parameters.trained
+    let tensors = model.parameters.trained.flatMap(\.fileTensors)
     let shape = try Self.imageShape(file, model)
     let (batch, height, width) = (shape[0], shape[2], shape[3])
     let predictionShape = [batch, model.predictionChannels, height, width]
@@ -60,7 +60,7 @@ public struct ParityCheck: Sendable {
     expected[Name.output] = predictionShape
     expected[Name.loss] = []
     if labels != nil { expected[Name.labels] = [batch] }
-    for parameter in parameters { expected[Name.gradient(parameter.name)] = parameter.fileShape }
+    for tensor in tensors { expected[Name.gradient(tensor.name)] = tensor.shape }
     try StateDict.require(expected, in: file)
 
     let weights = try StateDict.read(model.parameters, from: file, prefix: Name.weights)
@@ -82,13 +82,13 @@ public struct ParityCheck: Sendable {
     loss = Self.deviation(of: [Float(value)], from: try file.floats(Name.loss))
 
     tape.backward(from: prediction, gradient: gradient)
-    let theirs = try parameters.map { try file.floats(Name.gradient($0.name)) }
+    let theirs = try tensors.map { try file.floats(Name.gradient($0.name)) }
     let whole = Self.length(theirs.joined())
-    gradients = zip(parameters, theirs).map { parameter, theirs in
-      let ours = parameter.exported(from: flatGradients.pointer)
+    gradients = zip(tensors, theirs).map { tensor, theirs in
+      let ours = tensor.exported(from: flatGradients.pointer)
       let isZero = Self.length(theirs) < Self.zeroGradient * whole
       return Deviation(
-        name: parameter.name, error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
+        name: tensor.name, error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
     }
   }
 

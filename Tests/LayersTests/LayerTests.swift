@@ -18,8 +18,7 @@ import Testing
     let output = layer(input)
     var weights: [String: [Float]] = [:]
     for parameter in layout.parameters {
-      var values = [Float](repeating: .nan, count: parameter.count)
-      parameter.export(from: flat.pointer, to: &values)
+      let values = parameter.exported(from: flat.pointer)
       weights[parameter.name] = values
     }
     return withExtendedLifetime(output) { (Array(output.elements), weights) }
