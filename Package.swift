@@ -64,7 +64,9 @@ let package = Package(
       name: "Configuration",
       dependencies: ["DataParallel", "Datasets", "Diffusion", "Files", "Layers", "Models", "Settings"],
       swiftSettings: common),
-    .target(name: "Tasks", dependencies: ["Datasets", "Models", "Randomness"], swiftSettings: common),
+    .target(
+      name: "Tasks", dependencies: ["Datasets", "Diffusion", "Layers", "Models", "Randomness", "Tensors"],
+      swiftSettings: common),
     .target(
       name: "Checkpoints",
       dependencies: [
@@ -92,7 +94,7 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness",
-        "Reporting", "Settings", "Tensors", "Training",
+        "Reporting", "Settings", "Tasks", "Tensors", "Training",
       ], swiftSettings: common),
     .target(
       name: "RunReports",

@@ -1,11 +1,13 @@
 import Checkpoints
 import Configuration
 import DataParallel
+import Datasets
 import Foundation
 import Kernels
 import MPI
 import Randomness
 import Reporting
+import Tasks
 import Tensors
 import Training
 
@@ -18,8 +20,7 @@ public final class StepBenchmark {
   public let threads: Int
   private let communicator: Communicator
   private let step: TrainingStep
-  private let images: [Float]
-  private let labels: [Int32]
+  private let batch: Loader.Batch
 
   /// Steps before the ones that count: in the first, memory is touched for the first time.
   private static let warmUpSteps = 2
@@ -39,19 +40,22 @@ public final class StepBenchmark {
     _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
     sum: TrainingStep.Sum, isOneOfMany: Bool = false
   ) throws {
-    let share = try MicrobatchAssignment(
+    let assignment = try MicrobatchAssignment(
       batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
       rank: communicator.rank, worldSize: communicator.size)
     let (seed, size) = (configuration.training.seed, imageShape.reduce(1, *))
-    images = [Float](unsafeUninitializedCapacity: share.ownSamples.count * size) { buffer, count in
-      for (place, sample) in share.ownSamples.enumerated() {
+    let images = [Float](unsafeUninitializedCapacity: assignment.ownSamples.count * size) { buffer, count in
+      for (place, sample) in assignment.ownSamples.enumerated() {
         RandomStream(seed: seed, purpose: .samplerStart, sample: sample)
           .fillUniform(
             UnsafeMutableBufferPointer(rebasing: buffer[place * size..<(place + 1) * size]), low: -1, high: 1)
       }
       count = buffer.count
     }
-    labels = share.ownSamples.map { Int32($0 % (configuration.model.classes?.count ?? 1)) }
+    batch = Loader.Batch(
+      step: 0, images: images,
+      labels: assignment.ownSamples.map { Int32($0 % (configuration.model.classes?.count ?? 1)) },
+      indices: Array(assignment.ownSamples))
     self.configuration = configuration
     self.imageShape = imageShape
     self.threads = threads
@@ -59,10 +63,13 @@ public final class StepBenchmark {
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = try TrainingStep(
-      configuration, imageShape: imageShape,
+      configuration,
+      task: DiffusionTask(
+        configuration.model, configuration.diffusion, imageShape: imageShape,
+        seed: configuration.training.seed),
       state: ShardedState(configuration.training, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
-      share: share, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
+      assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
       mayDefer: !isOneOfMany)
   }
 
@@ -100,7 +107,7 @@ public final class StepBenchmark {
       PeakArithmetic.flopsPerSecond(pool: step.engine.threads), .sum)
     return StepMeasurement(
       stepSeconds: seconds, batchSize: configuration.training.batchSize,
-      flopsPerImage: account.flops / step.share.ownSamples.count,
+      flopsPerImage: account.flops / step.assignment.ownSamples.count,
       peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
       ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
       communicationWaitSeconds: try communicator.allReduce(wait, .sum) / Double(communicator.size),
@@ -124,11 +131,12 @@ public final class StepBenchmark {
   /// Returns the seconds that this rank has waited for weights, and for gradients.
   @discardableResult private func runStep() throws -> [Double] {
     let start = step.communicationWait
-    let own = try step.sumGradients(images: images, labels: labels)
+    let own = try step.sumGradients(batch).totals
     let middle = step.communicationWait
     try step.sumOverRanks()
     let waits = [middle - start, step.communicationWait - middle]
-    _ = try step.update(losses: communicator.allGather(own).flatMap { $0 })
+    let losses = try communicator.allGather(own).flatMap { $0 }
+    _ = try step.update(loss: ReductionTree.sum(losses) / Double(losses.count))
     return waits
   }
 }

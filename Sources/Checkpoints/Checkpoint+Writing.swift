@@ -82,7 +82,7 @@ extension Checkpoint {
       try checkCancellation()
       try output.keep(until: place.offset)
       let (memory, start) = source(place.member)
-      try place.parameter.exportStretches(from: memory.pointer, startingAt: start) {
+      try place.tensor.exportStretches(from: memory.pointer, startingAt: start) {
         try output.append(UnsafeRawBufferPointer($0))
       }
     }
@@ -90,11 +90,11 @@ extension Checkpoint {
     return CheckpointManifest.File(name: file.name, bytes: bytes, sha256: digest)
   }
 
-  /// Where in a file the values of a parameter belong.
+  /// Where in a file the values of a tensor belong.
   private struct Place {
     let offset: Int
     let member: CheckpointPlan.Member
-    let parameter: Parameter
+    let tensor: FileTensor
   }
 
   /// Makes a file in which all is there but the values; returns their places, in ascending order.
@@ -103,13 +103,13 @@ extension Checkpoint {
     var places: [Place] = []
     for member in file.members {
       let group = try output.root.createGroup(member.rawValue)
-      for parameter in file.parameters {
+      for tensor in file.parameters.flatMap(\.fileTensors) {
         let dataset = try group.createDataset(
-          parameter.name, of: Float.self, shape: parameter.fileShape, layout: .reserved)
+          tensor.name, of: Float.self, shape: tensor.shape, layout: .reserved)
         guard let offset = try dataset.offset() else {
-          preconditionFailure("\(dataset.path) of shape \(parameter.fileShape) has no place in \(path)")
+          preconditionFailure("\(dataset.path) of shape \(tensor.shape) has no place in \(path)")
         }
-        places.append(Place(offset: offset, member: member, parameter: parameter))
+        places.append(Place(offset: offset, member: member, tensor: tensor))
       }
     }
     try output.close()

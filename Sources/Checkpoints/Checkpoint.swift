@@ -124,17 +124,19 @@ public struct Checkpoint: Sendable {
         }
       }
     }
-    try Self.requireSame(Set(homes.keys), Set(parameters.map(\.name)), place)
-    for parameter in parameters {
-      guard let dataset = try homes[parameter.name]?.dataset(parameter.name) else { continue }
-      guard dataset.shape == parameter.fileShape else {
+    let tensors = parameters.flatMap(\.fileTensors)
+    try Self.requireSame(Set(homes.keys), Set(tensors.map(\.name)), place)
+    for tensor in tensors {
+      guard let dataset = try homes[tensor.name]?.dataset(tensor.name) else { continue }
+      guard dataset.shape == tensor.shape else {
         throw CheckpointError(
-          "\(place)/\(parameter.name)",
-          "belongs to another model: it is \(dataset.shape), the configured model has \(parameter.fileShape)")
+          "\(place)/\(tensor.name)",
+          "belongs to another model: it is \(dataset.shape), the configured model has \(tensor.shape)")
       }
+      let parameter = tensor.parameter
       let extent = parameter.offset..<parameter.offset + parameter.count
       guard ranges?.contains(where: { $0.overlaps(extent) }) ?? true else { continue }
-      parameter.import(from: try dataset.read(as: Float.self), to: flat.pointer)
+      tensor.import(from: try dataset.read(as: Float.self), to: flat.pointer)
     }
     for file in files { try file.close() }
   }

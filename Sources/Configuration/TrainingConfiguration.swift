@@ -6,7 +6,7 @@ import Settings
 /// All that decides what a run computes: a YAML file with its overrides, read and checked.
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
-  public let model: any DenoisingModel
+  public let model: any Denoiser
   public let diffusion: DiffusionProcess
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
@@ -30,7 +30,7 @@ public struct TrainingConfiguration: Sendable {
     let reader = try SettingsReader(node)
     dataset = try DatasetSettings(reader.section("dataset"))
     let modelReader = try reader.section("model")
-    model = try ModelKind.model(modelReader)
+    model = try DenoiserKind.model(modelReader)
     diffusion = try DiffusionProcess(reader.section("diffusion"))
     optimizer = try OptimizerSettings(reader.section("optimizer"))
     training = try TrainingSettings(reader.section("training"))

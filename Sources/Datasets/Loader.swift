@@ -18,6 +18,13 @@ public final class Loader {
     public let labels: [Int32]
     /// `[n]`, the places of the images in the dataset.
     public let indices: [Int]
+
+    public init(step: Int, images: [Float], labels: [Int32], indices: [Int]) {
+      self.step = step
+      self.images = images
+      self.labels = labels
+      self.indices = indices
+    }
   }
 
   private let queue: ReadAheadQueue<Batch>

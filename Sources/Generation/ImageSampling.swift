@@ -6,7 +6,7 @@ import Tensors
 
 /// Draws images with a model's weights, as pictures.
 public struct ImageSampling {
-  private let model: any DenoisingModel
+  private let model: any Denoiser
   private let sampler: AncestralSampler
   private let weights: ParameterBuffer
   /// [H, W, C].
@@ -18,7 +18,7 @@ public struct ImageSampling {
   private static let imagesPerPass = 32
 
   public init(
-    model: any DenoisingModel, sampler: AncestralSampler, weights: ParameterBuffer, imageShape: [Int],
+    model: any Denoiser, sampler: AncestralSampler, weights: ParameterBuffer, imageShape: [Int],
     classes: SampleClasses = SampleClasses(), engine: Engine
   ) {
     self.model = model
@@ -46,7 +46,8 @@ public struct ImageSampling {
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
       images += sampler.sample(
-        shape: shape, samples: pass, engine: engine, predict: { predict($0, timesteps: $1, samples: pass) },
+        shape: shape, samples: pass, engine: engine,
+        predict: { predict($0, timesteps: $1.map { Float($0) }, samples: pass) },
         weights: weights
       ) { done, now in
         onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
@@ -57,9 +58,11 @@ public struct ImageSampling {
   }
 
   /// What the model says of noisy images, guided towards their classes.
-  private func predict(_ x: Tensor, timesteps: [Int], samples: Range<Int>) -> Tensor {
+  private func predict(_ x: Tensor, timesteps: [Float], samples: Range<Int>) -> Tensor {
     guard let known = model.classes else { return model(x, timesteps: timesteps) }
-    let prediction = model(x, timesteps: timesteps, labels: samples.map { classes.label($0, of: known) })
+    let prediction = model(
+      x, timesteps: timesteps,
+      conditioning: Conditioning(classes: samples.map { classes.label($0, of: known) }))
     let scale = classes.guidance
     guard scale != 1 else { return prediction }
     let unguided = model(x, timesteps: timesteps)

@@ -31,7 +31,7 @@ public struct SampleClasses: Hashable, Sendable {
   }
 
   /// Throws unless `model` can draw what is asked for.
-  public func check(_ model: any DenoisingModel) throws {
+  public func check(_ model: any Denoiser) throws {
     guard let classes = model.classes else {
       if choice != .inTurn { throw ModelError("the model knows no classes: leave --class away") }
       if guidance != 1 {

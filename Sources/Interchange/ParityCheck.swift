@@ -48,7 +48,7 @@ public struct ParityCheck: Sendable {
   public init(case path: String, engine: Engine) throws {
     let file = try SafetensorsFile(path: path)
     let (model, lossFunction) = try Self.description(file)
-    let parameters = model.parameters.trained
+    let tensors = model.parameters.trained.flatMap(\.fileTensors)
     let shape = try Self.imageShape(file, model)
     let (batch, height, width) = (shape[0], shape[2], shape[3])
     let predictionShape = [batch, model.predictionChannels, height, width]
@@ -60,7 +60,7 @@ public struct ParityCheck: Sendable {
     expected[Name.output] = predictionShape
     expected[Name.loss] = []
     if labels != nil { expected[Name.labels] = [batch] }
-    for parameter in parameters { expected[Name.gradient(parameter.name)] = parameter.fileShape }
+    for tensor in tensors { expected[Name.gradient(tensor.name)] = tensor.shape }
     try StateDict.require(expected, in: file)
 
     let weights = try StateDict.read(model.parameters, from: file, prefix: Name.weights)
@@ -69,8 +69,8 @@ public struct ParityCheck: Sendable {
     let x = tape.input([batch, height, width, shape[1]])
     _ = x.elements.update(fromContentsOf: Self.channelsLast(try file.floats(Name.x), shape))
     let prediction = model(
-      x, timesteps: try file.int64s(Name.t).map { Int($0) },
-      labels: labels ?? [Int?](repeating: nil, count: batch))
+      x, timesteps: try file.int64s(Name.t).map { Float($0) },
+      conditioning: labels.map { Conditioning(classes: $0) } ?? .none(batch: batch))
     let theirOutput = Self.channelsLast(try file.floats(Name.output), predictionShape)
     output = Self.deviation(of: prediction.elements, from: theirOutput)
 
@@ -82,13 +82,13 @@ public struct ParityCheck: Sendable {
     loss = Self.deviation(of: [Float(value)], from: try file.floats(Name.loss))
 
     tape.backward(from: prediction, gradient: gradient)
-    let theirs = try parameters.map { try file.floats(Name.gradient($0.name)) }
+    let theirs = try tensors.map { try file.floats(Name.gradient($0.name)) }
     let whole = Self.length(theirs.joined())
-    gradients = zip(parameters, theirs).map { parameter, theirs in
-      let ours = parameter.exported(from: flatGradients.pointer)
+    gradients = zip(tensors, theirs).map { tensor, theirs in
+      let ours = tensor.exported(from: flatGradients.pointer)
       let isZero = Self.length(theirs) < Self.zeroGradient * whole
       return Deviation(
-        name: parameter.name, error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
+        name: tensor.name, error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
     }
   }
 
@@ -97,13 +97,13 @@ public struct ParityCheck: Sendable {
   private static let zeroGradient = 1e-6
 
   /// The model and the loss that the metadata name.
-  private static func description(_ file: SafetensorsFile) throws -> (any DenoisingModel, PredictionLoss) {
+  private static func description(_ file: SafetensorsFile) throws -> (any Denoiser, PredictionLoss) {
     guard let text = file.metadata[Name.model] else {
       throw ModelFileError(file.path, "its metadata have no \"\(Name.model)\", the JSON of a model section")
     }
     let reader = try SettingsReader(
       SettingsNode(yaml: text, source: "\(file.path), metadata \(Name.model)"), path: Name.model)
-    let model = try ModelKind.model(reader)
+    let model = try DenoiserKind.model(reader)
     try reader.finish()
     let names = PredictionLoss.allCases.map(\.rawValue).joined(separator: ", ")
     guard let loss = file.metadata[Name.loss].flatMap({ PredictionLoss(rawValue: $0) }) else {
@@ -116,7 +116,7 @@ public struct ParityCheck: Sendable {
 
   /// The images' classes, if the case has any. A number that is one too large stands for no class, as in DiT.
   private static func labels(
-    _ file: SafetensorsFile, _ model: any DenoisingModel, batch: Int
+    _ file: SafetensorsFile, _ model: any Denoiser, batch: Int
   ) throws -> [Int?]? {
     guard let classes = model.classes, file.contains(Name.labels) else { return nil }
     let labels = try file.int64s(Name.labels).map { Int($0) }
@@ -130,7 +130,7 @@ public struct ParityCheck: Sendable {
     return labels.map { $0 < classes.count ? $0 : nil }
   }
 
-  private static func imageShape(_ file: SafetensorsFile, _ model: any DenoisingModel) throws -> [Int] {
+  private static func imageShape(_ file: SafetensorsFile, _ model: any Denoiser) throws -> [Int] {
     let shape = try file.shape(of: Name.x)
     guard shape.count == 4, shape.allSatisfy({ $0 > 0 }) else {
       throw ModelFileError(file.path, "\(Name.x) has shape \(shape), expected [B, C, H, W]")

@@ -7,7 +7,7 @@ enum StateDict {
   /// What a state dict of `layout` holds.
   static func shapes(of layout: ParameterLayout, prefix: String = "") -> [String: [Int]] {
     var shapes: [String: [Int]] = [:]
-    for parameter in layout.parameters { shapes[prefix + parameter.name] = parameter.fileShape }
+    for tensor in layout.fileTensors { shapes[prefix + tensor.name] = tensor.shape }
     for name in layout.batchCounters { shapes[prefix + name] = [] }
     return shapes
   }
@@ -40,8 +40,8 @@ enum StateDict {
     _ layout: ParameterLayout, from file: SafetensorsFile, prefix: String = ""
   ) throws -> ParameterBuffer {
     let flat = ParameterBuffer(count: layout.flatCount)
-    for parameter in layout.parameters {
-      parameter.import(from: try file.floats(prefix + parameter.name), to: flat.pointer)
+    for tensor in layout.fileTensors {
+      tensor.import(from: try file.floats(prefix + tensor.name), to: flat.pointer)
     }
     return flat
   }
@@ -52,9 +52,8 @@ enum StateDict {
   static func add(
     _ layout: ParameterLayout, from flat: ParameterBuffer, batches: Int, to file: inout SafetensorsWriter
   ) {
-    for parameter in layout.parameters {
-      file.add(
-        parameter.name, shape: parameter.fileShape, floats: parameter.exported(from: flat.pointer))
+    for tensor in layout.fileTensors {
+      file.add(tensor.name, shape: tensor.shape, floats: tensor.exported(from: flat.pointer))
     }
     for name in layout.batchCounters { file.add(name, shape: [], int64s: [Int64(batches)]) }
   }

@@ -24,7 +24,7 @@ public struct BatchNorm: Sendable {
     let tape = x.tape
     let (gamma, beta) = (tape(weight), tape(bias))
     let (mean, variance) = (tape(runningMean), tape(runningVariance))
-    return tape.isRecording
+    return tape.trains(runningMean)
       ? x.batchNormalized(
         gamma: gamma, beta: beta, runningMean: mean, runningVariance: variance, activation: activation)
       : x.batchNormalized(gamma: gamma, beta: beta, mean: mean, variance: variance, activation: activation)

@@ -12,11 +12,11 @@ public struct InterleavedSinusoidalEmbedding: Sendable {
   }
 
   /// [B] timesteps -> [B, width].
-  public func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
+  public func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Tensor {
     let output = tape.input([timesteps.count, divisors.count])
     for (row, timestep) in timesteps.enumerated() {
       for (place, divisor) in divisors.enumerated() {
-        let angle = Float(timestep) / divisor
+        let angle = timestep / divisor
         output.elements[row * divisors.count + place] = place % 2 == 0 ? sin(angle) : cos(angle)
       }
     }

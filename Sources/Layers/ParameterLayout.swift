@@ -8,8 +8,13 @@ public struct ParameterLayout: Sendable {
   public let parameters: [Parameter]
   /// Names of integers that PyTorch keeps beside running averages, how many batches they have seen: here the steps.
   public let batchCounters: [String]
+  /// The set that they make up.
+  public let set: ParameterSetIdentity
   /// Floats of the flat memory. Each parameter starts on a cache line; what lies between is zero and stays so.
   public let flatCount: Int
+
+  /// What files hold of them, in their order.
+  public var fileTensors: [FileTensor] { parameters.flatMap(\.fileTensors) }
 
   /// The parameters that gradients move.
   public var trained: [Parameter] { parameters.filter { $0.role == .trained } }
@@ -68,15 +73,22 @@ public struct ParameterLayout: Sendable {
 /// Collects the parameters of a model while its layers are made, under the names that PyTorch's modules would have.
 public struct ParameterBuilder {
   private final class Collected {
+    let set: ParameterSetIdentity
+    var names: Set<String> = []
     var parameters: [Parameter] = []
     var batchCounters: [String] = []
     var flatCount = 0
+
+    init(_ set: ParameterSetIdentity) { self.set = set }
   }
 
   private let path: String
   private let collected: Collected
 
-  public init() { self.init(path: "", collected: Collected()) }
+  /// - Parameter set: what messages call the set of parameters.
+  public init(_ set: String = "model") {
+    self.init(path: "", collected: Collected(ParameterSetIdentity(set)))
+  }
 
   private init(path: String, collected: Collected) {
     self.path = path
@@ -92,19 +104,31 @@ public struct ParameterBuilder {
   public subscript(_ index: Int) -> ParameterBuilder { self[String(index)] }
 
   /// Weights of PyTorch's shape `fileShape`, whose elements are [outputs, inputs, taps].
+  ///
+  /// - Parameter parts: the file tensors that they are made of, named from here, if there are several.
   func weights(
     _ name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int,
-    _ initialization: Parameter.Initialization
+    _ initialization: Parameter.Initialization, parts: [Parameter.Part] = []
   ) -> Parameter {
     add(
       Parameter(
         name: path + name, fileShape: fileShape, outputs: outputs, inputs: inputs, taps: taps,
-        offset: collected.flatCount, initialization: initialization))
+        offset: collected.flatCount, initialization: initialization, set: collected.set,
+        parts: named(parts)))
   }
 
   /// One value a channel.
-  func vector(_ name: String, count: Int, _ initialization: Parameter.Initialization) -> Parameter {
-    table(name, shape: [count], initialization)
+  func vector(
+    _ name: String, count: Int, _ initialization: Parameter.Initialization, parts: [Parameter.Part] = []
+  ) -> Parameter {
+    add(
+      Parameter(
+        name: path + name, shape: [count], offset: collected.flatCount, initialization: initialization,
+        set: collected.set, parts: named(parts)))
+  }
+
+  private func named(_ parts: [Parameter.Part]) -> [Parameter.Part] {
+    parts.map { Parameter.Part(path + $0.name, outputs: $0.outputs) }
   }
 
   /// A tensor that is the same in memory as in files.
@@ -114,16 +138,16 @@ public struct ParameterBuilder {
     add(
       Parameter(
         name: path + name, shape: shape, offset: collected.flatCount, initialization: initialization,
-        role: role))
+        role: role, set: collected.set))
   }
 
   /// An integer that PyTorch's files have beside running averages.
   func batchCounter(_ name: String) { collected.batchCounters.append(path + name) }
 
   private func add(_ parameter: Parameter) -> Parameter {
-    precondition(
-      !collected.parameters.contains { $0.name == parameter.name },
-      "two parameters are named \(parameter.name)")
+    for tensor in parameter.fileTensors {
+      precondition(collected.names.insert(tensor.name).inserted, "two tensors are named \(tensor.name)")
+    }
     collected.parameters.append(parameter)
     collected.flatCount += (parameter.count + 15) / 16 * 16
     return parameter
@@ -132,7 +156,7 @@ public struct ParameterBuilder {
   /// All that was collected so far, by this builder and its relatives.
   public var layout: ParameterLayout {
     ParameterLayout(
-      parameters: collected.parameters, batchCounters: collected.batchCounters, flatCount: collected.flatCount
-    )
+      parameters: collected.parameters, batchCounters: collected.batchCounters, set: collected.set,
+      flatCount: collected.flatCount)
   }
 }

@@ -36,7 +36,7 @@ public struct SinusoidalEmbedding: Sendable {
   }
 
   /// [B] timesteps -> [B, width].
-  public func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
+  public func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Tensor {
     let half = frequencies.count
     let (sines, cosines) =
       switch order {
@@ -46,7 +46,7 @@ public struct SinusoidalEmbedding: Sendable {
     let output = tape.input([timesteps.count, 2 * half])
     for (row, timestep) in timesteps.enumerated() {
       for (index, frequency) in frequencies.enumerated() {
-        let angle = Float(timestep) * frequency
+        let angle = timestep * frequency
         output.elements[row * 2 * half + sines + index] = sin(angle)
         output.elements[row * 2 * half + cosines + index] = cos(angle)
       }

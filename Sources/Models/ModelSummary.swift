@@ -21,7 +21,7 @@ public struct ModelSummary {
   public var backwardFlops: Int { layers.reduce(0) { $0 + $1.backwardFlops } }
 
   /// Runs an image of zeros through the model, as in training, to see what it computes.
-  public init(_ model: any DenoisingModel, imageShape: [Int], engine: Engine = Engine()) {
+  public init(_ model: any Denoiser, imageShape: [Int], engine: Engine = Engine()) {
     let layout = model.parameters
     let profile = Profile()
     let tape = Tape(

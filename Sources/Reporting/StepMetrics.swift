@@ -8,6 +8,8 @@ public struct StepMetrics: Sendable, Equatable {
   public var images = 0
   /// Mean over the step's batch.
   public var loss: Float = 0
+  /// The parts of the loss that have names of their own; in the file `loss_NAME`.
+  public var parts: [Part] = []
   /// Of the mean gradient, before clipping.
   public var gradientNorm: Float = 0
   public var learningRate = 0.0
@@ -19,6 +21,21 @@ public struct StepMetrics: Sendable, Equatable {
   public var communicationWaitSeconds = 0.0
 
   public init() {}
+
+  /// A part of the loss, such as an autoencoder's divergence.
+  public struct Part: Sendable, Equatable {
+    public let name: String
+    /// Mean over the step's batch.
+    public let value: Float
+
+    public init(name: String, value: Float) {
+      self.name = name
+      self.value = value
+    }
+
+    /// What a name begins with in the file.
+    static let prefix = "loss_"
+  }
 
   /// The names in the file, in their order there. A name and its property meet here only.
   private static let columns: [(name: String, column: Column)] = [
@@ -49,6 +66,7 @@ extension StepMetrics {
     func number<Value: BinaryFloatingPoint & CustomStringConvertible>(_ value: Value) -> String {
       value.isFinite ? value.description : "null"
     }
+    let named = parts.map { "\"\(Part.prefix)\($0.name)\": \(number($0.value))" }
     let pairs = Self.columns.map { name, column in
       switch column {
       case .whole(let path): "\"\(name)\": \(self[keyPath: path])"
@@ -56,7 +74,7 @@ extension StepMetrics {
       case .double(let path): "\"\(name)\": \(number(self[keyPath: path]))"
       }
     }
-    return "{" + pairs.joined(separator: ", ") + "}"
+    return "{" + (pairs + named).joined(separator: ", ") + "}"
   }
 
   /// Reads a line; null reads as NaN, and names that are not known are passed over.
@@ -82,6 +100,13 @@ extension StepMetrics {
           metrics[keyPath: path] = try container.decode(Double?.self, forKey: key) ?? .nan
         }
       }
+      // In the order of their names: an object has none.
+      metrics.parts = try container.allKeys.filter { $0.stringValue.hasPrefix(Part.prefix) }
+        .map { key in
+          Part(
+            name: String(key.stringValue.dropFirst(Part.prefix.count)),
+            value: try container.decode(Float?.self, forKey: key) ?? .nan)
+        }.sorted { $0.name < $1.name }
       self.metrics = metrics
     }
   }

@@ -22,10 +22,10 @@ extension ModelSummary {
               "flops": SettingsNode(layer.forwardFlops + layer.backwardFlops),
               "tensors": SettingsNode(
                 .list(
-                  layer.tensors.map { tensor in
+                  layer.tensors.flatMap(\.fileTensors).map { tensor in
                     [
-                      "name": SettingsNode(tensor.name), "shape": SettingsNode(tensor.fileShape),
-                      "trained": SettingsNode(tensor.role == .trained),
+                      "name": SettingsNode(tensor.name), "shape": SettingsNode(tensor.shape),
+                      "trained": SettingsNode(tensor.parameter.role == .trained),
                     ]
                   })),
             ]
@@ -38,8 +38,8 @@ extension ModelSummary {
     var table = TextTable(
       ["layer", "tensors", "parameters", "MFLOP forward", "and backward"], textColumns: 2)
     for layer in layers {
-      let tensors = layer.tensors.map { tensor in
-        let shape = tensor.fileShape.map(String.init).joined(separator: "x")
+      let tensors = layer.tensors.flatMap(\.fileTensors).map { tensor in
+        let shape = tensor.shape.map(String.init).joined(separator: "x")
         return "\(tensor.name.dropFirst(layer.name.isEmpty ? 0 : layer.name.count + 1)) \(shape)"
       }
       table.add([

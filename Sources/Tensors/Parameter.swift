@@ -1,9 +1,11 @@
 import Kernels
 
-/// A tensor of a model that files hold: where it lies in the flat memory, and how files know it.
+/// A tensor of a model: the set that it belongs to, where it lies in that set's flat memory, and the tensors that files
+/// hold of it.
 ///
 /// In memory weights are [taps, inputs, outputs], so that a convolution is a product of patches and weights. Files
-/// have PyTorch's order [outputs, inputs, taps] under PyTorch's name.
+/// have PyTorch's order [outputs, inputs, taps] under PyTorch's names. A parameter may be made of several file tensors,
+/// one after the other along the outputs: separate queries, keys and values fill one packed matrix.
 public struct Parameter: Hashable, Sendable {
   /// What a training step does to it.
   public enum Role: Hashable, Sendable {
@@ -16,10 +18,12 @@ public struct Parameter: Hashable, Sendable {
     case constant
   }
 
-  /// PyTorch's name, such as `downs.0.1.block2.proj.weight`.
+  /// PyTorch's name, such as `downs.0.1.block2.proj.weight`; of several file tensors that of the first.
   public let name: String
-  /// PyTorch's shape.
+  /// PyTorch's shape of all file tensors, concatenated along the outputs.
   public let fileShape: [Int]
+  /// The set whose memory it lies in.
+  public let set: ParameterSetIdentity
   /// The shape in memory.
   public let shape: [Int]
   /// Where it starts in the flat memory, in floats.
@@ -27,9 +31,22 @@ public struct Parameter: Hashable, Sendable {
   public let initialization: Initialization
   public let role: Role
 
-  private let outputs: Int
-  private let inputs: Int
-  private let taps: Int
+  let outputs: Int
+  let inputs: Int
+  let taps: Int
+  /// The names of the file tensors and how many outputs each has; empty: one, of this parameter's name.
+  let parts: [Part]
+
+  /// A file tensor's name, and how many of the outputs it has.
+  public struct Part: Hashable, Sendable {
+    public let name: String
+    public let outputs: Int
+
+    public init(_ name: String, outputs: Int) {
+      self.name = name
+      self.outputs = outputs
+    }
+  }
 
   public enum Initialization: Hashable, Sendable {
     case zeros
@@ -44,29 +61,36 @@ public struct Parameter: Hashable, Sendable {
 
   /// - Parameters:
   ///   - fileShape: PyTorch's shape, whose elements are [outputs, inputs, taps] in this order.
+  ///   - set: by default one that only hand-made parameters belong to.
+  ///   - parts: the file tensors that it is made of, if there are several.
   public init(
     name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int = 1, offset: Int,
-    initialization: Initialization
+    initialization: Initialization, set: ParameterSetIdentity = .unnamed, parts: [Part] = []
   ) {
     self.init(
       name: name, fileShape: fileShape, shape: [taps, inputs, outputs], outputs: outputs, inputs: inputs,
       taps: taps,
-      offset: offset, initialization: initialization, role: .trained)
+      offset: offset, initialization: initialization, role: .trained, set: set, parts: parts)
   }
 
   /// A tensor that is the same in memory as in files.
-  public init(name: String, shape: [Int], offset: Int, initialization: Initialization, role: Role = .trained)
-  {
+  public init(
+    name: String, shape: [Int], offset: Int, initialization: Initialization, role: Role = .trained,
+    set: ParameterSetIdentity = .unnamed, parts: [Part] = []
+  ) {
     self.init(
       name: name, fileShape: shape, shape: shape, outputs: shape.reduce(1, *), inputs: 1, taps: 1,
       offset: offset,
-      initialization: initialization, role: role)
+      initialization: initialization, role: role, set: set, parts: parts)
   }
 
   private init(
     name: String, fileShape: [Int], shape: [Int], outputs: Int, inputs: Int, taps: Int, offset: Int,
-    initialization: Initialization, role: Role
+    initialization: Initialization, role: Role, set: ParameterSetIdentity, parts: [Part]
   ) {
+    precondition(
+      parts.isEmpty || parts.reduce(0) { $0 + $1.outputs } == outputs,
+      "\(name): \(parts) do not have \(outputs) outputs")
     precondition(
       fileShape.reduce(1, *) == outputs * inputs * taps,
       "\(name): \(fileShape) is not \(outputs) x \(inputs) x \(taps)")
@@ -83,66 +107,30 @@ public struct Parameter: Hashable, Sendable {
     self.offset = offset
     self.initialization = initialization
     self.role = role
+    self.set = set
+    self.parts = parts
   }
 
   public var count: Int { outputs * inputs * taps }
 
-  /// Writes the elements from `flat`, which begins at `start` of the flat memory, to `file`, in PyTorch's order.
-  public func export(
-    from flat: UnsafePointer<Float>, startingAt start: Int = 0, to file: UnsafeMutablePointer<Float>
-  ) {
-    export(0..<outputs, from: flat, startingAt: start, to: file)
-  }
-
-  /// Gives `body` the elements from `flat`, which begins at `start` of the flat memory, in PyTorch's order, as many at a
-  /// time as caches hold.
-  public func exportStretches(
-    from flat: UnsafePointer<Float>, startingAt start: Int = 0,
-    _ body: (UnsafeBufferPointer<Float>) throws -> Void
-  ) rethrows {
-    let size = inputs * taps
-    // Whole cache lines of outputs.
-    let together = min(max(Self.exportedTogether / max(size, 1) / 16, 4) * 16, outputs)
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: max(together * size, 1)) { buffer in
-      for first in stride(from: 0, to: outputs, by: max(together, 1)) {
-        let some = first..<min(first + together, outputs)
-        if let base = buffer.baseAddress { export(some, from: flat, startingAt: start, to: base) }
-        try body(UnsafeBufferPointer(rebasing: buffer[..<(some.count * size)]))
-      }
+  /// What files hold of it.
+  public var fileTensors: [FileTensor] {
+    guard !parts.isEmpty else { return [FileTensor(self, name, fileShape, outputs: 0..<outputs)] }
+    var first = 0
+    return parts.map { part in
+      defer { first += part.outputs }
+      return FileTensor(
+        self, part.name, [part.outputs] + fileShape.dropFirst(), outputs: first..<first + part.outputs)
     }
   }
 
-  private static let exportedTogether = 131_072
-
-  private func export(
-    _ some: Range<Int>, from flat: UnsafePointer<Float>, startingAt start: Int,
-    to file: UnsafeMutablePointer<Float>
-  ) {
-    Transposition.writeOutputsFirst(
-      flat + (offset - start), taps: taps, inputs: inputs, outputs: outputs, some: some, to: file)
+  /// The elements of all file tensors in PyTorch's order, one tensor after the other.
+  public func exported(from flat: UnsafePointer<Float>) -> [Float] {
+    FileTensor(self, name, fileShape, outputs: 0..<outputs).exported(from: flat)
   }
 
-  /// The elements in PyTorch's order.
-  public func exported(from flat: UnsafePointer<Float>, startingAt start: Int = 0) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
-      if let base = buffer.baseAddress { export(from: flat, startingAt: start, to: base) }
-      initializedCount = count
-    }
-  }
-
-  /// Reads the elements in PyTorch's order from `file` into `flat`.
+  /// Reads the elements of all file tensors in PyTorch's order from `file` into `flat`.
   public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
-    forEachElement { inMemory, inFile in flat[offset &+ inMemory] = file[inFile] }
-  }
-
-  @inline(__always)
-  private func forEachElement(_ body: (_ inMemory: Int, _ inFile: Int) -> Void) {
-    for output in 0..<outputs {
-      for input in 0..<inputs {
-        for tap in 0..<taps {
-          body((tap &* inputs &+ input) &* outputs &+ output, (output &* inputs &+ input) &* taps &+ tap)
-        }
-      }
-    }
+    FileTensor(self, name, fileShape, outputs: 0..<outputs).import(from: file, to: flat)
   }
 }

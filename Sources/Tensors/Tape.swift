@@ -7,8 +7,9 @@ import Kernels
 /// tape serves one pass, on one thread (operations use the engine's threads inside).
 public final class Tape {
   public let engine: Engine
-  private let weights: ParameterBuffer
-  private let gradients: ParameterBuffer?
+  private let sets: [BoundParameters]
+  /// The set of the one that was bound without saying of which it is, when it is known.
+  private var adopted: ParameterSetIdentity?
   private let profile: Profile?
   private let onUse: (Parameter) -> Void
   private let recomputes: Bool
@@ -21,43 +22,73 @@ public final class Tape {
   private var isRepeating = false
   private var slots: [Storage?] = []
   private var steps: [() -> Void] = []
-  /// How many operations are still to add to the gradient of the parameter at each offset.
-  private var pendingUses: [Int: Int] = [:]
-  /// Parameters that operations have used and whose gradients none has written yet: their sizes by their offsets.
-  private var unwritten: [Int: Int] = [:]
-  /// The offsets of all parameters that get gradients from operations.
-  private var used: Set<Int> = []
-  /// The offsets at which that became none since somebody asked.
-  private var completed: [Int] = []
+  /// How many operations are still to add to the gradient of the parameter at each place.
+  private var pendingUses: [ParameterPlace: Int] = [:]
+  /// Parameters that operations have used and whose gradients none has written yet: their sizes by their places.
+  private var unwritten: [ParameterPlace: Int] = [:]
+  /// The places of all parameters that get gradients from operations.
+  private var used: Set<ParameterPlace> = []
+  /// The places at which that became none since somebody asked.
+  private var completed: [ParameterPlace] = []
   /// In the place of uses: the gradient has been reported as complete.
   private static let noneEver = Int.min
 
+  /// A pass through models whose parameters belong to `sets`. Using one that belongs to none of them is a mistake of
+  /// the caller. If no set has gradients, no backward pass follows, and nothing is recorded.
+  ///
   /// - Parameters:
-  ///   - weights: the parameters' values.
-  ///   - gradients: where the gradients of the parameters go that operations use, whatever is there; nil: no backward
-  ///     pass follows, nothing is recorded.
   ///   - recomputes: whether stages keep nothing for the way back but what they are computed of, see `checkpointed`.
   ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
   ///     `deferred` has them, and their place in `gradients` is not touched.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
   public init(
-    engine: Engine, weights: ParameterBuffer, gradients: ParameterBuffer?, recomputes: Bool = false,
-    defersGradients: Bool = false, profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
+    engine: Engine, sets: [BoundParameters], recomputes: Bool = false, defersGradients: Bool = false,
+    profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
-      gradients.map { $0.count == weights.count } ?? true,
-      "\(weights.count) weights with \(gradients?.count ?? 0) gradients")
+      sets.count <= 1 || sets.allSatisfy { $0.set != nil } && Set(sets.map(\.set)).count == sets.count,
+      "\(sets.map { $0.set?.name ?? "?" }) are not several sets")
+    precondition(
+      !defersGradients || sets.count { $0.gradients != nil } <= 1,
+      "gradients of several sets cannot be left to one update")
     self.engine = engine
-    self.weights = weights
-    self.gradients = gradients
+    self.sets = sets
     self.recomputes = recomputes
     self.defersGradients = defersGradients
     self.profile = profile
     self.onUse = onUse
   }
 
-  public var isRecording: Bool { gradients != nil }
+  /// A pass through a model whose parameters are all of one set, see the other initialiser.
+  public convenience init(
+    engine: Engine, weights: ParameterBuffer, gradients: ParameterBuffer?, recomputes: Bool = false,
+    defersGradients: Bool = false, profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
+  ) {
+    self.init(
+      engine: engine, sets: [BoundParameters(nil, weights: weights, gradients: gradients)],
+      recomputes: recomputes, defersGradients: defersGradients, profile: profile, onUse: onUse)
+  }
+
+  public var isRecording: Bool { sets.contains { $0.gradients != nil } }
+
+  /// Whether the backward pass computes the gradient of `parameter`.
+  public func trains(_ parameter: Parameter) -> Bool { sets[index(of: parameter)].gradients != nil }
+
+  /// The set of `parameter` among those that are bound.
+  private func index(of parameter: Parameter) -> Int {
+    if sets.count == 1 && sets[0].set == nil {
+      if adopted == nil { adopted = parameter.set }
+      precondition(
+        adopted == parameter.set, "\(parameter.name) is of \(parameter.set), not of \(adopted?.name ?? "?")")
+      return 0
+    }
+    guard let index = sets.firstIndex(where: { $0.set == parameter.set }) else {
+      preconditionFailure(
+        "\(parameter.name) is of \(parameter.set), which is none of \(sets.map { $0.set?.name ?? "?" })")
+    }
+    return index
+  }
 
   /// An input, which gets no gradient; its elements are to be filled by the caller.
   public func input(_ shape: [Int]) -> Tensor {
@@ -80,30 +111,33 @@ public final class Tape {
   ///
   /// - Parameter needsGradient: false where it is known that the gradient is zero.
   public func callAsFunction(_ parameter: Parameter, needsGradient: Bool = true) -> Tensor {
+    let index = index(of: parameter)
+    let (weights, isTrained) = (sets[index].weights, sets[index].gradients != nil)
+    let place = ParameterPlace(set: index, offset: parameter.offset)
     precondition(
       parameter.offset + parameter.count <= weights.count,
       "\(parameter.name) lies outside of \(weights.count) weights")
     let getsGradient: Bool
     if isRepeating {
       // The use has been announced and counted, and the running averages were left on the way forth.
-      getsGradient = needsGradient && parameter.role == .trained
+      getsGradient = isTrained && needsGradient && parameter.role == .trained
     } else {
       onUse(parameter)
-      getsGradient = isRecording && needsGradient && parameter.role != .constant
-      if getsGradient { count(parameter) }
+      getsGradient = isTrained && needsGradient && parameter.role != .constant
+      if getsGradient { count(parameter, at: place) }
     }
     return Tensor(
       shape: parameter.shape,
       storage: Storage(viewing: weights.pointer + parameter.offset, count: parameter.count, owner: weights),
       tape: self,
-      target: getsGradient ? .parameter(offset: parameter.offset) : .none,
+      target: getsGradient ? .parameter(place) : .none,
       parameterName: parameter.name)
   }
 
   /// An operation is to come that gives `parameter` a gradient.
-  private func count(_ parameter: Parameter) {
-    if parameter.role == .trained { pendingUses[parameter.offset, default: 0] += 1 }
-    if used.insert(parameter.offset).inserted { unwritten[parameter.offset] = parameter.count }
+  private func count(_ parameter: Parameter, at place: ParameterPlace) {
+    if parameter.role == .trained { pendingUses[place, default: 0] += 1 }
+    if used.insert(place).inserted { unwritten[place] = parameter.count }
   }
 
   /// The result of `stage`, of which nothing is kept, if this tape recomputes: the way back computes it again, and goes
@@ -139,34 +173,38 @@ public final class Tape {
 
   /// As the other `backward`, telling what is done.
   ///
-  /// - Parameter onStep: called after each of them with the offsets of the parameters whose gradients are complete
+  /// - Parameter onStep: called after each of them with the places of the parameters whose gradients are complete
   ///   since the last call.
   public func backward(
-    from output: Tensor, gradient: Storage, onStep: (_ completed: [Int]) throws -> Void
+    from output: Tensor, gradient: Storage, onStep: (_ completed: [ParameterPlace]) throws -> Void
   ) rethrows {
     precondition(gradient.count == output.count, "a gradient of \(gradient.count) for \(output.shape)")
     add(gradient, to: output.target)
     while let step = steps.popLast() {
       step()
-      for offset in completed { pendingUses[offset] = Self.noneEver }
+      for place in completed { pendingUses[place] = Self.noneEver }
       try onStep(completed)
       completed.removeAll(keepingCapacity: true)
     }
     // What was used, but has no part in `output`.
-    if let gradients {
-      for (offset, count) in unwritten { (gradients.pointer + offset).update(repeating: 0, count: count) }
-    }
+    for (place, count) in unwritten { gradients(at: place).update(repeating: 0, count: count) }
     unwritten = [:]
   }
 
-  /// Parameters that an operation has used, by their offsets: those whose gradients `backward` will make.
-  public var usedParameters: Set<Int> { Set(pendingUses.keys) }
+  /// Parameters that an operation has used, by their places: those whose gradients `backward` will make.
+  public var usedParameters: Set<ParameterPlace> { Set(pendingUses.keys) }
+
+  private func gradients(at place: ParameterPlace) -> UnsafeMutablePointer<Float> {
+    guard let gradients = sets[place.set].gradients else { preconditionFailure("\(place) is frozen") }
+    return gradients.pointer + place.offset
+  }
 
   /// Zeros for the gradients of those of `parameters` that no operation has used: `backward` leaves them alone.
   public func clearUnusedGradients(of parameters: [Parameter]) {
-    guard let gradients else { return }
-    for parameter in parameters where !used.contains(parameter.offset) {
-      (gradients.pointer + parameter.offset).update(repeating: 0, count: parameter.count)
+    for parameter in parameters {
+      let place = ParameterPlace(set: index(of: parameter), offset: parameter.offset)
+      guard sets[place.set].gradients != nil, !used.contains(place) else { continue }
+      gradients(at: place).update(repeating: 0, count: parameter.count)
     }
   }
 
@@ -258,9 +296,8 @@ public final class Tape {
   func gradientSum(_ target: GradientTarget, count: Int) -> GradientSum? {
     switch target {
     case .none: return nil
-    case .parameter(let offset):
-      guard let gradients else { preconditionFailure("the tape does not record") }
-      return GradientSum(gradients.pointer + offset, isBegun: isBegun(at: offset))
+    case .parameter(let place):
+      return GradientSum(gradients(at: place), isBegun: isBegun(at: place))
     case .slot(let index):
       if isKnownUniquelyReferenced(&slots[index]), let stored = slots[index] {
         return .adding(to: stored.pointer)
@@ -273,20 +310,20 @@ public final class Tape {
     }
   }
 
-  /// An operation adds to the gradient of the parameter at `offset`, or makes it; whether another one has before.
-  private func isBegun(at offset: Int) -> Bool {
-    if let uses = pendingUses[offset] {
-      precondition(uses != Self.noneEver, "the gradient at \(offset) was given away, and grows again")
-      pendingUses[offset] = uses - 1
-      if uses == 1 { completed.append(offset) }
+  /// An operation adds to the gradient of the parameter at `place`, or makes it; whether another one has before.
+  private func isBegun(at place: ParameterPlace) -> Bool {
+    if let uses = pendingUses[place] {
+      precondition(uses != Self.noneEver, "the gradient at \(place) was given away, and grows again")
+      pendingUses[place] = uses - 1
+      if uses == 1 { completed.append(place) }
     }
-    return unwritten.removeValue(forKey: offset) == nil
+    return unwritten.removeValue(forKey: place) == nil
   }
 
   /// Whether the gradient of `target` can be left to the update: nothing else is or was added to it.
   func defersGradient(of target: GradientTarget) -> Bool {
-    guard defersGradients, case .parameter(let offset) = target else { return false }
-    return pendingUses[offset] == 1 && unwritten[offset] != nil
+    guard defersGradients, case .parameter(let place) = target else { return false }
+    return pendingUses[place] == 1 && unwritten[place] != nil
   }
 
   /// Leaves the gradient of `target` to the update.
@@ -298,13 +335,13 @@ public final class Tape {
     of target: GradientTarget, count: Int, cost: Profile.Cost, bound: Float,
     _ compute: @escaping (_ update: WeightUpdate?) -> Double
   ) {
-    guard defersGradient(of: target), case .parameter(let offset) = target else {
+    guard defersGradient(of: target), case .parameter(let place) = target else {
       preconditionFailure("the gradient of \(target) cannot be deferred")
     }
-    _ = isBegun(at: offset)
+    _ = isBegun(at: place)
     let operation = profile?.deferring(cost)
     deferred.insert(
-      FusedWeightGradient(of: offset..<offset + count, bound: bound) { [profile] update in
+      FusedWeightGradient(of: place.offset..<place.offset + count, bound: bound) { [profile] update in
         guard let profile, let operation else { return compute(update) }
         return profile.measure(operation) { compute(update) }
       })

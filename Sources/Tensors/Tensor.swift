@@ -40,6 +40,6 @@ enum GradientTarget: Hashable {
   case none
   /// A slot of the tape.
   case slot(Int)
-  /// The flat gradients, from this offset.
-  case parameter(offset: Int)
+  /// The flat gradients of a set, from this place.
+  case parameter(ParameterPlace)
 }

@@ -48,9 +48,9 @@ extension Trainer {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
-    let (configuration, dataset, share) = try communicator.agree {
+    let (configuration, dataset, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
-      let share = try MicrobatchAssignment(
+      let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
         worldSize: communicator.size)
@@ -62,7 +62,7 @@ extension Trainer {
       } catch {
         throw ModelError("\(dataset.directory): \(error)")
       }
-      return (configuration, dataset, share)
+      return (configuration, dataset, assignment)
     }
     let hosts = try communicator.allGather(communicator.hostName)
     let monitor = try RunMonitor(
@@ -108,7 +108,7 @@ extension Trainer {
         "step": "\(state.step)", "steps": "\(configuration.training.steps)",
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
       ])
-    if !share.isExact {
+    if !assignment.isExact {
       log.notice(
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
       )
@@ -123,7 +123,11 @@ extension Trainer {
       configuration.checkpoint, in: directory, layout: layout, buckets: plan, communicator: communicator,
       threads: engine.threads, log: log)
     try self.init(
-      configuration: configuration, dataset: dataset, share: share, state: state, plan: plan, saving: saving,
+      configuration: configuration,
+      task: DiffusionTask(
+        configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
+        seed: configuration.training.seed),
+      dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       lock: prepared?.lock, engine: engine, communicator: communicator,
       report: report, log: log,

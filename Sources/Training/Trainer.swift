@@ -12,6 +12,7 @@ import MPI
 import Models
 import Reporting
 import Settings
+import Tasks
 import Tensors
 
 /// One training run, on all ranks of a communicator alike.
@@ -26,8 +27,9 @@ public final class Trainer {
 
   public let state: ShardedState
   private let configuration: TrainingConfiguration
+  private let task: any TrainingTask
   private let dataset: ShardedDataset
-  private let share: MicrobatchAssignment
+  private let assignment: MicrobatchAssignment
   private let engine: Engine
   private let communicator: Communicator
   private let directory: RunDirectory
@@ -63,7 +65,7 @@ public final class Trainer {
   private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
-      dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: share.ownSamples,
+      dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
     // The last state of progress stays on display, also above the message of an error.
     defer {
@@ -91,7 +93,7 @@ public final class Trainer {
       let dataWait = start.seconds
 
       monitor.enter(.computing, step: state.step + 1)
-      let ownLosses = try step.sumGradients(images: batch.images, labels: batch.labels)
+      let ownLosses = try step.sumGradients(batch)
       let computing = start.seconds - dataWait - step.communicationWait
       monitor.enter(.exchanging, step: state.step + 1)
       try step.sumOverRanks()
@@ -105,12 +107,13 @@ public final class Trainer {
       waits.communication += communicationWait
 
       monitor.enter(.updating, step: state.step + 1)
-      if let update = try step.update(losses: losses) {
+      if let update = try step.update(loss: losses.total) {
         skipped.end()
         var metrics = StepMetrics()
         metrics.step = state.step
         metrics.images = state.step * settings.batchSize
-        metrics.loss = Float(update.loss)
+        metrics.loss = Float(losses.total)
+        metrics.parts = zip(task.lossNames, losses.parts).map { .init(name: $0, value: Float($1)) }
         metrics.gradientNorm = Float(update.gradientNorm)
         metrics.learningRate = update.learningRate
         metrics.seconds = start.seconds
@@ -147,21 +150,21 @@ public final class Trainer {
 
   /// Tells of a step that was left out, or gives up. Collective.
   private func skip(_ batch: Loader.Batch, _ skipped: inout SkippedSteps) throws {
-    let microbatches = try step.nonFiniteMicrobatches(images: batch.images, labels: batch.labels)
+    let microbatches = try step.nonFiniteMicrobatches(batch)
     try communicator.agree {
       let problem = try skipped.add(
-        step: state.step, microbatches: microbatches, microbatchesPerRank: share.own.count)
+        step: state.step, microbatches: microbatches, microbatchesPerRank: assignment.own.count)
       log.warning("step skipped", metadata: ["step": "\(state.step)", "reason": "\(problem)"])
     }
   }
 
-  /// The losses of all micro-batches, in their order, why to stop if any rank was asked to, and where each rank's time went;
-  /// also, how far the ranks are with the checkpoint that is being written; and, when it is due, whether all ranks have
+  /// The means of the losses over the batch, why to stop if any rank was asked to, and where each rank's time went; also,
+  /// how far the ranks are with the checkpoint that is being written; and, when it is due, whether all ranks have
   /// the same weights. Collective.
   ///
   /// - Throws: `CollectiveFailure` naming the ranks whose weights differ, or that could not write; `MPIError`.
-  private func exchange(_ ownLosses: [Double], _ ownTimes: RankTimes) throws
-    -> (losses: [Double], stopReason: String?, times: [RankTimes])
+  private func exchange(_ ownLosses: GradientAccumulation.Losses, _ ownTimes: RankTimes) throws
+    -> (losses: MeanLosses, stopReason: String?, times: [RankTimes])
   {
     let reason = stopRequest.reason
     let isCompared =
@@ -172,7 +175,8 @@ public final class Trainer {
       Double(saving.progress.rawValue), Double(digest >> 32), Double(digest & 0xFFFF_FFFF),
       reason == nil ? 0 : 1,
     ]
-    let all = try communicator.allGather(ownLosses + ownTimes.numbers + notes)
+    let own = MeanLosses.numbers(ownLosses)
+    let all = try communicator.allGather(own + ownTimes.numbers + notes)
     if isCompared {
       let digests = all.map { UInt64($0[$0.count - 3]) << 32 | UInt64($0[$0.count - 2]) }
       // All ranks see the same digests, so all of them come to agree or none.
@@ -183,9 +187,9 @@ public final class Trainer {
     try saving.advance(all.compactMap { CheckpointSaving.Progress(rawValue: Int($0[$0.count - 4])) })
     let asked = all.firstIndex { $0.last == 1 }
     return (
-      all.flatMap { $0.prefix(ownLosses.count) },
+      MeanLosses(all.flatMap { $0.prefix(own.count) }, microbatches: assignment.microbatches),
       try asked.map { "\(try communicator.broadcast(reason ?? "", root: $0)) on rank \($0)" },
-      all.map { RankTimes(numbers: $0.dropFirst(ownLosses.count)) }
+      all.map { RankTimes(numbers: $0.dropFirst(own.count)) }
     )
   }
 
@@ -243,7 +247,8 @@ public final class Trainer {
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
-    configuration: TrainingConfiguration, dataset: ShardedDataset, share: MicrobatchAssignment,
+    configuration: TrainingConfiguration, task: any TrainingTask, dataset: ShardedDataset,
+    assignment: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
@@ -252,7 +257,7 @@ public final class Trainer {
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
-    self.share = share
+    self.assignment = assignment
     self.state = state
     self.directory = directory
     self.lock = lock
@@ -266,8 +271,9 @@ public final class Trainer {
     self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)
     self.saving = saving
+    self.task = task
     step = try TrainingStep(
-      configuration, imageShape: dataset.imageShape, state: state, plan: plan, share: share, engine: engine,
+      configuration, task: task, state: state, plan: plan, assignment: assignment, engine: engine,
       communicator: communicator)
   }
 }

@@ -1,16 +1,15 @@
 import Checkpoints
 import Configuration
 import DataParallel
-import Diffusion
+import Datasets
 import Kernels
 import MPI
-import Models
 import Reporting
 import Tasks
 import Tensors
 
-/// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's micro-batches, their sum
-/// over all ranks, the update.
+/// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's micro-batches
+/// (`GradientAccumulation`), their sum over all ranks (`GradientExchange`), the update (`StepUpdate`).
 package final class TrainingStep {
   /// How gradients are summed over the ranks.
   package enum Sum: Sendable {
@@ -22,126 +21,79 @@ package final class TrainingStep {
   }
 
   package let state: ShardedState
-  package let share: MicrobatchAssignment
+  package let assignment: MicrobatchAssignment
   package let engine: Engine
+  package let exchange: GradientExchange
   /// What is told of every operation and phase; nil: nothing is measured.
   package var profile: Profile? {
-    didSet { exchange.profile = profile }
+    didSet {
+      exchange.profile = profile
+      accumulation.profile = profile
+    }
   }
   /// What this rank has waited for other ranks' gradients and weights, until somebody sets it back.
   package var communicationWait = 0.0
   /// Is told when gradients cannot be computed further, for weights that other ranks have yet to send: true when that
   /// begins, false when it ends.
-  package var onWeightsAwaited: (Bool) -> Void = { _ in }
-  private let configuration: TrainingConfiguration
-  /// [H, W, C].
-  private let imageShape: [Int]
-  private let optimizer: Optimizer
+  package var onWeightsAwaited: (Bool) -> Void {
+    get { arrival.onAwaited }
+    set { arrival.onAwaited = newValue }
+  }
   private let communicator: Communicator
   private let sum: Sum
-  private var gradient: ParameterBuffer
-  private let gradientNorm: GradientNorm
-  package let exchange: GradientExchange
-  /// Which of the rank's parts of the state lies in each bucket.
-  private let parts: [Int?]
-  /// nil where an update has to wait for all gradients, or no other rank for it.
-  private let earlyUpdate: OverlappedUpdate?
-  /// Whether the backward pass may leave gradients to the update: not if anything is added to them, nor if all of them
-  /// have to be there first.
-  private let defersGradients: Bool
-  /// Those of the step under way.
-  private var deferred = FusedWeightGradients()
-  private var branches: [ParameterBuffer] = []
-  /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
-  private var uses: [Range<Int>] = []
-  private var usesAreKnown = false
+  private let arrival: WeightArrival
+  private let accumulation: GradientAccumulation
+  private let update: StepUpdate
   private let fault = TestFault()
 
   /// - Parameter mayDefer: whether the backward pass may leave gradients to the update, where that can be.
   package init(
-    _ configuration: TrainingConfiguration, imageShape: [Int], state: ShardedState, plan: BucketPlan,
-    share: MicrobatchAssignment, engine: Engine, communicator: Communicator, sum: Sum = .exchange,
+    _ configuration: TrainingConfiguration, task: any TrainingTask, state: ShardedState, plan: BucketPlan,
+    assignment: MicrobatchAssignment, engine: Engine, communicator: Communicator, sum: Sum = .exchange,
     mayDefer: Bool = true
   ) throws {
-    self.configuration = configuration
-    self.imageShape = imageShape
     self.state = state
-    self.share = share
+    self.assignment = assignment
     self.engine = engine
     self.communicator = communicator
     self.sum = sum
-    let optimizer = Optimizer(configuration.optimizer, emaDecay: configuration.training.emaDecay)
-    self.optimizer = optimizer
-    let gradientNorm = GradientNorm(layout: state.layout, parts: state.parts)
-    self.gradientNorm = gradientNorm
-    let parts = plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
-    self.parts = parts
-    earlyUpdate =
-      communicator.size == 1 || optimizer.needsNorm || sum == .allReduce
-      ? nil
-      : OverlappedUpdate(
-        of: state, by: optimizer, microbatches: share.microbatches, norm: gradientNorm, parts: parts)
-    defersGradients =
-      mayDefer && communicator.size == 1 && sum == .exchange && share.microbatches == 1
-      && !optimizer.needsNorm
-    let isShared = communicator.size > 1 && sum == .exchange
-    gradient =
-      earlyUpdate?.gradient
-      ?? ParameterBuffer(count: state.layout.flatCount, isShared: isShared, isSparse: defersGradients)
+    let update = StepUpdate(
+      state, by: Optimizer(configuration.optimizer, emaDecay: configuration.training.emaDecay), plan: plan,
+      microbatches: assignment.microbatches, engine: engine, communicator: communicator,
+      mayOverlap: sum == .exchange, mayDefer: mayDefer)
+    self.update = update
     exchange = try GradientExchange(
-      communicator: communicator, plan: plan, threads: engine.threads, sharing: [state.weights, gradient],
+      communicator: communicator, plan: plan, threads: engine.threads,
+      sharing: [state.weights, update.gradient],
       compression: configuration.training.gradientCompression)
-    if let earlyUpdate { exchange.gatherEarly { earlyUpdate($0, threads: $1) } }
+    if update.isOverlapped { exchange.gatherEarly { update.update(bucket: $0, threads: $1) } }
+    arrival = WeightArrival(exchange, set: task.parameters.set)
+    accumulation = GradientAccumulation(
+      task, assignment, plan: plan, engine: engine, recomputes: configuration.training.recomputes,
+      defersGradients: update.defersGradients, arrival: arrival
+    ) { [fault, state] microbatch in
+      microbatch == assignment.own.lowerBound
+        && fault?.happens(.nanGradient, on: assignment.rank, step: state.step + 1) == true
+    }
+    arrival.waiting = { [unowned self] in try waiting($0, $1) }
   }
 
-  /// Whether the sum of this rank's micro-batches is that of all.
-  private var isAlone: Bool { communicator.size == 1 }
-
-  /// Computes the gradients of this rank's micro-batches and their sum; returns the micro-batches' losses. While the last micro-batch's
-  /// backward pass runs, the parts of the sum that are complete are already on their way to other ranks. Collective.
+  /// Computes the gradients of this rank's micro-batches and their sum; returns the micro-batches' losses. While the
+  /// last one's backward pass runs, the parts of the sum that are complete are already on their way to other ranks.
+  /// Collective.
   ///
-  /// - Parameters:
-  ///   - images: this rank's of the step, [n, H, W, C] in [-1, 1].
-  ///   - labels: theirs, -1 for none.
   /// - Throws: `MPIError`.
-  package func sumGradients(images: [Float], labels: [Int32]) throws -> [Double] {
-    if fault?.happens(.flipWeight, on: communicator.rank, step: state.step + 1) == true {
-      try exchange.finishGathering()
-      let weight = state.weights.pointer + (state.layout.trained.first?.offset ?? 0)
-      weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
+  package func sumGradients(_ batch: Loader.Batch) throws -> GradientAccumulation.Losses {
+    try flipWeightForTests()
+    let (losses, deferred) = try accumulation.sum(
+      batch, weights: state.weights, into: update.gradient, step: state.step
+    ) { bucket, deferred in
+      update.sumIsComplete(inBucket: bucket, but: deferred)
+      if sum == .exchange { try exchange.start(bucket, of: update.gradient) }
+    } onOperation: {
+      try exchange.advance()
     }
-    var losses: [Double] = []
-    try ReductionTree.sum(share.own, into: gradient, branches: &branches, threads: engine.threads) {
-      microbatch, gradient in
-      losses.append(try addGradient(of: microbatch, images, labels, to: gradient))
-    } lastLeaf: { microbatch, gradient, complete in
-      func send(_ buckets: [Int]) throws {
-        for bucket in buckets {
-          complete(exchange.plan.buckets[bucket])
-          if isAlone, let part = parts[bucket] {
-            // While it is in the cache.
-            gradientNorm.add(
-              part: part, excluding: deferred.ranges, of: self.gradient, threads: engine.threads)
-          }
-          guard sum == .exchange else { continue }
-          try exchange.start(bucket, of: self.gradient)
-        }
-      }
-      var readiness: BucketReadiness?
-      let loss = try addGradient(
-        of: microbatch, images, labels, to: gradient, defersGradients: defersGradients
-      ) { tape in
-        let used = tape.usedParameters
-        readiness = BucketReadiness(
-          exchange.plan, waitingFor: state.layout.trained.filter { used.contains($0.offset) })
-      } onStep: { tape, completed in
-        deferred = tape.deferred
-        try send(readiness?.buckets(completedBy: completed) ?? [])
-        try exchange.advance()
-      }
-      losses.append(loss)
-      try send(readiness?.remainingBuckets() ?? [])
-    }
+    update.take(deferred)
     return losses
   }
 
@@ -151,101 +103,39 @@ package final class TrainingStep {
   package func sumOverRanks() throws {
     try waiting("reduce-scatter") {
       try exchange.finish()
-      if sum == .allReduce { try communicator.allReduce(gradient.elements, .sum) }
+      if sum == .allReduce { try communicator.allReduce(update.gradient.elements, .sum) }
     }
   }
 
   /// A digest of the weights that the gradients were computed with.
-  package func weightsDigest() -> UInt64 {
+  func weightsDigest() -> UInt64 {
     profile.measure("replica check", .phase) {
       Digest.of(state.weights.pointer, count: state.weights.count, pool: engine.threads)
     }
-  }
-
-  /// What an update was made with.
-  package struct Update {
-    /// The mean over the batch.
-    let loss: Double
-    /// The length of the mean gradient.
-    let gradientNorm: Double
-    let learningRate: Double
   }
 
   /// Updates this rank's parts of the state with the sum of the gradients, and gives all ranks all weights: they arrive
   /// while the next step's forward pass runs. Until then `state.weights` is only for `exchange.finishGathering()` to
   /// touch. Collective.
   ///
-  /// - Parameter losses: of all micro-batches.
-  /// - Returns: nil if loss or gradient are no numbers: nothing but the step's number has changed then.
+  /// - Parameter loss: the mean over the batch.
+  /// - Returns: nil if loss or gradient are non-finite: nothing but the step's number has changed then.
   /// - Throws: `MPIError`.
-  package func update(losses: [Double]) throws -> Update? {
-    // The mean over micro-batches of equal size is the mean over the batch.
-    let loss = ReductionTree.sum(losses) / Double(share.microbatches)
-    defer { deferred = FusedWeightGradients() }
-    let isDeferredGood = updateDeferred(loss: loss)
-    return try profile.measure("update", .phase) {
-      if earlyUpdate == nil && !isAlone { gradientNorm.addParts(of: gradient, threads: engine.threads) }
-      let norm = try gradientNorm.length(on: communicator) / Double(share.microbatches)
-      let isGood = loss.isFinite && norm.isFinite && isDeferredGood
-      if !usesAreKnown {
-        exchange.gather(inOrderOf: uses)
-        (uses, usesAreKnown) = ([], true)
-        chooseGradientPages()
-      }
-      if let earlyUpdate {
-        if isGood { earlyUpdate.commit() }
-        gradient = earlyUpdate.gradient
-        // Also what nobody will use: partners may have begun to gather it.
-        try exchange.gatherEarlyOnes()
-      } else if isGood {
-        try updateInPlace(norm: norm)
-      }
-      guard isGood else {
-        state.step += 1
-        return nil
-      }
-      return Update(loss: loss, gradientNorm: norm, learningRate: optimizer.learningRate(step: state.step))
-    }
+  package func update(loss: Double) throws -> StepUpdate.Outcome? {
+    if arrival.learnOrder() { update.chooseGradientPages() }
+    return try update(loss: loss, gatheringBy: sum == .exchange ? exchange : nil, profile: profile)
   }
 
-  /// Small pages are for gradients that are mostly left out; those that come are faster in large ones.
-  private func chooseGradientPages() {
-    let left = deferred.all.reduce(0) { $0 + $1.range.count }
-    if 2 * left < gradient.count { gradient.enlargePages() }
-  }
-
-  /// Updates the parameters whose gradients were deferred, and takes these into the norm; nothing if loss or gradient,
-  /// of whatever parameter, are no numbers.
+  /// Which micro-batches had a loss or a gradient that is non-finite in the step that was just skipped, of all ranks'.
+  /// Collective.
   ///
-  /// - Returns: false if it was not done, although there are some.
-  private func updateDeferred(loss: Double) -> Bool {
-    guard !deferred.all.isEmpty else { return true }
-    guard loss.isFinite && gradientNorm.isFinite && deferred.areFinite() else { return false }
-    let number = state.step + 1
-    let step = AdamStep(
-      optimizer.adam(step: number, microbatches: share.microbatches, norm: 0), number: number)
-    for gradient in deferred.all {
-      let squares = gradient.update(state.values.pointers(at: gradient.range), by: step)
-      gradientNorm.add(squares: squares, at: gradient.range.lowerBound)
-    }
-    return true
-  }
-
-  /// Updates this rank's parts, and starts to send each as soon as it is made.
-  private func updateInPlace(norm: Double) throws {
-    switch sum {
-    case .allReduce:
-      optimizer.update(
-        state, gradient: gradient, microbatches: share.microbatches, norm: norm, threads: engine.threads)
-    case .exchange:
-      try exchange.startGathering(state.weights) { bucket in
-        guard let part = parts[bucket] else { return }
-        optimizer.update(
-          part: part, excluding: deferred.ranges, of: state, to: state.values, gradient: gradient,
-          microbatches: share.microbatches, norm: norm, threads: engine.threads)
-      }
-      state.step += 1
-    }
+  /// - Throws: `MPIError`.
+  func nonFiniteMicrobatches(_ batch: Loader.Batch) throws -> [Int] {
+    state.step -= 1
+    defer { state.step += 1 }
+    let own = try accumulation.nonFiniteMicrobatches(
+      batch, weights: state.weights, in: update.gradient, step: state.step)
+    return try communicator.allGather(own).flatMap { $0 }
   }
 
   /// Does what consists of waiting for other ranks.
@@ -255,88 +145,10 @@ package final class TrainingStep {
     try profile.measure(name, .phase, body)
   }
 
-  /// Lets buckets travel, and waits until these weights are there.
-  private func await(_ parameter: Parameter) throws {
-    try exchange.advance()
-    let range = parameter.offset..<parameter.offset + parameter.count
-    if !usesAreKnown { uses.append(range) }
-    guard !exchange.isGathered(range) else { return }
-    try waitForWeights(in: range)
-  }
-
-  private func waitForWeights(in range: Range<Int>) throws {
-    let isWaiting = !exchange.isGathered(range)
-    if isWaiting { onWeightsAwaited(true) }
-    defer { if isWaiting { onWeightsAwaited(false) } }
-    try waiting("all-gather") { try exchange.waitUntilGathered(range) }
-  }
-
-  /// Which micro-batches had a loss or a gradient that is no number in the step that was just skipped, of all ranks'. They are
-  /// computed once more: while all is well, nobody looks. Collective.
-  ///
-  /// - Throws: `MPIError`.
-  package func nonFiniteMicrobatches(images: [Float], labels: [Int32]) throws -> [Int] {
-    state.step -= 1
-    defer { state.step += 1 }
-    let own = try share.own.filter { microbatch in
-      let loss = try addGradient(of: microbatch, images, labels, to: gradient)
-      let squares = Reduction.sumOfSquares(gradient.pointer, count: gradient.count, pool: engine.threads)
-      return !(loss.isFinite && squares.isFinite)
-    }
-    return try communicator.allGather(own).flatMap { $0 }
-  }
-
-  /// Forward and backward pass of one micro-batch; returns its mean loss.
-  ///
-  /// - Parameters:
-  ///   - onForward: called between the two.
-  ///   - onStep: called during the backward pass, see `Tape.backward`.
-  private func addGradient(
-    of microbatch: Int, _ images: [Float], _ labels: [Int32], to gradient: ParameterBuffer,
-    defersGradients: Bool = false, onForward: (Tape) -> Void = { _ in },
-    onStep: (_ tape: Tape, _ completed: [Int]) throws -> Void = { _, _ in }
-  ) throws -> Double {
-    let (model, diffusion, seed) = (configuration.model, configuration.diffusion, configuration.training.seed)
-    var failure: (any Error)?
-    let tape = Tape(
-      engine: engine, weights: state.weights, gradients: gradient,
-      recomputes: configuration.training.recomputes, defersGradients: defersGradients, profile: profile
-    ) { [unowned self] parameter in
-      guard failure == nil else { return }
-      do { try self.await(parameter) } catch { failure = error }
-    }
-    let samples = share.samples(of: microbatch)
-    let first = samples.lowerBound - share.ownSamples.lowerBound
-    let size = imageShape.reduce(1, *)
-    let classLabels = model.classes?.trainingLabels(
-      of: labels[first..<first + samples.count], seed: seed, step: state.step, samples: samples)
-    let examples = profile.measure("noise", .phase) {
-      images.withUnsafeBufferPointer { images in
-        diffusion.examples(
-          of: UnsafeBufferPointer(rebasing: images[first * size..<(first + samples.count) * size]),
-          shape: [samples.count] + imageShape, seed: seed, step: state.step, samples: samples, on: tape)
-      }
-    }
-    let prediction = profile.measure("forward", .group) {
-      model(
-        examples.noisy, timesteps: examples.timesteps,
-        labels: classLabels ?? samples.map { _ in nil })
-    }
-    // A model is not made to fail: what it computed with weights that did not come is dropped here.
-    if let failure { throw failure }
-    // The way back uses the buckets' lanes, and perhaps weights that nothing on the way forth did.
-    try waitForWeights(in: 0..<state.weights.count)
-    let loss = profile.measure("loss", .phase) { diffusion.loss(of: prediction, for: examples) }
-    if microbatch == share.own.lowerBound,
-      fault?.happens(.nanGradient, on: communicator.rank, step: state.step + 1) == true
-    {
-      loss.gradient.pointer[0] = .nan
-    }
-    tape.clearUnusedGradients(of: state.layout.parameters)
-    onForward(tape)
-    try profile.measure("backward", .group) {
-      try tape.backward(from: prediction, gradient: loss.gradient) { try onStep(tape, $0) }
-    }
-    return loss.value
+  private func flipWeightForTests() throws {
+    guard fault?.happens(.flipWeight, on: communicator.rank, step: state.step + 1) == true else { return }
+    try exchange.finishGathering()
+    let weight = state.weights.pointer + (state.layout.trained.first?.offset ?? 0)
+    weight.pointee = Float(bitPattern: weight.pointee.bitPattern ^ 1)
   }
 }

@@ -8,13 +8,13 @@ import Testing
 
 @Suite struct ImageSamplingTests {
   /// Predicts that the noise is half of what it sees.
-  private struct HalfModel: DenoisingModel {
+  private struct HalfModel: Denoiser {
     let parameters = ParameterBuilder().layout
     let imageChannels = 1
     let predictionChannels = 1
     let imageSize = ImageSize.multiples(of: 1)
 
-    func callAsFunction(_ x: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+    func callAsFunction(_ x: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
       for index in x.elements.indices { x.elements[index] *= 0.5 }
       return x
     }

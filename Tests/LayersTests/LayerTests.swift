@@ -18,8 +18,7 @@ import Testing
     let output = layer(input)
     var weights: [String: [Float]] = [:]
     for parameter in layout.parameters {
-      var values = [Float](repeating: .nan, count: parameter.count)
-      parameter.export(from: flat.pointer, to: &values)
+      let values = parameter.exported(from: flat.pointer)
       weights[parameter.name] = values
     }
     return withExtendedLifetime(output) { (Array(output.elements), weights) }
@@ -181,7 +180,7 @@ import Testing
   }
 
   @Test(arguments: [1, 7, 10, 100]) func alternatingSinusoids(width: Int) {
-    let timesteps = [0, 1, 299, 999]
+    let timesteps: [Float] = [0, 1, 299, 999]
     let tape = Tape(engine: Engine(threadCount: 1), weights: ParameterBuffer(count: 0), gradients: nil)
     let embedding = InterleavedSinusoidalEmbedding(width: width)(timesteps, on: tape)
     #expect(embedding.shape == [4, width])
@@ -196,7 +195,7 @@ import Testing
   }
 
   @Test(arguments: [4, 6, 28, 64], [false, true]) func sinusoids(width: Int, isOriginal: Bool) {
-    let timesteps = [0, 1, 7, 299, 999]
+    let timesteps: [Float] = [0, 1, 7, 299, 999.5]
     let tape = Tape(engine: Engine(threadCount: 1), weights: ParameterBuffer(count: 0), gradients: nil)
     let layer =
       isOriginal

@@ -8,8 +8,7 @@ import Testing
   private func initial(_ name: String, _ layout: ParameterLayout, seed: UInt64) throws -> [Float] {
     let parameter = try #require(layout.parameters.first { $0.name == name })
     let weights = layout.initialWeights(seed: seed)
-    var values = [Float](repeating: .nan, count: parameter.count)
-    withExtendedLifetime(weights) { parameter.export(from: weights.pointer, to: &values) }
+    let values = withExtendedLifetime(weights) { parameter.exported(from: weights.pointer) }
     return values
   }
 

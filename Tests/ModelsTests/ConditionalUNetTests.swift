@@ -10,7 +10,7 @@ import Testing
   /// The model, weights and input of the evaluation case (generator: `conditional_unet.py`).
   private struct Evaluation {
     let file: SafetensorsFile
-    let model: any DenoisingModel
+    let model: any Denoiser
     let weights: ParameterBuffer
 
     init() throws {
@@ -32,7 +32,9 @@ import Testing
           try file.floats("x"), batch: shape[0], shape[1], shape[2] * shape[3]))
       let classes = 0..<(model.classes?.count ?? 0)
       let stored = try file.int64s("y").map { classes.contains(Int($0)) ? Int($0) : nil }
-      let output = model(x, timesteps: try file.int64s("t").map(Int.init), labels: labels ?? stored)
+      let output = model(
+        x, timesteps: try file.int64s("t").map { Float($0) },
+        conditioning: Conditioning(classes: labels ?? stored))
       return exchanged(Array(output.elements), batch: shape[0], shape[2] * shape[3], shape[1])
     }
   }

@@ -49,7 +49,8 @@ struct GoldenPass {
       file.names.contains("y")
       ? try file.int64s("y").map { classes.contains(Int($0)) ? Int($0) : nil }
       : [Int?](repeating: nil, count: batch)
-    let prediction = model(x, timesteps: try file.int64s("t").map(Int.init), labels: labels)
+    let prediction = model(
+      x, timesteps: try file.int64s("t").map { Float($0) }, conditioning: Conditioning(classes: labels))
     predictionShape = prediction.shape
 
     let target = exchanged(
@@ -63,14 +64,13 @@ struct GoldenPass {
     keptBuffers = engine.buffersInUse
     tape.clearUnusedGradients(of: layout.parameters)
     var completed: [Int] = []
-    tape.backward(from: prediction, gradient: gradient) { completed += $0 }
+    tape.backward(from: prediction, gradient: gradient) { completed += $0.map(\.offset) }
     self.completed = completed
     flat = Array(gradients.elements)
 
     self.gradients = Dictionary(
       uniqueKeysWithValues: layout.trained.map { parameter in
-        var values = [Float](repeating: .nan, count: parameter.count)
-        parameter.export(from: gradients.pointer, to: &values)
+        let values = parameter.exported(from: gradients.pointer)
         return (parameter.name, values)
       })
     withExtendedLifetime((prediction, gradients)) {}

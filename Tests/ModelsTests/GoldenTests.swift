@@ -5,7 +5,7 @@ import Testing
 /// Every model against PyTorch in double precision, on the cases that `generators` made of it.
 @Suite struct GoldenTests {
   /// KIND/NAME of every case, for every kind that a configuration can name.
-  static let cases = ModelKind.allCases.flatMap { kind in
+  static let cases = DenoiserKind.allCases.flatMap { kind in
     names(of: kind).map { "\(kind.rawValue)/\($0)" }
   }
   private let bound = 1e-4
@@ -14,11 +14,11 @@ import Testing
     values.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
   }
 
-  private static func names(of kind: ModelKind) -> [String] {
+  private static func names(of kind: DenoiserKind) -> [String] {
     (try? Fixture.safetensorsNames(in: kind.rawValue)) ?? []
   }
 
-  @Test(arguments: ModelKind.allCases) func everyKindHasCases(kind: ModelKind) {
+  @Test(arguments: DenoiserKind.allCases) func everyKindHasCases(kind: DenoiserKind) {
     #expect(Self.names(of: kind).count >= 2)
   }
 

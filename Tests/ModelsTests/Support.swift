@@ -2,9 +2,9 @@ import Models
 import Settings
 
 /// The model that the section `model` of a configuration, in YAML or JSON, describes; keys it does not know are errors.
-func model(_ yaml: String) throws -> any DenoisingModel {
+func model(_ yaml: String) throws -> any Denoiser {
   let reader = try SettingsReader(SettingsNode(yaml: yaml, source: "test.yaml"), path: "model")
-  let model = try ModelKind.model(reader)
+  let model = try DenoiserKind.model(reader)
   try reader.finish()
   return model
 }

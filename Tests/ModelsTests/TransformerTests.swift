@@ -39,20 +39,20 @@ import Testing
   }
 
   /// What a model with `weights` predicts for the same image with each of `labels`.
-  private func predict(_ model: any DenoisingModel, _ weights: ParameterBuffer, labels: [Int?]) -> [[Float]] {
+  private func predict(_ model: any Denoiser, _ weights: ParameterBuffer, labels: [Int?]) -> [[Float]] {
     let tape = Tape(engine: Engine(threadCount: 1), weights: weights, gradients: nil)
     let x = tape.input([labels.count, 8, 8, 1])
     for (index, value) in normalValues(64, seed: 1).enumerated() {
       for image in labels.indices { x.elements[image * 64 + index] = value }
     }
-    let output = model(x, timesteps: labels.map { _ in 5 }, labels: labels)
+    let output = model(x, timesteps: labels.map { _ in 5 }, conditioning: Conditioning(classes: labels))
     return withExtendedLifetime(output) {
       labels.indices.map { Array(output.elements[$0 * 64..<$0 * 64 + 64]) }
     }
   }
 
   /// Weights that do not start from zero.
-  private func weights(_ model: any DenoisingModel) -> ParameterBuffer {
+  private func weights(_ model: any Denoiser) -> ParameterBuffer {
     let weights = model.parameters.initialWeights(seed: 1)
     for parameter in model.parameters.trained {
       for (index, value) in normalValues(parameter.count, seed: 3).enumerated() {

@@ -40,18 +40,18 @@ import Testing
   }
 
   /// Predicts (class + 1) / 10 as the noise of every pixel, or 0 for images of no class.
-  private struct ClassModel: DenoisingModel {
+  private struct ClassModel: Denoiser {
     let parameters = ParameterBuilder().layout
     let imageChannels = 1
     let predictionChannels = 1
     let imageSize = ImageSize.multiples(of: 1)
     var classes: ModelClasses?
 
-    func callAsFunction(_ x: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+    func callAsFunction(_ x: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
       let output = x.tape.input(x.shape)
-      let size = x.elements.count / labels.count
+      let size = x.elements.count / conditioning.classes.count
       for index in output.elements.indices {
-        output.elements[index] = Float(labels[index / size].map { $0 + 1 } ?? 0) / 10
+        output.elements[index] = Float(conditioning.classes[index / size].map { $0 + 1 } ?? 0) / 10
       }
       return output
     }

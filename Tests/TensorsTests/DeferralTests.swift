@@ -44,7 +44,7 @@ import Testing
     let gradient = engine.storage(Self.size)
     _ = gradient.elements.update(fromContentsOf: normalValues(Self.size, seed: 2).map { $0 * scale })
     var completed: [Int] = []
-    tape.backward(from: output, gradient: gradient) { completed += $0 }
+    tape.backward(from: output, gradient: gradient) { completed += $0.map(\.offset) }
     return Pass(tape: tape, gradients: gradients, completed: completed)
   }
 

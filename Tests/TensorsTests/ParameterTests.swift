@@ -21,8 +21,7 @@ import Testing
     var flat = [Float](repeating: -1, count: 20)
     parameter.import(from: file, to: &flat)
     #expect(flat == [-1, -1, -1, -1, -1] + memory + [-1, -1, -1])
-    var back = [Float](repeating: -1, count: 12)
-    parameter.export(from: flat, to: &back)
+    let back = parameter.exported(from: flat)
     #expect(back == file)
   }
 
@@ -46,12 +45,13 @@ import Testing
     let file = normalValues(parameter.count, seed: 1)
     let flat = ParameterBuffer(count: 16 + parameter.count)
     parameter.import(from: file, to: flat.pointer)
-    var back = [Float](repeating: .nan, count: parameter.count)
-    parameter.export(from: flat.pointer, to: &back)
+    let back = parameter.exported(from: flat.pointer)
     #expect(back == file)
     #expect(flat.elements[..<16].allSatisfy { $0 == 0 })
     var stretches: [[Float]] = []
-    parameter.exportStretches(from: flat.pointer + 10, startingAt: 10) { stretches.append(Array($0)) }
+    parameter.fileTensors[0].exportStretches(from: flat.pointer + 10, startingAt: 10) {
+      stretches.append(Array($0))
+    }
     #expect(stretches.joined().elementsEqual(file))
     #expect((stretches.count > 1) == (parameter.count > 131_072))
   }

@@ -70,7 +70,7 @@ import Testing
       let gradient = engine.storage(24)
       _ = gradient.elements.update(fromContentsOf: normalValues(24, seed: 4))
       var completed: [Int] = []
-      tape.backward(from: output, gradient: gradient) { completed += $0 }
+      tape.backward(from: output, gradient: gradient) { completed += $0.map(\.offset) }
       return (Array(gradients.elements), tape.gradient(of: x).map { Array($0.elements) }, completed)
     }
     let (kept, recomputed) = (gradients(recomputes: false), gradients(recomputes: true))

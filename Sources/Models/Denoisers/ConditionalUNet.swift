@@ -6,7 +6,7 @@ import Tensors
 /// each block.
 ///
 /// Names in files are those of the article's PyTorch class `UNetCond`.
-public struct ConditionalUNet: DenoisingModel {
+public struct ConditionalUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
@@ -47,9 +47,9 @@ public struct ConditionalUNet: DenoisingModel {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+  public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
     var v = sinusoids(timesteps, on: images.tape)
-    if let labelEmbedding { v = v + labelEmbedding(labels, on: images.tape) }
+    if let labelEmbedding { v = v + labelEmbedding(conditioning.classes, on: images.tape) }
 
     let x1 = down1(images, embedding: v)
     let x2 = down2(x1.maxPooled(), embedding: v)

@@ -6,7 +6,7 @@ import Tensors
 /// attention in the middle.
 ///
 /// Names in files are those of the article's PyTorch class `Unet`.
-public struct AnnotatedUNet: DenoisingModel {
+public struct AnnotatedUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
@@ -95,7 +95,7 @@ public struct AnnotatedUNet: DenoisingModel {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+  public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
     // As in the article, nothing is fed back: the condition is an image of zeros, before the image itself.
     var x =
       isSelfConditioned

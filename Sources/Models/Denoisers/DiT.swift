@@ -5,7 +5,7 @@ import Tensors
 /// 28x28 images: patches as tokens, conditioned on timestep and class through scales, shifts and gates.
 ///
 /// Names in files are those of the paper's PyTorch class `DiT`.
-public struct DiT: DenoisingModel {
+public struct DiT: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
@@ -46,10 +46,10 @@ public struct DiT: DenoisingModel {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+  public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
     let tape = images.tape
     var x = positions(patchEmbedding(images))
-    let condition = timestepEmbedder(timesteps, on: tape) + labelEmbedder(labels, on: tape)
+    let condition = timestepEmbedder(timesteps, on: tape) + labelEmbedder(conditioning.classes, on: tape)
     // Each adaLN_modulation begins with the same activation.
     let activated = condition.silu()
     for block in blocks { x = block(x, activated) }
@@ -122,7 +122,7 @@ private struct TimestepEmbedder: Sendable {
   }
 
   /// -> [B, width].
-  func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
+  func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Tensor {
     linear2(linear1(sinusoids(timesteps, on: tape)).silu())
   }
 }

@@ -1,7 +1,7 @@
 import Settings
 
 /// The networks, by the names that a configuration has for them.
-public enum ModelKind: String, CaseIterable, Sendable {
+public enum DenoiserKind: String, CaseIterable, Sendable {
   case annotatedUNet = "annotated-unet"
   case resNetUNet = "resnet-unet"
   case conditionalUNet = "conditional-unet"
@@ -11,8 +11,8 @@ public enum ModelKind: String, CaseIterable, Sendable {
   /// The model that the section `model` of a configuration describes.
   ///
   /// - Throws: `SettingsError`.
-  public static func model(_ reader: SettingsReader) throws -> any DenoisingModel {
-    switch try reader.requiredChoice("kind", as: ModelKind.self, help: "which network") {
+  public static func model(_ reader: SettingsReader) throws -> any Denoiser {
+    switch try reader.requiredChoice("kind", as: DenoiserKind.self, help: "which network") {
     case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader))
     case .resNetUNet: ResNetUNet(try ResNetUNetSettings(reader))
     case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader))

@@ -16,7 +16,7 @@ struct TimeEmbedding: Sendable {
   }
 
   /// -> [B, time width].
-  func callAsFunction(_ timesteps: [Int], on tape: Tape) -> Tensor {
+  func callAsFunction(_ timesteps: [Float], on tape: Tape) -> Tensor {
     linear2(linear1(sinusoids(timesteps, on: tape)).gelu())
   }
 }

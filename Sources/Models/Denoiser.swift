@@ -5,7 +5,7 @@ import Tensors
 ///
 /// A model holds no weights: it says which parameters it has, and finds their values on the tape. So one model runs
 /// with the trained weights, with their average, or with a file's.
-public protocol DenoisingModel: Sendable {
+public protocol Denoiser: Sendable {
   var parameters: ParameterLayout { get }
   /// Channels of the images that go in.
   var imageChannels: Int { get }
@@ -19,10 +19,10 @@ public protocol DenoisingModel: Sendable {
 
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
-  ///   - timesteps: B numbers, 0 for the least noise.
-  ///   - labels: the class of each image, nil for an image of no class; a model that knows no classes ignores them.
+  ///   - timesteps: B numbers, 0 for the least noise; samplers also visit some between the integers.
+  ///   - conditioning: of these B samples.
   /// - Returns: [B, H, W, predicted channels].
-  func callAsFunction(_ x: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor
+  func callAsFunction(_ x: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor
 }
 
 /// The heights and widths that a model takes.
@@ -53,13 +53,13 @@ public struct ModelClasses: Hashable, Sendable {
   }
 }
 
-extension DenoisingModel {
+extension Denoiser {
   public var classes: ModelClasses? { nil }
   public var predictionChannelsKey: String { "out_dim" }
 
-  /// Images of no class.
-  public func callAsFunction(_ x: Tensor, timesteps: [Int]) -> Tensor {
-    self(x, timesteps: timesteps, labels: timesteps.map { _ in nil })
+  /// The unconditional prediction.
+  public func callAsFunction(_ x: Tensor, timesteps: [Float]) -> Tensor {
+    self(x, timesteps: timesteps, conditioning: .none(batch: timesteps.count))
   }
 
   /// Throws unless images of this size go through the model; the error says which sizes near it would.

@@ -6,7 +6,7 @@ import Tensors
 /// between all pixels after each change of resolution, at full resolution too.
 ///
 /// Names in files are those of the article's PyTorch class.
-public struct AttentionUNet: DenoisingModel {
+public struct AttentionUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
@@ -59,7 +59,7 @@ public struct AttentionUNet: DenoisingModel {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+  public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
     let time = sinusoids(timesteps, on: images.tape)
     // On the way down the time goes through ReLU, on the way up through SiLU: so the article has it.
     let (downTime, upTime) = (time.relu(), time.silu())

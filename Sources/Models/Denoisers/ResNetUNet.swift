@@ -5,7 +5,7 @@ import Tensors
 /// their two convolutions, and images change size by 4x4 convolutions, transposed ones on the way up.
 ///
 /// Names in files are those of the article's PyTorch class `Unet`.
-public struct ResNetUNet: DenoisingModel {
+public struct ResNetUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
   public let predictionChannels: Int
@@ -87,7 +87,7 @@ public struct ResNetUNet: DenoisingModel {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ images: Tensor, timesteps: [Int], labels: [Int?]) -> Tensor {
+  public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
     var x = initialConvolution(images)
     let time = timeEmbedding.map { $0(timesteps, on: images.tape) }
 

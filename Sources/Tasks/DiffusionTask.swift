@@ -1,0 +1,45 @@
+import Diffusion
+import Layers
+import Models
+import Tensors
+
+/// Trains a denoiser: what it predicts of noisy images is compared with what the diffusion process says.
+public struct DiffusionTask: TrainingTask {
+  private let model: any Denoiser
+  private let process: DiffusionProcess
+  /// [H, W, C].
+  private let imageShape: [Int]
+  private let seed: UInt64
+
+  public init(_ model: any Denoiser, _ process: DiffusionProcess, imageShape: [Int], seed: UInt64) {
+    self.model = model
+    self.process = process
+    self.imageShape = imageShape
+    self.seed = seed
+  }
+
+  public var parameters: ParameterLayout { model.parameters }
+
+  public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
+    let (places, samples) = (input.places, input.samples)
+    let size = imageShape.reduce(1, *)
+    let classes = model.classes?.trainingLabels(
+      of: input.batch.labels[places], seed: seed, step: input.step, samples: samples)
+    let examples = input.profile.measure("noise", .phase) {
+      input.batch.images.withUnsafeBufferPointer { images in
+        process.examples(
+          of: UnsafeBufferPointer(rebasing: images[places.lowerBound * size..<places.upperBound * size]),
+          shape: [samples.count] + imageShape, seed: seed, step: input.step, samples: samples, on: tape)
+      }
+    }
+    let prediction = input.profile.measure("forward", .group) {
+      model(
+        examples.noisy, timesteps: examples.timesteps.map { Float($0) },
+        conditioning: classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count))
+    }
+    return input.profile.measure("loss", .phase) {
+      let (value, gradient) = process.loss(of: prediction, for: examples)
+      return TaskLosses(total: prediction.loss(value: value, gradient: gradient))
+    }
+  }
+}

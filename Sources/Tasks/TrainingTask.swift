@@ -1,0 +1,61 @@
+import Datasets
+import Layers
+import Tensors
+
+/// What is trained, and by which loss. A task knows neither ranks nor updates: it computes the losses of one
+/// micro-batch, wherever that runs.
+public protocol TrainingTask: Sendable {
+  /// The parameters that training moves.
+  var parameters: ParameterLayout { get }
+  /// Sets that the losses need beside them, such as an encoder's, with their weights; the same on all ranks.
+  var frozen: [BoundParameters] { get }
+  /// The parts of the loss that are reported by name, in the order of `TaskLosses.parts`; the loss itself is not one.
+  var lossNames: [String] { get }
+
+  /// The losses of a micro-batch, on a tape that has bound `parameters` and `frozen`. Random numbers are functions of
+  /// the seed, the step and the samples' positions in the step's batch.
+  func losses(of input: TaskInput, on tape: Tape) -> TaskLosses
+}
+
+extension TrainingTask {
+  public var frozen: [BoundParameters] { [] }
+  public var lossNames: [String] { [] }
+}
+
+/// One micro-batch of a step.
+public struct TaskInput {
+  /// What this rank has read for the step.
+  public let batch: Loader.Batch
+  /// The places of the micro-batch's samples in `batch`.
+  public let places: Range<Int>
+  /// Their positions in the step's batch, over all ranks.
+  public let samples: Range<Int>
+  /// Steps done before this one.
+  public let step: Int
+  /// What learns of the phases of the computation; nil: nothing is measured.
+  public let profile: Profile?
+
+  public init(
+    batch: Loader.Batch, places: Range<Int>, samples: Range<Int>, step: Int, profile: Profile? = nil
+  ) {
+    precondition(places.count == samples.count, "\(places.count) places for \(samples.count) samples")
+    self.batch = batch
+    self.places = places
+    self.samples = samples
+    self.step = step
+    self.profile = profile
+  }
+}
+
+/// Means over a micro-batch.
+public struct TaskLosses {
+  /// What is minimised.
+  public let total: Loss
+  /// The values of `TrainingTask.lossNames`.
+  public let parts: [Double]
+
+  public init(total: Loss, parts: [Double] = []) {
+    self.total = total
+    self.parts = parts
+  }
+}

@@ -1,0 +1,73 @@
+import Kernels
+
+/// A tensor that files hold: a parameter, or the part of one that has some of its outputs.
+public struct FileTensor: Sendable {
+  public let parameter: Parameter
+  /// PyTorch's name.
+  public let name: String
+  /// PyTorch's shape.
+  public let shape: [Int]
+  /// Of the parameter.
+  private let outputs: Range<Int>
+
+  init(_ parameter: Parameter, _ name: String, _ shape: [Int], outputs: Range<Int>) {
+    self.parameter = parameter
+    self.name = name
+    self.shape = shape
+    self.outputs = outputs
+  }
+
+  public var count: Int { outputs.count * parameter.inputs * parameter.taps }
+
+  /// Gives `body` the elements from `flat`, which begins at `start` of the flat memory, in PyTorch's order, as many at a
+  /// time as caches hold.
+  public func exportStretches(
+    from flat: UnsafePointer<Float>, startingAt start: Int = 0,
+    _ body: (UnsafeBufferPointer<Float>) throws -> Void
+  ) rethrows {
+    let size = parameter.inputs * parameter.taps
+    // Whole cache lines of outputs.
+    let together = min(max(Self.exportedTogether / max(size, 1) / 16, 4) * 16, outputs.count)
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: max(together * size, 1)) { buffer in
+      for first in stride(from: outputs.lowerBound, to: outputs.upperBound, by: max(together, 1)) {
+        let some = first..<min(first + together, outputs.upperBound)
+        if let base = buffer.baseAddress { export(some, from: flat, startingAt: start, to: base) }
+        try body(UnsafeBufferPointer(rebasing: buffer[..<(some.count * size)]))
+      }
+    }
+  }
+
+  private static let exportedTogether = 131_072
+
+  private func export(
+    _ some: Range<Int>, from flat: UnsafePointer<Float>, startingAt start: Int,
+    to file: UnsafeMutablePointer<Float>
+  ) {
+    Transposition.writeOutputsFirst(
+      flat + (parameter.offset - start), taps: parameter.taps, inputs: parameter.inputs,
+      outputs: parameter.outputs, some: some, to: file)
+  }
+
+  /// The elements in PyTorch's order, from `flat`, which begins at `start` of the flat memory.
+  public func exported(from flat: UnsafePointer<Float>, startingAt start: Int = 0) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      if let base = buffer.baseAddress { export(outputs, from: flat, startingAt: start, to: base) }
+      initializedCount = count
+    }
+  }
+
+  /// Reads the elements in PyTorch's order from `file` into `flat`.
+  public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
+    let (inputs, taps, all) = (parameter.inputs, parameter.taps, parameter.outputs)
+    let memory = flat + parameter.offset
+    var place = 0
+    for output in outputs {
+      for input in 0..<inputs {
+        for tap in 0..<taps {
+          memory[(tap &* inputs &+ input) &* all &+ output] = file[place]
+          place &+= 1
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import DataParallel
+import Datasets
+import Kernels
+import Tasks
+import Tensors
+
+/// The gradients of a rank's micro-batches: a forward and a backward pass of each, summed by the tree.
+///
+/// For one thread.
+package final class GradientAccumulation {
+  private let task: any TrainingTask
+  private let assignment: MicrobatchAssignment
+  private let plan: BucketPlan
+  private let engine: Engine
+  private let recomputes: Bool
+  /// Whether the backward pass of the last micro-batch may leave gradients to the update.
+  private let defersGradients: Bool
+  private let arrival: WeightArrival
+  private let fault: (_ microbatch: Int) -> Bool
+  private var branches: [ParameterBuffer] = []
+  var profile: Profile?
+
+  /// - Parameter fault: whether a gradient of a micro-batch is to be non-finite, for tests.
+  init(
+    _ task: any TrainingTask, _ assignment: MicrobatchAssignment, plan: BucketPlan, engine: Engine,
+    recomputes: Bool,
+    defersGradients: Bool, arrival: WeightArrival,
+    fault: @escaping (_ microbatch: Int) -> Bool = { _ in false }
+  ) {
+    self.task = task
+    self.assignment = assignment
+    self.plan = plan
+    self.engine = engine
+    self.recomputes = recomputes
+    self.defersGradients = defersGradients
+    self.arrival = arrival
+    self.fault = fault
+  }
+
+  /// What one rank's micro-batches have given.
+  package struct Losses {
+    /// The loss of each micro-batch, in their order.
+    package private(set) var totals: [Double] = []
+    /// Of each micro-batch the parts of its loss.
+    package private(set) var parts: [[Double]] = []
+
+    mutating func append(_ losses: TaskLosses) {
+      totals.append(losses.total.value)
+      parts.append(losses.parts)
+    }
+  }
+
+  /// Writes the sum of the gradients to `gradient`.
+  ///
+  /// - Parameters:
+  ///   - weights: of the task's trained parameters.
+  ///   - step: steps done before.
+  ///   - onBucket: called for each bucket of the plan, once, when its part of the sum is complete: most of them while the
+  ///     last micro-batch's backward pass runs. Of gradients that are left to the update it gets what there is so far.
+  ///   - onOperation: called after each operation of that pass.
+  /// - Returns: the losses, and the gradients that are left to the update.
+  /// - Throws: `MPIError`, and what `onBucket` and `onOperation` throw.
+  func sum(
+    _ batch: Loader.Batch, weights: ParameterBuffer, into gradient: ParameterBuffer, step: Int,
+    onBucket: (_ bucket: Int, _ deferred: FusedWeightGradients) throws -> Void,
+    onOperation: () throws -> Void
+  ) throws -> (Losses, deferred: FusedWeightGradients) {
+    var losses = Losses()
+    var deferred = FusedWeightGradients()
+    try ReductionTree.sum(
+      assignment.own, into: gradient, branches: &branches, threads: engine.threads
+    ) { microbatch, gradient in
+      losses.append(try add(microbatch, of: batch, weights: weights, to: gradient, step: step))
+    } lastLeaf: { microbatch, gradient, complete in
+      var readiness: BucketReadiness?
+      func finish(_ buckets: [Int]) throws {
+        for bucket in buckets {
+          complete(plan.buckets[bucket])
+          try onBucket(bucket, deferred)
+        }
+      }
+      let last = try add(
+        microbatch, of: batch, weights: weights, to: gradient, step: step, defersGradients: defersGradients
+      ) { tape in
+        let used = Set(tape.usedParameters.map(\.offset))
+        readiness = BucketReadiness(
+          plan, waitingFor: task.parameters.trained.filter { used.contains($0.offset) })
+      } onStep: { tape, completed in
+        deferred = tape.deferred
+        try finish(readiness?.buckets(completedBy: completed) ?? [])
+        try onOperation()
+      }
+      losses.append(last)
+      try finish(readiness?.remainingBuckets() ?? [])
+    }
+    return (losses, deferred)
+  }
+
+  /// Which of this rank's micro-batches have a loss or a gradient that is non-finite. They are computed once more: while
+  /// all is well, nobody looks.
+  ///
+  /// - Parameter gradient: memory to compute in.
+  /// - Throws: `MPIError`.
+  func nonFiniteMicrobatches(
+    _ batch: Loader.Batch, weights: ParameterBuffer, in gradient: ParameterBuffer, step: Int
+  ) throws -> [Int] {
+    try assignment.own.filter { microbatch in
+      let losses = try add(microbatch, of: batch, weights: weights, to: gradient, step: step)
+      let squares = Reduction.sumOfSquares(gradient.pointer, count: gradient.count, pool: engine.threads)
+      return !(losses.total.value.isFinite && squares.isFinite)
+    }
+  }
+
+  /// Forward and backward pass of one micro-batch.
+  private func add(
+    _ microbatch: Int, of batch: Loader.Batch, weights: ParameterBuffer, to gradient: ParameterBuffer,
+    step: Int,
+    defersGradients: Bool = false, onForward: (Tape) -> Void = { _ in },
+    onStep: (_ tape: Tape, _ completed: [Int]) throws -> Void = { _, _ in }
+  ) throws -> TaskLosses {
+    let trained = task.parameters
+    let tape = Tape(
+      engine: engine,
+      sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
+      recomputes: recomputes, defersGradients: defersGradients, profile: profile
+    ) { [arrival] in arrival.use($0) }
+    let samples = assignment.samples(of: microbatch)
+    let first = samples.lowerBound - assignment.ownSamples.lowerBound
+    let losses = task.losses(
+      of: TaskInput(
+        batch: batch, places: first..<first + samples.count, samples: samples, step: step, profile: profile),
+      on: tape)
+    // The backward pass uses the buckets' lanes, and perhaps weights that nothing in the forward pass did. What was
+    // computed with weights that did not come is dropped here.
+    try arrival.finish()
+    tape.clearUnusedGradients(of: trained.parameters)
+    onForward(tape)
+    try profile.measure("backward", .group) {
+      try tape.backward(from: losses.total, scale: fault(microbatch) ? .nan : 1) { completed in
+        // The trained set is the first; frozen ones have no gradients.
+        try onStep(tape, completed.map(\.offset))
+      }
+    }
+    return losses
+  }
+}
