@@ -145,7 +145,8 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
   /// As many tokens as a 64x64 image has pixels.
   @Test func fourThousandTokens() {
     let c = DotProductAttentionCase(batch: 1, tokens: 4096, heads: 1, headWidth: 16)
-    #expect(relativeError(of: c.backward(c.qkv, ThreadPool(threadCount: 2)), from: c.referenceGradient) < 2e-6)
+    #expect(
+      relativeError(of: c.backward(c.qkv, ThreadPool(threadCount: 2)), from: c.referenceGradient) < 2e-6)
   }
 
   /// Keys without attention neither give nor get anything, whatever they are.
@@ -163,7 +164,8 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
       // The first queries of the last image have no key: their result is 0, and so is all that comes of them.
       let attended = c.forward(c.qkv, pool).attended
       #expect(attended[1000..<1080].allSatisfy { $0 == 0 })
-      #expect(gradient.indices.allSatisfy { !(3000..<3240).contains($0) || $0 % 30 >= 10 || gradient[$0] == 0 })
+      #expect(
+        gradient.indices.allSatisfy { !(3000..<3240).contains($0) || $0 % 30 >= 10 || gradient[$0] == 0 })
     }
   }
 

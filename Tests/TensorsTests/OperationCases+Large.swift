@@ -5,7 +5,7 @@ extension OperationCase {
   /// Every operation on so much that each thread of `comparedThreadCounts` gets several tasks, and in every way in which
   /// its kernel cuts its work. Too large for differences of their values; what comes of them is compared between threads.
   static let large: [OperationCase] =
-    largeElementwise + largeConvolutions + largeNormalizations + largeAttentions
+    largeElementwise + largeConvolutions + largeNormalizations + largeAttentions + largeTransformers
 
   private static let largeElementwise: [OperationCase] =
     [

@@ -74,7 +74,8 @@ struct AttentionForwardTask {
     var total = SIMD8<Float>(repeating: 0)
     // Keys after the last of the eight queries have no attention.
     let first = range.lowerBound + row
-    let end = isCausal ? min(packed.paddedKeys, PackedHead.padded(first + Self.rowsTogether)) : packed.paddedKeys
+    let end =
+      isCausal ? min(packed.paddedKeys, PackedHead.padded(first + Self.rowsTogether)) : packed.paddedKeys
     for start in stride(from: 0, to: end, by: Self.keysPerBlock) {
       let count = min(Self.keysPerBlock, end - start)
       TileProduct.compute(
@@ -200,7 +201,8 @@ struct AttentionBackwardTask {
   ///   - source, attended, statistics, attendedGradient, queryGradient: of the head's first query.
   ///   - stride: floats from one query to the next, and from one query's gradient to the next.
   func run(
-    _ source: UnsafePointer<Float>, stride: Int, attended: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
+    _ source: UnsafePointer<Float>, stride: Int, attended: UnsafePointer<Float>,
+    statistics: UnsafePointer<Float>,
     attendedGradient: UnsafePointer<Float>, queryGradient: Memory
   ) {
     let (d, width, first) = (packed.headWidth, packed.paddedWidth, range.lowerBound)
@@ -315,7 +317,8 @@ private func maskLaterKeys(_ tile: UnsafeMutablePointer<Float>, rows: Int, first
   for row in 0..<rows {
     let later = max(first &+ row &+ 1 &- keys.lowerBound, 0)
     guard later < keys.count else { continue }
-    (tile + (row &* keys.count &+ later)).update(repeating: PackedHead.maskedScore, count: keys.count &- later)
+    (tile + (row &* keys.count &+ later)).update(
+      repeating: PackedHead.maskedScore, count: keys.count &- later)
   }
 }
 

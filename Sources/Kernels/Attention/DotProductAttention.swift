@@ -19,7 +19,8 @@ public struct DotProductAttention: Hashable, Sendable {
       batch > 0 && queries > 0 && keys > 0 && heads > 0 && headWidth > 0,
       "attention of \(batch) images, \(queries) queries, \(keys) keys, \(heads) heads of \(headWidth)")
     precondition(
-      !isCausal || queries == keys, "causal attention of \(queries) queries to \(keys) keys: they must be as many")
+      !isCausal || queries == keys,
+      "causal attention of \(queries) queries to \(keys) keys: they must be as many")
     self.batch = batch
     self.queries = queries
     self.keys = keys

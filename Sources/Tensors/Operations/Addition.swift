@@ -36,7 +36,8 @@ extension Tensor {
     let output = tape.result(shape, of: [self, constants])
     Elementwise.addToEach(
       pointer, constants.pointer, output: output.pointer, batch: batch, size: constants.count, pool: threads)
-    tape.record(output) { [target, batch, size = constants.count, constants = constants.target] tape, gradient in
+    tape.record(output) {
+      [target, batch, size = constants.count, constants = constants.target] tape, gradient in
       if let sum = tape.gradientMemory(constants, count: size) {
         Elementwise.addSumOverEach(
           gradient.pointer, batch: batch, size: size, to: sum, pool: tape.engine.threads)

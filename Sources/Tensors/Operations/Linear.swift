@@ -5,12 +5,14 @@ extension Tensor {
   ///
   /// - Parameter bias: nil: none.
   public func linear(
-    weights: Tensor, bias: Tensor? = nil, activation: LinearTransform.Activation = .none, residual: Tensor? = nil
+    weights: Tensor, bias: Tensor? = nil, activation: LinearTransform.Activation = .none,
+    residual: Tensor? = nil
   ) -> Tensor {
     let (c, k) = (channels, weights.channels)
     precondition(
       shape.count >= 2 && weights.shape == [1, c, k]
-        && bias.map { $0.shape == [k] } ?? true && residual.map { $0.shape == shape.dropLast() + [k] } ?? true,
+        && bias.map { $0.shape == [k] } ?? true
+        && residual.map { $0.shape == shape.dropLast() + [k] } ?? true,
       "\(shape) times \(weights.shape) plus \(bias?.shape ?? []) plus \(residual?.shape ?? [])")
     let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
     let output = tape.result(
