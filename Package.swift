@@ -167,7 +167,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Checkpoints", "Configuration", "Files", "Kernels", "Settings", "Tensors", "TestSupport", "Training",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Files", "Kernels", "Layers",
+        "NumericsTestSupport", "Settings", "Tasks", "Tensors", "TestSupport", "Training",
         "TrainingTestSupport",
       ],
       swiftSettings: common),

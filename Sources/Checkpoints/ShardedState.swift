@@ -11,8 +11,6 @@ public final class ShardedState {
   public let layout: ParameterLayout
   /// Where this rank's parts lie in the flat memory.
   public let parts: [Range<Int>]
-  /// Of the layout.
-  package let segments: [ParameterLayout.Segment]
   /// Steps done.
   public var step: Int
   /// What an update changes.
@@ -94,7 +92,6 @@ public final class ShardedState {
     secondMoment: ParameterShard
   ) {
     self.layout = layout
-    segments = layout.segments
     self.step = step
     self.keepsEMA = keepsEMA
     values = Values(

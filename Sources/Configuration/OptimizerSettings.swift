@@ -12,6 +12,8 @@ public struct OptimizerSettings: Hashable, Sendable {
   public let betas: [Double]
   public let epsilon: Double
   public let weightDecay: Double
+  /// Whether weight decay also pulls at vectors: biases, and the scales and shifts of normalisations.
+  public let decaysVectors: Bool
   /// Gradients longer than this are shortened to it; 0: never.
   public let clipNorm: Double
   /// Steps over which the learning rate grows from 0.
@@ -25,6 +27,8 @@ public struct OptimizerSettings: Hashable, Sendable {
     epsilon = try reader.value(
       "eps", default: 1e-8, in: Above(0), help: "added to the root of the second moment")
     weightDecay = try reader.value("weight_decay", default: 0, in: 0.0..., help: "pull of the weights to 0")
+    decaysVectors = try reader.value(
+      "decay_vectors", default: false, help: "whether biases and normalisations decay too")
     clipNorm = try reader.value("clip_norm", default: 0, in: 0.0..., help: "largest gradient norm; 0: any")
     warmupSteps = try reader.value(
       "warmup_steps", default: 0, in: 0..., help: "steps over which the learning rate grows from 0")

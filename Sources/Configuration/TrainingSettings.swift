@@ -34,6 +34,8 @@ public struct TrainingSettings: Hashable, Sendable {
     microbatches = try reader.value(
       "microbatches", default: 8, in: 1...65_536,
       help: "equal parts of the batch; the number of ranks must divide it")
+    reader.renamed("slices", to: "microbatches")
+    reader.renamed("answer_timeout_seconds", to: "heartbeat_timeout_seconds")
     steps = try reader.value(
       "steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")
@@ -44,7 +46,7 @@ public struct TrainingSettings: Hashable, Sendable {
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
     maxSkippedSteps = try reader.value(
       "max_skipped_steps", default: 10, in: 0...,
-      help: "steps in a row to leave out whose loss is no number, before giving up")
+      help: "steps in a row to leave out whose loss is not finite, before giving up")
     replicaCheckEvery = try reader.value(
       "replica_check_every", default: 1, in: 0...,
       help: "steps between comparisons of the ranks' weights; 0: never")

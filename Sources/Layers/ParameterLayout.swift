@@ -25,18 +25,24 @@ public struct ParameterLayout: Sendable {
   /// A stretch of the flat memory whose parameters have one role, with the gaps that follow them.
   public struct Segment: Hashable, Sendable {
     public let role: Parameter.Role
+    /// See `Parameter.isVector`; false where vectors are not told apart.
+    public let isVector: Bool
     public let range: Range<Int>
   }
 
   /// The whole flat memory, in as few segments as possible.
-  public var segments: [Segment] {
+  ///
+  /// - Parameter separatingVectors: whether a segment has either vectors or none.
+  public func segments(separatingVectors: Bool = false) -> [Segment] {
     var segments: [Segment] = []
     for (index, parameter) in parameters.enumerated() {
       let end = index + 1 < parameters.count ? parameters[index + 1].offset : flatCount
-      if let last = segments.last, last.role == parameter.role {
-        segments[segments.count - 1] = Segment(role: last.role, range: last.range.lowerBound..<end)
+      let isVector = separatingVectors && parameter.isVector
+      if let last = segments.last, last.role == parameter.role, last.isVector == isVector {
+        segments[segments.count - 1] = Segment(
+          role: last.role, isVector: isVector, range: last.range.lowerBound..<end)
       } else {
-        segments.append(Segment(role: parameter.role, range: parameter.offset..<end))
+        segments.append(Segment(role: parameter.role, isVector: isVector, range: parameter.offset..<end))
       }
     }
     return segments

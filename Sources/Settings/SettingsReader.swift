@@ -15,6 +15,8 @@ public final class SettingsReader {
   public let location: SettingsLocation?
   private let given: [SettingsEntry]
   private var known: [Known] = []
+  /// Keys of earlier versions, and what became of them.
+  private var former: [String: String] = [:]
 
   private enum Known {
     case value(SettingsDeclaration, key: String, resolved: SettingsNode)
@@ -55,6 +57,11 @@ public final class SettingsReader {
 
   /// Whether the configuration says something of `key`.
   public func isGiven(_ key: String) -> Bool { entry(key) != nil }
+
+  /// Makes the error about a key of earlier versions say what became of it.
+  ///
+  /// - Parameter successor: the key of this section that took its place.
+  public func renamed(_ key: String, to successor: String) { former[key] = "is now \(fullPath(successor))" }
 
   /// An error about a key that was read, for rules that hold between keys; `message` goes behind its path.
   public func invalid(_ key: String, _ message: String) -> SettingsError {
@@ -135,7 +142,7 @@ public final class SettingsReader {
     var problems = given.filter { !isKnown($0.key) }.map { entry in
       SettingsError.Problem(
         path: fullPath(entry.key), location: entry.location,
-        message: "unknown key; " + advice(for: entry.key, everywhere))
+        message: former[entry.key] ?? "unknown key; " + advice(for: entry.key, everywhere))
     }
     for case .section(let reader, _) in known { problems += reader.unknownKeys(everywhere) }
     return problems

@@ -113,6 +113,9 @@ public struct Parameter: Hashable, Sendable {
 
   public var count: Int { outputs * inputs * taps }
 
+  /// Whether it is a bias, or the scale or shift of a normalisation: weight decay usually leaves those alone.
+  public var isVector: Bool { fileShape.count <= 1 }
+
   /// What files hold of it.
   public var fileTensors: [FileTensor] {
     guard !parts.isEmpty else { return [FileTensor(self, name, fileShape, outputs: 0..<outputs)] }

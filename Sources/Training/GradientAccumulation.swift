@@ -15,16 +15,18 @@ package final class GradientAccumulation {
   private let recomputes: Bool
   /// Whether the backward pass of the last micro-batch may leave gradients to the update.
   private let defersGradients: Bool
-  private let arrival: WeightArrival
+  private let arrival: WeightArrival?
   private let fault: (_ microbatch: Int) -> Bool
   private var branches: [ParameterBuffer] = []
   var profile: Profile?
 
-  /// - Parameter fault: whether a gradient of a micro-batch is to be non-finite, for tests.
-  init(
+  /// - Parameters:
+  ///   - arrival: lets the forward pass wait for weights; nil where they are all there.
+  ///   - fault: whether a gradient of a micro-batch is to be non-finite, for tests.
+  package init(
     _ task: any TrainingTask, _ assignment: MicrobatchAssignment, plan: BucketPlan, engine: Engine,
     recomputes: Bool,
-    defersGradients: Bool, arrival: WeightArrival,
+    defersGradients: Bool, arrival: WeightArrival?,
     fault: @escaping (_ microbatch: Int) -> Bool = { _ in false }
   ) {
     self.task = task
@@ -60,7 +62,7 @@ package final class GradientAccumulation {
   ///   - onOperation: called after each operation of that pass.
   /// - Returns: the losses, and the gradients that are left to the update.
   /// - Throws: `MPIError`, and what `onBucket` and `onOperation` throw.
-  func sum(
+  package func sum(
     _ batch: Loader.Batch, weights: ParameterBuffer, into gradient: ParameterBuffer, step: Int,
     onBucket: (_ bucket: Int, _ deferred: FusedWeightGradients) throws -> Void,
     onOperation: () throws -> Void
@@ -101,7 +103,7 @@ package final class GradientAccumulation {
   ///
   /// - Parameter gradient: memory to compute in.
   /// - Throws: `MPIError`.
-  func nonFiniteMicrobatches(
+  package func nonFiniteMicrobatches(
     _ batch: Loader.Batch, weights: ParameterBuffer, in gradient: ParameterBuffer, step: Int
   ) throws -> [Int] {
     try assignment.own.filter { microbatch in
@@ -123,7 +125,7 @@ package final class GradientAccumulation {
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
       recomputes: recomputes, defersGradients: defersGradients, profile: profile
-    ) { [arrival] in arrival.use($0) }
+    ) { [arrival] in arrival?.use($0) }
     let samples = assignment.samples(of: microbatch)
     let first = samples.lowerBound - assignment.ownSamples.lowerBound
     let losses = task.losses(
@@ -132,7 +134,7 @@ package final class GradientAccumulation {
       on: tape)
     // The backward pass uses the buckets' lanes, and perhaps weights that nothing in the forward pass did. What was
     // computed with weights that did not come is dropped here.
-    try arrival.finish()
+    try arrival?.finish()
     tape.clearUnusedGradients(of: trained.parameters)
     onForward(tape)
     try profile.measure("backward", .group) {

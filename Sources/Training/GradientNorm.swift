@@ -14,7 +14,7 @@ final class GradientNorm {
 
   init(layout: ParameterLayout, parts: [Range<Int>]) {
     let size = BucketPlan.granularity
-    let trained = layout.segments.filter { $0.role == .trained }.map(\.range)
+    let trained = layout.segments().filter { $0.role == .trained }.map(\.range)
     ranges = parts.map { part in
       trained.filter { $0.overlaps(part) }.flatMap { segment -> [Range<Int>] in
         let range = segment.clamped(to: part)

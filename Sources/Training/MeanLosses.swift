@@ -1,13 +1,13 @@
 import DataParallel
 
 /// The losses of a step: means over the batch.
-struct MeanLosses {
-  let total: Double
+package struct MeanLosses {
+  package let total: Double
   /// The parts of the loss that the task reports by name.
-  let parts: [Double]
+  package let parts: [Double]
 
   /// - Parameter numbers: of all micro-batches in their order, what `numbers(_:)` makes of them.
-  init(_ numbers: [Double], microbatches: Int) {
+  package init(_ numbers: [Double], microbatches: Int) {
     let size = numbers.count / microbatches
     // The mean over micro-batches of equal size is the mean over the batch.
     let means = (0..<size).map { place in
@@ -18,7 +18,7 @@ struct MeanLosses {
   }
 
   /// A rank's losses as numbers to be sent, as many for each micro-batch.
-  static func numbers(_ losses: GradientAccumulation.Losses) -> [Double] {
+  package static func numbers(_ losses: GradientAccumulation.Losses) -> [Double] {
     zip(losses.totals, losses.parts).flatMap { [$0] + $1 }
   }
 }

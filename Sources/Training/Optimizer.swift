@@ -9,10 +9,14 @@ import Tensors
 public struct Optimizer: Sendable {
   private let settings: OptimizerSettings
   private let emaDecay: Double
+  /// Stretches of the flat memory whose parameters are updated alike.
+  private let segments: [ParameterLayout.Segment]
 
-  public init(_ settings: OptimizerSettings, emaDecay: Double) {
+  /// - Parameter layout: of the parameters that it updates.
+  public init(_ settings: OptimizerSettings, emaDecay: Double, layout: ParameterLayout) {
     self.settings = settings
     self.emaDecay = emaDecay
+    segments = layout.segments(separatingVectors: settings.weightDecay > 0 && !settings.decaysVectors)
   }
 
   /// The learning rate of update number `step`, from 1.
@@ -54,15 +58,18 @@ public struct Optimizer: Sendable {
     threads: ThreadPool
   ) {
     let step = state.step + 1
-    let update = adam(step: step, microbatches: microbatches, norm: norm)
+    let decaying = adam(step: step, microbatches: microbatches, norm: norm)
+    var undecayed = decaying
+    undecayed.weightDecay = 0
     let part = state.parts[index]
-    for segment in state.segments where segment.range.overlaps(part) {
+    for segment in segments where segment.range.overlaps(part) {
       for range in segment.range.clamped(to: part).subtracting(excluded) {
         let gradient = gradient.pointer + range.lowerBound
         let old = state.values.pointers(part: index, at: range.lowerBound)
         let new = values.pointers(part: index, at: range.lowerBound)
         switch segment.role {
         case .trained:
+          let update = segment.isVector ? undecayed : decaying
           update(old, to: new, gradient: gradient, count: range.count, step: step, pool: threads)
         case .runningAverage(let momentum):
           follow(

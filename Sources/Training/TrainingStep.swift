@@ -58,7 +58,9 @@ package final class TrainingStep {
     self.communicator = communicator
     self.sum = sum
     let update = StepUpdate(
-      state, by: Optimizer(configuration.optimizer, emaDecay: configuration.training.emaDecay), plan: plan,
+      state,
+      by: Optimizer(
+        configuration.optimizer, emaDecay: configuration.training.emaDecay, layout: state.layout), plan: plan,
       microbatches: assignment.microbatches, engine: engine, communicator: communicator,
       mayOverlap: sum == .exchange, mayDefer: mayDefer)
     self.update = update

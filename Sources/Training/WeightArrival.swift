@@ -6,7 +6,7 @@ import Tensors
 /// on while it computes.
 ///
 /// For one thread.
-final class WeightArrival {
+package final class WeightArrival {
   private let exchange: GradientExchange
   /// The trained set, whose weights travel; those of frozen sets are there.
   private let set: ParameterSetIdentity

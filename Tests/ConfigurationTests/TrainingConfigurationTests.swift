@@ -53,6 +53,17 @@ import TrainingTestSupport
     #expect(error?.problems.map(\.path) == [key], "\(error?.description ?? "")")
   }
 
+  @Test(arguments: [
+    ("training.slices=4", "training.slices: is now training.microbatches"),
+    (
+      "training.answer_timeout_seconds=9",
+      "training.answer_timeout_seconds: is now training.heartbeat_timeout_seconds"
+    ),
+  ]) func keysOfEarlierVersionsNameTheirSuccessors(setting: String, message: String) {
+    let error = #expect(throws: SettingsError.self) { try configuration(setting) }
+    #expect(error?.description.hasSuffix(message) == true, "\(error?.description ?? "")")
+  }
+
   /// The key by which a model predicts more channels than its images have is that model's own.
   @Test(arguments: [("dit", "learn_sigma", "true"), ("attention-unet", "out_channels", "2")])
   func predictionsOfOtherChannelsAreNamed(kind: String, key: String, value: String) {

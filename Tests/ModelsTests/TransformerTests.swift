@@ -24,7 +24,7 @@ import Testing
     let (d, embedders) = (384, 17 * 384 + 257 * 384 + 385 * 384 + 2 * 384)
     let block = (3 * d + d) * (d + 1) + 4 * d * (d + 1) + d * (4 * d + 1) + 6 * d * (d + 1)
     #expect(model.parameters.valueCount == embedders + 12 * block + 2 * d * (d + 1) + 16 * (d + 1))
-    #expect(model.parameters.segments.filter { $0.role != .trained }.map(\.range.count) == [49 * 384])
+    #expect(model.parameters.segments().filter { $0.role != .trained }.map(\.range.count) == [49 * 384])
     #expect(model.imageChannels == 1 && model.predictionChannels == 1 && model.imageSize == .square(28))
     #expect(model.classes == ModelClasses(count: 1, dropout: 0.1))
   }

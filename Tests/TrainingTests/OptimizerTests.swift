@@ -11,10 +11,12 @@ import TrainingTestSupport
   private func optimizer(_ settings: [String]) throws -> Optimizer {
     let base: SettingsNode = [
       "dataset": ["path": "data"],
-      "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1], "channels": 1],
+      "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],
     ]
     let configuration = try TrainingConfiguration(base.applying(overrides: settings))
-    return Optimizer(configuration.optimizer, emaDecay: configuration.training.emaDecay)
+    return Optimizer(
+      configuration.optimizer, emaDecay: configuration.training.emaDecay,
+      layout: configuration.model.parameters)
   }
 
   /// Adam in double precision, as Kingma and Ba's algorithm 1 has it, with AdamW's decay and a moving average.
@@ -42,8 +44,10 @@ import TrainingTestSupport
   }
 
   @Test(arguments: [
-    ["optimizer.kind=adam"], ["optimizer.kind=adam", "optimizer.weight_decay=0.1"],
-    ["optimizer.kind=adamw", "optimizer.weight_decay=0.1"], ["optimizer.warmup_steps=3"],
+    ["optimizer.kind=adam"],
+    ["optimizer.kind=adam", "optimizer.weight_decay=0.1", "optimizer.decay_vectors=true"],
+    ["optimizer.kind=adamw", "optimizer.weight_decay=0.1", "optimizer.decay_vectors=true"],
+    ["optimizer.warmup_steps=3"],
     ["optimizer.clip_norm=0.5"],
   ]) func itFollowsTheArticle(settings: [String]) throws {
     let optimizer = try optimizer(
@@ -96,6 +100,31 @@ import TrainingTestSupport
       results.append(bits(whole(state)))
     }
     #expect(results[0] == results[1])
+  }
+
+  /// Without a gradient nothing but the decay moves a weight, and vectors do not decay unless they are told to.
+  @Test(arguments: [false, true]) func biasesAndNormalisationsDecayIfAsked(decaysVectors: Bool) throws {
+    let start = try state(step: 0, scale: 1e-3)
+    for memory in [start.firstMoment, start.secondMoment] { memory.clear() }
+    let state = onlyRank(start)
+    let rule = try optimizer([
+      "optimizer.kind=adamw", "optimizer.weight_decay=0.5", "optimizer.learning_rate=0.1",
+      "optimizer.decay_vectors=\(decaysVectors)",
+    ])
+    rule.update(
+      state, gradient: ParameterBuffer(count: start.layout.flatCount), microbatches: 1, norm: 0,
+      threads: ThreadPool(threadCount: 2))
+    var kinds: Set<Bool> = []
+    for parameter in start.layout.trained {
+      kinds.insert(parameter.isVector)
+      let decays = decaysVectors || !parameter.isVector
+      for index in [parameter.offset, parameter.offset + parameter.count - 1] {
+        let before = start.weights.pointer[index]
+        let after = state.weights.pointer[index]
+        #expect(abs(after - before * (decays ? 0.95 : 1)) <= 1e-6 * abs(before), "\(parameter.name)")
+      }
+    }
+    #expect(kinds == [false, true])
   }
 
   /// What a rank has no part of stays as it is.
