@@ -36,7 +36,7 @@ let package = Package(
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
-    .target(name: "FailureDetection", swiftSettings: common),
+    .target(name: "FailureDetection", dependencies: ["CCrypto"], swiftSettings: common),
 
     // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
@@ -133,7 +133,8 @@ let package = Package(
       name: "RunReportsTests", dependencies: ["Models", "RunReports", "Settings", "Tensors"],
       swiftSettings: common),
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
-    .testTarget(name: "FailureDetectionTests", dependencies: ["FailureDetection"], swiftSettings: common),
+    .testTarget(
+      name: "FailureDetectionTests", dependencies: ["FailureDetection", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "SafetensorsTests", dependencies: ["Files", "Safetensors", "TestSupport"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
