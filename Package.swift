@@ -132,7 +132,7 @@ let package = Package(
     .testTarget(
       name: "RunReportsTests", dependencies: ["Models", "RunReports", "Settings", "Tensors"],
       swiftSettings: common),
-    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
+    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "FailureDetectionTests", dependencies: ["FailureDetection", "TestSupport"], swiftSettings: common),
     .testTarget(
