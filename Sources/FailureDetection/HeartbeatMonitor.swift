@@ -64,7 +64,10 @@ public final class HeartbeatMonitor: Sendable {
     }
     nonisolated(unsafe) let transport = LinkTransport(
       detector, listeners: endpoint.listeners, ways: ways, key: key)
-    Thread.detachNewThread { [self] in run(transport) }
+    Thread.detachNewThread { [self] in
+      Thread.current.name = "heartbeats"
+      run(transport)
+    }
   }
 
   /// The rank enters a phase.
