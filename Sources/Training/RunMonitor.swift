@@ -34,7 +34,10 @@ final class RunMonitor: Sendable {
       endpoint: endpoint, ranks: .init(hosts: hosts, locations: locations, endpoints: endpoints), rank: rank,
       key: key, timeout: timeout,
       onSlow: { what in
-        try? RunLog(path: logPath, rank: rank, console: console).logger("monitor").warning("\(what)")
+        // A file system that does not answer must not keep back this rank's heartbeats.
+        Thread.detachNewThread {
+          try? RunLog(path: logPath, rank: rank, console: console).logger("monitor").warning("\(what)")
+        }
       },
       onFailure: { report in Self.end(report, logPath, communicator, console) })
   }

@@ -7,8 +7,10 @@ package final class Socket {
   private init(adopting descriptor: Int32) {
     self.descriptor = descriptor
     var one: Int32 = 1
-    // Heartbeats are small and due now.
-    setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
+    // Heartbeats are small and due now; and after a short outage of the network, not only when twice its time is over.
+    for option in [TCP_NODELAY, TCP_THIN_LINEAR_TIMEOUTS] {
+      setsockopt(descriptor, Int32(IPPROTO_TCP), option, &one, socklen_t(MemoryLayout<Int32>.size))
+    }
   }
 
   deinit { close(descriptor) }
