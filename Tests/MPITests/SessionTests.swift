@@ -17,7 +17,8 @@ import Testing
   enum Lack: String, CaseIterable {
     case environment
     case network = "unshare --map-root-user --net"
-    case temporaryFiles = "unshare --map-root-user --mount sh -c 'mount -t tmpfs -o ro none /tmp && exec \"$@\"' sh"
+    case temporaryFiles =
+      "unshare --map-root-user --mount sh -c 'mount -t tmpfs -o ro none /tmp && exec \"$@\"' sh"
   }
 
   @Test(arguments: Lack.allCases) func sessionInABareContainer(lack: Lack) throws {
