@@ -1,8 +1,8 @@
-/// What the thread of a rank that trains is at.
+/// The phase that a rank's training thread is in.
 public enum Activity: UInt8, CaseIterable, Sendable {
   case preparing, reading, computing, gathering, exchanging, updating, recording, drawing, saving, finishing
 
-  /// Whether other ranks may be what it waits for.
+  /// Whether the phase contains collective calls, so that the rank may be waiting for others.
   var mayWait: Bool {
     switch self {
     case .reading, .computing, .recording: false
@@ -10,8 +10,8 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// Whether it consists of waiting for other ranks, or nearly so: then it says nothing of this rank that it neither
-  /// computes nor reads.
+  /// Whether the phase is nearly all waiting for other ranks: a long stay in it says nothing against this rank, which
+  /// neither computes nor does input or output.
   var onlyWaits: Bool {
     switch self {
     case .gathering, .exchanging, .updating, .finishing: true
@@ -34,23 +34,4 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     case .finishing: "ending the run after step \(step)"
     }
   }
-}
-
-/// What a rank says of itself.
-package struct RankStatus: Equatable, Sendable {
-  package var activity: Activity
-  package var step: Int
-  /// For how long, in seconds.
-  package var seconds: Double
-  /// For how long the process has neither computed nor read or written.
-  package var idleSeconds: Double
-
-  package init(_ activity: Activity, step: Int = 0, seconds: Double = 0, idleSeconds: Double = 0) {
-    self.activity = activity
-    self.step = step
-    self.seconds = seconds
-    self.idleSeconds = idleSeconds
-  }
-
-  var text: String { activity.text(step: step) }
 }
