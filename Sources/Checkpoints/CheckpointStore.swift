@@ -49,7 +49,7 @@ public struct CheckpointStore: Sendable {
   package func removeLeftovers() throws {
     let files = FileManager.default
     for name in (try? files.contentsOfDirectory(atPath: directory)) ?? []
-    where name.hasPrefix(".\(Self.prefix)")
+    where [Self.prefix, Self.latest].contains(where: { name.hasPrefix(".\($0)") })
       && (name.hasSuffix(Self.partial) || name.hasSuffix(Self.discarded))
     {
       do {
@@ -94,26 +94,51 @@ public struct CheckpointStore: Sendable {
   /// Gives the checkpoint in `partial`, whose files are all on the device, its name; lets `latest` point to it, and
   /// removes what is older and not to be kept.
   ///
-  /// - Throws: `FileError`.
-  package func publish(_ partial: String, step: Int) throws {
+  /// - Returns: what went wrong after the checkpoint was complete, which takes nothing from it.
+  /// - Throws: `FileError`: then there is no checkpoint.
+  package func publish(_ partial: String, step: Int) throws -> [String] {
     // Present only if it is damaged, or the run went back behind it.
     try remove(path(step))
     try WholeFile.rename(partial, to: path(step))
-    try link(to: Self.name(step: step))
-    guard keep > 0 else { return }
-    for old in try steps().filter({ $0 <= step }).dropFirst(keep) where keepEvery == 0 || old % keepEvery != 0
-    {
-      try remove(path(old))
+    var problems: [String] = []
+    do {
+      try link(to: Self.name(step: step))
+    } catch {
+      problems.append(
+        "\(error). \(directory)/\(Self.latest) is a convenience: commands that are given the run find its newest checkpoint without it")
     }
+    do {
+      guard keep > 0 else { return problems }
+      for old in try steps().filter({ $0 <= step }).dropFirst(keep)
+      where keepEvery == 0 || old % keepEvery != 0 { try remove(path(old)) }
+    } catch {
+      problems.append("an older one stays: \(error)")
+    }
+    return problems
   }
 
   package func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
+  /// Some file systems have no links, and a copy made by a tool that follows them has a folder in the place of one.
   private func link(to name: String) throws {
-    let temporary = "\(directory)/.\(Self.latest).tmp"
+    let path = "\(directory)/\(Self.latest)"
+    let temporary = "\(directory)/.\(Self.latest)\(Self.partial)"
     unlink(temporary)
-    guard symlink(name, temporary) == 0 else { throw FileError("link", temporary, code: errno) }
-    try WholeFile.rename(temporary, to: "\(directory)/\(Self.latest)")
+    guard symlink(name, temporary) == 0 else { throw FileError("make the link", path, code: errno) }
+    do {
+      if isCheckpointCopy(path) { try remove(path) }
+      try WholeFile.rename(temporary, to: path)
+    } catch {
+      unlink(temporary)
+      throw (error as? FileError).map { FileError("make the link", path, code: $0.code) } ?? error
+    }
+  }
+
+  /// Whether there is a folder, no link to one, that holds a checkpoint.
+  private func isCheckpointCopy(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+      && FileManager.default.fileExists(atPath: "\(path)/\(CheckpointManifest.fileName)")
   }
 
   /// Removes a checkpoint such that what is left of it after a crash does not look like one.

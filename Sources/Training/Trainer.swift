@@ -79,7 +79,7 @@ public final class Trainer {
     step.onWeightsAwaited = { [monitor, state] in
       monitor.enter($0 ? .gathering : .computing, step: state.step + 1)
     }
-    try drawMissedSamples()
+    if let reason = try drawMissedSamples() { return .stopped(reason: reason) }
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
@@ -128,16 +128,24 @@ public final class Trainer {
         log.notice("slow rank", metadata: found)
       }
 
+      // The checkpoint first, and whole before samples are drawn: who asks for a stop may not have the time for them.
       let isLast = state.step == settings.steps
-      try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
-      // The checkpoint first: who asks for a stop may not have the time for samples.
-      if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
+      let isSaving = isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step)
+      if isSaving {
         monitor.enter(.saving, step: state.step)
         try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
-      if Self.isDue(configuration.sampling.every, at: state.step) {
+      try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
+      if stopReason == nil, Self.isDue(configuration.sampling.every, at: state.step) {
+        monitor.enter(.saving, step: state.step)
+        try saving.finish()
         monitor.enter(.drawing, step: state.step)
-        try writeSamples()
+        if let reason = try writeSamples() {
+          // The next start draws them.
+          monitor.enter(.saving, step: state.step)
+          if !isSaving { try saveCheckpoint(isLast: true) }
+          return .stopped(reason: reason)
+        }
       }
     }
     try logWaits(waits.data, waits.communication, of: running.seconds)
@@ -190,13 +198,26 @@ public final class Trainer {
   }
 
   /// Writes a grid of samples, each rank drawing its part of the images. Collective.
-  private func writeSamples() throws {
+  ///
+  /// - Returns: who has asked for a stop before they were drawn; nil if nobody has.
+  private func writeSamples() throws -> String? {
     try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
       weights: try state.gatheredEMA(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
-    let images = try sampling.images(count: configuration.sampling.count, on: communicator)
+    let count = configuration.sampling.count
+    let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
+    let images: [Float]?
+    do {
+      var stop = SharedStop(
+        stopRequest, steps: sampling.steps(count: count, worldSize: communicator.size), on: communicator)
+      let drawn = try sampling.images(own) { _, _, _ in try stop.check() }
+      try stop.finish()
+      images = try communicator.gather(drawn).map { $0.flatMap { $0 } }
+    } catch let stopped as SharedStop.Stopped {
+      return stopped.reason
+    }
     try communicator.agree {
       guard let images else { return }
       let path = directory.samples(step: state.step)
@@ -204,6 +225,7 @@ public final class Trainer {
       try report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     }
+    return nil
   }
 
   /// Logs how long each rank has waited for its data, and for the others. Collective.
@@ -222,10 +244,14 @@ public final class Trainer {
 
   /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
   /// Collective.
-  private func drawMissedSamples() throws {
-    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return }
+  ///
+  /// - Returns: as `writeSamples`.
+  private func drawMissedSamples() throws -> String? {
+    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return nil }
     let isThere = FileManager.default.fileExists(atPath: directory.samples(step: state.step))
-    if try communicator.broadcast(isThere ? 1 : 0) == 0 { try writeSamples() }
+    guard try communicator.broadcast(isThere ? 1 : 0) == 0 else { return nil }
+    monitor.enter(.drawing, step: state.step)
+    return try writeSamples()
   }
 
   /// Begins to save the state of all ranks. Collective.
