@@ -6,8 +6,15 @@ import Synchronization
 /// Signals do nothing but leave a note; the training loop looks at it between two steps. A second Ctrl-C ends the
 /// process at once, as if nobody had listened. Signals are the process's: one request listens at a time.
 public final class StopRequest: Sendable {
-  /// The signals that ask for a stop: the terminal's, the system's, and the two that batch systems let one choose.
-  public static let stopSignals = [SIGINT, SIGTERM, SIGUSR1, SIGUSR2]
+  /// The signals that ask for a stop: the terminal's, also when it goes, the system's, and the two that batch systems
+  /// let one choose.
+  public static let stopSignals = [SIGINT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2]
+
+  /// Those of the terminal. Whoever started the process may have it ignore them: a shell does so with SIGINT for a
+  /// script's background job, `nohup` with SIGHUP.
+  private static let terminalSignals = [SIGINT, SIGHUP]
+  /// Those that this request listens to.
+  private let heeded: [Int32]
 
   /// The note. A signal's handler can reach nothing but what is static.
   private enum Note {
@@ -26,7 +33,8 @@ public final class StopRequest: Sendable {
     action.sa_flags = SA_RESTART
     var all = sigset_t()
     sigemptyset(&all)
-    for number in Self.stopSignals {
+    heeded = Self.stopSignals.filter { !Self.terminalSignals.contains($0) || !Self.isIgnored($0) }
+    for number in heeded {
       sigaddset(&all, number)
       sigaction(number, &action, nil)
     }
@@ -35,7 +43,14 @@ public final class StopRequest: Sendable {
   }
 
   deinit {
-    for number in Self.stopSignals { signal(number, SIG_DFL) }
+    for number in heeded { signal(number, SIG_DFL) }
+  }
+
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    // SIG_IGN is a function's address that no function has, which Swift cannot compare.
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
   }
 
   /// The name of the signal that asked for a stop, if one did.
@@ -43,6 +58,7 @@ public final class StopRequest: Sendable {
     switch Note.first.load(ordering: .sequentiallyConsistent) {
     case 0: nil
     case SIGINT: "SIGINT"
+    case SIGHUP: "SIGHUP"
     case SIGTERM: "SIGTERM"
     case SIGUSR1: "SIGUSR1"
     case SIGUSR2: "SIGUSR2"

@@ -20,18 +20,21 @@ extension Trainer {
     public let overrides: [String]
     public let output: String
     public let allowsChanges: Bool
+    /// Whether the dataset may hold other images than those that the run was trained on.
+    public let allowsOtherDataset: Bool
     public let threads: Int
     /// Where to write what each rank did in the first steps, if anywhere.
     public let trace: String?
 
     public init(
       configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false,
-      threads: Int, trace: String? = nil
+      allowsOtherDataset: Bool = false, threads: Int, trace: String? = nil
     ) {
       self.configurationFile = configurationFile
       self.overrides = overrides
       self.output = output
       self.allowsChanges = allowsChanges
+      self.allowsOtherDataset = allowsOtherDataset
       self.threads = threads
       self.trace = trace
     }
@@ -74,7 +77,13 @@ extension Trainer {
     }
 
     let prepared = try communicator.agree {
-      rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : nil
+      guard rank == 0 else { return nil as RunDirectory.Preparation? }
+      // What will be written is tried before hours of work for it.
+      if let trace = start.trace { try WholeFile.checkWritable(trace) }
+      return try directory.prepare(configuration, allowsChanges: start.allowsChanges) { owner in
+        console.print(
+          "oboro: \(owner) has not signed off in \(directory.path); waiting some seconds to see whether it lives")
+      }
     }
     let log = try communicator.agree {
       try RunLog(path: directory.log, rank: rank, console: console).logger("train")
@@ -82,7 +91,13 @@ extension Trainer {
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration.training, layout: layout, plan: plan, rank: rank)
-    try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
+    try Self.resume(
+      state, dataset, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+    if prepared?.ownership.hasLocks == false {
+      log.notice(
+        "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
+      )
+    }
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {
         log.notice("configuration changed", metadata: ["key": "\(difference)"])
@@ -98,7 +113,7 @@ extension Trainer {
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
           peakImagesPerSecond: Self.peakImagesPerSecond(configuration, dataset, engine, flopsPerSecond: peak),
-          console: console)
+          console: console, log: log)
         : nil
     }
     log.info(
@@ -125,7 +140,7 @@ extension Trainer {
     try self.init(
       configuration: configuration, dataset: dataset, share: share, state: state, plan: plan, saving: saving,
       directory: directory,
-      lock: prepared?.lock, engine: engine, communicator: communicator,
+      ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,
       stopRequest: stopRequest, monitor: monitor, hosts: hosts, tracePath: start.trace)
   }
@@ -156,7 +171,7 @@ extension Trainer {
 
   /// Takes the state of the newest good checkpoint, if there is one. Rank 0 finds it. Collective.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
+    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsOtherDataset: Bool,
     _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)
@@ -172,10 +187,17 @@ extension Trainer {
       let checkpoint = try Checkpoint(opening: path)
       // Weights from elsewhere have seen none.
       let digest = checkpoint.manifest.datasetDigest
-      if digest != dataset.digest && digest != "" && !allowsChanges {
-        throw ReplicaError(
-          "\(path) was trained on another dataset than \(dataset.directory): give the old one, or --allow-changes"
-        )
+      if digest != dataset.digest && digest != "" {
+        guard allowsOtherDataset else {
+          throw ReplicaError(
+            "\(path) was trained on another dataset than \(dataset.directory): give the old one, or "
+              + "--allow-other-dataset")
+        }
+        log.notice(
+          "dataset changed",
+          metadata: [
+            "directory": "\(dataset.directory)", "sha256": "\(dataset.digest)", "before": "\(digest)",
+          ])
       }
       try checkpoint.restore(state)
     }

@@ -31,7 +31,7 @@ public final class Trainer {
   private let engine: Engine
   private let communicator: Communicator
   private let directory: RunDirectory
-  private let lock: FolderLock?
+  private let ownership: FolderOwnership?
   private let saving: CheckpointSaving
   private let step: TrainingStep
   private let report: TrainingReport?
@@ -72,7 +72,7 @@ public final class Trainer {
     }
     var stopReason: String?
     var stragglers = StragglerDetector(share: settings.stragglerShare, hosts: hosts)
-    var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator) }
+    var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator, log) }
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
     let running = Stopwatch()
     var waits = (data: 0.0, communication: 0.0)
@@ -218,12 +218,15 @@ public final class Trainer {
     } catch let stopped as SharedStop.Stopped {
       return stopped.reason
     }
-    try communicator.agree {
-      guard let images else { return }
-      let path = directory.samples(step: state.step)
+    guard let images else { return nil }
+    let path = directory.samples(step: state.step)
+    do {
       try sampling.grid(sampling.pictures(images)).writePNG(to: path)
-      try report?.samples(path, step: state.step)
+      report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
+    } catch {
+      // They can be drawn again from a checkpoint, what was trained cannot.
+      log.warning("samples not written", metadata: ["step": "\(state.step)", "reason": "\(error)"])
     }
     return nil
   }
@@ -256,6 +259,9 @@ public final class Trainer {
 
   /// Begins to save the state of all ranks. Collective.
   private func saveCheckpoint(isLast: Bool) throws {
+    try communicator.agree {
+      if let usurper = ownership?.usurper { throw RunDirectoryError.inUse(directory.path, by: usurper) }
+    }
     try step.exchange.finishGathering()
     try saving.start(
       state,
@@ -272,7 +278,7 @@ public final class Trainer {
     configuration: TrainingConfiguration, dataset: ShardedDataset, share: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
-    directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
+    directory: RunDirectory, ownership: FolderOwnership?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
     stopRequest: StopRequest, monitor: RunMonitor, hosts: [String], tracePath: String?
   ) throws {
@@ -281,7 +287,7 @@ public final class Trainer {
     self.share = share
     self.state = state
     self.directory = directory
-    self.lock = lock
+    self.ownership = ownership
     self.engine = engine
     self.communicator = communicator
     self.report = report

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Files
 import Foundation
+import Logging
 import Reporting
 
 /// What rank 0 tells of a run while it goes on: `metrics.jsonl`, TensorBoard's event files, and the progress bar.
@@ -30,6 +31,8 @@ final class TrainingReport {
     }
   }
   private let goesOnAfterFailure: Bool
+  private let log: Logger
+  private var haveEventsFailed = false
   /// What found no room yet.
   private var unwritten: [StepMetrics] = []
   /// Why; nil when all is written.
@@ -39,13 +42,17 @@ final class TrainingReport {
   /// - Throws: `FileError`, `MetricsError`.
   init(
     _ directory: RunDirectory, configuration: TrainingConfiguration, startStep: Int,
-    peakImagesPerSecond: Double?, console: Console
+    peakImagesPerSecond: Double?, console: Console, log: Logger
   ) throws {
+    self.log = log
     self.directory = directory
     self.configuration = configuration
     self.startStep = startStep
     self.peakImagesPerSecond = peakImagesPerSecond
     metrics = try MetricsFile(path: directory.metrics, resumingAfter: startStep)
+    if let damage = metrics.removedDamage {
+      log.warning("damaged metrics removed, of steps that are done again", metadata: ["reason": "\(damage)"])
+    }
     bar = ProgressBar("train", total: configuration.training.steps, completed: startStep, console: console)
     logEvery = configuration.training.logEvery
     goesOnAfterFailure = configuration.checkpoint.onFailure == .goOn
@@ -55,7 +62,7 @@ final class TrainingReport {
   func step(_ step: StepMetrics) throws {
     if step.step % logEvery == 0 {
       try append(step)
-      try tellEvents {
+      tellEvents {
         try $0.add(
           [
             ("loss", step.loss), ("gradient_norm", step.gradientNorm),
@@ -87,10 +94,8 @@ final class TrainingReport {
   }
 
   /// Tells of a grid of samples that was written.
-  ///
-  /// - Throws: `FileError`.
-  func samples(_ path: String, step: Int) throws {
-    try tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
+  func samples(_ path: String, step: Int) {
+    tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
   }
 
   private func append(_ step: StepMetrics) throws {
@@ -109,10 +114,14 @@ final class TrainingReport {
   func finish() { bar.finish() }
 
   /// Adds to the event file, which a run can do without.
-  private func tellEvents(_ body: (EventFile) throws -> Void) throws {
+  private func tellEvents(_ body: (EventFile) throws -> Void) {
     do {
       try body(try openedEvents())
-    } catch is FileError where goesOnAfterFailure {
+    } catch {
+      if !haveEventsFailed {
+        log.warning("the run goes on without what TensorBoard reads", metadata: ["reason": "\(error)"])
+      }
+      haveEventsFailed = true
     }
   }
 
