@@ -65,22 +65,52 @@ public struct CheckpointStore: Sendable {
   ///
   /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged.
   public func newest(onDamage: (CheckpointError) -> Void) throws -> Checkpoint? {
-    var damaged: [CheckpointError] = []
-    for step in try steps() {
-      do {
-        return try Checkpoint(opening: path(step))
-      } catch let error as CheckpointError {
-        damaged.append(error)
-        onDamage(error)
+    try readNewest(onDamage: onDamage) { try Checkpoint(opening: $0.directory) }
+  }
+
+  /// What `body` makes of the newest checkpoint that it does not find damaged; nil if there is none at all.
+  ///
+  /// Another process may save here meanwhile, and remove what is old: a checkpoint that is gone is none that is
+  /// damaged, and a newer one has taken its place.
+  ///
+  /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged; what `body` throws.
+  func readNewest<Result>(
+    onDamage: (CheckpointError) -> Void, _ body: (Checkpoint) throws -> Result
+  ) throws -> Result? {
+    var damaged: [Int: CheckpointError] = [:]
+    while true {
+      var isStale = false
+      for step in try steps() where damaged[step] == nil {
+        do {
+          return try body(Checkpoint(opening: path(step), verifying: false))
+        } catch {
+          if isGone(step) {
+            isStale = true
+            break
+          }
+          guard let error = error as? CheckpointError, error.isDamage else { throw error }
+          damaged[step] = error
+          onDamage(error)
+        }
       }
+      if !isStale { break }
     }
-    guard damaged.isEmpty else {
-      let names = try steps().map(Self.name(step:)).joined(separator: ", ")
-      throw CheckpointError(
-        directory,
-        "none of its checkpoints is good (\(names)); move them away to start the run anew")
-    }
-    return nil
+    if damaged.isEmpty { return nil }
+    throw noneIsGood(damaged)
+  }
+
+  /// Whether a checkpoint was removed since it was listed.
+  private func isGone(_ step: Int) -> Bool {
+    var status = stat()
+    return stat(path(step), &status) != 0 && (errno == ENOENT || errno == ESTALE)
+  }
+
+  func noneIsGood(_ damaged: [Int: CheckpointError]) -> CheckpointError {
+    let codes = damaged.values.map(\.code)
+    let names = damaged.keys.sorted(by: >).map(Self.name(step:)).joined(separator: ", ")
+    return CheckpointError(
+      directory, "none of its checkpoints is good (\(names)); move them away to start the run anew",
+      code: codes.contains(nil) ? nil : codes[0])
   }
 
   /// Where a checkpoint is written before it is complete.

@@ -130,9 +130,12 @@ public struct Parameter: Hashable, Sendable {
     }
   }
 
-  /// Reads the elements in PyTorch's order from `file` into `flat`.
-  public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
-    forEachElement { inMemory, inFile in flat[offset &+ inMemory] = file[inFile] }
+  /// Reads the elements in PyTorch's order from `file` into `flat`, which begins at `start` of the flat memory.
+  public func `import`(
+    from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>, startingAt start: Int = 0
+  ) {
+    let first = offset - start
+    forEachElement { inMemory, inFile in flat[first &+ inMemory] = file[inFile] }
   }
 
   @inline(__always)

@@ -21,6 +21,14 @@ public final class StopRequest: Sendable {
     /// The first signal; 0 for none.
     static let first = Atomic<Int32>(0)
     static let interrupts = Atomic<Int>(0)
+    /// Whether the first signal came from this process's parent, such as a launcher that tells all its ranks.
+    static let isFromParent = Atomic<Bool>(false)
+    /// Posted for each signal.
+    nonisolated(unsafe) static let arrival: UnsafeMutablePointer<sem_t> = {
+      let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+      sem_init(semaphore, 0, 0)
+      return semaphore
+    }()
   }
 
   /// Listens until it is released.
@@ -29,8 +37,10 @@ public final class StopRequest: Sendable {
     Note.interrupts.store(0, ordering: .sequentiallyConsistent)
     // A handler, and no dispatch source: that one misses signals that another thread takes.
     var action = sigaction()
-    action.__sigaction_handler.sa_handler = Self.receive
-    action.sa_flags = SA_RESTART
+    action.__sigaction_handler.sa_sigaction = Self.receive
+    action.sa_flags = SA_RESTART | SA_SIGINFO
+    // Before a handler needs it.
+    _ = Note.arrival
     var all = sigset_t()
     sigemptyset(&all)
     heeded = Self.stopSignals.filter { !Self.terminalSignals.contains($0) || !Self.isIgnored($0) }
@@ -66,14 +76,30 @@ public final class StopRequest: Sendable {
     }
   }
 
-  /// The handler: nothing but what is safe while any other code stands still in the middle of anything.
-  private static let receive: @convention(c) (Int32) -> Void = { number in
-    _ = Note.first.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent)
-    guard number == SIGINT else { return }
-    if Note.interrupts.add(1, ordering: .sequentiallyConsistent).oldValue > 0 {
-      // Takes effect when the handler returns.
-      signal(number, SIG_DFL)
-      raise(number)
+  /// Whether the request came from this process's parent: a launcher tells all of its ranks, a user one.
+  public var isFromParent: Bool { Note.isFromParent.load(ordering: .sequentiallyConsistent) }
+
+  /// Calls `announce`, on a thread of its own, as soon as somebody asks for a stop: a step may take minutes.
+  public func announce(_ announce: @escaping @Sendable () -> Void) {
+    Thread.detachNewThread {
+      while sem_wait(Note.arrival) != 0 {}
+      announce()
     }
   }
+
+  /// The handler: nothing but what is safe while any other code stands still in the middle of anything.
+  private static let receive: @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void =
+    { number, info, _ in
+      if Note.first.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent).exchanged {
+        let sender = info?.pointee._sifields._kill.si_pid ?? 0
+        Note.isFromParent.store(sender == getppid(), ordering: .sequentiallyConsistent)
+        sem_post(Note.arrival)
+      }
+      guard number == SIGINT else { return }
+      if Note.interrupts.add(1, ordering: .sequentiallyConsistent).oldValue > 0 {
+        // Takes effect when the handler returns.
+        signal(number, SIG_DFL)
+        raise(number)
+      }
+    }
 }

@@ -73,6 +73,7 @@ extension Trainer {
       communicator: communicator, console: console)
     try Self.requireSame(configuration, dataset, communicator)
     if configuration.dataset.isVerified {
+      if rank == 0 { console.print("oboro: reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
     }
 
@@ -112,7 +113,7 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          peakImagesPerSecond: Self.peakImagesPerSecond(configuration, dataset, engine, flopsPerSecond: peak),
+          flopsPerImage: ModelSummary(configuration.model, imageShape: dataset.imageShape).flops,
           console: console, log: log)
         : nil
     }
@@ -122,6 +123,7 @@ extension Trainer {
         "parameters": "\(state.layout.valueCount)", "images": "\(dataset.count)",
         "step": "\(state.step)", "steps": "\(configuration.training.steps)",
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
+        "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
     if !share.isExact {
       log.notice(
@@ -142,16 +144,8 @@ extension Trainer {
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: stopRequest, monitor: monitor, hosts: hosts, tracePath: start.trace)
-  }
-
-  /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.
-  private static func peakImagesPerSecond(
-    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ engine: Engine,
-    flopsPerSecond: Double
-  ) -> Double {
-    let summary = ModelSummary(configuration.model, imageShape: dataset.imageShape, engine: engine)
-    return flopsPerSecond / Double(max(summary.forwardFlops + summary.backwardFlops, 1))
+      stopRequest: stopRequest,
+      announcement: StopAnnouncement(stopRequest, rank: rank, console: console), monitor: monitor, hosts: hosts, tracePath: start.trace)
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.
@@ -169,37 +163,29 @@ extension Trainer {
     }
   }
 
-  /// Takes the state of the newest good checkpoint, if there is one. Rank 0 finds it. Collective.
+  /// Takes the state of the newest good checkpoint, if there is one. Collective.
   private static func resume(
     _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsOtherDataset: Bool,
     _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)
-    let found = try communicator.agree {
-      guard communicator.rank == 0 else { return "" }
-      try store.removeLeftovers()
-      return try store.newest { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }?
-        .directory ?? ""
-    }
-    let path = try communicator.broadcast(found, root: 0)
-    guard !path.isEmpty else { return }
-    try communicator.agree {
-      let checkpoint = try Checkpoint(opening: path)
-      // Weights from elsewhere have seen none.
+    try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
+    _ = try store.restoreNewest(state, on: communicator) { checkpoint in
       let digest = checkpoint.manifest.datasetDigest
-      if digest != dataset.digest && digest != "" {
-        guard allowsOtherDataset else {
-          throw ReplicaError(
-            "\(path) was trained on another dataset than \(dataset.directory): give the old one, or "
-              + "--allow-other-dataset")
-        }
-        log.notice(
-          "dataset changed",
-          metadata: [
-            "directory": "\(dataset.directory)", "sha256": "\(dataset.digest)", "before": "\(digest)",
-          ])
+      // Weights from elsewhere have seen none.
+      guard digest != dataset.digest && digest != "" else { return }
+      guard allowsOtherDataset else {
+        throw ReplicaError(
+          "\(checkpoint.directory) was trained on another dataset than \(dataset.directory): give the old one, or "
+            + "--allow-other-dataset")
       }
-      try checkpoint.restore(state)
+      log.notice(
+        "dataset changed",
+        metadata: [
+          "directory": "\(dataset.directory)", "sha256": "\(dataset.digest)", "before": "\(digest)",
+        ])
+    } onDamage: { error in
+      if communicator.rank == 0 { log.warning("checkpoint passed over", metadata: ["reason": "\(error)"]) }
     }
   }
 }

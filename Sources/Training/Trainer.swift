@@ -38,6 +38,7 @@ public final class Trainer {
   private let log: Logger
   private let stopRequest: StopRequest
   private let monitor: RunMonitor
+  private let announcement: StopAnnouncement
   private let replicaCheck: ReplicaCheck
   private let fault = TestFault()
   private let hosts: [String]
@@ -83,6 +84,7 @@ public final class Trainer {
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
+      announcement.begin(step: state.step + 1)
       step.profile = trace?.profile
       step.communicationWait = 0
       monitor.enter(.reading, step: state.step + 1)
@@ -130,6 +132,7 @@ public final class Trainer {
 
       // The checkpoint first, and whole before samples are drawn: who asks for a stop may not have the time for them.
       let isLast = state.step == settings.steps
+      if isLast { try requireUpdates(skipped) }
       let isSaving = isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step)
       if isSaving {
         monitor.enter(.saving, step: state.step)
@@ -161,6 +164,17 @@ public final class Trainer {
         step: state.step, microbatches: microbatches, microbatchesPerRank: share.own.count)
       log.warning("step skipped", metadata: ["step": "\(state.step)", "reason": "\(problem)"])
     }
+  }
+
+  /// A run all of whose steps were skipped has trained nothing. Collective.
+  ///
+  /// - Throws: `CollectiveFailure` of a `NonFiniteError`; `MPIError`.
+  private func requireUpdates(_ skipped: SkippedSteps) throws {
+    // The first step that goes well moves the second moments.
+    guard skipped.count > 0,
+      try communicator.allReduce(state.secondMoment.isZero ? 0 : 1, .max) == 0
+    else { return }
+    try communicator.agree { throw NonFiniteError.nothingTrained(steps: state.step) }
   }
 
   /// The losses of all micro-batches, in their order, why to stop if any rank was asked to, and where each rank's time went;
@@ -201,6 +215,7 @@ public final class Trainer {
   ///
   /// - Returns: who has asked for a stop before they were drawn; nil if nobody has.
   private func writeSamples() throws -> String? {
+    announcement.draw()
     try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
@@ -280,7 +295,7 @@ public final class Trainer {
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, ownership: FolderOwnership?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, monitor: RunMonitor, hosts: [String], tracePath: String?
+    stopRequest: StopRequest, announcement: StopAnnouncement, monitor: RunMonitor, hosts: [String], tracePath: String?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
@@ -294,6 +309,7 @@ public final class Trainer {
     self.log = log
     self.stopRequest = stopRequest
     self.monitor = monitor
+    self.announcement = announcement
     self.hosts = hosts
     self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)

@@ -13,8 +13,8 @@ final class TrainingReport {
   private let directory: RunDirectory
   private let configuration: TrainingConfiguration
   private let startStep: Int
-  /// Of all ranks' arithmetic, images a second at most; nil where that is not known.
-  private let peakImagesPerSecond: Double?
+  /// Of a step, by the definition of what is computed: fast convolutions get by with fewer.
+  private let flopsPerImage: Int
   private var events: EventFile?
   private var smoothed: Smoothed?
 
@@ -42,13 +42,13 @@ final class TrainingReport {
   /// - Throws: `FileError`, `MetricsError`.
   init(
     _ directory: RunDirectory, configuration: TrainingConfiguration, startStep: Int,
-    peakImagesPerSecond: Double?, console: Console, log: Logger
+    flopsPerImage: Int, console: Console, log: Logger
   ) throws {
     self.log = log
     self.directory = directory
     self.configuration = configuration
     self.startStep = startStep
-    self.peakImagesPerSecond = peakImagesPerSecond
+    self.flopsPerImage = flopsPerImage
     metrics = try MetricsFile(path: directory.metrics, resumingAfter: startStep)
     if let damage = metrics.removedDamage {
       log.warning("damaged metrics removed, of steps that are done again", metadata: ["reason": "\(damage)"])
@@ -82,14 +82,12 @@ final class TrainingReport {
     now.follow(step)
     smoothed = now
     let imagesPerSecond = Double(configuration.training.batchSize) / now.seconds
-    var fields = [
+    let fields = [
       String(format: "loss %.4f", now.loss),
       String(format: imagesPerSecond < 10 ? "%.2f images/s" : "%.0f images/s", imagesPerSecond),
+      String(format: "%.0f GFLOP/s", imagesPerSecond * Double(flopsPerImage) * 1e-9),
       String(format: "waits %.0f%%", 100 * now.waitSeconds / now.seconds),
     ]
-    if let peakImagesPerSecond {
-      fields.insert(String(format: "%.0f%% of peak", 100 * imagesPerSecond / peakImagesPerSecond), at: 2)
-    }
     bar.update(step.step, fields: fields)
   }
 
