@@ -73,7 +73,7 @@ struct PrepareOptions: ParsableArguments {
       bar.finish()
       throw error
     }
-    print(summary(manifest, skipped: skipped))
+    try print(summary(manifest, skipped: skipped))
   }
 
   /// How many pictures to name on the terminal that could not be read.

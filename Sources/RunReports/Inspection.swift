@@ -108,11 +108,13 @@ public enum Inspection {
     let store = CheckpointStore(directory: directory.checkpoints)
     var saved = 0
     var damaged: [CheckpointError] = []
-    let checkpoints = try store.steps().map { step -> SettingsNode in
+    let checkpoints = try store.steps().compactMap { step -> SettingsNode? in
       do {
         saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
         return ["step": SettingsNode(step), "state": "good"]
       } catch let error as CheckpointError {
+        // The run may have removed it since.
+        guard FileManager.default.fileExists(atPath: store.path(step)) else { return nil }
         damaged.append(error)
         return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
       }

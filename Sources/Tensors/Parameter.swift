@@ -132,8 +132,11 @@ public struct Parameter: Hashable, Sendable {
     FileTensor(self, name, fileShape, outputs: 0..<outputs).exported(from: flat)
   }
 
-  /// Reads the elements of all file tensors in PyTorch's order from `file` into `flat`.
-  public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
-    FileTensor(self, name, fileShape, outputs: 0..<outputs).import(from: file, to: flat)
+  /// Reads the elements of all file tensors in PyTorch's order from `file` into `flat`, which begins at `start` of the
+  /// flat memory.
+  public func `import`(
+    from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>, startingAt start: Int = 0
+  ) {
+    FileTensor(self, name, fileShape, outputs: 0..<outputs).import(from: file, to: flat, startingAt: start)
   }
 }
