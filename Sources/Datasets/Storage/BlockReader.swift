@@ -1,55 +1,60 @@
 import Foundation
 import Synchronization
 
-/// Reads the images of a source in blocks, on several threads where the source allows it.
+/// Reads the samples of a source in blocks, on several threads where the source allows it.
 struct BlockReader {
-  let source: any ImageSource
+  let source: any SampleSource
   let threadCount: Int
-  /// Images of a block: some megabyte, and work for all threads.
+  /// Samples of a block: some megabyte, and work for all threads.
   let blockCount: Int
 
-  init(_ source: any ImageSource, threadCount: Int) {
+  private let fields: [Field]
+  private let classCount: Int
+
+  init(_ source: any SampleSource, threadCount: Int) {
     self.source = source
-    self.threadCount = source is any ConcurrentImageSource ? threadCount : 1
-    blockCount = max((1 << 20) / source.imageSize, self.threadCount == 1 ? 1 : 4 * self.threadCount)
+    self.threadCount = source is any ConcurrentSampleSource ? threadCount : 1
+    fields = source.fields
+    classCount = source.classNames.count
+    let size = max(1, fields.map { $0.byteCount ?? 256 }.reduce(0, +))
+    blockCount = max((1 << 20) / size, self.threadCount == 1 ? 1 : 4 * self.threadCount)
   }
 
-  /// Reads all images of `range`, block by block and in order.
+  /// Reads all samples of `range`, block by block and in order.
   ///
-  /// - Parameter use: is given each block: its images, their pixels `[n, H, W, C]` and their labels, or why an image
-  ///   could not be read. After an error in a block, images behind it may be missing if the source is read in order.
+  /// - Parameter use: is given each block: which samples it holds, and what reading each of them threw. After an error
+  ///   in a block, samples behind it may be missing if the source is read in order.
   func read(
-    _ range: Range<Int>,
-    _ use: (Range<Int>, UnsafeMutableBufferPointer<UInt8>, [Result<Int32, any Error>]) throws -> Void
+    _ range: Range<Int>, _ use: (Range<Int>, SampleBlock, [Result<Void, any Error>]) throws -> Void
   ) throws {
-    let imageSize = source.imageSize
-    let pixels = UnsafeMutableBufferPointer<UInt8>.allocate(
-      capacity: min(blockCount, range.count) * imageSize)
-    defer { pixels.deallocate() }
+    let block = SampleBlock(fields, capacity: min(blockCount, range.count))
     for start in stride(from: range.lowerBound, to: range.upperBound, by: blockCount) {
-      let block = start..<min(start + blockCount, range.upperBound)
-      let filled = UnsafeMutableBufferPointer(rebasing: pixels[..<(block.count * imageSize)])
-      let slot = { (image: Int) in
-        UnsafeMutableBufferPointer(rebasing: filled[image * imageSize..<(image + 1) * imageSize])
-      }
-      var labels = [Result<Int32, any Error>](repeating: .success(-1), count: block.count)
-      labels.withUnsafeMutableBufferPointer { labels in
-        inParallel(block.count, threadCount: threadCount) { image in
-          labels[image] = Result { try checkedRead(block.lowerBound + image, slot(image)) }
+      let samples = start..<min(start + blockCount, range.upperBound)
+      var results = [Result<Void, any Error>](repeating: .success(()), count: samples.count)
+      results.withUnsafeMutableBufferPointer { results in
+        inParallel(samples.count, threadCount: threadCount) { place in
+          results[place] = Result { try checkedRead(samples.lowerBound + place, block.slot(place)) }
         }
       }
-      try use(block, filled, labels)
+      try use(samples, block, results)
     }
   }
 
-  private func checkedRead(_ image: Int, _ pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {
-    let label = try source.read(image, into: pixels)
-    guard label >= -1, label < max(0, source.classNames.count) else {
-      throw DatasetError.badData(
-        source.name,
-        "the label of image \(image) is \(label), expected less than its \(source.classNames.count) classes")
+  private func checkedRead(_ sample: Int, _ slot: SampleSlot) throws {
+    try source.read(sample, into: slot)
+    for (index, field) in fields.enumerated() {
+      if field.type == .text, slot.block.texts[index][slot.place].contains(where: { $0.utf8.contains(0) }) {
+        throw DatasetError.badData(
+          source.name, "the text \(field.name) of sample \(sample) holds a NUL, where readers would end it")
+      }
+      guard field.role == .label else { continue }
+      let label = slot.bytes(index).load(as: Int32.self)
+      guard label >= -1, label < classCount else {
+        throw DatasetError.badData(
+          source.name,
+          "the label of image \(sample) is \(label), expected less than its \(classCount) classes")
+      }
     }
-    return label
   }
 }
 

@@ -2,12 +2,12 @@ import Files
 import Foundation
 import HDF5
 
-/// Makes a dataset's directory from a source of images.
+/// Makes a dataset's directory from a source of samples.
 ///
 /// Memory stays flat whatever the size of the dataset. Until all is written and flushed, an earlier copy of the
 /// dataset in the directory stays as it was. The same source gives the same bytes, on any number of threads.
 public struct DatasetWriter {
-  /// The list of images that could not be read, beside the shards of the rest.
+  /// The list of samples that could not be read, beside the shards of the rest.
   public static let unreadableName = "unreadable.txt"
   /// About how large a shard becomes when their number is left open.
   private static let shardBytes = 256 << 20
@@ -17,8 +17,8 @@ public struct DatasetWriter {
   private let threadCount: Int
 
   /// - Parameters:
-  ///   - shardCount: how many shards to spread the images over; nil for as many as keep them of handy size.
-  ///   - threadCount: how many threads may read images at once.
+  ///   - shardCount: how many shards to spread the samples over; nil for as many as keep them of handy size.
+  ///   - threadCount: how many threads may read samples at once.
   public init(directory: String, shardCount: Int? = nil, threadCount: Int = 1) {
     precondition(shardCount ?? 1 > 0, "shardCount must be positive, is \(shardCount ?? 0)")
     precondition(threadCount > 0, "threadCount must be positive, is \(threadCount)")
@@ -27,40 +27,40 @@ public struct DatasetWriter {
     self.threadCount = threadCount
   }
 
-  /// Writes the images of `source`, in order, evenly over the shards.
+  /// Writes the samples of `source`, in order, evenly over the shards.
   ///
-  /// - Parameter progress: called every so often with the number of images written.
-  /// - Throws: `DatasetError` if the directory holds something else, the source cannot be read or has fewer images than
+  /// - Parameter progress: called every so often with the number of samples written.
+  /// - Throws: `DatasetError` if the directory holds something else, the source cannot be read or has fewer samples than
   ///   there are to be shards, or the disk is full. The temporary files are removed then, and the directory if it is new.
   @discardableResult
-  public func write(_ source: any ImageSource, progress: (Int) -> Void = { _ in }) throws -> DatasetManifest {
+  public func write(_ source: any SampleSource, progress: (Int) -> Void = { _ in }) throws -> DatasetManifest {
     try requireEnough(source)
     return try staged(source) { staged in
       try writeShards(of: source, to: staged, hasUnreadable: false, progress: progress)
     }
   }
 
-  /// Writes those images of `source` that can be read, as `write` does. The others are listed in `unreadableName`
-  /// beside the shards. For the time that it takes, the disk needs room for all images twice.
+  /// Writes those samples of `source` that can be read, as `write` does. The others are listed in `unreadableName`
+  /// beside the shards. For the time that it takes, the disk needs room for all samples twice.
   ///
   /// - Parameters:
-  ///   - progress: called every so often with the number of images read.
-  ///   - skip: called in order with why an image cannot be read; what it throws ends it all.
-  /// - Throws: as `write`, and if no image can be read. The system's failures are not passed over.
+  ///   - progress: called every so often with the number of samples read.
+  ///   - skip: called in order with why a sample cannot be read; what it throws ends it all.
+  /// - Throws: as `write`, and if no sample can be read. The system's failures are not passed over.
   @discardableResult
   public func writeReadable(
-    _ source: any ImageSource, progress: (Int) -> Void = { _ in }, skip: (DatasetError) throws -> Void
+    _ source: any SampleSource, progress: (Int) -> Void = { _ in }, skip: (DatasetError) throws -> Void
   ) throws -> DatasetManifest {
     try requireEnough(source)
     return try staged(source) { staged in
-      let spool = try ImageSpool(for: source, at: staged.partialPath(of: ImageSpool.fileName))
+      let spool = try SampleSpool(for: source, at: staged.partialPath(of: SampleSpool.fileName))
       let hasUnreadable = try fill(spool, from: source, staged: staged, progress: progress, skip: skip)
       try requireEnough(spool)
       return try writeShards(of: spool, to: staged, hasUnreadable: hasUnreadable, progress: { _ in })
     }
   }
 
-  private func requireEnough(_ source: any ImageSource) throws {
+  private func requireEnough(_ source: any SampleSource) throws {
     if let shardCount, shardCount > source.count {
       throw DatasetError.badData(
         directory, "\(shardCount) shards need as many images, but \(source.name) has \(source.count)")
@@ -69,7 +69,7 @@ public struct DatasetWriter {
 
   /// Runs `body` with the directory taken; gives it up if that fails.
   private func staged(
-    _ source: any ImageSource, _ body: (StagedDirectory) throws -> DatasetManifest
+    _ source: any SampleSource, _ body: (StagedDirectory) throws -> DatasetManifest
   ) throws -> DatasetManifest {
     let staged = try StagedDirectory(directory, name: source.name, split: source.split)
     do {
@@ -80,23 +80,18 @@ public struct DatasetWriter {
     }
   }
 
-  /// Reads all images into `spool`; returns whether some were left out.
+  /// Reads all samples into `spool`; returns whether some were left out.
   private func fill(
-    _ spool: ImageSpool, from source: any ImageSource, staged: StagedDirectory, progress: (Int) -> Void,
+    _ spool: SampleSpool, from source: any SampleSource, staged: StagedDirectory, progress: (Int) -> Void,
     skip: (DatasetError) throws -> Void
   ) throws -> Bool {
     var list: LineFile?
     var first: DatasetError?
-    try BlockReader(source, threadCount: threadCount).read(0..<source.count) { block, pixels, results in
-      var labels: [Int32] = []
-      for (image, result) in results.enumerated() {
+    try BlockReader(source, threadCount: threadCount).read(0..<source.count) { samples, block, results in
+      for (place, result) in results.enumerated() {
         do {
-          labels.append(try result.get())
-          // Closes the gaps of images left out.
-          let (place, target) = (image * source.imageSize, (labels.count - 1) * source.imageSize)
-          if place != target {
-            memmove(pixels.baseAddress! + target, pixels.baseAddress! + place, source.imageSize)
-          }
+          try result.get()
+          try spool.append(place, of: block)
         } catch let error as DatasetError where error.kind == .badData {
           try skip(error)
           let file = try list ?? LineFile(appendingTo: staged.partialPath(of: Self.unreadableName))
@@ -105,11 +100,7 @@ public struct DatasetWriter {
           first = first ?? error
         }
       }
-      try spool.append(
-        UnsafeRawBufferPointer(
-          rebasing: UnsafeRawBufferPointer(pixels)[..<(labels.count * source.imageSize)]),
-        labels: labels)
-      progress(block.upperBound)
+      progress(samples.upperBound)
     }
     if spool.count == 0, let first {
       throw DatasetError.badData(
@@ -119,26 +110,31 @@ public struct DatasetWriter {
   }
 
   private func writeShards(
-    of source: any ImageSource, to staged: StagedDirectory, hasUnreadable: Bool, progress: (Int) -> Void
+    of source: any SampleSource, to staged: StagedDirectory, hasUnreadable: Bool, progress: (Int) -> Void
   ) throws -> DatasetManifest {
-    let shardCount =
-      self.shardCount ?? min(source.count, max(1, source.count / max(1, Self.shardBytes / source.imageSize)))
     var manifest = DatasetManifest(
       formatVersion: DatasetManifest.currentFormatVersion, name: source.name, split: source.split,
-      imageCount: source.count, height: source.height, width: source.width, channels: source.channels,
-      classNames: source.classNames, shards: [])
+      count: source.count, fields: source.fields, classNames: source.classNames, shards: [])
+    let shardCount = shardCount(for: manifest)
     for shard in 0..<shardCount {
       let name = Self.shardName(source.split, shard, of: shardCount)
-      let images = source.count * shard / shardCount..<source.count * (shard + 1) / shardCount
+      let samples = source.count * shard / shardCount..<source.count * (shard + 1) / shardCount
       let path = staged.partialPath(of: name)
-      try Self.inputOutput(path) { try writeShard(path, images, of: source, progress: progress) }
+      try Self.inputOutput(path) { try writeShard(path, samples, of: source, progress: progress) }
       manifest.shards.append(
-        DatasetManifest.Shard(
-          fileName: name, imageCount: images.count, sha256: try SHA256.digest(ofFile: path)))
+        DatasetManifest.Shard(file: name, count: samples.count, sha256: try SHA256.digest(ofFile: path)))
     }
+    if let contradiction = manifest.contradiction { throw DatasetError.badData(source.name, contradiction) }
     try staged.commit(
-      shards: manifest.shards.map(\.fileName), hasUnreadable: hasUnreadable, manifest: manifest.encoded())
+      shards: manifest.shards.map(\.file), hasUnreadable: hasUnreadable, manifest: manifest.encoded())
     return manifest
+  }
+
+  private func shardCount(for manifest: DatasetManifest) -> Int {
+    if let shardCount { return shardCount }
+    // Labels weigh nothing; how long texts are is not known yet.
+    let sizes = manifest.fields.filter { $0.role != .label }.map { $0.byteCount ?? 256 }
+    return min(manifest.count, max(1, manifest.count / max(1, Self.shardBytes / max(1, sizes.reduce(0, +)))))
   }
 
   /// `SPLIT-00000-of-00008.h5`
@@ -151,21 +147,34 @@ public struct DatasetWriter {
   }
 
   private func writeShard(
-    _ path: String, _ range: Range<Int>, of source: any ImageSource, progress: (Int) -> Void
+    _ path: String, _ range: Range<Int>, of source: any SampleSource, progress: (Int) -> Void
   ) throws {
-    let shape = [source.height, source.width, source.channels]
+    let fields = source.fields
     let file = try File(creating: path)
-    let images = try file.root.createDataset("images", of: UInt8.self, shape: [range.count] + shape)
-    let labels = try file.root.createDataset("labels", of: Int32.self, shape: [range.count])
-    try BlockReader(source, threadCount: threadCount).read(range) { block, pixels, results in
-      let blockLabels = try results.map { try $0.get() }
-      let place = block.lowerBound - range.lowerBound
-      try images.write(
-        from: UnsafeBufferPointer(pixels), offset: [place, 0, 0, 0], count: [block.count] + shape)
-      try blockLabels.withUnsafeBufferPointer {
-        try labels.write(from: $0, offset: [place], count: [block.count])
+    let datasets = try fields.map { field in
+      try field.type == .text
+        ? nil
+        : file.root.createDataset(
+          field.name, of: field.type.elementType, shape: [range.count] + field.shape)
+    }
+    // How long the longest is shows at the end only, so texts wait in memory.
+    var texts = [[String]](repeating: [], count: fields.count)
+    try BlockReader(source, threadCount: threadCount).read(range) { samples, block, results in
+      for result in results { try result.get() }
+      let place = samples.lowerBound - range.lowerBound
+      for (index, field) in fields.enumerated() {
+        if let dataset = datasets[index] {
+          try dataset.write(
+            from: UnsafeRawBufferPointer(block.bytes(index, count: samples.count)),
+            offset: [place] + field.shape.map { _ in 0 }, count: [samples.count] + field.shape)
+        } else {
+          texts[index] += block.texts[index][..<samples.count].joined()
+        }
       }
-      progress(block.upperBound)
+      progress(samples.upperBound)
+    }
+    for (index, field) in fields.enumerated() where field.type == .text {
+      try file.root.createDataset(field.name, strings: texts[index], shape: [range.count] + field.shape)
     }
     try file.close()
   }

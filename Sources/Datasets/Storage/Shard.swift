@@ -1,79 +1,134 @@
 import HDF5
 import Synchronization
 
-/// One file of a dataset. HDF5 says where images and labels lie; they are then read from there directly, which many
-/// threads can do at once and HDF5 cannot.
+/// One file of a dataset. HDF5 says where the elements of each field lie; they are then read from there directly, which
+/// many threads can do at once and HDF5 cannot. The file is looked at when a sample of it is first asked for.
 final class Shard: Sendable {
-  private let path: String
-  private let imageCount: Int
-  private let imageSize: Int
-  private let classCount: Int
-  private let imagesOffset: Int
-  private let labelsOffset: Int
-  private let identity: ReadableFile.Identity
-  /// Opened when an image is first read.
-  private let file = Mutex<ReadableFile?>(nil)
+  /// Where a field lies.
+  private struct Piece: Sendable {
+    let offset: Int
+    /// The bytes of one sample.
+    let stride: Int
+  }
 
-  /// - Throws: `DatasetError` if the file does not hold `imageCount` images of `imageShape` and as many labels.
-  init(path: String, imageCount: Int, imageShape: [Int], classCount: Int) throws {
-    identity = try ReadableFile(path).identity
+  private struct Structure: Sendable {
+    let pieces: [Piece]
+    let identity: ReadableFile.Identity
+  }
+
+  let path: String
+  private let number: Int
+  private let count: Int
+  private let fields: [Field]
+  private let classCount: Int
+  private let files: OpenFiles
+  private let manifest: ManifestFile
+  private let structure = Mutex<Structure?>(nil)
+
+  /// - Parameters:
+  ///   - number: what `files` knows it by.
+  ///   - count: how many samples it must hold.
+  init(
+    path: String, number: Int, count: Int, fields: [Field], classCount: Int, files: OpenFiles,
+    manifest: ManifestFile
+  ) {
     self.path = path
-    self.imageCount = imageCount
+    self.number = number
+    self.count = count
+    self.fields = fields
     self.classCount = classCount
-    imageSize = imageShape.reduce(1, *)
+    self.files = files
+    self.manifest = manifest
+  }
+
+  /// Looks at the file.
+  ///
+  /// - Throws: `DatasetError` if it does not hold `count` samples of every field.
+  func check() throws { _ = try known() }
+
+  /// Reads field `field` of sample `index` into `bytes`; its elements in order, little-endian.
+  func read(_ index: Int, field: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+    let structure = try known()
+    let piece = structure.pieces[field]
+    // Read, not mapped: a file that is cut off meanwhile, or a disk that fails, is then an error and not a signal.
+    // Not kept either: the labels of a billion images would take 4 GB.
+    try open(structure).read(into: bytes, at: piece.offset + index * piece.stride)
+    if fields[field].role == .label { try checkLabel(bytes.loadUnaligned(as: Int32.self), index) }
+  }
+
+  /// Reads field `field` of sample `index`, which is text.
+  func text(_ index: Int, field: Int) throws -> [String] {
+    let structure = try known()
+    let piece = structure.pieces[field]
+    let length = piece.stride / fields[field].elementCount
+    return try withUnsafeTemporaryAllocation(byteCount: piece.stride, alignment: 1) { bytes in
+      try open(structure).read(into: bytes, at: piece.offset + index * piece.stride)
+      return try (0..<fields[field].elementCount).map { element in
+        let text = bytes[element * length..<(element + 1) * length].prefix { $0 != 0 }
+        guard let text = String(validating: text, as: UTF8.self) else {
+          throw DatasetError.badData(path, "the text \(fields[field].name) of sample \(index) is not UTF-8")
+        }
+        return text
+      }
+    }
+  }
+
+  private func checkLabel(_ label: Int32, _ index: Int) throws {
+    guard label >= -1, label < classCount else {
+      throw DatasetError.badData(
+        path, "the label of image \(index) is \(label), expected less than the \(classCount) classes")
+    }
+  }
+
+  private func open(_ structure: Structure) throws -> ReadableFile {
+    try files.file(number) {
+      let file = try ReadableFile(path)
+      guard file.identity == structure.identity else {
+        throw DatasetError.badData(path, "was replaced or altered since the dataset was opened")
+      }
+      return file
+    }
+  }
+
+  private func known() throws -> Structure {
+    try structure.withLock { structure in
+      if let structure { return structure }
+      let found = try look()
+      // Whoever makes a dataset anew replaces the manifest as well. Looked at after the shard, so that what was found
+      // there is of this dataset.
+      try manifest.requireUnchanged()
+      structure = found
+      return found
+    }
+  }
+
+  private func look() throws -> Structure {
+    let identity = try ReadableFile(path).identity
     do {
       let root = try File(opening: path).root
-      imagesOffset = try Self.locate(
-        "images", of: UInt8.self, shape: [imageCount] + imageShape, in: root, path: path,
-        fileSize: identity.size)
-      labelsOffset = try Self.locate(
-        "labels", of: Int32.self, shape: [imageCount], in: root, path: path, fileSize: identity.size)
+      let pieces = try fields.map { try locate($0, in: root, fileSize: identity.size) }
+      return Structure(pieces: pieces, identity: identity)
     } catch let error as HDF5Error {
       throw DatasetError.badData(path, "is not a whole shard of this dataset: \(error)")
     }
   }
 
-  /// Reads image `index` of the shard into `pixels` and returns its label.
-  func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {
-    // Read, not mapped: a file that is cut off meanwhile, or a disk that fails, is then an error and not a signal.
-    let file = try openFile()
-    try file.read(into: UnsafeMutableRawBufferPointer(pixels), at: imagesOffset + index * imageSize)
-    // Not kept either: the labels of a billion images would take 4 GB.
-    var label: Int32 = -1
-    try withUnsafeMutableBytes(of: &label) {
-      try file.read(into: $0, at: labelsOffset + index * MemoryLayout<Int32>.size)
-    }
-    guard label >= -1, label < classCount else {
+  /// Where in the file the elements of a field lie.
+  private func locate(_ field: Field, in root: Group, fileSize: Int) throws -> Piece {
+    let dataset = try root.dataset(field.name)
+    try dataset.requireType(field.type.elementType)
+    try dataset.requireShape([count] + field.shape)
+    guard let length = try field.type.byteCount ?? dataset.fixedTextLength() else {
       throw DatasetError.badData(
-        path, "the label of image \(index) is \(label), expected less than the \(classCount) classes")
+        path, "/\(field.name) is not text of one length padded with NULs, as a shard's must be")
     }
-    return label
-  }
-
-  private func openFile() throws -> ReadableFile {
-    try file.withLock { file in
-      if let file { return file }
-      let opened = try ReadableFile(path)
-      guard opened.identity == identity else {
-        throw DatasetError.badData(path, "was replaced or altered since the dataset was opened")
-      }
-      file = opened
-      return opened
-    }
-  }
-
-  /// Where in the file the elements of a dataset lie.
-  private static func locate<Element: HDF5Element>(
-    _ name: String, of element: Element.Type, shape: [Int], in root: Group, path: String, fileSize: Int
-  ) throws -> Int {
-    let dataset = try root.dataset(name)
-    try dataset.requireType(Element.self)
-    try dataset.requireShape(shape)
-    let size = dataset.count * MemoryLayout<Element>.size
-    guard let offset = try dataset.offset(), offset <= fileSize - size else {
+    guard let stride = [length, field.elementCount].checkedProduct(),
+      let size = [stride, count].checkedProduct(), let offset = try dataset.offset(), offset <= fileSize,
+      size <= fileSize - offset
+    else {
       throw DatasetError.badData(
-        path, "/\(name) is not in one uncompressed little-endian piece, as a shard's must be")
+        path, "/\(field.name) is not in one uncompressed little-endian piece, as a shard's must be")
     }
-    return offset
+    return Piece(offset: offset, stride: stride)
   }
 }
