@@ -11,7 +11,9 @@ public enum AttributeValue: Sendable, Equatable {
 extension Attributes {
   /// The names of all attributes, sorted.
   public func names() throws -> [String] {
-    let info = try Library.call("H5Aget_num_attrs", owner.place, using: [owner]) { H5Aget_num_attrs(owner.id) }
+    let info = try Library.call("H5Aget_num_attrs", owner.place, using: [owner]) {
+      H5Aget_num_attrs(owner.id)
+    }
     return try (0..<hsize_t(max(0, info))).map { index in
       func name(_ buffer: UnsafeMutablePointer<CChar>?, _ size: Int) throws -> Int {
         try Library.call("H5Aget_name_by_idx", owner.place, using: [owner]) {
@@ -52,52 +54,55 @@ extension Attributes {
 }
 
 extension Dataset {
-  /// For each dimension, the path of the dataset that gives its coordinates, as HDF5's dimension scales say
-  /// (the attribute DIMENSION_LIST, "HDF5 Dimension Scale Specification"); nil where there is none.
-  public func dimensionScales() throws -> [String?] {
-    let name = "DIMENSION_LIST"
-    let none = [String?](repeating: nil, count: shape.count)
-    guard try attributes.exists(name) else { return none }
+  /// The datasets that take their coordinates from this one, a dimension scale: path and dimension of each ("HDF5
+  /// Dimension Scale Specification", REFERENCE_LIST). Their own attribute, DIMENSION_LIST, says the same, but is of
+  /// variable length, which the library reads from damaged files without looking where it reads.
+  ///
+  /// - Throws: `HDF5Error`.
+  public func scaledDimensions() throws -> [(path: String, dimension: Int)] {
+    struct Entry {
+      var reference: hobj_ref_t = 0
+      var dimension: Int32 = 0
+    }
+    let name = "REFERENCE_LIST"
+    guard try attributes.exists(name) else { return [] }
     let (attribute, type, space) = try attributes.open(name)
-    let isVariable = try Library.call("H5Tget_class", attribute.place, using: [type], failsIf: { _ in false }) {
-      H5Tget_class(type.id) == H5T_VLEN
+    let typeClass = try Library.call("H5Tget_class", attribute.place, using: [type], failsIf: { _ in false })
+    {
+      H5Tget_class(type.id)
     }
-    guard isVariable, try attributes.checkedExtents(attribute, type, space) == [shape.count], !shape.isEmpty
-    else { return none }
-    // References to objects only: a reference to a region has another size.
-    let base = try Handle("H5Tget_super", attribute.place) { H5Tget_super(type.id) }
-    let isReference = try Library.call("H5Tequal", attribute.place, using: [base]) {
-      H5Tequal(base.id, get_H5T_STD_REF_OBJ())
+    let shape = try attributes.checkedExtents(attribute, type, space)
+    guard typeClass == H5T_COMPOUND, shape.count == 1 else { return [] }
+    let memory = try Handle("H5Tcreate", attribute.place) {
+      H5Tcreate(H5T_COMPOUND, MemoryLayout<Entry>.stride)
     }
-    guard isReference > 0 else { return none }
-    let memory = try Handle("H5Tvlen_create", attribute.place) { H5Tvlen_create(get_H5T_STD_REF_OBJ()) }
-    var lists = [hvl_t](repeating: hvl_t(), count: shape.count)
-    return try lists.withUnsafeMutableBufferPointer { lists in
-      try Library.call("H5Aread", attribute.place, using: [attribute, memory]) {
-        H5Aread(attribute.id, memory.id, lists.baseAddress)
+    try Library.call("H5Tinsert", attribute.place, using: [memory]) {
+      min(
+        H5Tinsert(memory.id, "dataset", 0, get_H5T_STD_REF_OBJ()),
+        H5Tinsert(memory.id, "dimension", 8, ElementType.int32.memoryType))
+    }
+    var entries = [Entry](repeating: Entry(), count: shape[0])
+    try entries.withUnsafeMutableBufferPointer { entries in
+      _ = try Library.call("H5Aread", attribute.place, using: [attribute, memory]) {
+        H5Aread(attribute.id, memory.id, entries.baseAddress)
       }
-      defer {
-        _ = try? Library.call("H5Dvlen_reclaim", attribute.place, using: [memory, space]) {
-          H5Dvlen_reclaim(memory.id, space.id, hid_t(H5P_DEFAULT), lists.baseAddress)
+    }
+    return try entries.map { entry in
+      var reference = entry.reference
+      let object = try Handle("H5Rdereference2", attribute.place, parent: handle) {
+        H5Rdereference2(handle.id, hid_t(H5P_DEFAULT), H5R_OBJECT, &reference)
+      }
+      let length = try Library.call("H5Iget_name", attribute.place, using: [object]) {
+        H5Iget_name(object.id, nil, 0)
+      }
+      var bytes = [CChar](repeating: 0, count: Int(length) + 1)
+      try bytes.withUnsafeMutableBufferPointer { bytes in
+        _ = try Library.call("H5Iget_name", attribute.place, using: [object]) {
+          H5Iget_name(object.id, bytes.baseAddress, bytes.count)
         }
       }
-      return try lists.map { list in
-        guard list.len > 0, let reference = list.p else { return nil }
-        let scale = try Handle("H5Rdereference2", attribute.place, parent: handle) {
-          H5Rdereference2(handle.id, hid_t(H5P_DEFAULT), H5R_OBJECT, reference)
-        }
-        let length = try Library.call("H5Iget_name", attribute.place, using: [scale]) {
-          H5Iget_name(scale.id, nil, 0)
-        }
-        guard length > 0 else { return nil }
-        var bytes = [CChar](repeating: 0, count: length + 1)
-        try bytes.withUnsafeMutableBufferPointer { bytes in
-          _ = try Library.call("H5Iget_name", attribute.place, using: [scale]) {
-            H5Iget_name(scale.id, bytes.baseAddress, bytes.count)
-          }
-        }
-        return String(decoding: bytes.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      }
+      let path = String(decoding: bytes.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return (path, Int(entry.dimension))
     }
   }
 }

@@ -22,7 +22,9 @@ extension Dataset {
     case H5D_CHUNKED: try requireChunks(bytes, size, creation)
     default:
       let stored = try storedBytes()
-      guard stored >= bytes else { throw unstored("holds \(stored) of the \(bytes) bytes of its shape \(shape)") }
+      guard stored >= bytes else {
+        throw unstored("holds \(stored) of the \(bytes) bytes of its shape \(shape)")
+      }
     }
   }
 
@@ -60,7 +62,9 @@ extension Dataset {
       throw unstored("was never written: the file has no place for its \(bytes) bytes")
     }
     let stored = try storedBytes()
-    guard stored >= bytes else { throw unstored("holds \(stored) of the \(bytes) bytes of its shape \(shape)") }
+    guard stored >= bytes else {
+      throw unstored("holds \(stored) of the \(bytes) bytes of its shape \(shape)")
+    }
     let fileSize = try fileSize()
     guard let offset = Int(exactly: offset), offset <= fileSize, bytes <= fileSize - offset else {
       throw unstored("lies at byte \(offset) and has \(bytes) bytes, but the file ends after \(fileSize)")
@@ -90,7 +94,8 @@ extension Dataset {
     }
     guard found >= UInt64(expected) else {
       throw unstored(
-        "\(expected - Int(found)) of its \(expected) chunks were never written, and would read as a fill value")
+        "\(expected - Int(found)) of its \(expected) chunks were never written, and would read as a fill value"
+      )
     }
     // What a file of this size can hold at most, when it is unpacked.
     let stored = try storedBytes()

@@ -123,7 +123,9 @@ extension ElementType {
       H5Tget_class(type.id)
     }
     if typeClass == H5T_STRING {
-      let isVariable = try Library.call("H5Tis_variable_str", place, using: [type]) { H5Tis_variable_str(type.id) }
+      let isVariable = try Library.call("H5Tis_variable_str", place, using: [type]) {
+        H5Tis_variable_str(type.id)
+      }
       return (.string, isVariable == 0)
     }
     for candidate in numbers {

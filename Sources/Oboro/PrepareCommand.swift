@@ -88,7 +88,8 @@ struct PrepareOptions: ParsableArguments {
     let classes = manifest.classNames
     let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", ..." : "")
     let images =
-      manifest.field(.image).map { "images of " + $0.shape.map { "\($0)" }.joined(separator: " x ") } ?? "samples"
+      manifest.field(.image).map { "images of " + $0.shape.map { "\($0)" }.joined(separator: " x ") }
+      ?? "samples"
     var lines = [
       "\(output): \(manifest.name), split \(manifest.split)",
       "  \(manifest.count) \(images)",
@@ -96,7 +97,8 @@ struct PrepareOptions: ParsableArguments {
       "  \(manifest.shards.count) \(manifest.shards.count == 1 ? "shard" : "shards"), \(megabytes) MB",
     ]
     // What every dataset has needs no word.
-    lines += manifest.fields.filter { $0.role != .label && ($0.role != .image || $0.type != .uint8) }.map(Self.words)
+    lines += manifest.fields.filter { $0.role != .label && ($0.role != .image || $0.type != .uint8) }.map(
+      Self.words)
     if skipped > 0 {
       lines.append("  \(skipped) could not be read and are left out: \(path(DatasetWriter.unreadableName))")
     }
@@ -114,7 +116,8 @@ extension PrepareOptions {
     } else if let statistics = field.statistics, let least = statistics.minimum.min(),
       let greatest = statistics.maximum.max()
     {
-      words += String(format: ", from %g to %g, as they are (--normalize brings them to about [-1, 1])", least, greatest)
+      words += String(
+        format: ", from %g to %g, as they are (--normalize brings them to about [-1, 1])", least, greatest)
     }
     return words
   }
@@ -169,7 +172,9 @@ struct ArrayOptions: ParsableArguments {
     if let layout, AxisOrder(layout) == nil {
       throw ValidationError("--layout must have H and W, and may have N and C, once each, is \(layout)")
     }
-    if layout != nil && channelsFirst { throw ValidationError("--channels-first and --layout exclude each other") }
+    if layout != nil && channelsFirst {
+      throw ValidationError("--channels-first and --layout exclude each other")
+    }
     for text in field where extra(text) == nil {
       throw ValidationError("--field must be ROLE=NAME or ROLE=NAME,NAME, is \(text)")
     }
@@ -183,12 +188,16 @@ struct ArrayOptions: ParsableArguments {
   }
 
   private func list(_ text: String) -> [String] {
-    text.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+    text.split(separator: ",", omittingEmptySubsequences: false).map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
   }
 
   /// What the options ask for.
   func arrays(images: String?, labels: String?) throws -> ArrayImport {
-    if images != nil && variables != nil { throw ValidationError("--images and --variables exclude each other") }
+    if images != nil && variables != nil {
+      throw ValidationError("--images and --variables exclude each other")
+    }
     var options = ArrayImport(images: variables.map(list) ?? images.map { [$0] } ?? [], labels: labels)
     options.extras = field.compactMap(extra)
     options.classNames = classNames

@@ -31,14 +31,16 @@ struct PrepareNumPy: ParsableCommand {
   @OptionGroup var options: PrepareOptions
 
   func run() throws {
-    try options.write(source, .numpy, array.arrays(images: images, labels: labels), name: array.name(of: source))
+    try options.write(
+      source, .numpy, array.arrays(images: images, labels: labels), name: array.name(of: source))
   }
 }
 
 /// `oboro prepare hdf5`
 struct PrepareHDF5: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "hdf5", abstract: "Make a dataset of arrays in an HDF5 file, netCDF-4 and MATLAB's v7.3 among them.",
+    commandName: "hdf5",
+    abstract: "Make a dataset of arrays in an HDF5 file, netCDF-4 and MATLAB's v7.3 among them.",
     discussion: """
       Images are [N, H, W] or [N, H, W, C], of any number of channels: integers or floating-point numbers. uint8 and \
       uint16 stay what they are and are trained on as [-1, 1]; others become float32 (float16 stays), as they are or \
@@ -59,14 +61,17 @@ struct PrepareHDF5: ParsableCommand {
 
   @Flag(
     help: ArgumentHelp(
-      "Dimensions are counted as MATLAB does: images are [H, W, N] or [H, W, C, N] there; --layout says otherwise."))
+      "Dimensions are counted as MATLAB does: images are [H, W, N] or [H, W, C, N] there; --layout says otherwise."
+    ))
   var matlab = false
 
   @OptionGroup var array: ArrayOptions
   @OptionGroup var options: PrepareOptions
 
   func validate() throws {
-    if images == nil && array.variables == nil { throw ValidationError("--images or --variables must be given") }
+    if images == nil && array.variables == nil {
+      throw ValidationError("--images or --variables must be given")
+    }
   }
 
   func run() throws {
@@ -78,7 +83,9 @@ struct PrepareHDF5: ParsableCommand {
 
 extension PrepareOptions {
   /// Looks at arrays, with a progress bar where they must be read for that, and writes them.
-  fileprivate func write(_ path: String, _ format: ArrayImport.Format, _ arrays: ArrayImport, name: String) throws {
+  fileprivate func write(_ path: String, _ format: ArrayImport.Format, _ arrays: ArrayImport, name: String)
+    throws
+  {
     let console = Console()
     var bar: ProgressBar?
     defer { bar?.finish() }

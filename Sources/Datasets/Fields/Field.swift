@@ -82,7 +82,9 @@ public struct Field: Codable, Sendable, Equatable {
       return "the statistics of \(name) are not those of \(channelCount) channels"
     }
     if let normalization {
-      guard type.isFloatingPoint else { return "the field \(name) is \(type.rawValue), which is not normalized" }
+      guard type.isFloatingPoint else {
+        return "the field \(name) is \(type.rawValue), which is not normalized"
+      }
       if let contradiction = normalization.contradiction(channels: channelCount) {
         return "the normalization of \(name) \(contradiction)"
       }
@@ -169,7 +171,8 @@ public enum FieldAttribute: Codable, Sendable, Equatable {
     // JSON has no words for NaN and infinity.
     case .number(let number) where !number.isFinite: try container.encode("\(number)")
     case .number(let number): try container.encode(number)
-    case .numbers(let numbers) where !numbers.allSatisfy(\.isFinite): try container.encode(numbers.map { "\($0)" })
+    case .numbers(let numbers) where !numbers.allSatisfy(\.isFinite):
+      try container.encode(numbers.map { "\($0)" })
     case .numbers(let numbers): try container.encode(numbers)
     }
   }

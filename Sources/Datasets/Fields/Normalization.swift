@@ -8,6 +8,14 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
   /// The standard deviation of the population: the root of the mean square distance from the mean.
   public var deviation: [Double]
 
+  public init(count: [Int], minimum: [Double], maximum: [Double], mean: [Double], deviation: [Double]) {
+    self.count = count
+    self.minimum = minimum
+    self.maximum = maximum
+    self.mean = mean
+    self.deviation = deviation
+  }
+
   enum CodingKeys: String, CodingKey, CaseIterable {
     case count, minimum, maximum, mean, deviation
   }
@@ -42,7 +50,7 @@ public struct Normalization: Codable, Sendable, Equatable {
   }
 
   /// The map that brings values of these statistics to where `kind` says.
-  init(_ kind: Kind, _ statistics: ChannelStatistics) {
+  package init(_ kind: Kind, _ statistics: ChannelStatistics) {
     switch kind {
     case .standard: (offset, scale) = (statistics.mean, statistics.deviation)
     case .minMax:
@@ -55,7 +63,9 @@ public struct Normalization: Codable, Sendable, Equatable {
   }
 
   /// y of x, in double precision: a channel of mean 1e5 and deviation 1e-3 keeps its digits.
-  public func normalized(_ value: Double, channel: Int) -> Double { (value - offset[channel]) / scale[channel] }
+  public func normalized(_ value: Double, channel: Int) -> Double {
+    (value - offset[channel]) / scale[channel]
+  }
 
   /// x of y.
   public func restored(_ value: Double, channel: Int) -> Double { offset[channel] + scale[channel] * value }
@@ -66,104 +76,12 @@ public struct Normalization: Codable, Sendable, Equatable {
   }
 
   func contradiction(channels: Int) -> String? {
-    guard offset.count == channels, scale.count == channels else { return "is not that of \(channels) channels" }
+    guard offset.count == channels, scale.count == channels else {
+      return "is not that of \(channels) channels"
+    }
     if let channel = scale.firstIndex(where: { !($0 > 0 && $0.isFinite) }) {
       return "has the scale \(scale[channel]) for channel \(channel), expected a positive number"
     }
     return nil
-  }
-}
-
-/// Sums the values of one channel, one by one in their order, without loss: the sums of x - s and (x - s)^2, where s is
-/// the first value, are kept as pairs of doubles (T. J. Dekker, "A floating-point technique for extending the available
-/// precision", 1971), some 106 bits, so the difference between the mean square and the squared mean is exact to the last
-/// digits of a double, however large the mean is beside the deviation.
-struct StatisticsAccumulator {
-  private(set) var count = 0
-  private var shift = 0.0
-  private var sum = DoubleDouble()
-  private var squares = DoubleDouble()
-  private(set) var minimum = Double.infinity
-  private(set) var maximum = -Double.infinity
-
-  /// - Parameter value: a finite number.
-  mutating func add(_ value: Double) {
-    if count == 0 { shift = value }
-    count += 1
-    // The distance itself is rarely a double, so what rounding takes from it is added as well.
-    let distance = value - shift
-    let error = DoubleDouble.differenceError(value, shift, distance)
-    sum.add(distance)
-    squares.addSquare(distance)
-    if error != 0 {
-      sum.add(error)
-      squares.add(2 * distance * error)
-    }
-    minimum = min(minimum, value)
-    maximum = max(maximum, value)
-  }
-
-  var mean: Double {
-    guard count > 0 else { return 0 }
-    return shift + sum.value / Double(count)
-  }
-
-  /// Of the population.
-  var deviation: Double {
-    guard count > 0, minimum < maximum else { return 0 }
-    // n Σd² - (Σd)², over n².
-    let n = Double(count)
-    var variance = squares.scaled(by: n)
-    variance.subtractSquare(of: sum)
-    return max(0, variance.value).squareRoot() / n
-  }
-}
-
-/// A number as the sum of two doubles, the second no more than half a unit in the last place of the first.
-struct DoubleDouble {
-  private(set) var high = 0.0
-  private(set) var low = 0.0
-
-  var value: Double { high + low }
-
-  /// What rounding took from `difference`, which is a - b (Knuth's TwoSum).
-  static func differenceError(_ a: Double, _ b: Double, _ difference: Double) -> Double {
-    let other = difference - a
-    return (a - (difference - other)) - (b + other)
-  }
-
-  mutating func add(_ term: Double) {
-    let sum = high + term
-    let other = sum - high
-    let error = (high - (sum - other)) + (term - other)
-    renormalize(sum, low + error)
-  }
-
-  mutating func addSquare(_ factor: Double) {
-    let square = factor * factor
-    add(square)
-    // What rounding took from the product, exactly.
-    add((-square).addingProduct(factor, factor))
-  }
-
-  func scaled(by factor: Double) -> DoubleDouble {
-    let product = high * factor
-    var result = DoubleDouble()
-    result.add(product)
-    result.add((-product).addingProduct(high, factor))
-    result.add(low * factor)
-    return result
-  }
-
-  mutating func subtractSquare(of other: DoubleDouble) {
-    let square = other.high * other.high
-    add(-square)
-    add(square.addingProduct(-other.high, other.high))
-    add(-2 * other.high * other.low)
-  }
-
-  private mutating func renormalize(_ a: Double, _ b: Double) {
-    high = a + b
-    low = b - (high - a)
   }
 }

@@ -123,7 +123,8 @@ private struct ManifestKeys {
 
   static let first = ManifestKeys(allowed: [
     "": [
-      "format_version", "name", "split", "image_count", "height", "width", "channels", "class_names", "shards",
+      "format_version", "name", "split", "image_count", "height", "width", "channels", "class_names",
+      "shards",
       DatasetManifest.sealKey,
     ],
     ".shards": ["file_name", "image_count", "sha256"],

@@ -49,7 +49,9 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
   public var digest: String {
     let content = shards.map { "\($0.sha256)\n" }.joined()
     let normalizations = fields.compactMap { field in
-      field.normalization.map { "\(field.name) \($0.kind.rawValue) \($0.offset) \($0.scale) \($0.isStored)\n" }
+      field.normalization.map {
+        "\(field.name) \($0.kind.rawValue) \($0.offset) \($0.scale) \($0.isStored)\n"
+      }
     }
     return SHA256.digest(of: content + normalizations.joined())
   }

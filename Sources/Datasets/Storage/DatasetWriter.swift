@@ -33,7 +33,8 @@ public struct DatasetWriter {
   /// - Throws: `DatasetError` if the directory holds something else, the source cannot be read or has fewer samples than
   ///   there are to be shards, or the disk is full. The temporary files are removed then, and the directory if it is new.
   @discardableResult
-  public func write(_ source: any SampleSource, progress: (Int) -> Void = { _ in }) throws -> DatasetManifest {
+  public func write(_ source: any SampleSource, progress: (Int) -> Void = { _ in }) throws -> DatasetManifest
+  {
     try requireEnough(source)
     return try staged(source) { staged in
       try writeShards(of: source, to: staged, hasUnreadable: false, progress: progress)

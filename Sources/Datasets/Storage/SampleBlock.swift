@@ -1,15 +1,15 @@
 /// Memory for some samples on their way into a shard: each field's in one piece, as the shard holds it.
 ///
 /// Threads may fill different samples at once: `memory` and `texts` are places that nobody moves.
-final class SampleBlock {
-  let fields: [Field]
+package final class SampleBlock {
+  package let fields: [Field]
   let capacity: Int
   /// The bytes of one sample in each field; 0 for text.
   let sizes: [Int]
   let memory: [UnsafeMutableRawBufferPointer]
-  let texts: [UnsafeMutableBufferPointer<[String]>]
+  package let texts: [UnsafeMutableBufferPointer<[String]>]
 
-  init(_ fields: [Field], capacity: Int) {
+  package init(_ fields: [Field], capacity: Int) {
     self.fields = fields
     self.capacity = capacity
     sizes = fields.map { $0.byteCount ?? 0 }
@@ -30,10 +30,10 @@ final class SampleBlock {
     }
   }
 
-  func slot(_ place: Int) -> SampleSlot { SampleSlot(block: self, place: place) }
+  package func slot(_ place: Int) -> SampleSlot { SampleSlot(block: self, place: place) }
 
   /// The bytes of the first `count` samples of a field.
-  func bytes(_ field: Int, count: Int) -> UnsafeMutableRawBufferPointer {
+  package func bytes(_ field: Int, count: Int) -> UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(rebasing: memory[field][..<(count * sizes[field])])
   }
 }

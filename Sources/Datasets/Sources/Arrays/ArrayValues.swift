@@ -18,7 +18,8 @@ struct ArrayValues {
     let isPlain = variables.variables.allSatisfy(\.isPlain)
     let isNormalized = options.normalization != nil && role != .embedding && role != .mask
     let type = Self.storedType(
-      types, role: role, isPacked: variables.variables.contains { $0.packing != nil }, isNormalized: isNormalized)
+      types, role: role, isPacked: variables.variables.contains { $0.packing != nil },
+      isNormalized: isNormalized)
     isCopied = isPlain && types.allSatisfy { $0 == type.elementType }
     isMasked = options.missing == .mask && !isPlain && role != .mask
     var field = Field(
@@ -57,19 +58,23 @@ struct ArrayValues {
     case .int32: try fill(Int32.self) { Int32(exactly: $0) }
     case .float16: try fill(Float16.self) { Float16($0).isFinite ? Float16($0) : nil }
     case .float32:
-      let isWhole = field.normalization == nil && variables.variables.allSatisfy {
-        !$0.array.type.isFloatingPoint && $0.packing == nil
-      }
+      let isWhole =
+        field.normalization == nil
+        && variables.variables.allSatisfy {
+          !$0.array.type.isFloatingPoint && $0.packing == nil
+        }
       // Whole numbers stay what they are, or are refused.
       try fill(Float.self) { number in
         let value = Float(number)
-        return value.isFinite && (!isWhole || Double(value) == number || !Self.isInteger(number)) ? value : nil
+        return value.isFinite && (!isWhole || Double(value) == number || !Self.isInteger(number))
+          ? value : nil
       }
     case .text: preconditionFailure("text is no number")
     }
   }
 
-  private static let missingProblem = "is missing (NaN, or what its maker wrote for it); fill it, or give --missing mask"
+  private static let missingProblem =
+    "is missing (NaN, or what its maker wrote for it); fill it, or give --missing mask"
 
   private static func isInteger(_ value: Double) -> Bool { value == value.rounded() }
 
@@ -87,7 +92,9 @@ struct ArrayValues {
       default: break
       }
     }
-    if !isScene, types.allSatisfy({ [.uint8, .uint16, .int8, .int16, .int32].contains($0) }) { return .int32 }
+    if !isScene, types.allSatisfy({ [.uint8, .uint16, .int8, .int16, .int32].contains($0) }) {
+      return .int32
+    }
     return .float32
   }
 
@@ -121,7 +128,14 @@ struct ArrayValues {
     _ kind: Normalization.Kind, _ statistics: ChannelStatistics, _ variables: StackedVariables
   ) throws -> Normalization {
     let normalization = Normalization(kind, statistics)
-    if let channel = normalization.scale.firstIndex(where: { !($0 >= Double.leastNormalMagnitude && $0.isFinite) }) {
+    for (channel, scale) in normalization.scale.enumerated() where !(scale > 0 && scale.isFinite) {
+      let (least, greatest) = (statistics.minimum[channel], statistics.maximum[channel])
+      guard least == greatest else {
+        throw DatasetError.badData(
+          variables.variable(of: channel).array.place,
+          "has values from \(least) to \(greatest) (channel \(channel) of the stack), whose squares double precision "
+            + "does not hold; bring it to other units")
+      }
       throw DatasetError.badData(
         variables.variable(of: channel).array.place,
         "is constant, \(text(statistics.minimum[channel])) in all samples (channel \(channel) of the stack), and "
@@ -131,7 +145,8 @@ struct ArrayValues {
   }
 
   /// Values that differ by less than float32 tells apart would all become one.
-  private static func requirePrecision(_ statistics: ChannelStatistics, _ variables: StackedVariables) throws {
+  private static func requirePrecision(_ statistics: ChannelStatistics, _ variables: StackedVariables) throws
+  {
     for channel in statistics.mean.indices where variables.variable(of: channel).array.type != .float32 {
       let largest = max(abs(statistics.minimum[channel]), abs(statistics.maximum[channel]))
       let (deviation, unit) = (statistics.deviation[channel], Double(Float(largest).ulp))

@@ -52,7 +52,8 @@ final class ArrayVariable {
     block.withUnsafeBytes { block in
       if isInOrder && run == step {
         bytes.copyMemory(
-          from: UnsafeRawBufferPointer(rebasing: block[(base * elementSize)...].prefix(offsets.count * elementSize)))
+          from: UnsafeRawBufferPointer(
+            rebasing: block[(base * elementSize)...].prefix(offsets.count * elementSize)))
         return
       }
       for element in offsets.indices {
@@ -78,7 +79,9 @@ final class ArrayVariable {
           try body(element, nil)
           continue
         }
-        guard stored.isFinite else { throw error(element, in: sample, "is \(stored), expected a finite number") }
+        guard stored.isFinite else {
+          throw error(element, in: sample, "is \(stored), expected a finite number")
+        }
         try body(element, packing.map { stored * $0.scale + $0.offset } ?? stored)
       }
     }
@@ -157,7 +160,8 @@ final class StackedVariables {
   /// how to speak of it.
   @inline(__always)
   func visit(
-    _ sample: Int, _ body: (_ place: Int, _ channel: Int, _ value: Double?, _ error: (String) -> DatasetError) throws -> Void
+    _ sample: Int,
+    _ body: (_ place: Int, _ channel: Int, _ value: Double?, _ error: (String) -> DatasetError) throws -> Void
   ) throws {
     let step = channelCount
     for (index, variable) in variables.enumerated() {

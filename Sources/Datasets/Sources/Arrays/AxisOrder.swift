@@ -73,7 +73,8 @@ struct ArrayLayout: Sendable {
   init(vectors array: any NumberArray) throws {
     let shape = array.isReversed ? array.shape.reversed() : array.shape
     guard !shape.isEmpty, shape.allSatisfy({ $0 > 0 }) else {
-      throw DatasetError.badData(array.place, "has the shape \(shape), expected [N, ...], one row for each sample")
+      throw DatasetError.badData(
+        array.place, "has the shape \(shape), expected [N, ...], one row for each sample")
     }
     count = shape[0]
     self.shape = Array(shape.dropFirst())
@@ -133,7 +134,8 @@ struct ArrayLayout: Sendable {
     guard shape.count == 4, !isMATLAB else { return nil }
     let likely = [1, 3]
     if !likely.contains(shape[3]), likely.contains(shape[1]) {
-      return "\(shape[3]) channels, or \(shape[1]) in the order [N, C, H, W]? Give --layout NHWC or --layout NCHW"
+      return
+        "\(shape[3]) channels, or \(shape[1]) in the order [N, C, H, W]? Give --layout NHWC or --layout NCHW"
     }
     return nil
   }

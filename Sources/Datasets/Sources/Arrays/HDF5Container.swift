@@ -21,7 +21,9 @@ struct HDF5Container: ArrayContainer {
       throw DatasetError.badData(
         path, "which dataset holds the images? --images names it, of \(names.joined(separator: ", "))")
     }
-    return try HDF5Array(dataset(name), in: root, path: path, isReversed: isMATLAB)
+    let dataset = try dataset(name)
+    return try HDF5Array(
+      dataset, path: path, scales: mapping(path) { try scales(of: dataset) }, isReversed: isMATLAB)
   }
 
   func labels(_ name: String?) throws -> (any NumberArray)? { try name.map { try array($0) } }
@@ -43,18 +45,39 @@ struct HDF5Container: ArrayContainer {
         let slash = name.hasPrefix("/") ? "" : "/"
         let meant = NearestKey.among(names, to: slash + name).map { " (\($0)?)" } ?? ""
         throw DatasetError.badData(
-          "\(path), \(slash)\(name)", "not in the file\(meant); found there: \(names.joined(separator: ", "))")
+          "\(path), \(slash)\(name)", "not in the file\(meant); found there: \(names.joined(separator: ", "))"
+        )
       }
       return try root.dataset(name)
     }
   }
 
+  /// For each dimension the dataset that gives its coordinates, if there is one.
+  private func scales(of dataset: Dataset) throws -> [Dataset?] {
+    var scales = [Dataset?](repeating: nil, count: dataset.shape.count)
+    guard try dataset.attributes.exists("DIMENSION_LIST") else { return scales }
+    for path in try datasets(limit: 1000) {
+      let scale = try root.dataset(path)
+      // netCDF-4 makes a scale for each dimension that has no coordinates, and writes nothing to it.
+      if try scale.attributes.exists("NAME"), case .text(let text)? = try scale.attributes.value("NAME"),
+        text.hasPrefix("This is a netCDF dimension but not")
+      {
+        continue
+      }
+      for (path, dimension) in try scale.scaledDimensions()
+      where path == dataset.path && scales.indices.contains(dimension) {
+        scales[dimension] = scales[dimension] ?? scale
+      }
+    }
+    return scales
+  }
+
   /// The paths of the first datasets.
-  private func datasets() throws -> [String] {
+  private func datasets(limit: Int = 40) throws -> [String] {
     var paths: [String] = []
     // Links may lead round in a circle.
     func visit(_ group: Group, depth: Int) throws {
-      for name in try group.children() where paths.count < 40 {
+      for name in try group.children() where paths.count < limit {
         if let dataset = try? group.dataset(name) {
           paths.append(dataset.path)
         } else if depth < 8, let below = try? group.group(name) {
@@ -79,12 +102,13 @@ final class HDF5Array: NumberArray {
   var place: String { "\(path), \(dataset.path)" }
 
   private let dataset: Dataset
-  private let root: Group
+  private let scales: [Dataset?]
   private let path: String
 
-  init(_ dataset: Dataset, in root: Group, path: String, isReversed: Bool) throws {
+  /// - Parameter scales: for each dimension the dataset of its coordinates.
+  init(_ dataset: Dataset, path: String, scales: [Dataset?], isReversed: Bool) throws {
     self.dataset = dataset
-    self.root = root
+    self.scales = scales
     self.path = path
     self.isReversed = isReversed
     name = dataset.path.hasPrefix("/") ? String(dataset.path.dropFirst()) : dataset.path
@@ -113,17 +137,12 @@ final class HDF5Array: NumberArray {
     try mapping(path) { try dataset.read(into: bytes, offset: offset, count: count) }
   }
 
-  func coordinates(axis: Int) throws -> (name: String, values: [Double], attributes: [String: FieldAttribute])? {
+  func coordinates(axis: Int) throws -> (
+    name: String, values: [Double], attributes: [String: FieldAttribute]
+  )? {
     try mapping(path) {
-      guard let scale = try dataset.dimensionScales()[axis], try root.exists(scale) else { return nil }
-      let coordinate = try root.dataset(scale)
+      guard let coordinate = scales[axis] else { return nil }
       let attributes = try Self.attributes(coordinate)
-      // netCDF-4 makes a scale for each dimension that has none, and writes nothing to it.
-      if case .text(let text)? = try coordinate.attributes.exists("NAME")
-        ? coordinate.attributes.value("NAME") : nil, text.hasPrefix("This is a netCDF dimension but not")
-      {
-        return nil
-      }
       guard coordinate.shape == [shape[axis]], let size = coordinate.elementType.byteCount else { return nil }
       try coordinate.requireStored()
       let count = coordinate.count
@@ -134,7 +153,7 @@ final class HDF5Array: NumberArray {
         }
       }
       guard values.allSatisfy(\.isFinite) else { return nil }
-      return (String(scale.drop { $0 == "/" }), values, attributes)
+      return (String(coordinate.path.drop { $0 == "/" }), values, attributes)
     }
   }
 

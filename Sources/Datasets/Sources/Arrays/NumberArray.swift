@@ -22,7 +22,9 @@ protocol NumberArray: AnyObject {
   func read(into bytes: UnsafeMutableRawBufferPointer, offset: [Int], count: [Int]) throws
 
   /// The coordinates along a dimension, with their name; nil where the file has none.
-  func coordinates(axis: Int) throws -> (name: String, values: [Double], attributes: [String: FieldAttribute])?
+  func coordinates(axis: Int) throws -> (
+    name: String, values: [Double], attributes: [String: FieldAttribute]
+  )?
 }
 
 /// A file that holds arrays.

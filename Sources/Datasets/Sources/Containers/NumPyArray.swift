@@ -108,7 +108,8 @@ final class NumPyArray {
         isText
           ? "holds text (\(descriptor)), expected numbers; of labels, numpy.unique(labels, return_inverse=True) "
             + "gives the names, for --classes, and the numbers"
-          : "holds elements of type \(descriptor), expected integers or floating-point numbers of 1 to 8 bytes")
+          : "holds elements of type \(descriptor), expected integers or floating-point numbers of 1 to 8 bytes"
+      )
     }
   }
 
@@ -140,7 +141,8 @@ final class NumPyArray {
       var text = String.UnicodeScalarView()
       for place in stride(from: own.startIndex, to: own.endIndex, by: 4) {
         let four = own[place..<place + 4]
-        let code = UInt32(truncatingIfNeeded: (descriptor.first == ">" ? Array(four.reversed()) : Array(four)).littleEndian)
+        let code = UInt32(
+          truncatingIfNeeded: (descriptor.first == ">" ? Array(four.reversed()) : Array(four)).littleEndian)
         if code == 0 { break }
         guard let scalar = Unicode.Scalar(code) else {
           throw DatasetError.badData(self.place, "text \(index) holds \(code), which is no character")
@@ -205,7 +207,9 @@ final class NumPyNumbers: NumberArray {
     }
   }
 
-  func coordinates(axis: Int) throws -> (name: String, values: [Double], attributes: [String: FieldAttribute])? {
+  func coordinates(axis: Int) throws -> (
+    name: String, values: [Double], attributes: [String: FieldAttribute]
+  )? {
     nil
   }
 }
