@@ -52,7 +52,7 @@ let package = Package(
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness"],
+      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
       swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],

@@ -58,6 +58,7 @@ extension Trainer {
         rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
+      _ = try dataset.requireImages()
       do {
         try configuration.model.check(
           height: dataset.height, width: dataset.width, channels: dataset.channels)
@@ -72,6 +73,7 @@ extension Trainer {
       hosts: hosts, timeout: configuration.training.heartbeatTimeout, logPath: directory.log,
       communicator: communicator, console: console)
     try Self.requireSame(configuration, dataset, communicator)
+    try communicator.agree { try dataset.check(part: rank, of: communicator.size) }
     if configuration.dataset.isVerified {
       if rank == 0 { console.print("oboro: reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }

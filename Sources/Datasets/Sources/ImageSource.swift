@@ -1,15 +1,8 @@
-/// Images that a dataset can be made from, whatever they lie in.
-public protocol ImageSource {
-  /// The dataset's name.
-  var name: String { get }
-  /// Which part of the dataset this is.
-  var split: String { get }
-  var count: Int { get }
+/// Images of bytes with a label each, the commonest of sources.
+public protocol ImageSource: SampleSource {
   var height: Int { get }
   var width: Int { get }
   var channels: Int { get }
-  /// The name of each label, 0 first; none if the images have no labels.
-  var classNames: [String] { get }
 
   /// Writes image `index` to `pixels` `[H, W, C]` and returns its label, -1 for none. Reading in order is fast.
   ///
@@ -18,11 +11,18 @@ public protocol ImageSource {
 }
 
 /// Images that any number of threads may read at once.
-public protocol ConcurrentImageSource: ImageSource, Sendable {}
+public protocol ConcurrentImageSource: ImageSource, ConcurrentSampleSource {}
 
 extension ImageSource {
   /// The bytes of one image.
   public var imageSize: Int { height * width * channels }
+
+  public var fields: [Field] { [.images(height: height, width: width, channels: channels), .labels] }
+
+  public func read(_ index: Int, into sample: SampleSlot) throws {
+    let label = try read(index, into: sample.bytes(0).assumingMemoryBound(to: UInt8.self))
+    sample.bytes(1).storeBytes(of: label, as: Int32.self)
+  }
 }
 
 /// The part of a dataset to train on, or the part that is kept back to test.

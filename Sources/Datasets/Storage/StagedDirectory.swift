@@ -83,7 +83,7 @@ extension StagedDirectory {
           "holds the dataset \(earlier.name), split \(earlier.split), which \(name), split \(split), would replace; "
             + "choose another directory or remove this one")
       }
-      expected.formUnion(earlier.shards.map(\.fileName) + [DatasetManifest.fileName])
+      expected.formUnion(earlier.shards.map(\.file) + [DatasetManifest.fileName])
     }
     let foreign = names.filter { !expected.contains($0) && !isShard($0) && !isPartial($0) }.sorted()
     guard foreign.isEmpty else {
@@ -109,7 +109,7 @@ extension StagedDirectory {
     guard name.hasPrefix("."), name.hasSuffix(".partial") else { return false }
     let complete = String(name.dropFirst().dropLast(".partial".count))
     return isShard(complete)
-      || [DatasetManifest.fileName, DatasetWriter.unreadableName, ImageSpool.fileName].contains(complete)
+      || [DatasetManifest.fileName, DatasetWriter.unreadableName, SampleSpool.fileName].contains(complete)
   }
 
   private func removePartialFiles() throws {
