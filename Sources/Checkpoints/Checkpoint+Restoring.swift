@@ -114,11 +114,13 @@ extension Checkpoint {
   private func requireFinite(_ state: ShardedState) throws {
     let layout = state.layout
     try requireFinite(layout.parameters, state.weights.pointer, 0..<layout.flatCount, .weights)
-    for member in [CheckpointPlan.Member.ema, .firstMoment, .secondMoment] where member != .ema || state.keepsEMA {
+    for member in [CheckpointPlan.Member.ema, .firstMoment, .secondMoment]
+    where member != .ema || state.keepsEMA {
       guard let shard = state.shard(member) else { continue }
       for (index, part) in shard.parts.enumerated() {
         try requireFinite(
-          layout.parameters.filter { ($0.offset..<$0.offset + $0.count).overlaps(part) }, shard.pointer(index),
+          layout.parameters.filter { ($0.offset..<$0.offset + $0.count).overlaps(part) },
+          shard.pointer(index),
           part, member)
       }
     }
@@ -151,8 +153,11 @@ private struct Ranks {
         .joined(separator: Self.separator)
     }
     let errors = try communicator.allGather(own)
-    if let parts = errors.first(where: { !$0.isEmpty })?.components(separatedBy: Self.separator), parts.count == 4 {
-      throw CheckpointError(parts[2], parts[3], code: Int32(parts[1]).flatMap { $0 == 0 ? nil : $0 }, isDamage: parts[0] == "1")
+    if let parts = errors.first(where: { !$0.isEmpty })?.components(separatedBy: Self.separator),
+      parts.count == 4
+    {
+      throw CheckpointError(
+        parts[2], parts[3], code: Int32(parts[1]).flatMap { $0 == 0 ? nil : $0 }, isDamage: parts[0] == "1")
     }
     return try outcome.get()
   }

@@ -63,7 +63,7 @@ public struct Checkpoint: Sendable {
       let place = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
       do {
         return try body(Checkpoint(opening: place == path ? path : place, verifying: false))
-      } catch where URL(fileURLWithPath: path).resolvingSymlinksInPath().path != place {
+      } catch  where URL(fileURLWithPath: path).resolvingSymlinksInPath().path != place {
         continue
       }
     }

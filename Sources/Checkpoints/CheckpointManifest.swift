@@ -148,4 +148,3 @@ public struct CheckpointManifest: Sendable, Equatable {
     return ChecksummedText.seal(node.indentedJSON, key: Key.seal)
   }
 }
-

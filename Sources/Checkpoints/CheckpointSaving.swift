@@ -92,7 +92,8 @@ package final class CheckpointSaving {
     let snapshot = try snapshot.wait().get()
     try snapshot.take(state, by: collector)
     let partial = store.partialPath(state.step, writer: writer)
-    let job = makeJob(snapshot, step: state.step, provenance, partial: partial, obstacle: obstacle, isLast: isLast)
+    let job = makeJob(
+      snapshot, step: state.step, provenance, partial: partial, obstacle: obstacle, isLast: isLast)
     pending = Pending(step: state.step, isLast: isLast, partial: partial, job: job)
     // Nothing comes after it that would have to share the time.
     if isLast { try finish() }

@@ -135,7 +135,8 @@ public struct CheckpointStore: Sendable {
       try link(to: Self.name(step: step))
     } catch {
       problems.append(
-        "\(error). \(directory)/\(Self.latest) is a convenience: commands that are given the run find its newest checkpoint without it")
+        "\(error). \(directory)/\(Self.latest) is a convenience: commands that are given the run find its newest checkpoint without it"
+      )
     }
     do {
       guard keep > 0 else { return problems }

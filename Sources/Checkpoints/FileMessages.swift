@@ -59,7 +59,9 @@ final class FileMessages: @unchecked Sendable {
       message[0] = 1
       for (index, file) in files.enumerated() {
         let start = 1 + index * Self.entryLength
-        for byte in 0..<MemoryLayout<UInt64>.size { message[start + byte] = UInt8(truncatingIfNeeded: file.bytes >> (8 * byte)) }
+        for byte in 0..<MemoryLayout<UInt64>.size {
+          message[start + byte] = UInt8(truncatingIfNeeded: file.bytes >> (8 * byte))
+        }
         message.replaceSubrange(start + 8..<start + Self.entryLength, with: Array(file.sha256.utf8))
       }
     }

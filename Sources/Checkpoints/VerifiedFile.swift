@@ -43,7 +43,9 @@ final class VerifiedFile {
           file = try HDF5.File(opening: "/proc/self/fd/\(descriptor)")
           for group in try file.root.children() {
             let content = try file.root.group(group)
-            for name in try content.children() { tensors[group, default: [:]][name] = try content.dataset(name) }
+            for name in try content.children() {
+              tensors[group, default: [:]][name] = try content.dataset(name)
+            }
           }
         } catch let error as HDF5Error {
           throw CheckpointError(path, "is not what a checkpoint holds: \(error.problem)")

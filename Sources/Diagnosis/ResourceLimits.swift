@@ -86,9 +86,13 @@ package struct ResourceLimits: Equatable, Sendable {
     return Int(word) ?? (UInt64(word) != nil ? .max : nil)
   }
 
+  /// The number behind `name` in a file of lines "name number".
   private static func value(_ name: String, in path: String) -> Int? {
-    text(path).split(separator: "\n").lazy.map { $0.split(separator: " ") }
-      .first { $0.count == 2 && $0[0] == name }.flatMap { Int($0[1]) }
+    for line in text(path).split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count == 2, words[0] == name { return Int(words[1]) }
+    }
+    return nil
   }
 
   /// Where a hierarchy can be seen.

@@ -95,7 +95,9 @@ public final class FolderOwnership: Sendable {
     // its exec it has our descriptors.
     var release = flock()
     release.l_type = Int16(F_UNLCK)
-    _ = withUnsafeMutablePointer(to: &release) { fcntl(descriptor, Self.setLock, UnsafeMutableRawPointer($0)) }
+    _ = withUnsafeMutablePointer(to: &release) {
+      fcntl(descriptor, Self.setLock, UnsafeMutableRawPointer($0))
+    }
     close(descriptor)
   }
 

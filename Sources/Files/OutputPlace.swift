@@ -20,7 +20,8 @@ enum OutputPlace {
   init(_ path: String) throws {
     var place = path
     for _ in 0..<Self.mostLinks {
-      if place.hasPrefix(Self.ownDescriptors), let number = Int32(place.dropFirst(Self.ownDescriptors.count)) {
+      if place.hasPrefix(Self.ownDescriptors), let number = Int32(place.dropFirst(Self.ownDescriptors.count))
+      {
         self = .descriptor(number)
         return
       }

@@ -33,7 +33,9 @@ struct Convert: ParsableCommand {
   var output: String
 
   @Option(
-    help: "Of a checkpoint: ema, the weights' moving average, which samples are drawn with, or model, the weights themselves.")
+    help:
+      "Of a checkpoint: ema, the weights' moving average, which samples are drawn with, or model, the weights themselves."
+  )
   var weights: Checkpoint.Weights = .ema
 
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
@@ -68,7 +70,9 @@ struct Convert: ParsableCommand {
   func run() throws {
     if isExport {
       let console = Console()
-      try Checkpoint.read(at: input) { console.print("oboro: passed over: \($0)") } _: { checkpoint in
+      try Checkpoint.read(at: input) {
+        console.print("oboro: passed over: \($0)")
+      } _: { checkpoint in
         try Conversion.export(checkpoint, weights: weights, to: output)
       }
     } else {

@@ -26,7 +26,9 @@ struct SampleAnimation {
   /// Takes what is to be shown of the images of `pass` after `step` steps.
   mutating func add(step: Int, pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) {
     let interval = max(steps / Self.frames, 1)
-    guard !own.isEmpty, pass.lowerBound == own.lowerBound, step % interval == 0 || step == steps else { return }
+    guard !own.isEmpty, pass.lowerBound == own.lowerBound, step % interval == 0 || step == steps else {
+      return
+    }
     moments.append(Array(images.prefix(own.count * size)))
   }
 

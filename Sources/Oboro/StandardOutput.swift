@@ -26,7 +26,9 @@ struct StandardOutputError: Error, CustomStringConvertible, ExitStatusProviding 
   var exitStatus: ExitStatus { .inputOutput }
   /// Who closes a pipe, as `head` does, has seen enough, and needs no message.
   var isQuiet: Bool { code == EPIPE }
-  var description: String { isQuiet ? "" : "cannot write standard output: \(String(cString: strerror(code)))" }
+  var description: String {
+    isQuiet ? "" : "cannot write standard output: \(String(cString: strerror(code)))"
+  }
 
   /// Descriptors 0 to 2 that whoever started the process has closed would become those of the first files that it
   /// opens, and get what is written to standard output. In their places come ones that nothing can be written to.

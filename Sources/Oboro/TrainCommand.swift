@@ -52,7 +52,8 @@ struct Train: ParallelCommand {
     try runSession { session, environment in
       let start = Trainer.Start(
         configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
-        allowsOtherDataset: allowOtherDataset, threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)
+        allowsOtherDataset: allowOtherDataset,
+        threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)
       let trainer = try Trainer(
         start, communicator: session.world, console: console, stopRequest: stopRequest)
       let ending = try trainer.train()

@@ -17,7 +17,9 @@ final class StopAnnouncement: Sendable {
   /// - Parameter rank: this process's; of those that their launcher tells of a stop together, rank 0 alone speaks.
   init(_ request: StopRequest, rank: Int, console: Console) {
     request.announce { [weak self, weak request] in
-      guard let self, let reason = request?.reason, rank == 0 || request?.isFromParent == false else { return }
+      guard let self, let reason = request?.reason, rank == 0 || request?.isFromParent == false else {
+        return
+      }
       console.print("oboro: \(reason): \(text)")
     }
   }

@@ -88,18 +88,21 @@ public final class StopRequest: Sendable {
   }
 
   /// The handler: nothing but what is safe while any other code stands still in the middle of anything.
-  private static let receive: @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void =
-    { number, info, _ in
-      if Note.first.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent).exchanged {
-        let sender = info?.pointee._sifields._kill.si_pid ?? 0
-        Note.isFromParent.store(sender == getppid(), ordering: .sequentiallyConsistent)
-        sem_post(Note.arrival)
+  private static let receive:
+    @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void =
+      { number, info, _ in
+        if Note.first.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent)
+          .exchanged
+        {
+          let sender = info?.pointee._sifields._kill.si_pid ?? 0
+          Note.isFromParent.store(sender == getppid(), ordering: .sequentiallyConsistent)
+          sem_post(Note.arrival)
+        }
+        guard number == SIGINT else { return }
+        if Note.interrupts.add(1, ordering: .sequentiallyConsistent).oldValue > 0 {
+          // Takes effect when the handler returns.
+          signal(number, SIG_DFL)
+          raise(number)
+        }
       }
-      guard number == SIGINT else { return }
-      if Note.interrupts.add(1, ordering: .sequentiallyConsistent).oldValue > 0 {
-        // Takes effect when the handler returns.
-        signal(number, SIG_DFL)
-        raise(number)
-      }
-    }
 }

@@ -85,7 +85,8 @@ extension Trainer {
       if let trace = start.trace { try WholeFile.checkWritable(trace) }
       return try directory.prepare(configuration, allowsChanges: start.allowsChanges) { owner in
         console.print(
-          "oboro: \(owner) has not signed off in \(directory.path); waiting some seconds to see whether it lives")
+          "oboro: \(owner) has not signed off in \(directory.path); waiting some seconds to see whether it lives"
+        )
       }
     }
     let log = try communicator.agree {
@@ -151,7 +152,8 @@ extension Trainer {
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,
       stopRequest: stopRequest,
-      announcement: StopAnnouncement(stopRequest, rank: rank, console: console), monitor: monitor, hosts: hosts, tracePath: start.trace)
+      announcement: StopAnnouncement(stopRequest, rank: rank, console: console), monitor: monitor,
+      hosts: hosts, tracePath: start.trace)
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.

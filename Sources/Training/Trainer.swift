@@ -300,7 +300,8 @@ public final class Trainer {
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, ownership: FolderOwnership?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, announcement: StopAnnouncement, monitor: RunMonitor, hosts: [String], tracePath: String?
+    stopRequest: StopRequest, announcement: StopAnnouncement, monitor: RunMonitor, hosts: [String],
+    tracePath: String?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset

@@ -1,3 +1,4 @@
+import Foundation
 import MPI
 import TestSupport
 import Testing

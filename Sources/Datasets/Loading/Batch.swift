@@ -64,3 +64,20 @@ public struct FieldRequest: Sendable, Equatable {
     self.form = form
   }
 }
+
+extension Loader.Batch {
+  /// Images and labels that no dataset holds: for measurements and tests.
+  ///
+  /// - Parameters:
+  ///   - images: `[n] + shape`, as a network sees them.
+  ///   - labels: `[n]`, -1 for none.
+  package init(step: Int, images: [Float], shape: [Int], labels: [Int32]) {
+    self.step = step
+    indices = Array(labels.indices)
+    fields = [
+      FieldBatch(
+        field: Field(name: "images", type: .float32, shape: shape, role: .image), values: .float(images)),
+      FieldBatch(field: .labels, values: .int32(labels)),
+    ]
+  }
+}
