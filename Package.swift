@@ -37,6 +37,7 @@ let package = Package(
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
     .target(name: "Vigilance", swiftSettings: common),
+    .target(name: "Optimization", dependencies: ["Settings"], swiftSettings: common),
 
     // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
@@ -145,6 +146,8 @@ let package = Package(
       name: "DiffusionTests",
       dependencies: ["Diffusion", "Tensors", "Kernels", "Settings", "Randomness", "NumericsTestSupport"],
       swiftSettings: common),
+    .testTarget(
+      name: "OptimizationTests", dependencies: ["Optimization", "Settings"], swiftSettings: common),
     .executableTarget(
       name: "DataParallelPrograms", dependencies: ["DataParallel", "MPI", "Randomness"],
       path: "Tests/DataParallelPrograms", swiftSettings: common),

@@ -1,5 +1,6 @@
 import DataParallel
 import Datasets
+import Diffusion
 import Files
 import Foundation
 import HDF5
@@ -15,6 +16,10 @@ import Training
 // How each error of the modules below ends the process.
 
 extension SettingsError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
+extension SamplingError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
 }
 

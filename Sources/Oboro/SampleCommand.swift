@@ -139,10 +139,12 @@ struct Sample: ParallelCommand {
   ) throws -> (ImageSampling, count: Int) {
     let checkpoint = try Checkpoint.find(at: checkpoint, onDamage: onDamage)
     let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
-    let timesteps = configuration.diffusion.schedule.timesteps
-    if let steps, steps > timesteps {
-      throw ValidationError("--steps must be at most the \(timesteps) timesteps of the model, is \(steps)")
+    if let steps, let process = configuration.diffusion as? DDPMProcess, steps > process.schedule.timesteps {
+      throw ValidationError(
+        "--steps must be at most the \(process.schedule.timesteps) timesteps of the model, is \(steps)")
     }
+    let plan = try SamplingPlan(
+      process: configuration.diffusion, options: SamplingOptions(sampler: .ddpm, steps: steps))
     let model = configuration.model
     let choice: SampleClasses.Choice
     let total: Int
@@ -155,7 +157,7 @@ struct Sample: ParallelCommand {
     try classes.check(model)
     let sampling = ImageSampling(
       model: model,
-      sampler: AncestralSampler(process: configuration.diffusion, steps: steps, seed: seed),
+      sampler: SamplingLoop(plan, seed: seed),
       weights: try checkpoint.weights(weights, layout: model.parameters),
       imageShape: checkpoint.manifest.imageShape, classes: classes, engine: Engine(threadCount: threads))
     return (sampling, total)

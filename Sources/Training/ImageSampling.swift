@@ -7,7 +7,7 @@ import Tensors
 /// Draws images with a model's weights, as pictures.
 public struct ImageSampling {
   private let model: any DenoisingModel
-  private let sampler: AncestralSampler
+  private let sampler: SamplingLoop
   private let weights: FlatMemory
   /// [H, W, C].
   private let shape: [Int]
@@ -18,7 +18,7 @@ public struct ImageSampling {
   private static let imagesPerPass = 32
 
   public init(
-    model: any DenoisingModel, sampler: AncestralSampler, weights: FlatMemory, imageShape: [Int],
+    model: any DenoisingModel, sampler: SamplingLoop, weights: FlatMemory, imageShape: [Int],
     classes: SampleClasses = SampleClasses(), engine: Engine
   ) {
     self.model = model
@@ -30,7 +30,7 @@ public struct ImageSampling {
   }
 
   /// Model evaluations for each image.
-  public var steps: Int { sampler.steps }
+  public var steps: Int { sampler.plan.evaluations.count }
 
   /// Images number `samples`, one after the other [n, H, W, C].
   ///
@@ -46,10 +46,18 @@ public struct ImageSampling {
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
       images += sampler.sample(
-        shape: shape, samples: pass, engine: engine, predict: { predict($0, timesteps: $1, samples: pass) },
-        weights: weights
-      ) { done, now in
-        onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
+        shape: shape, samples: pass, threads: engine.threads,
+        onStep: { progress in
+          progress.images.withUnsafeBufferPointer { now in
+            onStep((start - samples.lowerBound) * steps + progress.done * pass.count, pass, now)
+          }
+        }
+      ) { x, timestep, _ in
+        let tape = Tape(engine: engine, weights: weights, gradients: nil)
+        let noisy = tape.input([pass.count] + shape)
+        _ = noisy.elements.update(from: x)
+        let timesteps = [Int](repeating: Int(timestep), count: pass.count)
+        return Array(predict(noisy, timesteps: timesteps, samples: pass).elements)
       }
       start = pass.upperBound
     }

@@ -190,7 +190,8 @@ public final class Trainer {
     try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
-      sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
+      sampler: SamplingLoop(
+        try SamplingPlan(process: configuration.diffusion), seed: configuration.training.seed),
       weights: try state.gatheredAverage(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
     let images = try sampling.images(count: configuration.sampling.count, on: communicator)
     try communicator.agree {

@@ -311,7 +311,7 @@ final class TrainingStep {
     }
     let prediction = profile.measure("forward", .group) {
       model(
-        examples.noisy, timesteps: examples.timesteps,
+        examples.noisy, timesteps: examples.timesteps.map { Int($0) },
         labels: classLabels ?? samples.map { _ in nil })
     }
     // A model is not made to fail: what it computed with weights that did not come is dropped here.

@@ -57,26 +57,26 @@ import Training
   }
 
   /// Images number 0..<6, of one pixel each, after the only step: x_0 is linear in the predicted noise.
-  private func images(_ classes: SampleClasses, dropout: Double = 0.5) -> [Float] {
-    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
-    return ImageSampling(
+  private func images(_ classes: SampleClasses, dropout: Double = 0.5) throws -> [Float] {
+    let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
+    return try ImageSampling(
       model: ClassModel(classes: ModelClasses(count: 3, dropout: dropout)),
-      sampler: AncestralSampler(process: process, seed: 1), weights: FlatMemory(count: 1),
+      sampler: SamplingLoop(SamplingPlan(process: process), seed: 1), weights: FlatMemory(count: 1),
       imageShape: [1, 1, 1],
       classes: classes, engine: Engine(threadCount: 1)
     ).images(0..<6) { _, _, _ in }
   }
 
   /// The noise that the model must have predicted for each image, in tenths.
-  private func predictions(_ classes: SampleClasses) -> [Float] {
-    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
-    let none = ImageSampling(
-      model: ClassModel(classes: nil), sampler: AncestralSampler(process: process, seed: 1),
+  private func predictions(_ classes: SampleClasses) throws -> [Float] {
+    let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
+    let none = try ImageSampling(
+      model: ClassModel(classes: nil), sampler: SamplingLoop(SamplingPlan(process: process), seed: 1),
       weights: FlatMemory(count: 1), imageShape: [1, 1, 1], engine: Engine(threadCount: 1)
     ).images(0..<6) { _, _, _ in }
     let beta = Float(process.schedule.betas[0])
     // x_0 = (x - β ε / sqrt(1 - ᾱ)) / sqrt(1 - β), and ᾱ = 1 - β.
-    return zip(none, images(classes)).map { ($0 - $1) * (1 - beta).squareRoot() / beta.squareRoot() * 10 }
+    return try zip(none, images(classes)).map { ($0 - $1) * (1 - beta).squareRoot() / beta.squareRoot() * 10 }
   }
 
   @Test(
@@ -86,8 +86,8 @@ import Training
       (SampleClasses(.inTurn, guidance: 3), [3, 6, 9, 3, 6, 9]),
       (SampleClasses(.one(1), guidance: 0), [0, 0, 0, 0, 0, 0]),
     ] as [(SampleClasses, [Float])])
-  func everyImageIsOfItsClass(classes: SampleClasses, expected: [Float]) {
-    for (found, expected) in zip(predictions(classes), expected) { #expect(abs(found - expected) < 1e-2) }
+  func everyImageIsOfItsClass(classes: SampleClasses, expected: [Float]) throws {
+    for (found, expected) in zip(try predictions(classes), expected) { #expect(abs(found - expected) < 1e-2) }
   }
 
   @Test func whatAModelCannotDrawIsRefused() throws {

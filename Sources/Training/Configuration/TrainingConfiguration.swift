@@ -7,7 +7,7 @@ import Settings
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
   public let model: any DenoisingModel
-  public let diffusion: DiffusionProcess
+  public let diffusion: any DiffusionProcess
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
   public let checkpoint: CheckpointSettings
@@ -31,17 +31,22 @@ public struct TrainingConfiguration: Sendable {
     dataset = try DatasetSettings(reader.section("dataset"))
     let modelReader = try reader.section("model")
     model = try ModelKind.model(modelReader)
-    diffusion = try DiffusionProcess(reader.section("diffusion"))
+    let diffusionReader = try reader.section("diffusion")
+    diffusion = try DiffusionSettings.process(diffusionReader)
     optimizer = try OptimizerSettings(reader.section("optimizer"))
     training = try TrainingSettings(reader.section("training"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
     sampling = try SamplingSettings(reader.section("sampling"))
     try reader.finish()
-    guard model.predictionChannels == model.imageChannels else {
+    guard diffusion.kind == .ddpm else {
+      throw diffusionReader.invalid(
+        "process", "\(diffusion.kind.rawValue) has fractional timesteps, and models take whole ones")
+    }
+    guard model.predictionChannels == model.imageChannels * diffusion.outputsPerChannel else {
       throw modelReader.invalid(
         model.predictionChannelsKey,
         "the model predicts \(model.predictionChannels) channels of images of \(model.imageChannels): "
-          + "the objective needs as many")
+          + "the process needs \(model.imageChannels * diffusion.outputsPerChannel)")
     }
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
