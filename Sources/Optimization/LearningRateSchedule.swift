@@ -81,17 +81,6 @@ extension LearningRateSchedule {
       "schedule", default: Name.constant, help: "how the learning rate goes on after the warm-up")
     let warmup = try reader.value(
       "warmup_steps", default: 0, in: 0..., help: "steps during which the learning rate rises from 0")
-    let floor = try reader.value(
-      "final_rate", default: 0.0, in: 0.0...1.0,
-      help: "the part of the learning rate that cosine and linear end with")
-    let reference = try reader.value(
-      "reference_steps", as: Int.self, in: 1...,
-      help: "inverse-square-root: the step from which the rate falls; null: the warm-up's end")
-    let milestones = try reader.value(
-      "milestones", default: [Int](), in: 1...,
-      help: "steps: where the rate is multiplied by milestone_factor")
-    let factor = try reader.value(
-      "milestone_factor", default: 0.1, in: 0.0...1.0, help: "steps: what the rate is multiplied by")
     let owners: [(String, [Name])] = [
       ("final_rate", [.cosine, .linear]), ("reference_steps", [.inverseSquareRoot]),
       ("milestones", [.steps]), ("milestone_factor", [.steps]),
@@ -101,22 +90,35 @@ extension LearningRateSchedule {
         key,
         "is of schedule \(owner.map(\.rawValue).joined(separator: " or ")), and that is \(name.rawValue)")
     }
+    // Keys of one schedule alone are read with it alone: the resolved configuration must read back.
     let decay: Decay
     switch name {
     case .constant: decay = .constant
-    case .cosine: decay = .cosine(floor: floor)
-    case .linear: decay = .linear(floor: floor)
+    case .cosine: decay = .cosine(floor: try Self.floor(reader))
+    case .linear: decay = .linear(floor: try Self.floor(reader))
     case .inverseSquareRoot:
+      let reference = try reader.value(
+        "reference_steps", as: Int.self, in: 1...,
+        help: "the step from which the rate falls; null: the warm-up's end")
       guard reference != nil || warmup > 0 else {
         throw reader.invalid("reference_steps", "is missing, and there is no warm-up to take its place")
       }
       decay = .inverseSquareRoot(reference: reference ?? warmup)
     case .steps:
+      let milestones = try reader.value(
+        "milestones", default: [Int](), in: 1..., help: "where the rate is multiplied by milestone_factor")
       guard !milestones.isEmpty, milestones == Array(Set(milestones)).sorted() else {
         throw reader.invalid("milestones", "must be steps in rising order, at least one")
       }
-      decay = .steps(at: milestones, factor: factor)
+      decay = .steps(
+        at: milestones,
+        factor: try reader.value(
+          "milestone_factor", default: 0.1, in: 0.0...1.0, help: "what the rate is multiplied by"))
     }
     self.init(peak: peak, warmup: warmup, decay: decay, total: total)
+  }
+  private static func floor(_ reader: SettingsReader) throws -> Double {
+    try reader.value(
+      "final_rate", default: 0.0, in: 0.0...1.0, help: "the part of the learning rate that the run ends with")
   }
 }

@@ -40,6 +40,22 @@ import Testing
     #expect(flow.times == .logitNormal(mean: 0.5, deviation: 1) && flow.shift == 3 && flow.timesteps == 1000)
   }
 
+  /// What a run writes of its configuration, defaults filled in, reads back.
+  @Test(arguments: [
+    "", "{variance: learned-range, weighting: min-snr, schedule: cosine}", "process: edm", "process: flow",
+    "{process: flow, time_distribution: logit-normal}",
+  ]) func resolvedSettingsReadBack(yaml: String) throws {
+    let first = try SettingsReader(SettingsNode(yaml: yaml, source: "test.yaml"), path: "diffusion")
+    _ = try DiffusionSettings.process(first)
+    let second = try SettingsReader(first.resolved, path: "diffusion")
+    _ = try DiffusionSettings.process(second)
+    try second.finish()
+    #expect(second.resolved == first.resolved)
+    let sampling = try SettingsReader(.empty, path: "sampling")
+    let options = try SamplingOptions(sampling)
+    #expect(try SamplingOptions(SettingsReader(sampling.resolved, path: "sampling")) == options)
+  }
+
   /// Each names its key, and says why.
   @Test(arguments: [
     ("timesteps: 0", "timesteps", "1 to"), ("schedule: linaer", "schedule", "one of"),

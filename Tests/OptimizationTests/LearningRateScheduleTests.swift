@@ -61,6 +61,16 @@ import Testing
   }
 
   @Test(arguments: [
+    "", "{schedule: cosine, final_rate: 0.1}", "{schedule: steps, milestones: [10, 20]}",
+    "{schedule: inverse-square-root, warmup_steps: 7}",
+  ]) func resolvedSettingsReadBack(yaml: String) throws {
+    let reader = try SettingsReader(SettingsNode(yaml: yaml, source: "test.yaml"), path: "optimizer")
+    let schedule = try LearningRateSchedule(reader, peak: 1, total: 100)
+    let again = try SettingsReader(reader.resolved, path: "optimizer")
+    #expect(try LearningRateSchedule(again, peak: 1, total: 100) == schedule)
+  }
+
+  @Test(arguments: [
     ("schedule: cosin", "schedule"), ("final_rate: 0.5", "final_rate"),
     ("schedule: inverse-square-root", "reference_steps"), ("schedule: steps", "milestones"),
     ("{schedule: steps, milestones: [20, 10]}", "milestones"),

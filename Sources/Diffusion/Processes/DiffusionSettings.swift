@@ -46,10 +46,13 @@ public enum DiffusionSettings {
       "prediction", default: Prediction.epsilon, help: "what the model predicts: noise, v, or the image")
     let variance = try reader.choice(
       "variance", default: ReverseVariance.fixedSmall, help: "of ancestral sampling's noise")
-    let boundWeight = try reader.value(
-      "bound_weight", default: 0.001, in: 0.0...,
-      help: "weight of the variational bound in the loss, by which learned variances learn")
-    if reader.isGiven("bound_weight"), variance != .learnedRange {
+    var boundWeight = 0.001
+    // Keys of one choice alone are read with it alone: the resolved configuration must read back.
+    if variance == .learnedRange {
+      boundWeight = try reader.value(
+        "bound_weight", default: boundWeight, in: 0.0...,
+        help: "weight of the variational bound in the loss, by which learned variances learn")
+    } else if reader.isGiven("bound_weight") {
       throw reader.invalid(
         "bound_weight", "is of variance: learned-range, and variance is \(variance.rawValue)")
     }
@@ -104,10 +107,11 @@ public enum DiffusionSettings {
   private static func weighting(_ reader: SettingsReader) throws -> LossWeighting {
     let name = try reader.choice(
       "weighting", default: WeightingName.uniform, help: "how much each timestep's loss counts")
-    let gamma = try reader.value(
-      "min_snr_gamma", default: 5.0, in: Above(0.0), help: "the highest weight of weighting: min-snr")
     switch name {
-    case .minSNR: return .minSNR(gamma: gamma)
+    case .minSNR:
+      return .minSNR(
+        gamma: try reader.value(
+          "min_snr_gamma", default: 5.0, in: Above(0.0), help: "the highest weight of weighting: min-snr"))
     case .uniform:
       if reader.isGiven("min_snr_gamma") {
         throw reader.invalid("min_snr_gamma", "is of weighting: min-snr, and weighting is uniform")
@@ -143,18 +147,22 @@ public enum DiffusionSettings {
   private static func flow(_ reader: SettingsReader) throws -> FlowProcess {
     let timesteps = try timesteps(reader, default: 1000)
     let name = try reader.choice("time_distribution", default: TimeName.uniform, help: "how training draws t")
-    let mean = try reader.value(
-      "logit_mean", default: 0.0, in: -10.0...10.0, help: "mean of logit(t), logit-normal")
-    let deviation = try reader.value(
-      "logit_std", default: 1.0, in: 0.001...10.0, help: "deviation of logit(t), logit-normal")
-    if name == .uniform {
+    var times = FlowProcess.TimeDistribution.uniform
+    switch name {
+    case .logitNormal:
+      times = .logitNormal(
+        mean: try reader.value(
+          "logit_mean", default: 0.0, in: -10.0...10.0, help: "mean of logit(t), logit-normal"),
+        deviation: try reader.value(
+          "logit_std", default: 1.0, in: 0.001...10.0, help: "deviation of logit(t), logit-normal"))
+    case .uniform:
       for key in ["logit_mean", "logit_std"] where reader.isGiven(key) {
         throw reader.invalid(key, "is of time_distribution: logit-normal, and that is uniform")
       }
     }
     return FlowProcess(
       timesteps: timesteps,
-      times: name == .uniform ? .uniform : .logitNormal(mean: mean, deviation: deviation),
+      times: times,
       shift: try reader.value(
         "shift", default: 1.0, in: 0.01...100.0, help: "above 1: more time at high noise, for large images"),
       loss: try loss(reader, default: .l2), offsetNoise: try offsetNoise(reader))
