@@ -56,6 +56,12 @@ let package = Package(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
 
+    // How good images are.
+    .target(
+      name: "Evaluation",
+      dependencies: ["Datasets", "Safetensors", "Pictures", "Files", "Kernels", "MPI", "COpenBLAS"],
+      swiftSettings: common),
+
     // Training.
     .target(name: "DataParallel", dependencies: ["MPI", "Tensors", "Kernels"], swiftSettings: common),
     .target(
@@ -75,7 +81,8 @@ let package = Package(
     .executableTarget(
       name: "Oboro",
       dependencies: [
-        "Diagnosis", "RunReports", "Training", "Models", "Diffusion", "Datasets", "DataParallel", "Tensors",
+        "Diagnosis", "RunReports", "Training", "Evaluation", "Models", "Diffusion", "Datasets",
+        "DataParallel", "Tensors",
         "Kernels", "MPI", "HDF5",
         "Safetensors", "Pictures", "Reporting", "Settings", "Files",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -105,6 +112,13 @@ let package = Package(
     .testTarget(
       name: "ReportingTests",
       dependencies: ["Reporting", "Files", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: common),
+    .testTarget(
+      name: "EvaluationTests",
+      dependencies: [
+        "Evaluation", "Datasets", "Pictures", "Safetensors", "Files", "Kernels", "NumericsTestSupport",
+        "TestSupport",
+      ],
       swiftSettings: common),
     .testTarget(
       name: "TrainingTests",

@@ -63,6 +63,31 @@ final class NumPyArray {
     try bytes.read(into: UnsafeMutableRawBufferPointer(elements), at: elementsOffset + start)
   }
 
+  /// Fills `elements` from element `start`; for arrays of floating-point numbers of 16, 32 or 64 bits.
+  func read(into elements: UnsafeMutableBufferPointer<Double>, from start: Int) throws {
+    let size = elementSize
+    guard let order = elementType.first, elementType.dropFirst().first == "f", [2, 4, 8].contains(size) else {
+      throw DatasetError.badData(
+        place, "holds elements of type \(elementType), expected floating-point numbers, such as <f4 (float32)"
+      )
+    }
+    let raw = try bytes.bytes(elements.count * size, at: elementsOffset + start * size)
+    let isSwapped = order == ">"
+    raw.withUnsafeBytes { raw in
+      func bits<Bits: FixedWidthInteger>(_ index: Int, as: Bits.Type) -> Bits {
+        let stored = raw.loadUnaligned(fromByteOffset: index * size, as: Bits.self)
+        return isSwapped ? Bits(bigEndian: stored) : Bits(littleEndian: stored)
+      }
+      for index in elements.indices {
+        switch size {
+        case 2: elements[index] = Double(Float16(bitPattern: bits(index, as: UInt16.self)))
+        case 4: elements[index] = Double(Float(bitPattern: bits(index, as: UInt32.self)))
+        default: elements[index] = Double(bitPattern: bits(index, as: UInt64.self))
+        }
+      }
+    }
+  }
+
   /// All elements, which must be whole numbers.
   func integers() throws -> [Int64] {
     let size = elementSize

@@ -1,5 +1,6 @@
 import DataParallel
 import Datasets
+import Evaluation
 import Files
 import Foundation
 import HDF5
@@ -65,6 +66,15 @@ extension DatasetError: ExitStatusProviding {
     switch kind {
     case .badData: .badData
     case .inputOutput: .inputOutput
+    }
+  }
+}
+
+extension EvaluationError: ExitStatusProviding {
+  package var exitStatus: ExitStatus {
+    switch kind {
+    case .usage: .usage
+    case .badData: .badData
     }
   }
 }
