@@ -1,5 +1,4 @@
 import COpenBLAS
-import Foundation
 import Kernels
 
 /// A matrix of float64 in row-major memory of its own, aligned as OpenBLAS's results may depend on.
@@ -36,11 +35,6 @@ final class DoubleMatrix {
     let result = DoubleMatrix(rows: rows, columns: columns)
     result.elements.update(from: elements, count: count)
     return result
-  }
-
-  /// The largest difference of an element from zero.
-  var largestMagnitude: Double {
-    (0..<count).reduce(0) { max($0, abs(elements[$1])) }
   }
 }
 

@@ -71,12 +71,7 @@ extension DatasetError: ExitStatusProviding {
 }
 
 extension EvaluationError: ExitStatusProviding {
-  package var exitStatus: ExitStatus {
-    switch kind {
-    case .usage: .usage
-    case .badData: .badData
-    }
-  }
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension FileError: ExitStatusProviding {

@@ -21,7 +21,7 @@ public enum EvaluatedSet {
     let files = FileManager.default
     var isDirectory: ObjCBool = false
     guard files.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         path, "there is no such dataset, folder of pictures or file of features (.npy)")
     }
     if !isDirectory.boolValue {
@@ -29,7 +29,7 @@ public enum EvaluatedSet {
     } else if files.fileExists(atPath: "\(path)/\(DatasetManifest.fileName)") {
       self = .images(try DatasetImages(path))
     } else if files.fileExists(atPath: "\(path)/\(Self.runConfiguration)") {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         path,
         "is a run, not its images: draw them first, oboro sample --checkpoint \(path) --output DIR, and name DIR"
       )

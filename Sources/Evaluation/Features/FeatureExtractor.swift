@@ -31,7 +31,7 @@ public enum FeatureExtractor {
       if let network { return network.features(of: image, pass, into: result) }
       let found = ImageShape(height: image.height, width: image.width, channels: image.channels)
       guard found == shape else {
-        throw EvaluationError.badData(
+        throw EvaluationError(
           images.path,
           "image \(index) has \(found), expected \(shape.map { "\($0)" } ?? "nothing"): it was changed")
       }

@@ -16,13 +16,13 @@ public struct FeatureSet {
   /// - Throws: `EvaluationError` if there is no row or no column, or a number is not finite.
   init(name: String, _ matrix: DoubleMatrix) throws {
     guard matrix.rows > 0, matrix.columns > 0 else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         name, "is empty: [\(matrix.rows), \(matrix.columns)] features, expected at least one image")
     }
     for row in 0..<matrix.rows {
       let values = matrix.row(row)
       for column in 0..<matrix.columns where !values[column].isFinite {
-        throw EvaluationError.badData(
+        throw EvaluationError(
           name, "row \(row), column \(column) of its features is \(values[column]), expected finite numbers")
       }
     }
@@ -69,7 +69,7 @@ public struct FeatureSet {
   /// - Throws: `EvaluationError` unless both sets have features of one width.
   static func requireSameWidth(_ a: FeatureSet, _ b: FeatureSet) throws {
     guard a.width == b.width else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         a.name,
         "its features have \(a.width) numbers, those of \(b.name) \(b.width); both sets need features of one kind"
       )
@@ -79,7 +79,7 @@ public struct FeatureSet {
   /// - Throws: `EvaluationError` if there are fewer than `least` images.
   func require(atLeast least: Int, for what: String) throws {
     guard count >= least else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         name, "has \(count) images, too few for \(what), which needs at least \(least)")
     }
   }

@@ -40,7 +40,7 @@ struct DatasetImages: EvaluatedImages {
     self.path = path
     dataset = try ShardedDataset(directory: path)
     guard dataset.channels == 1 || dataset.channels == 3 else {
-      throw EvaluationError.badData(path, "has images of \(dataset.channels) channels, expected 1 or 3")
+      throw EvaluationError(path, "has images of \(dataset.channels) channels, expected 1 or 3")
     }
   }
 
@@ -83,7 +83,7 @@ struct FolderImages: EvaluatedImages {
     if let other = headers.firstIndex(where: {
       $0.width != headers[0].width || $0.height != headers[0].height
     }) {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         path,
         "its pictures differ in size: \(files[0]) has \(headers[0].height) x \(headers[0].width) pixels, \(files[other]) "
           + "\(headers[other].height) x \(headers[other].width); pixels are features only of pictures of one size, "
@@ -98,30 +98,5 @@ struct FolderImages: EvaluatedImages {
     var result = self
     result.channels = channels
     return result
-  }
-}
-
-extension ThreadPool {
-  /// What `body` returns for each index, in order, computed on all threads.
-  ///
-  /// - Throws: what `body` threw for the lowest index, whatever the number of threads.
-  func results<Value>(_ count: Int, _ body: (_ index: Int, _ worker: Int) throws -> Value) throws -> [Value] {
-    var results = [Result<Value, any Error>?](repeating: nil, count: count)
-    let failure = LowestIndex()
-    results.withUnsafeMutableBufferPointer { results in
-      let results = results
-      parallel(count) { index, worker in
-        // Those before the failure may fail too, and then count.
-        guard index < failure.value else { return }
-        let result = Result { try body(index, worker) }
-        if case .failure = result { failure.lower(to: index) }
-        results[index] = result
-      }
-    }
-    if failure.value < count { _ = try results[failure.value]?.get() }
-    return try results.map { result in
-      guard let result else { preconditionFailure("a task was not run") }
-      return try result.get()
-    }
   }
 }

@@ -46,7 +46,6 @@ struct InceptionBranch {
 /// Branches that read the same map; their channels lie one behind the other.
 struct InceptionBlock {
   let branches: [InceptionBranch]
-  let inputs: Int
   let outputs: Int
   /// 2 where the block halves height and width.
   let stride: Int

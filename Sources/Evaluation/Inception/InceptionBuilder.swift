@@ -69,7 +69,7 @@ struct InceptionBuilder {
       guard case .convolution(let last) = branch.layers.last else { return width + inputs }
       return width + last.shape.outputs
     }
-    return InceptionBlock(branches: branches, inputs: inputs, outputs: channels, stride: stride)
+    return InceptionBlock(branches: branches, outputs: channels, stride: stride)
   }
 
   /// 35 x 35 pixels.

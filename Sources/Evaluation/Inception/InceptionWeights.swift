@@ -21,7 +21,7 @@ struct InceptionWeights {
     let shape = try file.shape(of: Self.firstWeight)
     // Every other width is a multiple of 16.
     guard shape.count == 4, [2, 4, 8, 16, 32].contains(shape[0]) else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         path,
         "\(Self.firstWeight) has the shape \(shape), expected [\(Self.firstWidth), 3, 3, 3] as Inception-v3 has"
       )
@@ -41,12 +41,12 @@ struct InceptionWeights {
       let tensor = "\(name).\(tensor)"
       let found = try file.shape(of: tensor)
       guard found == shape else {
-        throw EvaluationError.badData(file.path, "\(tensor) has the shape \(found), expected \(shape)")
+        throw EvaluationError(file.path, "\(tensor) has the shape \(found), expected \(shape)")
       }
       used.insert(tensor)
       let values = try file.floats(tensor)
       guard values.allSatisfy(\.isFinite) else {
-        throw EvaluationError.badData(file.path, "\(tensor) holds numbers that are not finite")
+        throw EvaluationError(file.path, "\(tensor) holds numbers that are not finite")
       }
       return values
     }
@@ -56,7 +56,7 @@ struct InceptionWeights {
       mean: try read("bn.running_mean", [outputs]), variance: try read("bn.running_var", [outputs]),
       epsilon: Self.epsilon)
     if let negative = normalization.variance.first(where: { $0 < 0 }) {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         file.path, "\(name).bn.running_var holds \(negative), expected no negative number")
     }
     return FoldedConvolution(
@@ -73,7 +73,7 @@ struct InceptionWeights {
     }
     guard others.isEmpty else {
       let more = others.count > 3 ? " and \(others.count - 3) more" : ""
-      throw EvaluationError.badData(
+      throw EvaluationError(
         file.path,
         "holds tensors that Inception-v3 has not: \(others.prefix(3).joined(separator: ", "))\(more)")
     }

@@ -16,7 +16,7 @@ enum Decomposition {
     var values = [Double](repeating: 0, count: n)
     let info = symmetricEigenvectors(matrix, &values)
     guard info == 0 else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         place, "the eigenvalues of its covariance do not converge (dsyevd: \(info))")
     }
     // Column-major in LAPACK: eigenvector i is row i here.
@@ -51,7 +51,7 @@ enum Decomposition {
     workCount = blasint(work.columns)
     call(work.elements)
     guard info == 0 else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         place, "the singular values of the product of covariances do not converge (dgesdd: \(info))")
     }
     // From the smallest, where a sum loses least.

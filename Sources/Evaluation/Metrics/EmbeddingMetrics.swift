@@ -12,7 +12,7 @@ public enum CLIPScore {
   public static func compute(images: FeatureSet, captions: FeatureSet) throws -> Double {
     try FeatureSet.requireSameWidth(images, captions)
     guard images.count == captions.count else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         images.name,
         "has \(images.count) embeddings, \(captions.name) \(captions.count); expected a caption an image")
     }
@@ -70,7 +70,7 @@ extension FeatureSet {
       let values = result.row(row)
       let length = (0..<width).reduce(0) { $0 + values[$1] * values[$1] }.squareRoot()
       guard length > 0 else {
-        throw EvaluationError.badData(name, "row \(row) of its embeddings is zero, so it has no direction")
+        throw EvaluationError(name, "row \(row) of its embeddings is zero, so it has no direction")
       }
       for column in 0..<width { values[column] /= length }
     }

@@ -40,7 +40,7 @@ public enum ImageSimilarity {
     precondition(range > 0, "a range of \(range)")
     let window = 2 * radius + 1
     guard height >= window, width >= window else {
-      throw EvaluationError.badData(
+      throw EvaluationError(
         "structural similarity",
         "images of \(height) x \(width) are smaller than its window, \(window) x \(window)")
     }

@@ -1,4 +1,5 @@
-"""Writes ../evaluation/metrics.safetensors: metrics of sets of features and of images, by their published programs.
+"""Writes ../evaluation/metrics.safetensors: metrics of sets of features and of images, by their published programs; and
+../evaluation/*.npy, the features 0, 1.5, -3, ... [3, 2] in NumPy's types.
 
     OMP_NUM_THREADS=1 python3 evaluation.py
 
@@ -135,6 +136,9 @@ if __name__ == "__main__":
         }
     folder = pathlib.Path(__file__).resolve().parent.parent / "evaluation"
     folder.mkdir(exist_ok=True)
+    values = np.array([[0, 1.5], [-3, 0.25], [1024, -0.5]])
+    for name, type_ in (("half", "<f2"), ("single", "<f4"), ("double-big-endian", ">f8")):
+        np.save(folder / f"{name}.npy", values.astype(type_))
     safetensors_format.write(
         folder / "metrics.safetensors",
         tensors,
