@@ -11,6 +11,12 @@ package struct FileDescriptor: ~Copyable, Sendable {
     number = try Self.retrying("open", path) { open(path, flags | O_CLOEXEC, 0o666) }
   }
 
+  /// - Parameter flags: as for `open(2)`; the file is never inherited by child processes.
+  package init(_ path: RawPath, _ flags: Int32) throws {
+    self.path = "\(path)"
+    number = try Self.retrying("open", self.path) { path.open(flags) }
+  }
+
   deinit { close(number) }
 
   /// Writes all of `bytes`.
