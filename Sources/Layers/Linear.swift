@@ -38,6 +38,19 @@ public struct Linear: Sendable {
     bias = builder.vector(prefix + "bias", count: outputs, hasBias ? standard : .zeros)
   }
 
+  /// Several layers on the same input in one product: `names` of modules with `each` outputs, one after the other.
+  public init(_ builder: ParameterBuilder, packing names: [String], _ inputs: Int, each outputs: Int) {
+    let standard = Parameter.Initialization.uniform(bound: 1 / Float(inputs).squareRoot())
+    let all = names.count * outputs
+    func parts(_ name: String) -> [Parameter.Part] {
+      names.map { Parameter.Part("\($0).\(name)", outputs: outputs) }
+    }
+    weight = builder.weights(
+      "\(names[0]).weight", fileShape: [all, inputs], outputs: all, inputs: inputs, taps: 1, standard,
+      parts: parts("weight"))
+    bias = builder.vector("\(names[0]).bias", count: all, standard, parts: parts("bias"))
+  }
+
   /// - Parameter residual: what is added to the result.
   public func callAsFunction(
     _ x: Tensor, activation: LinearActivation = .none, residual: Tensor? = nil
