@@ -92,6 +92,8 @@ extension Session {
 
   /// Writes one line in one piece, so that lines of several ranks do not mix.
   private static func report(_ program: String, _ message: String) {
+    // An error that has nothing to say.
+    if message.isEmpty || message.hasSuffix(": ") { return }
     FileHandle.standardError.write(Data("\(program): \(message)\n".utf8))
   }
 }
