@@ -39,6 +39,25 @@ import Testing
     #expect(run.exitStatus == 1 && run.errors.contains(message), "\(run)")
   }
 
+  /// It is read from the file, where nothing else says it.
+  @Test(arguments: [(4, 0), (3, 1)])
+  func theRanksDivideTheMicrobatchesOfTheConfiguration(microbatches: Int, exitStatus: Int32) throws {
+    let trial = try Trial()
+    let text = try String(contentsOfFile: trial.configuration, encoding: .utf8)
+    let changed = text.replacingOccurrences(of: "microbatches: 4", with: "microbatches: \(microbatches)")
+    try Data(changed.utf8).write(to: URL(filePath: trial.configuration))
+    let run = try launch(
+      "run",
+      [
+        "--dry-run", "--ranks", "2", "--oversubscribe", "--config", trial.configuration, "--output",
+        trial.run,
+      ])
+    #expect(run.exitStatus == exitStatus, "\(run)")
+    #expect(
+      run.errors.contains("it must divide training.microbatches (\(microbatches))") == (exitStatus == 1),
+      "\(run)")
+  }
+
   @Test func controlCSavesAndTheSameLineGoesOn() throws {
     let trial = try Trial()
     let arguments =
