@@ -16,7 +16,7 @@ public final class GradientExchange {
   private let scheduler: TransferScheduler
   private let progress: ProgressThread?
   /// One for each lane of sums.
-  private let wires: [MessageBuffers]
+  private let messageBuffers: [MessageBuffers]
   private let localPeers: LocalPeers
   /// Of each bucket, this rank's.
   private let stages: [[BucketPlan.Stage]]
@@ -55,7 +55,7 @@ public final class GradientExchange {
       bucketCount: plan.buckets.count, isOnOneHost: isOnOneHost,
       copiesMessages: isOnOneHost && localPeers.isEmpty)
     self.scheduler = scheduler
-    wires =
+    messageBuffers =
       communicator.size == 1
       ? []
       : (0..<min(scheduler.sumLanes, plan.buckets.count)).map { _ in
@@ -106,9 +106,9 @@ public final class GradientExchange {
       } as TransferScheduler.Sequel
     }
     try scheduler.reduce(bucket, threads, then: sequel) {
-      [wires, stages, localPeers] lane, threads in
+      [messageBuffers, stages, localPeers] lane, threads in
       try BucketReduction(
-        stages[bucket], of: gradients, among: localPeers, over: wires[lane], tag: bucket, threads)
+        stages[bucket], of: gradients, among: localPeers, over: messageBuffers[lane], tag: bucket, threads)
     }
   }
 

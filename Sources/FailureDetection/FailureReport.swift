@@ -1,6 +1,6 @@
-/// A health that ends the run, for people to read and for the log.
+/// A failure that ends the run, for people to read and for the log.
 public struct FailureReport: Sendable, Equatable {
-  /// The hosts that a run can do without, each once: those of failedRanks that do not answer or do not get on. One whose
+  /// The hosts that a run can do without, each once: those of failed ranks that do not answer or make no progress. One whose
   /// process alone has ended is well.
   public let hosts: [String]
   public let ranks: [Int]

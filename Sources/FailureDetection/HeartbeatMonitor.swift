@@ -148,7 +148,7 @@ public final class HeartbeatMonitor: Sendable {
     }
   }
 
-  /// A health that this rank has come to and not yet acted upon.
+  /// A failure that this rank has found and not yet acted upon.
   private struct Failure {
     let began: Double
     /// The ranks that report it rather than this one.

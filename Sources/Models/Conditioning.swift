@@ -1,7 +1,7 @@
 import Tensors
 
 /// What a denoiser is told about a batch of B samples beside their timesteps. A part that is missing is no condition;
-/// a model ignores the parts that it has no use for, which `Denoiser.check` refuses before anything is computed.
+/// a model ignores the parts that it has no use for.
 public struct Conditioning {
   /// The class of each sample; nil for a sample of no class.
   public var classes: [Int?]

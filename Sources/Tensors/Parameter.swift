@@ -118,7 +118,7 @@ public struct Parameter: Hashable, Sendable {
 
   /// What files hold of it.
   public var fileTensors: [FileTensor] {
-    guard !parts.isEmpty else { return [FileTensor(self, name, fileShape, outputs: 0..<outputs)] }
+    guard !parts.isEmpty else { return [whole] }
     var first = 0
     return parts.map { part in
       defer { first += part.outputs }
@@ -127,13 +127,16 @@ public struct Parameter: Hashable, Sendable {
     }
   }
 
+  /// All file tensors as one.
+  private var whole: FileTensor { FileTensor(self, name, fileShape, outputs: 0..<outputs) }
+
   /// The elements of all file tensors in PyTorch's order, one tensor after the other.
   public func exported(from flat: UnsafePointer<Float>) -> [Float] {
-    FileTensor(self, name, fileShape, outputs: 0..<outputs).exported(from: flat)
+    whole.exported(from: flat)
   }
 
   /// Reads the elements of all file tensors in PyTorch's order from `file` into `flat`.
   public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
-    FileTensor(self, name, fileShape, outputs: 0..<outputs).import(from: file, to: flat)
+    whole.import(from: file, to: flat)
   }
 }

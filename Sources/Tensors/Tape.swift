@@ -28,7 +28,7 @@ public final class Tape {
   private var unwritten: [ParameterPlace: Int] = [:]
   /// The places of all parameters that get gradients from operations.
   private var used: Set<ParameterPlace> = []
-  /// The places at which that became none since somebody asked.
+  /// The places at which none were left since the last report.
   private var completed: [ParameterPlace] = []
   /// In the place of uses: the gradient has been reported as complete.
   private static let noneEver = Int.min
@@ -37,7 +37,7 @@ public final class Tape {
   /// the caller. If no set has gradients, no backward pass follows, and nothing is recorded.
   ///
   /// - Parameters:
-  ///   - recomputes: whether stages keep nothing for the way back but what they are computed of, see `checkpointed`.
+  ///   - recomputes: whether stages keep only their inputs for the backward pass, see `checkpointed`.
   ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
   ///     `deferred` has them, and their place in `gradients` is not touched.
   ///   - profile: what is told of every operation; nil: nothing is measured.

@@ -12,7 +12,7 @@ struct SkippedSteps {
   /// A step was skipped.
   ///
   /// - Parameters:
-  ///   - microbatches: those whose loss or gradient is no number; none if only their sum is.
+  ///   - microbatches: those whose loss or gradient is non-finite; empty if only their sum is.
   ///   - microbatchesPerRank: how many micro-batches a rank computes.
   /// - Returns: what to tell of it.
   /// - Throws: `NonFiniteError` if it was one too many.

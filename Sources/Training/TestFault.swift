@@ -5,7 +5,7 @@ struct TestFault {
   enum Kind: String {
     /// One bit of one weight changes on one rank, before it computes the step.
     case flipWeight = "flip-weight"
-    /// A gradient of the rank's first micro-batch is no number in the step, and in all that follow if the step ends in +.
+    /// The gradients of the rank's first micro-batch are NaN in the step, and in all later ones if the step ends in +.
     case nanGradient = "nan-gradient"
     /// Reading the step's images does not return.
     case deadFileSystem = "dead-file-system"
