@@ -39,23 +39,20 @@ import Testing
     #expect(run.exitStatus == 1 && run.errors.contains(message), "\(run)")
   }
 
-  /// It is read from the file, where nothing else says it.
-  @Test(arguments: [(4, 0), (3, 1)])
-  func theRanksDivideTheMicrobatchesOfTheConfiguration(microbatches: Int, exitStatus: Int32) throws {
+  /// The number of micro-batches is read from the configuration, where nothing else says it.
+  @Test func theRanksMustDivideTheMicrobatchesOfTheConfiguration() throws {
     let trial = try Trial()
     let text = try String(contentsOfFile: trial.configuration, encoding: .utf8)
-    let changed = text.replacingOccurrences(of: "microbatches: 4", with: "microbatches: \(microbatches)")
+    let changed = text.replacingOccurrences(of: "microbatches: 4", with: "microbatches: 6")
     try Data(changed.utf8).write(to: URL(filePath: trial.configuration))
-    let run = try launch(
-      "run",
-      [
-        "--dry-run", "--ranks", "2", "--oversubscribe", "--config", trial.configuration, "--output",
-        trial.run,
-      ])
-    #expect(run.exitStatus == exitStatus, "\(run)")
+    let arguments = [
+      "--dry-run", "--config", trial.configuration, "--output", trial.run, "--threads", "1", "--ranks",
+    ]
+    let run = try launch("run", arguments + ["4"])
     #expect(
-      run.errors.contains("it must divide training.microbatches (\(microbatches))") == (exitStatus == 1),
-      "\(run)")
+      run.exitStatus == 1 && run.errors.contains("it must divide training.microbatches (6)"), "\(run)")
+    let fitting = try launch("run", arguments + ["1"])
+    #expect(fitting.exitStatus == 0 && fitting.errors.contains("mpirun -n 1 "), "\(fitting)")
   }
 
   @Test func controlCSavesAndTheSameLineGoesOn() throws {

@@ -82,12 +82,14 @@ import Testing
     expectClose(adam.ema, zip(start, adam.weights).map { 0.75 * $0 + 0.25 * $1 }, within: 1e-6)
     #expect(adam.ema != adam.weights)
 
-    // Decoupled decay takes lr λ w off, besides.
-    let decoupled = try state("optimizer.kind=adamw", "optimizer.weight_decay=0.5")
+    // Decoupled decay takes lr λ w off, besides; here of all weights, as PyTorch does with one group of parameters.
+    let decoupled = try state(
+      "optimizer.kind=adamw", "optimizer.weight_decay=0.5", "optimizer.decay_vectors=true")
     expectClose(decoupled.weights, zip(adam.weights, start).map { $0 - 1e-3 * 0.5 * $1 }, within: 1e-6)
     #expect(decoupled.firstMoment == adam.firstMoment)
     // Adam's own becomes a part of the gradient.
-    let coupled = try state("optimizer.kind=adam", "optimizer.weight_decay=0.5")
+    let coupled = try state(
+      "optimizer.kind=adam", "optimizer.weight_decay=0.5", "optimizer.decay_vectors=true")
     expectClose(coupled.firstMoment, zip(gradients, start).map { 0.1 * ($0 + 0.5 * $1) }, within: 1e-6)
     #expect(coupled.weights != decoupled.weights && coupled.weights != adam.weights)
 

@@ -34,7 +34,12 @@ public enum Processor {
     guard hasLesserBLASKernels else { return }
     // The rule by which OpenBLAS itself chooses between the two on processors that it knows.
     setenv(blasVariable, oboro_has_avx512_bf16() ? "Cooperlake" : "SkylakeX", 1)
-    // Returns only if it fails; then everything works as it is, slower.
-    execv("/proc/self/exe", CommandLine.unsafeArgv)
+    // By its own path, so that the process keeps its name, which launch/run knows it by. Each returns only if it fails;
+    // then everything works as it is, slower.
+    let program = "/proc/self/exe"
+    if let path = try? FileManager.default.destinationOfSymbolicLink(atPath: program) {
+      execv(path, CommandLine.unsafeArgv)
+    }
+    execv(program, CommandLine.unsafeArgv)
   }
 }
