@@ -36,7 +36,7 @@ let package = Package(
     .target(name: "MPI", dependencies: ["COpenMPI"], swiftSettings: common),
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
-    .target(name: "FailureDetection", swiftSettings: common),
+    .target(name: "FailureDetection", dependencies: ["CCrypto"], swiftSettings: common),
 
     // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
@@ -52,7 +52,7 @@ let package = Package(
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
     .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness"],
+      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
       swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
@@ -134,8 +134,9 @@ let package = Package(
     .testTarget(
       name: "RunReportsTests", dependencies: ["Models", "RunReports", "Settings", "Tensors"],
       swiftSettings: common),
-    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis"], swiftSettings: common),
-    .testTarget(name: "FailureDetectionTests", dependencies: ["FailureDetection"], swiftSettings: common),
+    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis", "TestSupport"], swiftSettings: common),
+    .testTarget(
+      name: "FailureDetectionTests", dependencies: ["FailureDetection", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "SafetensorsTests", dependencies: ["Files", "Safetensors", "TestSupport"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),

@@ -53,9 +53,8 @@ public final class StepBenchmark {
       count = buffer.count
     }
     batch = Loader.Batch(
-      step: 0, images: images,
-      labels: assignment.ownSamples.map { Int32($0 % (configuration.model.classes?.count ?? 1)) },
-      indices: Array(assignment.ownSamples))
+      step: 0, images: images, shape: imageShape,
+      labels: assignment.ownSamples.map { Int32($0 % (configuration.model.classes?.count ?? 1)) })
     self.configuration = configuration
     self.imageShape = imageShape
     self.threads = threads

@@ -13,6 +13,17 @@ package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
   /// The thread while it is patient.
   private var patientThread: Int32?
 
+  /// What its body may ask and say.
+  package struct Control: Sendable {
+    fileprivate let job: BackgroundJob
+
+    /// - Throws: `CancellationError` when nobody wants the result any more.
+    package func callAsFunction() throws { try job.checkCancellation() }
+
+    /// From now on it takes its share of the time: before it holds what others may wait for.
+    package func endPatience() { job.condition.withLock { job.hurry() } }
+  }
+
   /// Starts it.
   ///
   /// - Parameters:
@@ -20,12 +31,12 @@ package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
   ///   - body: calls what it is given from time to time, which throws when nobody wants the result any more.
   package init(
     _ name: String, patience: Double = 0,
-    _ body: @escaping @Sendable (_ checkCancellation: () throws -> Void) throws -> Value
+    _ body: @escaping @Sendable (_ checkCancellation: Control) throws -> Value
   ) {
     deadlineOfPatience = DispatchTime.now().uptimeNanoseconds + UInt64(1e9 * patience)
     let thread = Thread { [self] in
       if patience > 0 { bePatient() }
-      let result = Result { try body(checkCancellation) }
+      let result = Result { try body(Control(job: self)) }
       condition.withLock {
         patientThread = nil
         self.result = result

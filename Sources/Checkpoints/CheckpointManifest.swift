@@ -64,10 +64,18 @@ public struct CheckpointManifest: Sendable, Equatable {
   /// - Throws: `CheckpointError` if it is missing, damaged or of a newer format; `FileError`.
   public init(checkpoint directory: String) throws {
     let path = "\(directory)/\(Self.fileName)"
-    guard FileManager.default.fileExists(atPath: path) else {
+    var status = stat()
+    if stat(path, &status) != 0, errno == ENOENT {
       throw CheckpointError(directory, "has no \(Self.fileName): it is no checkpoint, or was not completed")
     }
-    let bytes = try WholeFile.read(path)
+    try self.init(of: try CheckpointError.naming(path) { try WholeFile.read(path) }, in: directory)
+  }
+
+  /// Takes `bytes` as the manifest of the checkpoint in `directory`.
+  ///
+  /// - Throws: `CheckpointError` if they are damaged or of a newer format.
+  package init(of bytes: [UInt8], in directory: String) throws {
+    let path = "\(directory)/\(Self.fileName)"
     do {
       let node = try SettingsNode(yaml: String(decoding: bytes, as: UTF8.self), source: path)
       let version = try SettingsReader(node).required(
@@ -139,17 +147,4 @@ public struct CheckpointManifest: Sendable, Equatable {
     ]
     return ChecksummedText.seal(node.indentedJSON, key: Key.seal)
   }
-}
-
-/// A checkpoint that cannot be used, and why.
-public struct CheckpointError: Error, CustomStringConvertible, Equatable {
-  public let path: String
-  public let problem: String
-
-  init(_ path: String, _ problem: String) {
-    self.path = path
-    self.problem = problem
-  }
-
-  public var description: String { "\(path): \(problem)" }
 }

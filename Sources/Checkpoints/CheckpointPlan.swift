@@ -6,7 +6,7 @@ import Tensors
 /// files are the same bytes whatever the number of ranks that write them.
 package struct CheckpointPlan: Sendable {
   /// What a checkpoint holds of each parameter, under the name of its group in a file: PyTorch's where it has one.
-  enum Member: String, Sendable {
+  enum Member: String, CaseIterable, Sendable {
     case weights = "model"
     case ema = "ema"
     case firstMoment = "exp_avg"
@@ -54,14 +54,6 @@ package struct CheckpointPlan: Sendable {
 
   /// The rank that writes each file: the largest file first, to the rank that has least to write.
   func writers(worldSize: Int) -> [Int] {
-    var loads = [Int](repeating: 0, count: worldSize)
-    var writers = [Int](repeating: 0, count: files.count)
-    let sizes = files.map { $0.range.count * $0.members.count }
-    for file in files.indices.sorted(by: { (sizes[$1], $0) < (sizes[$0], $1) }) {
-      guard let rank = loads.indices.min(by: { loads[$0] < loads[$1] }) else { continue }
-      writers[file] = rank
-      loads[rank] += sizes[file]
-    }
-    return writers
+    Checkpoint.readers(of: files.map { $0.range.count * $0.members.count }, ranks: worldSize)
   }
 }

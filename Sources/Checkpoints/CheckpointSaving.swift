@@ -10,10 +10,12 @@ import MPI
 
 /// Saves checkpoints while training goes on, each rank its files: training waits for the copy that is written, no more.
 ///
-/// Nothing but files is touched on the threads in the background. The ranks tell each other how far they are in what
-/// they exchange at every step anyway: when all have written their files, rank 0 writes the manifest that makes them a
-/// checkpoint; when one could not, all give up. libhdf5 is held for the layout of files only, and nobody waits for it:
-/// neither images nor the values in checkpoints go through it.
+/// Nothing but files is touched on the threads in the background, and nothing is needed of the training threads to make
+/// a checkpoint complete: each rank's thread tells that of rank 0 when its files are written, and that one writes the
+/// manifest that makes them a checkpoint. So a step of minutes, or a grid of samples, leaves none half done. How far the
+/// ranks are they tell each other in what they exchange at every step: when one could not write, all give up. libhdf5
+/// is held for the layout of files only, and nobody waits for it: neither images nor the values in checkpoints go
+/// through it.
 package final class CheckpointSaving {
   /// How far this rank is with what it has to write.
   package enum Progress: Int {
@@ -23,23 +25,19 @@ package final class CheckpointSaving {
   /// A checkpoint that is being written.
   private struct Pending {
     let step: Int
-    let provenance: Checkpoint.Provenance
     /// Whether the run must not end without it.
     let isLast: Bool
     let partial: String
-    var stage: Stage
-  }
-
-  private enum Stage {
-    /// Each rank writes its files; nil where it has none.
-    case files(BackgroundJob<[CheckpointManifest.File]>?)
-    /// Rank 0 completes the checkpoint; nil elsewhere.
-    case completion(BackgroundJob<Void>?)
+    /// On rank 0 it ends with the checkpoint, elsewhere with this rank's files; nil where there are none. Its result is
+    /// what went wrong beside it.
+    let job: BackgroundJob<[String]>?
   }
 
   private let store: CheckpointStore
   private let collector: ShardCollector
   private let communicator: Communicator
+  /// By which rank 0 hears of the other ranks' files.
+  private let messages: FileMessages
   /// Its lines must last before a checkpoint counts: they are not written again after it.
   private let metricsPath: String
   private let onFailure: CheckpointSettings.FailureResponse
@@ -50,6 +48,8 @@ package final class CheckpointSaving {
   private let snapshot: BackgroundJob<CheckpointSnapshot>
   /// The same on all ranks but for the jobs.
   private var pending: Pending?
+  /// What was warned of: once is enough.
+  private var warnings: Set<String> = []
 
   /// Where threads share cores with it, a writer takes more of training's time than it needs itself: all wait for the
   /// one that it stands in the way of. So it takes what time is left over, for so many seconds.
@@ -67,9 +67,11 @@ package final class CheckpointSaving {
     collector = ShardCollector(communicator: communicator, plan: buckets, threads: threads)
     self.communicator = communicator
     let (worldSize, rank) = (communicator.size, communicator.rank)
+    let plan = CheckpointPlan(layout, partBytes: settings.partBytes)
+    messages = FileMessages(
+      plan: plan, communicator: worldSize > 1 ? try communicator.duplicate() : communicator)
     snapshot = BackgroundJob("checkpoint", patience: Self.patience) { _ in
-      CheckpointSnapshot(
-        CheckpointPlan(layout, partBytes: settings.partBytes), worldSize: worldSize, rank: rank)
+      CheckpointSnapshot(plan, worldSize: worldSize, rank: rank)
     }
     metricsPath = directory.metrics
     onFailure = settings.onFailure
@@ -90,28 +92,40 @@ package final class CheckpointSaving {
     let snapshot = try snapshot.wait().get()
     try snapshot.take(state, by: collector)
     let partial = store.partialPath(state.step, writer: writer)
-    var job: BackgroundJob<[CheckpointManifest.File]>?
-    if !snapshot.isEmpty || obstacle != nil {
-      job = BackgroundJob("checkpoint", patience: isLast ? 0 : Self.patience) { checkCancellation in
+    let job = makeJob(
+      snapshot, step: state.step, provenance, partial: partial, obstacle: obstacle, isLast: isLast)
+    pending = Pending(step: state.step, isLast: isLast, partial: partial, job: job)
+    // Nothing comes after it that would have to share the time.
+    if isLast { try finish() }
+  }
+
+  private func makeJob(
+    _ snapshot: CheckpointSnapshot, step: Int, _ provenance: Checkpoint.Provenance, partial: String,
+    obstacle: FileError?, isLast: Bool
+  ) -> BackgroundJob<[String]>? {
+    guard communicator.rank == 0 || !snapshot.isEmpty || obstacle != nil else { return nil }
+    return BackgroundJob("checkpoint", patience: isLast ? 0 : Self.patience) {
+      [messages, store, metricsPath] job in
+      let own = Result {
         if let obstacle { throw obstacle }
-        return try snapshot.write(to: partial, checkCancellation: checkCancellation)
+        return try snapshot.write(to: partial) { try job() }
       }
+      // Nothing that other threads may wait for is held by one that may wait for its time.
+      job.endPatience()
+      // Sorted, so that the manifest does not show who wrote what.
+      guard let files = try messages.collect(own)?.sorted(by: { $0.name < $1.name }) else { return [] }
+      try job()
+      try WholeFile.synchronize(metricsPath)
+      try CheckpointManifest(step: step, provenance, files: files).write(to: partial)
+      try job()
+      return try store.publish(partial, step: step)
     }
-    pending = Pending(
-      step: state.step, provenance: provenance, isLast: isLast, partial: partial, stage: .files(job))
   }
 
   /// How far this rank is. To be shared with all.
   package var progress: Progress {
-    switch pending?.stage {
-    case nil: .idle
-    case .files(let job): Self.progress(job)
-    case .completion(let job): Self.progress(job)
-    }
-  }
-
-  private static func progress<Value>(_ job: BackgroundJob<Value>?) -> Progress {
-    guard let job else { return .done }
+    guard let pending else { return .idle }
+    guard let job = pending.job else { return .done }
     return switch job.outcome {
     case nil: .busy
     case .success: .done
@@ -128,14 +142,12 @@ package final class CheckpointSaving {
     guard let pending else { return }
     if progress.contains(.failed) { return try giveUp(pending) }
     guard progress.allSatisfy({ $0 == .done }) else { return }
-    switch pending.stage {
-    case .files(let job): try complete(pending, try job?.wait().get() ?? [])
-    case .completion:
-      self.pending = nil
-      if communicator.rank == 0 {
-        log.info(
-          "checkpoint saved", metadata: ["step": "\(pending.step)", "path": "\(store.path(pending.step))"])
-      }
+    self.pending = nil
+    guard communicator.rank == 0 else { return }
+    log.info(
+      "checkpoint saved", metadata: ["step": "\(pending.step)", "path": "\(store.path(pending.step))"])
+    for warning in try pending.job?.wait().get() ?? [] where warnings.insert(warning).inserted {
+      log.warning("checkpoint saved, but", metadata: ["reason": "\(warning)"])
     }
   }
 
@@ -144,48 +156,15 @@ package final class CheckpointSaving {
   /// - Throws: as `advance`.
   package func finish() throws {
     while let pending {
-      switch pending.stage {
-      case .files(let job): _ = job?.wait()
-      case .completion(let job): _ = job?.wait()
-      }
+      _ = pending.job?.wait()
       try advance(try communicator.allGather(progress.rawValue).compactMap(Progress.init))
     }
-  }
-
-  /// Lets rank 0 make a checkpoint of the files that all ranks have written. Collective.
-  private func complete(_ pending: Pending, _ own: [CheckpointManifest.File]) throws {
-    // A file a line: name, size, digest.
-    let lines = own.map { "\($0.name) \($0.bytes) \($0.sha256)\n" }.joined()
-    let files = try communicator.allGather(lines).joined().split(separator: "\n")
-      .compactMap { line -> CheckpointManifest.File? in
-        let words = line.split(separator: " ").map(String.init)
-        guard words.count == 3, let bytes = Int(words[1]) else { return nil }
-        return CheckpointManifest.File(name: words[0], bytes: bytes, sha256: words[2])
-      }
-    // Sorted, so that the manifest does not show who wrote what.
-    let manifest = CheckpointManifest(
-      step: pending.step, pending.provenance, files: files.sorted { $0.name < $1.name })
-    var job: BackgroundJob<Void>?
-    if communicator.rank == 0 {
-      job = BackgroundJob("checkpoint") { [store, metricsPath, pending] checkCancellation in
-        try WholeFile.synchronize(metricsPath)
-        try manifest.write(to: pending.partial)
-        try checkCancellation()
-        try store.publish(pending.partial, step: pending.step)
-      }
-    }
-    self.pending?.stage = .completion(job)
   }
 
   /// Removes what was written of a checkpoint that one rank could not write its part of. Collective.
   private func giveUp(_ pending: Pending) throws {
     self.pending = nil
-    let own: (any Error)? =
-      switch pending.stage {
-      case .files(let job): Self.failure(job)
-      case .completion(let job): Self.failure(job)
-      }
-    let error = own.map { savingError($0, step: pending.step) }
+    let error = Self.failure(pending.job).map { savingError($0, step: pending.step) }
     // Nobody writes any more when all messages are here.
     let messages = try communicator.allGather(error.map { "\($0)" } ?? "")
     if communicator.rank == 0 { try? FileManager.default.removeItem(atPath: pending.partial) }
@@ -200,7 +179,9 @@ package final class CheckpointSaving {
   /// Ends a job early, and says why it failed, if it did on its own.
   private static func failure<Value>(_ job: BackgroundJob<Value>?) -> (any Error)? {
     job?.cancel()
-    guard case .failure(let error)? = job?.wait(), !(error is CancellationError) else { return nil }
+    guard case .failure(let error)? = job?.wait(), !(error is CancellationError),
+      !(error is FileMessages.OtherRankFailed)
+    else { return nil }
     return error
   }
 

@@ -63,7 +63,7 @@ final class CheckpointSnapshot: Sendable {
 
 extension ShardedState {
   /// This rank's parts; nil of what every rank holds whole.
-  fileprivate func shard(_ member: CheckpointPlan.Member) -> ParameterShard? {
+  func shard(_ member: CheckpointPlan.Member) -> ParameterShard? {
     switch member {
     case .weights: nil
     case .ema: ema

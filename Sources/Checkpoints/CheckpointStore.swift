@@ -49,7 +49,7 @@ public struct CheckpointStore: Sendable {
   package func removeLeftovers() throws {
     let files = FileManager.default
     for name in (try? files.contentsOfDirectory(atPath: directory)) ?? []
-    where name.hasPrefix(".\(Self.prefix)")
+    where [Self.prefix, Self.latest].contains(where: { name.hasPrefix(".\($0)") })
       && (name.hasSuffix(Self.partial) || name.hasSuffix(Self.discarded))
     {
       do {
@@ -65,22 +65,52 @@ public struct CheckpointStore: Sendable {
   ///
   /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged.
   public func newest(onDamage: (CheckpointError) -> Void) throws -> Checkpoint? {
-    var damaged: [CheckpointError] = []
-    for step in try steps() {
-      do {
-        return try Checkpoint(opening: path(step))
-      } catch let error as CheckpointError {
-        damaged.append(error)
-        onDamage(error)
+    try readNewest(onDamage: onDamage) { try Checkpoint(opening: $0.directory) }
+  }
+
+  /// What `body` makes of the newest checkpoint that it does not find damaged; nil if there is none at all.
+  ///
+  /// Another process may save here meanwhile, and remove what is old: a checkpoint that is gone is none that is
+  /// damaged, and a newer one has taken its place.
+  ///
+  /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged; what `body` throws.
+  func readNewest<Result>(
+    onDamage: (CheckpointError) -> Void, _ body: (Checkpoint) throws -> Result
+  ) throws -> Result? {
+    var damaged: [Int: CheckpointError] = [:]
+    while true {
+      var isStale = false
+      for step in try steps() where damaged[step] == nil {
+        do {
+          return try body(Checkpoint(opening: path(step), verifying: false))
+        } catch {
+          if isGone(step) {
+            isStale = true
+            break
+          }
+          guard let error = error as? CheckpointError, error.isDamage else { throw error }
+          damaged[step] = error
+          onDamage(error)
+        }
       }
+      if !isStale { break }
     }
-    guard damaged.isEmpty else {
-      let names = try steps().map(Self.name(step:)).joined(separator: ", ")
-      throw CheckpointError(
-        directory,
-        "none of its checkpoints is good (\(names)); move them away to start the run anew")
-    }
-    return nil
+    if damaged.isEmpty { return nil }
+    throw noneIsGood(damaged)
+  }
+
+  /// Whether a checkpoint was removed since it was listed.
+  private func isGone(_ step: Int) -> Bool {
+    var status = stat()
+    return stat(path(step), &status) != 0 && (errno == ENOENT || errno == ESTALE)
+  }
+
+  func noneIsGood(_ damaged: [Int: CheckpointError]) -> CheckpointError {
+    let codes = damaged.values.map(\.code)
+    let names = damaged.keys.sorted(by: >).map(Self.name(step:)).joined(separator: ", ")
+    return CheckpointError(
+      directory, "none of its checkpoints is good (\(names)); move them away to start the run anew",
+      code: codes.contains(nil) ? nil : codes[0])
   }
 
   /// Where a checkpoint is written before it is complete.
@@ -94,26 +124,52 @@ public struct CheckpointStore: Sendable {
   /// Gives the checkpoint in `partial`, whose files are all on the device, its name; lets `latest` point to it, and
   /// removes what is older and not to be kept.
   ///
-  /// - Throws: `FileError`.
-  package func publish(_ partial: String, step: Int) throws {
+  /// - Returns: what went wrong after the checkpoint was complete, which takes nothing from it.
+  /// - Throws: `FileError`: then there is no checkpoint.
+  package func publish(_ partial: String, step: Int) throws -> [String] {
     // Present only if it is damaged, or the run went back behind it.
     try remove(path(step))
     try WholeFile.rename(partial, to: path(step))
-    try link(to: Self.name(step: step))
-    guard keep > 0 else { return }
-    for old in try steps().filter({ $0 <= step }).dropFirst(keep) where keepEvery == 0 || old % keepEvery != 0
-    {
-      try remove(path(old))
+    var problems: [String] = []
+    do {
+      try link(to: Self.name(step: step))
+    } catch {
+      problems.append(
+        "\(error). \(directory)/\(Self.latest) is a convenience: commands that are given the run find its newest checkpoint without it"
+      )
     }
+    do {
+      guard keep > 0 else { return problems }
+      for old in try steps().filter({ $0 <= step }).dropFirst(keep)
+      where keepEvery == 0 || old % keepEvery != 0 { try remove(path(old)) }
+    } catch {
+      problems.append("an older one stays: \(error)")
+    }
+    return problems
   }
 
   package func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
+  /// Some file systems have no links, and a copy made by a tool that follows them has a folder in the place of one.
   private func link(to name: String) throws {
-    let temporary = "\(directory)/.\(Self.latest).tmp"
+    let path = "\(directory)/\(Self.latest)"
+    let temporary = "\(directory)/.\(Self.latest)\(Self.partial)"
     unlink(temporary)
-    guard symlink(name, temporary) == 0 else { throw FileError("link", temporary, code: errno) }
-    try WholeFile.rename(temporary, to: "\(directory)/\(Self.latest)")
+    guard symlink(name, temporary) == 0 else { throw FileError("make the link", path, code: errno) }
+    do {
+      if isCheckpointCopy(path) { try remove(path) }
+      try WholeFile.rename(temporary, to: path)
+    } catch {
+      unlink(temporary)
+      throw (error as? FileError).map { FileError("make the link", path, code: $0.code) } ?? error
+    }
+  }
+
+  /// Whether there is a folder, no link to one, that holds a checkpoint.
+  private func isCheckpointCopy(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+      && FileManager.default.fileExists(atPath: "\(path)/\(CheckpointManifest.fileName)")
   }
 
   /// Removes a checkpoint such that what is left of it after a crash does not look like one.

@@ -14,7 +14,9 @@ public struct RunDirectory: Sendable {
   public var log: String { "\(path)/log.txt" }
   package static let checkpointsName = "checkpoints"
   public var checkpoints: String { "\(path)/\(Self.checkpointsName)" }
-  public func samples(step: Int) -> String { "\(path)/samples/\(CheckpointStore.name(step: step)).png" }
+  package static let samplesName = "samples"
+  package var samplesFolder: String { "\(path)/\(Self.samplesName)" }
+  public func samples(step: Int) -> String { "\(samplesFolder)/\(CheckpointStore.name(step: step)).png" }
 
   /// What TensorBoard reads.
   public var events: String { "\(path)/tensorboard" }
@@ -23,7 +25,7 @@ public struct RunDirectory: Sendable {
   ///
   /// - Throws: `FileError`.
   public func sampledSteps() throws -> [Int] {
-    let folder = "\(path)/samples"
+    let folder = samplesFolder
     guard FileManager.default.fileExists(atPath: folder) else { return [] }
     do {
       return try FileManager.default.contentsOfDirectory(atPath: folder)

@@ -37,9 +37,25 @@ public final class ParameterShard {
   /// The memory of part number `index`.
   public func pointer(_ index: Int) -> UnsafeMutablePointer<Float> { memory.pointer + starts[index] }
 
+  /// Whether all values are 0.
+  public var isZero: Bool {
+    parts.enumerated().allSatisfy { index, part in
+      UnsafeBufferPointer(start: pointer(index), count: part.count).allSatisfy { $0 == 0 }
+    }
+  }
+
   public func load(from whole: ParameterBuffer) {
     for (index, part) in parts.enumerated() {
       pointer(index).update(from: whole.pointer + part.lowerBound, count: part.count)
+    }
+  }
+
+  /// Takes what of `range` lies in these parts from `memory`, which begins where `range` does.
+  public func load(_ range: Range<Int>, from memory: UnsafePointer<Float>) {
+    for (index, part) in parts.enumerated() where part.overlaps(range) {
+      let common = part.clamped(to: range)
+      (pointer(index) + (common.lowerBound - part.lowerBound))
+        .update(from: memory + (common.lowerBound - range.lowerBound), count: common.count)
     }
   }
 

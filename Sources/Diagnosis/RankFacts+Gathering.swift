@@ -34,14 +34,13 @@ extension RankFacts {
     facts.boundCores =
       value("Cpus_allowed_list", in: text("/proc/self/status")).map(numbers) ?? []
     facts.hostCores = ProcessInfo.processInfo.processorCount
-    facts.coreShare = coreShare
+    let limits = ResourceLimits()
+    facts.coreShare = limits.coreShare
     let memory = text("/proc/meminfo")
     facts.memoryBytes = kibibytes("MemTotal", memory)
     facts.availableMemoryBytes = kibibytes("MemAvailable", memory)
-    if let limit = Int(text("/sys/fs/cgroup/memory.max").trimmingCharacters(in: .whitespacesAndNewlines)),
-      let used = Int(text("/sys/fs/cgroup/memory.current").trimmingCharacters(in: .whitespacesAndNewlines))
-    {
-      facts.availableMemoryBytes = min(facts.availableMemoryBytes, max(limit - used, 0))
+    if let limit = limits.availableMemoryBytes {
+      facts.availableMemoryBytes = min(facts.availableMemoryBytes, limit)
     }
     var status = statvfs()
     if statvfs("/dev/shm", &status) == 0 {
@@ -85,10 +84,5 @@ extension RankFacts {
       guard let first = ends.first, let last = ends.last, first <= last else { return [] }
       return Array(first...last)
     }
-  }
-
-  private static var coreShare: Double? {
-    let parts = text("/sys/fs/cgroup/cpu.max").split(whereSeparator: \.isWhitespace).compactMap { Double($0) }
-    return parts.count == 2 && parts[1] > 0 ? parts[0] / parts[1] : nil
   }
 }

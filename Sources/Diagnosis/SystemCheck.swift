@@ -41,7 +41,7 @@ public struct SystemCheck {
       rank: world.rank, host: world.hostName, launcher: session.launcher?.name ?? "no launcher",
       threads: threads, blasThreads: blasThreads, environment: environment)
     (own.clockAhead, own.clockTolerance) = try Measurements.clocks(on: world)
-    Self.look(at: subjects, &own)
+    Self.look(at: subjects, of: world.size, &own)
     // All at once: what ranks take from each other shows.
     try world.barrier()
     own.gigaflopsPerSecond = PeakArithmetic.flopsPerSecond(pool: ThreadPool(threadCount: threads)) * 1e-9
@@ -60,14 +60,16 @@ public struct SystemCheck {
   }
 
   /// What was named, as this rank sees it.
-  private static func look(at subjects: Subjects, _ facts: inout RankFacts) {
+  private static func look(at subjects: Subjects, of rankCount: Int, _ facts: inout RankFacts) {
     if let file = subjects.configuration {
       do {
         let configuration = try TrainingConfiguration(file: file, overrides: subjects.overrides)
         facts.configuration = .init(path: file, digest: SHA256.digest(of: configuration.resolved.json))
         let path = configuration.dataset.path
         do {
-          facts.dataset = .init(path: path, digest: try ShardedDataset(directory: path).digest)
+          let dataset = try ShardedDataset(directory: path)
+          try dataset.check(part: facts.rank, of: rankCount)
+          facts.dataset = .init(path: path, digest: dataset.digest)
         } catch {
           facts.dataset = .init(path: path, problem: "\(error)")
         }

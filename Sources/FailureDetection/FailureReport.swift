@@ -1,65 +1,82 @@
 /// A failure that ends the run, for people to read and for the log.
 public struct FailureReport: Sendable, Equatable {
-  /// The hosts that a run can do without, each once: those of failed ranks that do not answer or make no progress. One whose
-  /// process alone has ended is well.
+  /// The hosts that a run can do without, each once: those of ranks that are silent or make no progress. A host of which
+  /// only a process has ended is well.
   public let hosts: [String]
   public let ranks: [Int]
-  /// One message of several lines: who, why, what to do, and what each rank was doing.
+  /// One message of several lines: who, why, what to do, and what the ranks were doing.
   public let message: String
 
-  package init(
-    failedRanks: [RankHealth.FailedRank], own: (rank: Int, host: String, status: RankStatus), peers: [Peer]
-  ) {
-    ranks = failedRanks.map(\.rank)
-    let byRank = Dictionary(uniqueKeysWithValues: peers.map { ($0.rank, $0) })
-    let accused = failedRanks.compactMap { failedRank in
-      byRank[failedRank.rank].map { (failedRank.cause, $0) }
-    }
-    hosts = accused.filter { $0.0 != .ended }.map(\.1.host).reduce(into: []) {
+  /// - Parameters:
+  ///   - reporter: the rank that makes the report.
+  ///   - hosts: of all ranks.
+  package init(_ failure: Failure, reporter: Int, hosts: [String]) {
+    let worldSize = hosts.count
+    ranks = failure.failedRanks.map(\.rank)
+    self.hosts = failure.failedRanks.filter { $0.cause != .ended }.map { hosts[$0.rank] }.reduce(into: []) {
       if !$0.contains($1) { $0.append($1) }
     }
 
-    var sentences = accused.map { Self.sentence($0, $1, worldSize: peers.count + 1) }
+    var sentences = Self.grouped(failure.failedRanks, hosts)
     if sentences.isEmpty {
+      let seconds = Int(failure.statuses[reporter]?.status.seconds ?? 0)
       sentences = [
-        "all \(peers.count + 1) ranks have waited for one another for \(Int(own.status.seconds)) s, although all "
-          + "answer: the network that MPI uses between them may be broken"
+        "all \(worldSize) ranks have waited for one another for \(seconds) s, although all answer: the network that "
+          + "MPI uses between them may be broken"
       ]
     }
-    let advice = "The last checkpoint is good: the same command goes on from it."
-    let states =
-      [(own.rank, "rank \(own.rank) on \(own.host)", own.status.text + Self.duration(own.status.seconds))]
-      + peers.map { ($0.rank, "rank \($0.rank) on \($0.host)", Self.state($0)) }
+    let gone = Set(failure.failedRanks.filter { $0.cause == .ended }.map(\.rank))
+    // Of a large run only some are asked.
+    let asked = worldSize > Self.linesAtMost ? failure.statuses.keys.sorted() : Array(0..<worldSize)
+    let states = asked.map { rank in
+      (
+        name: "rank \(rank) on \(hosts[rank])",
+        state: Self.state(failure.statuses[rank], isGone: gone.contains(rank))
+      )
+    }
+    let heading =
+      asked.count == worldSize
+      ? "What each rank was doing" : "What \(asked.count) of the \(worldSize) ranks were doing"
     message =
-      sentences.joined(separator: "; ") + ". \(advice) What each rank was doing:\n"
-      + Self.lines(states.sorted { $0.0 < $1.0 }.map { ($0.1, $0.2) }).joined(separator: "\n")
+      sentences.joined(separator: "; ") + ". The last checkpoint is good: the same command goes on from it. "
+      + "\(heading):\n" + Self.lines(states).joined(separator: "\n")
   }
 
-  private static func sentence(_ cause: RankHealth.FailedRank.Cause, _ peer: Peer, worldSize: Int) -> String {
-    let name = "rank \(peer.rank) of \(worldSize) on \(peer.host)"
-    return switch cause {
+  /// Beyond this many failed ranks, those of one host with one cause share a sentence.
+  private static let sentencesAtMost = 16
+
+  private static func grouped(_ failed: [Failure.FailedRank], _ hosts: [String]) -> [String] {
+    guard failed.count > sentencesAtMost else {
+      return failed.map { sentence($0, name: "rank \($0.rank) of \(hosts.count) on \(hosts[$0.rank])") }
+    }
+    let groups = Dictionary(grouping: failed) { "\(hosts[$0.rank]) \($0.cause)" }
+    return groups.values.sorted { $0[0].rank < $1[0].rank }.map { members in
+      let more = members.count > 1 ? " and \(members.count - 1) more ranks" : ""
+      let first = members[0]
+      return sentence(first, name: "rank \(first.rank) of \(hosts.count)\(more) on \(hosts[first.rank])")
+    }
+  }
+
+  private static func sentence(_ failed: Failure.FailedRank, name: String) -> String {
+    let last = failed.last
+    return switch failed.cause {
     case .ended: "\(name) is gone: its process was killed, or has crashed"
     case .silent:
-      "\(name) has not answered for \(Int(peer.silence)) s: the host, its network or the process stands still"
+      "\(name) has not answered for \(Int(last.age)) s: the host, its network or the process stands still"
     case .stuck:
       "\(name) answers, but has neither computed nor read or written anything for "
-        + "\(Int(peer.status.idleSeconds + peer.silence)) s while \(peer.status.text): "
+        + "\(Int(last.status.idleSeconds + last.age)) s while \(last.status.text): "
         + "look at the file systems that it uses"
     case .unreached: "\(name) could not be asked what it does, and all others wait"
     }
   }
 
-  private static func state(_ peer: Peer) -> String {
-    switch peer.contact {
-    case .none: "not known"
-    case .lost: "gone; before that \(peer.status.text)"
-    case .open:
-      peer.status.text + duration(peer.status.seconds + peer.silence)
-        + (peer.silence >= 5 ? ", as it said \(Int(peer.silence)) s ago" : "")
-    }
+  private static func state(_ last: AgedStatus?, isGone: Bool) -> String {
+    guard let last else { return "not known" }
+    if isGone { return "gone; before that \(last.status.text)" }
+    return "\(last.status.text), for \(Int(last.status.seconds + last.age)) s"
+      + (last.age >= 5 ? ", as it said \(Int(last.age)) s ago" : "")
   }
-
-  private static func duration(_ seconds: Double) -> String { ", for \(Int(seconds)) s" }
 
   /// Beyond this many ranks, those that do the same share a line.
   private static let linesAtMost = 32
@@ -67,7 +84,8 @@ public struct FailureReport: Sendable, Equatable {
   private static func lines(_ states: [(name: String, state: String)]) -> [String] {
     guard states.count > linesAtMost else { return states.map { "  \($0.name): \($0.state)" } }
     let groups = Dictionary(grouping: states) { $0.state.prefix { $0 != "," } }
-    return groups.sorted { $0.value.count < $1.value.count }.map { state, members in
+    return groups.sorted { ($0.value.count, $0.value[0].name) < ($1.value.count, $1.value[0].name) }.map {
+      state, members in
       let others = members.count > 4 ? " and \(members.count - 4) more" : ""
       return "  \(members.prefix(4).map(\.name).joined(separator: ", "))\(others): \(state)"
     }

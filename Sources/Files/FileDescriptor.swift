@@ -11,7 +11,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
     number = try Self.retrying("open", path) { open(path, flags | O_CLOEXEC, 0o666) }
   }
 
+  /// Another number for what `descriptor` of this process leads to.
+  package init(duplicating descriptor: Int32, path: String) throws {
+    self.path = path
+    number = try Self.retrying("open", path) { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
+  }
+
   deinit { close(number) }
+
+  /// Gives the file these permissions, less what the system refuses.
+  package func setPermissions(_ permissions: mode_t) { fchmod(number, permissions) }
 
   /// Writes all of `bytes`.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {

@@ -26,22 +26,22 @@ public enum SHA256 {
   }
 
   /// A digest in the making. libcrypto's functions for it fail only where the algorithm is missing or memory is.
-  final class Stream {
+  package final class Stream {
     private let context = EVP_MD_CTX_new()
 
-    init() {
+    package init() {
       let outcome = EVP_DigestInit_ex(context, EVP_sha256(), nil)
       precondition(outcome == 1, "libcrypto offers no SHA-256")
     }
 
     deinit { EVP_MD_CTX_free(context) }
 
-    func append(_ bytes: UnsafeRawBufferPointer) {
+    package func append(_ bytes: UnsafeRawBufferPointer) {
       let outcome = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
       precondition(outcome == 1, "EVP_DigestUpdate failed")
     }
 
-    func finish() -> String {
+    package func finish() -> String {
       var digest = [UInt8](repeating: 0, count: 32)
       let outcome = EVP_DigestFinal_ex(context, &digest, nil)
       precondition(outcome == 1, "EVP_DigestFinal_ex failed")

@@ -38,7 +38,8 @@ public enum WholeFile {
   /// the new one, never a part of either.
   ///
   /// The bytes go to a hidden temporary file in the same folder, which is flushed to the device and renamed; then the
-  /// folder is flushed. A failure removes the temporary file and leaves `path` as it was.
+  /// folder is flushed. A failure removes the temporary file and leaves `path` as it was. Of a link, what it leads to
+  /// is replaced; into a device, a pipe or a descriptor such as `/dev/stdout` the bytes are written.
   ///
   /// - Throws: ``FileError``.
   public static func write(_ bytes: some ContiguousBytes, to path: String) throws {
@@ -49,20 +50,60 @@ public enum WholeFile {
   ///
   /// - Throws: ``FileError``, and what `body` throws.
   package static func write(to path: String, _ body: (borrowing FileDescriptor) throws -> Void) throws {
-    let url = URL(fileURLWithPath: path)
-    let folder = url.deletingLastPathComponent().path
-    // The process in the name keeps writers of the same file apart.
-    let temporary = "\(folder)/.\(url.lastPathComponent).\(getpid()).tmp"
     do {
-      let file = try FileDescriptor(temporary, O_WRONLY | O_CREAT | O_TRUNC)
+      switch try OutputPlace(path) {
+      case .descriptor(let number): try body(FileDescriptor(duplicating: number, path: path))
+      case .stream(let place): try body(FileDescriptor(place, O_WRONLY | O_NOCTTY))
+      case .file(let place, let permissions): try replace(place, permissions, body)
+      }
+    } catch let error as FileError {
+      // The caller knows nothing of other paths than this.
+      throw FileError("write", path, code: error.code)
+    }
+  }
+
+  private static func replace(
+    _ path: String, _ permissions: mode_t?, _ body: (borrowing FileDescriptor) throws -> Void
+  ) throws {
+    let temporary = TemporaryName.beside(path)
+    let file = try FileDescriptor(temporary, O_WRONLY | O_CREAT | O_EXCL)
+    do {
+      if let permissions { file.setPermissions(permissions) }
       try body(file)
       try file.synchronize()
       try rename(temporary, to: path)
     } catch {
       unlink(temporary)
-      // The caller knows nothing of the temporary file.
-      throw (error as? FileError).map { FileError("write", path, code: $0.code) } ?? error
+      throw error
     }
+  }
+
+  /// Finds out whether a file could be put at `path`, without doing so: best before hours of work for it.
+  ///
+  /// - Throws: ``FileError``, as `write` would.
+  public static func checkWritable(_ path: String) throws {
+    switch try OutputPlace(path) {
+    case .descriptor(let number):
+      guard fcntl(number, F_GETFL) != -1 else { throw FileError("write", path, code: errno) }
+    case .stream(let place):
+      // Opening a pipe would wait for its reader.
+      guard access(place, W_OK) == 0 else { throw FileError("write", path, code: errno) }
+    case .file(let place, _):
+      let temporary = TemporaryName.beside(place)
+      do {
+        _ = try FileDescriptor(temporary, O_WRONLY | O_CREAT | O_EXCL)
+        unlink(temporary)
+      } catch let error as FileError {
+        throw FileError("write", path, code: error.code)
+      }
+    }
+  }
+
+  /// Whether what is written to `path` goes to the standard output.
+  public static func isStandardOutput(_ path: String) -> Bool {
+    var (one, other) = (stat(), stat())
+    guard fstat(STDOUT_FILENO, &one) == 0, stat(path, &other) == 0 else { return false }
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino
   }
 
   /// Makes renames in `folder` last. Some network file systems know no flushing of folders, which is no failure.

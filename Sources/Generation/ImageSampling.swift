@@ -38,19 +38,19 @@ public struct ImageSampling {
   ///   of the pass as they are now.
   public func images(
     _ samples: Range<Int>,
-    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void
-  ) -> [Float] {
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) throws -> Void
+  ) rethrows -> [Float] {
     var images: [Float] = []
     images.reserveCapacity(samples.count * shape.reduce(1, *))
     var start = samples.lowerBound
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
-      images += sampler.sample(
+      images += try sampler.sample(
         shape: shape, samples: pass, engine: engine,
         predict: { predict($0, timesteps: $1.map { Float($0) }, samples: pass) },
         weights: weights
       ) { done, now in
-        onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
+        try onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
       }
       start = pass.upperBound
     }
@@ -76,13 +76,21 @@ public struct ImageSampling {
   /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
   ///
   /// - Parameter onStep: called as that of `images(_:onStep:)`, for this rank's part.
-  /// - Throws: `MPIError`.
+  /// - Throws: `MPIError`; what `onStep` throws, which must be the same on all ranks at once.
   public func images(
     count: Int, on communicator: Communicator,
-    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) -> Void = { _, _, _ in }
+    onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) throws -> Void = {
+      _, _, _ in
+    }
   ) throws -> [Float]? {
     let own = Self.part(of: count, rank: communicator.rank, worldSize: communicator.size)
-    return try communicator.gather(images(own, onStep: onStep), root: 0).map { $0.flatMap { $0 } }
+    return try communicator.gather(try images(own, onStep: onStep), root: 0).map { $0.flatMap { $0 } }
+  }
+
+  /// How often `onStep` is called on the rank that draws most of `count` images.
+  public func steps(count: Int, worldSize: Int) -> Int {
+    let most = (count + worldSize - 1) / worldSize
+    return (most + Self.imagesPerPass - 1) / Self.imagesPerPass * steps
   }
 
   /// The numbers of the images that a rank draws.

@@ -105,7 +105,7 @@ extension Attributes {
     }
   }
 
-  private func open(_ name: String) throws -> (attribute: Handle, type: Handle, space: Handle) {
+  func open(_ name: String) throws -> (attribute: Handle, type: Handle, space: Handle) {
     let place = place(name)
     guard try exists(name) else { throw HDF5Error(place, .missing(present: [])) }
     let attribute = try Handle("H5Aopen", place, parent: owner) {
@@ -124,7 +124,7 @@ extension Attributes {
     guard found == Element.elementType else {
       throw mismatch(name, "element type", expected: "\(Element.elementType)", found: "\(found)")
     }
-    let shape = try space.extents()
+    let shape = try checkedExtents(attribute, type, space)
     let count = shape.reduce(1, *)
     let values = try [Element](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       try Library.call("H5Aread", attribute.place, using: [attribute]) {
@@ -141,10 +141,34 @@ extension Attributes {
     guard found == .string else {
       throw mismatch(name, "element type", expected: "string", found: "\(found)")
     }
-    let shape = try space.extents()
-    let values = try readText(
+    let shape = try checkedExtents(attribute, type, space)
+    return (try readStrings(attribute, type, space, shape), shape)
+  }
+
+  func readStrings(
+    _ attribute: Handle, _ type: Handle, _ space: Handle, _ shape: [Int]
+  ) throws -> [String] {
+    try readText(
       "H5Aread", attribute.place, count: shape.reduce(1, *), type: type, space: space, using: [attribute]
     ) { memoryType, buffer in H5Aread(attribute.id, memoryType, buffer) }
-    return (values, shape)
+  }
+
+  /// More than an attribute should have; larger ones are a header's invention.
+  private static let byteLimit = 64 << 20
+
+  /// The extents of an attribute, whose elements fit in memory.
+  func checkedExtents(_ attribute: Handle, _ type: Handle, _ space: Handle) throws -> [Int] {
+    let shape = try space.extents()
+    let size = try Library.call("H5Tget_size", attribute.place, using: [type], failsIf: { $0 == 0 }) {
+      H5Tget_size(type.id)
+    }
+    let (bytes, overflow) = shape.reduce(1, *).multipliedReportingOverflow(by: max(size, 8))
+    guard !overflow, bytes <= Self.byteLimit else {
+      throw HDF5Error(
+        attribute.place,
+        .mismatch(
+          what: "size", expected: "at most \(Self.byteLimit) bytes", found: "\(shape) of \(size) bytes"))
+    }
+    return shape
   }
 }

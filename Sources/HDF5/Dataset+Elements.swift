@@ -3,9 +3,11 @@ import CHDF5
 extension Dataset {
   /// All elements, in order.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type.
+  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type, `unstored` if not all are in the file.
   public func read<Element: HDF5Element>(as element: Element.Type = Element.self) throws -> [Element] {
     try requireType(Element.self)
+    // Before memory is taken for them.
+    try requireStored()
     return try [Element](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       try read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
       initializedCount = count
@@ -38,6 +40,22 @@ extension Dataset {
     }
   }
 
+  /// Reads a block of numbers of whatever type, as memory holds them, into `bytes`, which must have room for exactly
+  /// those.
+  ///
+  /// - Throws: `HDF5Error`, `mismatch` if the elements are no numbers or the dataset does not reach so far.
+  public func read(into bytes: UnsafeMutableRawBufferPointer, offset: [Int], count: [Int]) throws {
+    guard let size = elementType.byteCount else {
+      throw HDF5Error(
+        handle.place, .mismatch(what: "element type", expected: "a number", found: "\(elementType)"))
+    }
+    let (file, memory) = try selection(offset: offset, count: count, elements: bytes.count / size)
+    try Library.call("H5Dread", handle.place, using: [handle, file, memory]) {
+      H5Dread(
+        handle.id, elementType.memoryType, memory.id, file.id, hid_t(H5P_DEFAULT), bytes.baseAddress)
+    }
+  }
+
   /// Writes all elements.
   ///
   /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type. An error of the disk may show only when the
@@ -54,6 +72,20 @@ extension Dataset {
       H5Dwrite(
         handle.id, Element.elementType.memoryType, hid_t(H5S_ALL), hid_t(H5S_ALL), hid_t(H5P_DEFAULT),
         buffer.baseAddress)
+    }
+  }
+
+  /// Writes numbers of whatever type, as memory holds them, to the block of `count` elements in each dimension that
+  /// starts at `offset`.
+  public func write(from bytes: UnsafeRawBufferPointer, offset: [Int], count: [Int]) throws {
+    guard let size = elementType.byteCount else {
+      throw HDF5Error(
+        handle.place, .mismatch(what: "element type", expected: "a number", found: "\(elementType)"))
+    }
+    let (file, memory) = try selection(offset: offset, count: count, elements: bytes.count / size)
+    try Library.call("H5Dwrite", handle.place, using: [handle, file, memory]) {
+      H5Dwrite(
+        handle.id, elementType.memoryType, memory.id, file.id, hid_t(H5P_DEFAULT), bytes.baseAddress)
     }
   }
 
@@ -82,7 +114,8 @@ extension Dataset {
     try requireType(Element.elementType)
   }
 
-  func requireType(_ expected: ElementType) throws {
+  /// - Throws: `mismatch` unless the dataset holds elements of this type.
+  public func requireType(_ expected: ElementType) throws {
     guard elementType != expected else { return }
     throw HDF5Error(
       handle.place, .mismatch(what: "element type", expected: "\(expected)", found: "\(elementType)"))

@@ -28,11 +28,6 @@ public struct Dataset: Sendable {
     (elementType, isNative) = try ElementType.of(type)
   }
 
-  /// Whether the elements lie in other files, of which the library reads what is missing as 0, without a word.
-  public func isVirtual() throws -> Bool {
-    try layout().class == H5D_VIRTUAL
-  }
-
   /// Where in the file the elements lie, as an offset in bytes: all of them, in order, as memory holds them. Nil if
   /// they do not: chunked, compressed, of the other byte order, or never written.
   public func offset() throws -> Int? {
@@ -51,7 +46,7 @@ public struct Dataset: Sendable {
     return offset == none ? nil : Int(exactly: offset)
   }
 
-  private func layout() throws -> (class: H5D_layout_t, creation: Handle) {
+  func layout() throws -> (class: H5D_layout_t, creation: Handle) {
     let creation = try Handle("H5Dget_create_plist", handle.place, parent: handle) {
       H5Dget_create_plist(handle.id)
     }
@@ -85,13 +80,22 @@ extension Group {
     case chunked([Int], gzip: Int? = nil)
   }
 
-  /// Creates a dataset, little-endian, and the groups above it that are missing. What is never written reads as 0.
+  /// Creates a dataset, little-endian, and the groups above it that are missing. What is never written is refused
+  /// when the whole is read, and reads as 0 in blocks.
   ///
   /// - Throws: `HDF5Error` if something of that name exists, or the layout does not suit the shape.
   public func createDataset<Element: HDF5Element>(
     _ name: String, of element: Element.Type, shape: [Int], layout: Layout = .contiguous
   ) throws -> Dataset {
-    try createDataset(name, shape: shape, layout: layout) { Element.elementType.fileType }
+    try createDataset(name, of: Element.elementType, shape: shape, layout: layout)
+  }
+
+  /// Creates a dataset of numbers of a type that is known only when the program runs.
+  public func createDataset(
+    _ name: String, of type: ElementType, shape: [Int], layout: Layout = .contiguous
+  ) throws -> Dataset {
+    precondition(type.byteCount != nil, "\(type) is no number")
+    return try createDataset(name, shape: shape, layout: layout) { type.fileType }
   }
 
   /// - Parameter type: the type in the file; called inside `Library.call`.

@@ -2,7 +2,10 @@ import CHDF5
 
 /// What the elements of a dataset or attribute are, whatever their byte order in the file.
 public enum ElementType: Sendable, Equatable, CustomStringConvertible {
-  case float32, float64, uint8, int32, int64
+  /// IEEE 754's half, single and double precision.
+  case float16, float32, float64
+  case int8, int16, int32, int64
+  case uint8, uint16, uint32, uint64
   /// Text, of fixed or variable length.
   case string
   /// A type that this module does not read, in words.
@@ -10,13 +13,30 @@ public enum ElementType: Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
+    case .float16: "float16"
     case .float32: "float32"
     case .float64: "float64"
-    case .uint8: "uint8"
+    case .int8: "int8"
+    case .int16: "int16"
     case .int32: "int32"
     case .int64: "int64"
+    case .uint8: "uint8"
+    case .uint16: "uint16"
+    case .uint32: "uint32"
+    case .uint64: "uint64"
     case .string: "string"
     case .other(let name): name
+    }
+  }
+
+  /// The bytes of a number in memory; nil for what is no number.
+  public var byteCount: Int? {
+    switch self {
+    case .int8, .uint8: 1
+    case .float16, .int16, .uint16: 2
+    case .float32, .int32, .uint32: 4
+    case .float64, .int64, .uint64: 8
+    case .string, .other: nil
     }
   }
 }
@@ -26,23 +46,37 @@ public protocol HDF5Element: BitwiseCopyable, Sendable {
   static var elementType: ElementType { get }
 }
 
+extension Float16: HDF5Element { public static var elementType: ElementType { .float16 } }
 extension Float: HDF5Element { public static var elementType: ElementType { .float32 } }
 extension Double: HDF5Element { public static var elementType: ElementType { .float64 } }
-extension UInt8: HDF5Element { public static var elementType: ElementType { .uint8 } }
+extension Int8: HDF5Element { public static var elementType: ElementType { .int8 } }
+extension Int16: HDF5Element { public static var elementType: ElementType { .int16 } }
 extension Int32: HDF5Element { public static var elementType: ElementType { .int32 } }
 extension Int64: HDF5Element { public static var elementType: ElementType { .int64 } }
+extension UInt8: HDF5Element { public static var elementType: ElementType { .uint8 } }
+extension UInt16: HDF5Element { public static var elementType: ElementType { .uint16 } }
+extension UInt32: HDF5Element { public static var elementType: ElementType { .uint32 } }
+extension UInt64: HDF5Element { public static var elementType: ElementType { .uint64 } }
 
 extension ElementType {
-  private static let numbers: [ElementType] = [.float32, .float64, .uint8, .int32, .int64]
+  private static let numbers: [ElementType] = [
+    .float32, .float64, .uint8, .int32, .int64, .float16, .int8, .int16, .uint16, .uint32, .uint64,
+  ]
 
   /// The library's type for elements in memory. Call it inside `Library.call`.
   var memoryType: hid_t {
     switch self {
+    case .float16: HalfPrecision.littleEndian
     case .float32: get_H5T_NATIVE_FLOAT()
     case .float64: get_H5T_NATIVE_DOUBLE()
-    case .uint8: get_H5T_NATIVE_UINT8()
+    case .int8: get_H5T_NATIVE_INT8()
+    case .int16: get_H5T_NATIVE_INT16()
     case .int32: get_H5T_NATIVE_INT32()
     case .int64: get_H5T_NATIVE_INT64()
+    case .uint8: get_H5T_NATIVE_UINT8()
+    case .uint16: get_H5T_NATIVE_UINT16()
+    case .uint32: get_H5T_NATIVE_UINT32()
+    case .uint64: get_H5T_NATIVE_UINT64()
     case .string, .other: preconditionFailure("\(self) has no memory type")
     }
   }
@@ -50,22 +84,34 @@ extension ElementType {
   /// The library's type for elements in files that we write: little-endian. Call it inside `Library.call`.
   var fileType: hid_t {
     switch self {
+    case .float16: HalfPrecision.littleEndian
     case .float32: get_H5T_IEEE_F32LE()
     case .float64: get_H5T_IEEE_F64LE()
-    case .uint8: get_H5T_STD_U8LE()
+    case .int8: get_H5T_STD_I8LE()
+    case .int16: get_H5T_STD_I16LE()
     case .int32: get_H5T_STD_I32LE()
     case .int64: get_H5T_STD_I64LE()
+    case .uint8: get_H5T_STD_U8LE()
+    case .uint16: get_H5T_STD_U16LE()
+    case .uint32: get_H5T_STD_U32LE()
+    case .uint64: get_H5T_STD_U64LE()
     case .string, .other: preconditionFailure("\(self) has no file type")
     }
   }
 
   private var bigEndianFileType: hid_t {
     switch self {
+    case .float16: HalfPrecision.bigEndian
     case .float32: get_H5T_IEEE_F32BE()
     case .float64: get_H5T_IEEE_F64BE()
-    case .uint8: get_H5T_STD_U8BE()
+    case .int8: get_H5T_STD_I8BE()
+    case .int16: get_H5T_STD_I16BE()
     case .int32: get_H5T_STD_I32BE()
     case .int64: get_H5T_STD_I64BE()
+    case .uint8: get_H5T_STD_U8BE()
+    case .uint16: get_H5T_STD_U16BE()
+    case .uint32: get_H5T_STD_U32BE()
+    case .uint64: get_H5T_STD_U64BE()
     case .string, .other: preconditionFailure("\(self) has no file type")
     }
   }
@@ -76,7 +122,12 @@ extension ElementType {
     let typeClass = try Library.call("H5Tget_class", place, using: [type], failsIf: { $0 == H5T_NO_CLASS }) {
       H5Tget_class(type.id)
     }
-    if typeClass == H5T_STRING { return (.string, false) }
+    if typeClass == H5T_STRING {
+      let isVariable = try Library.call("H5Tis_variable_str", place, using: [type]) {
+        H5Tis_variable_str(type.id)
+      }
+      return (.string, isVariable == 0)
+    }
     for candidate in numbers {
       let isNative = try Library.call("H5Tequal", place, using: [type]) {
         H5Tequal(type.id, candidate.memoryType)
@@ -105,5 +156,21 @@ extension ElementType {
     case H5T_REFERENCE: "a reference"
     default: "a type of class \(typeClass.rawValue)"
     }
+  }
+}
+
+/// IEEE 754's binary16, for which the library of version 1.10 has no name. Made once, inside `Library.call`.
+private enum HalfPrecision {
+  static let littleEndian = make(H5T_ORDER_LE)
+  static let bigEndian = make(H5T_ORDER_BE)
+
+  /// 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. Negative, which the next call refuses, if memory lacks.
+  private static func make(_ order: H5T_order_t) -> hid_t {
+    let type = H5Tcopy(get_H5T_IEEE_F32LE())
+    // Fields first: they must fit while the type shrinks.
+    guard H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0, H5Tset_size(type, 2) >= 0,
+      H5Tset_ebias(type, 15) >= 0, H5Tset_order(type, order) >= 0
+    else { return -1 }
+    return type
   }
 }

@@ -9,6 +9,8 @@ public struct HDF5Error: Error, Sendable {
     case missing(present: [String])
     /// The object is there but is not what was asked for.
     case mismatch(what: String, expected: String, found: String)
+    /// Elements that are not in the file, which the library would make up. In words: what is not there, and what to do.
+    case unstored(String)
   }
 
   /// One level of libhdf5's error stack.
@@ -55,6 +57,8 @@ extension HDF5Error: CustomStringConvertible {
       return "\(place): not in the file; found there: \(beside)"
     case .mismatch(let what, let expected, let found):
       return "\(place): \(what) is \(found), expected \(expected)"
+    case .unstored(let what):
+      return "\(place): \(what)"
     }
   }
 

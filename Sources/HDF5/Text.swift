@@ -4,9 +4,11 @@ import Foundation
 extension Dataset {
   /// All strings of a dataset of text, in order.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type or what is not UTF-8.
+  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type or what is not UTF-8, `unstored` if not all
+  ///   are in the file.
   public func readStrings() throws -> [String] {
     try requireType(.string)
+    try requireStored()
     let type = try Handle("H5Dget_type", handle.place, parent: handle) { H5Dget_type(handle.id) }
     let space = try Handle("H5Dget_space", handle.place, parent: handle) { H5Dget_space(handle.id) }
     return try readText("H5Dread", handle.place, count: count, type: type, space: space, using: [handle]) {
@@ -16,14 +18,35 @@ extension Dataset {
   }
 }
 
+extension Dataset {
+  /// The bytes of each string of a dataset of text, where all have one length and are padded with NULs; nil if they
+  /// are not.
+  public func fixedTextLength() throws -> Int? {
+    try requireType(.string)
+    let type = try Handle("H5Dget_type", handle.place, parent: handle) { H5Dget_type(handle.id) }
+    let isVariable =
+      try Library.call("H5Tis_variable_str", handle.place, using: [type]) { H5Tis_variable_str(type.id) } > 0
+    let padding = try Library.call(
+      "H5Tget_strpad", handle.place, using: [type], failsIf: { $0 == H5T_STR_ERROR }
+    ) { H5Tget_strpad(type.id) }
+    guard !isVariable, padding == H5T_STR_NULLPAD || padding == H5T_STR_NULLTERM else { return nil }
+    return try Library.call("H5Tget_size", handle.place, using: [type], failsIf: { $0 == 0 }) {
+      H5Tget_size(type.id)
+    }
+  }
+}
+
 extension Group {
-  /// Creates a dataset of one dimension that holds `strings`, UTF-8, all as long as the longest.
+  /// Creates a dataset that holds `strings`, UTF-8, all as long as the longest, padded with NULs.
   ///
+  /// - Parameter shape: nil for one dimension.
   /// - Throws: `HDF5Error` if something of that name exists, or a string holds a NUL, where readers would end it.
   @discardableResult
-  public func createDataset(_ name: String, strings: [String]) throws -> Dataset {
+  public func createDataset(_ name: String, strings: [String], shape: [Int]? = nil) throws -> Dataset {
+    let shape = shape ?? [strings.count]
+    precondition(shape.reduce(1, *) == strings.count, "\(strings.count) strings for the shape \(shape)")
     let text = try FixedText(strings, handle.place.appending(name))
-    let dataset = try createDataset(name, shape: [strings.count], layout: .contiguous, using: [text.type]) {
+    let dataset = try createDataset(name, shape: shape, layout: .contiguous, using: [text.type]) {
       text.type.id
     }
     try Library.call("H5Dwrite", dataset.handle.place, using: [dataset.handle, text.type]) {

@@ -65,6 +65,15 @@ public enum Conversion {
     try StateDict.require(StateDict.shapes(of: layout), in: file)
     let state = TrainingState(layout: layout, seed: resolved.training.seed)
     state.weights.copy(from: try StateDict.read(layout, from: file))
+    for parameter in layout.parameters {
+      let values = UnsafeBufferPointer(
+        start: state.weights.pointer + parameter.offset, count: parameter.count)
+      let count = values.nonFiniteCount()
+      guard count == 0 else {
+        throw ModelFileError(
+          file.path, "\(parameter.name) holds \(count) of \(parameter.count) values that are NaN or infinite")
+      }
+    }
     state.ema.copy(from: state.weights)
     try Checkpoint.write(
       state,

@@ -41,7 +41,7 @@ extension SelfAttention: KernelShape {
 
 extension DotProductAttention: KernelShape {
   /// Queries with keys, and weights with values.
-  public var flops: Int { 4 * batch * heads * tokens * tokens * headWidth }
+  public var flops: Int { 4 * batch * heads * queries * keys * headWidth }
 }
 
 /// A product of matrices, [rows, inner] times [inner, columns].

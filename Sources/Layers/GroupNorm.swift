@@ -6,12 +6,15 @@ public struct GroupNorm: Sendable {
   private let weight: Parameter
   private let bias: Parameter
   private let groups: Int
+  private let epsilon: Float
 
-  public init(_ builder: ParameterBuilder, groups: Int, channels: Int) {
+  /// - Parameter epsilon: added to the variance.
+  public init(_ builder: ParameterBuilder, groups: Int, channels: Int, epsilon: Float = 1e-5) {
     precondition(channels % groups == 0, "\(channels) channels cannot be split into \(groups) groups")
     weight = builder.vector("weight", count: channels, .ones)
     bias = builder.vector("bias", count: channels, .zeros)
     self.groups = groups
+    self.epsilon = epsilon
   }
 
   /// - Parameters:
@@ -23,6 +26,6 @@ public struct GroupNorm: Sendable {
   ) -> Tensor {
     x.groupNormalized(
       groups: groups, gamma: x.tape(weight), beta: x.tape(bias), scaleShift: scaleShift,
-      activation: activation, residual: residual)
+      epsilon: epsilon, activation: activation, residual: residual)
   }
 }

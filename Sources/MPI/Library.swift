@@ -28,6 +28,7 @@ final class Library: Sendable {
     }
     self.exitStatus = exitStatus
     Self.tune()
+    if SingletonStart.isSingleton(ProcessInfo.processInfo.environment) { SingletonStart.prepare() }
     var provided: Int32 = 0
     try check(MPI_Init_thread(nil, nil, threadLevel.constant, &provided), "MPI_Init_thread")
     // A throw from here on releases `self`, whose `deinit` finalises.
@@ -43,6 +44,16 @@ final class Library: Sendable {
     // Over TCP, long messages as a stream of fragments. With `put`, which is Open MPI's choice, each waits for the
     // receiver's answer on the way, and the wire idles: on 1 Gbit/s a fifth of the time.
     setenv("OMPI_MCA_btl_tcp_flags", "send,inplace", 0)
+    allowManyFiles()
+  }
+
+  /// Over TCP, a rank may come to have a connection to each other one: more than the system allows at first.
+  private static func allowManyFiles() {
+    var limit = rlimit()
+    let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    guard getrlimit(files, &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(files, &limit)
   }
 
   deinit {

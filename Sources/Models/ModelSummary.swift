@@ -19,15 +19,17 @@ public struct ModelSummary {
 
   public var forwardFlops: Int { layers.reduce(0) { $0 + $1.forwardFlops } }
   public var backwardFlops: Int { layers.reduce(0) { $0 + $1.backwardFlops } }
+  /// Of a training step, for an image.
+  public var flops: Int { forwardFlops + backwardFlops }
 
-  /// Runs an image of zeros through the model, as in training, to see what it computes.
-  public init(_ model: any Denoiser, imageShape: [Int], engine: Engine = Engine()) {
+  /// Lets the model go through its operations, as in training with one image, without computing anything.
+  public init(_ model: any Denoiser, imageShape: [Int]) {
     let layout = model.parameters
     let profile = Profile()
     let tape = Tape(
-      engine: engine, weights: ParameterBuffer(count: layout.flatCount),
-      gradients: ParameterBuffer(count: layout.flatCount), profile: profile)
-    _ = model(tape.zeros([1] + imageShape), timesteps: [0])
+      engine: .shapesOnly, weights: ParameterBuffer(count: layout.flatCount, isSparse: true),
+      gradients: ParameterBuffer(count: layout.flatCount, isSparse: true), profile: profile)
+    _ = model(tape.input([1] + imageShape), timesteps: [0])
 
     let tensors = Dictionary(grouping: layout.parameters, by: \.moduleName)
     let operations = Dictionary(grouping: profile.operations.filter { $0.forward.flops > 0 }, by: \.layer)

@@ -35,7 +35,7 @@ struct Check: ParsableCommand {
     let check = try ParityCheck(
       case: file,
       engine: Engine(threadCount: try threadOptions.count(environment: ProcessInfo.processInfo.environment)))
-    print(json ? report(check).indentedJSON : table(check), terminator: "")
+    try print(json ? report(check).indentedJSON : table(check), terminator: "")
     // NaN passes no comparison.
     guard check.worst <= tolerance else { throw ExitCode(ExitStatus.failure.rawValue) }
   }

@@ -25,10 +25,10 @@ struct Compare: ParsableCommand {
       let comparison = try RunComparison(runs[0], run)
       allSame = allSame && comparison.isSame
       let compared = "steps: \(comparison.steps), tensors: \(comparison.tensors)"
-      print(comparison.isSame ? "\(run): the same (\(compared))" : "\(run): differs (\(compared))")
-      for difference in comparison.differences.prefix(Self.listed) { print("  \(difference)") }
+      try print(comparison.isSame ? "\(run): the same (\(compared))" : "\(run): differs (\(compared))")
+      for difference in comparison.differences.prefix(Self.listed) { try print("  \(difference)") }
       let more = comparison.differences.count - Self.listed
-      if more > 0 { print("  and \(more) more") }
+      if more > 0 { try print("  and \(more) more") }
     }
     if !allSame { throw ExitCode(ExitStatus.failure.rawValue) }
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Files
 import Interchange
 import Reporting
 import Settings
@@ -11,7 +12,7 @@ struct Convert: ParsableCommand {
     discussion: """
       The file is the state dict of the model's PyTorch class: load_state_dict(strict=True) takes it.
 
-      oboro convert runs/first first.safetensors --weights ema
+      oboro convert runs/first first.safetensors
       oboro convert first.safetensors restored
 
       A file made elsewhere needs --config, which names its model. To train on from it, make it the first checkpoint \
@@ -31,8 +32,11 @@ struct Convert: ParsableCommand {
   @Argument(help: ArgumentHelp("A safetensors file, or the directory of a new checkpoint.", valueName: "out"))
   var output: String
 
-  @Option(help: "Of a checkpoint: model, the weights themselves, or ema, their moving average.")
-  var weights: Checkpoint.Weights = .trained
+  @Option(
+    help:
+      "Of a checkpoint: ema, the weights' moving average, which samples are drawn with, or model, the weights themselves."
+  )
+  var weights: Checkpoint.Weights = .ema
 
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
   var config: String?
@@ -66,13 +70,16 @@ struct Convert: ParsableCommand {
   func run() throws {
     if isExport {
       let console = Console()
-      let checkpoint = try Checkpoint.find(at: input) { console.print("oboro: passed over: \($0)") }
-      try Conversion.export(checkpoint, weights: weights, to: output)
+      try Checkpoint.read(at: input) {
+        console.print("oboro: passed over: \($0)")
+      } _: { checkpoint in
+        try Conversion.export(checkpoint, weights: weights, to: output)
+      }
     } else {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }
       let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
       try Conversion.makeCheckpoint(from: input, configuration: node, size: sides, in: output)
     }
-    print(output)
+    if !WholeFile.isStandardOutput(output) { try print(output) }
   }
 }

@@ -46,7 +46,7 @@ struct Doctor: ParallelCommand {
       let examination = try SystemCheck(
         .init(configuration: config, overrides: set, output: output), threads: threads,
         environment: environment, session: session)
-      if world.rank == 0 { print(json ? try examination.json : examination.text, terminator: "") }
+      if world.rank == 0 { try print(json ? try examination.json : examination.text, terminator: "") }
       return examination.isGood ? .done : .failure
     }
   }

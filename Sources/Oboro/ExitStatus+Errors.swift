@@ -43,7 +43,8 @@ extension ReplicaError: ExitStatusProviding {
 }
 
 extension CheckpointError: ExitStatusProviding {
-  package var exitStatus: ExitStatus { .badData }
+  /// What is missing is bad data, what the system refuses is not.
+  package var exitStatus: ExitStatus { code == nil || code == ENOENT ? .badData : .inputOutput }
 }
 
 extension CheckpointSavingError: ExitStatusProviding {

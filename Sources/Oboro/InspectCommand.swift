@@ -45,6 +45,6 @@ struct Inspect: ParsableCommand {
   func run() throws {
     let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
     let description = try Inspection.describe(path ?? config ?? "", size: sides, verifying: verify)
-    print(json ? description.json : description.text, terminator: "")
+    try print(json ? description.json : description.text, terminator: "")
   }
 }

@@ -8,25 +8,25 @@ struct Manual: ParsableCommand {
   private static let columns = 100
 
   func run() throws {
-    print("# Commands\n")
-    print("<!-- Made by launch/manual from the command's own help; a test compares them. -->\n")
-    print(
+    try print("# Commands\n")
+    try print("<!-- Made by launch/manual from the command's own help; a test compares them. -->\n")
+    try print(
       "Exit status: 0 done; 64 wrong usage or configuration; 65 bad data; 74 input or output failed; 75 stopped on"
     )
-    print("request after saving a checkpoint, the same command goes on; 1 anything else.")
+    try print("request after saving a checkpoint, the same command goes on; 1 anything else.")
     for command in OboroCommand.configuration.subcommands where command.configuration.shouldDisplay {
-      section(command, path: "oboro", depth: 2)
+      try section(command, path: "oboro", depth: 2)
     }
   }
 
-  private func section(_ command: any ParsableCommand.Type, path: String, depth: Int) {
+  private func section(_ command: any ParsableCommand.Type, path: String, depth: Int) throws {
     let name = "\(path) \(command.word)"
-    print("\n\(String(repeating: "#", count: depth)) \(name)\n")
-    print("```")
+    try print("\n\(String(repeating: "#", count: depth)) \(name)\n")
+    try print("```")
     let lines = OboroCommand.helpMessage(for: command, columns: Self.columns).split(
       separator: "\n", omittingEmptySubsequences: false)
-    for line in lines { print(String(line.reversed().drop { $0 == " " }.reversed())) }
-    print("```")
-    for inner in command.configuration.subcommands { section(inner, path: name, depth: depth + 1) }
+    for line in lines { try print(String(line.reversed().drop { $0 == " " }.reversed())) }
+    try print("```")
+    for inner in command.configuration.subcommands { try section(inner, path: name, depth: depth + 1) }
   }
 }

@@ -29,6 +29,9 @@ package struct OboroCommand: ParsableCommand {
   /// Runs the command of the process's arguments and ends the process with the exit status of its outcome.
   package static func main() {
     Processor.restartWithBetterBLASKernels()
+    StandardOutputError.occupyClosedDescriptors()
+    // A pipe that nobody reads any more is an error of writing as well.
+    signal(SIGPIPE, SIG_IGN)
     // A file that grows beyond the process's limit is an error of writing, like a full disk: not a reason to die.
     signal(SIGXFSZ, SIG_IGN)
     let launch = Launch(environment: ProcessInfo.processInfo.environment)

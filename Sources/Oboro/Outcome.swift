@@ -29,8 +29,14 @@ package struct Outcome: Equatable {
 
   /// Prints and ends the process.
   package func exitProcess() -> Never {
-    // `exit` flushes what `print` has buffered.
-    print(standardOutput, terminator: "")
+    do {
+      try print(standardOutput, terminator: "")
+    } catch {
+      if let error = error as? StandardOutputError, !error.isQuiet {
+        StandardError().write("oboro: \(error)\n")
+      }
+      exit(ExitStatus.inputOutput.rawValue)
+    }
     StandardError().write(standardError)
     if isSilent { Thread.sleep(forTimeInterval: 1) }
     exit(exitStatus)

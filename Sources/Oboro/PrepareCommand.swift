@@ -9,7 +9,7 @@ struct Prepare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a dataset to train on.",
     discussion: """
-      The images are spread evenly over HDF5 files (shards), with a manifest, dataset.json, beside them. A dataset is \
+      The samples are spread evenly over HDF5 files (shards), with a manifest, dataset.json, beside them. A dataset is \
       complete or not there: an interrupted command leaves none, and can be given again. The same input gives the same \
       bytes.
 
@@ -47,10 +47,10 @@ struct PrepareOptions: ParsableArguments {
     get throws { try threadOptions.count(environment: ProcessInfo.processInfo.environment) }
   }
 
-  /// Writes the images, with a progress bar, and says what came of it.
+  /// Writes the samples, with a progress bar, and says what came of it.
   ///
   /// - Parameter skipsUnreadable: whether images that cannot be read are left out, and listed.
-  func write(_ images: any ImageSource, skipsUnreadable: Bool = false) throws {
+  func write(_ images: any SampleSource, skipsUnreadable: Bool = false) throws {
     if let shards, shards > images.count {
       throw ValidationError("--shards \(shards) are more than the \(images.count) images")
     }
@@ -73,7 +73,7 @@ struct PrepareOptions: ParsableArguments {
       bar.finish()
       throw error
     }
-    print(summary(manifest, skipped: skipped))
+    try print(summary(manifest, skipped: skipped))
   }
 
   /// How many pictures to name on the terminal that could not be read.
@@ -82,17 +82,23 @@ struct PrepareOptions: ParsableArguments {
   private func summary(_ manifest: DatasetManifest, skipped: Int) -> String {
     func path(_ name: String) -> String { URL(fileURLWithPath: output).appendingPathComponent(name).path }
     let bytes = manifest.shards.reduce(0) { sum, shard in
-      sum + ((try? WholeFile.size(path(shard.fileName))) ?? 0)
+      sum + ((try? WholeFile.size(path(shard.file))) ?? 0)
     }
     let megabytes = String(format: "%.1f", Double(bytes) / 1e6)
     let classes = manifest.classNames
     let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", ..." : "")
+    let images =
+      manifest.field(.image).map { "images of " + $0.shape.map { "\($0)" }.joined(separator: " x ") }
+      ?? "samples"
     var lines = [
       "\(output): \(manifest.name), split \(manifest.split)",
-      "  \(manifest.imageCount) images of \(manifest.height) x \(manifest.width) x \(manifest.channels)",
+      "  \(manifest.count) \(images)",
       "  \(classes.count) classes" + (classes.isEmpty ? "" : ": \(names)"),
       "  \(manifest.shards.count) \(manifest.shards.count == 1 ? "shard" : "shards"), \(megabytes) MB",
     ]
+    // What every dataset has needs no word.
+    lines += manifest.fields.filter { $0.role != .label && ($0.role != .image || $0.type != .uint8) }.map(
+      Self.words)
     if skipped > 0 {
       lines.append("  \(skipped) could not be read and are left out: \(path(DatasetWriter.unreadableName))")
     }
@@ -100,7 +106,26 @@ struct PrepareOptions: ParsableArguments {
   }
 }
 
+extension PrepareOptions {
+  /// A field in a line.
+  private static func words(_ field: Field) -> String {
+    let shape = field.shape.isEmpty ? "" : " " + field.shape.map { "\($0)" }.joined(separator: " x ")
+    var words = "  \(field.name): \(field.role.rawValue), \(field.type.rawValue)\(shape)"
+    if let normalization = field.normalization {
+      words += ", normalized (\(normalization.kind.rawValue))"
+    } else if let statistics = field.statistics, let least = statistics.minimum.min(),
+      let greatest = statistics.maximum.max()
+    {
+      words += String(
+        format: ", from %g to %g, as they are (--normalize brings them to about [-1, 1])", least, greatest)
+    }
+    return words
+  }
+}
+
 extension Split: ExpressibleByArgument {}
+extension Normalization.Kind: ExpressibleByArgument {}
+extension ArrayImport.Missing: ExpressibleByArgument {}
 
 /// What the images of a file are called, and what is known of them besides.
 struct ArrayOptions: ParsableArguments {
@@ -111,16 +136,82 @@ struct ArrayOptions: ParsableArguments {
     help: ArgumentHelp("The classes' names, label 0 first, with commas between.", valueName: "name,name,..."))
   var classes: String?
 
-  @Flag(help: "The images lie as [N, C, H, W], PyTorch's order.")
+  @Option(
+    help: ArgumentHelp(
+      "Arrays whose channels are put one behind another, in place of --images.", valueName: "name,name,..."))
+  var variables: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the dimensions are: N samples, H rows, W columns, C channels; NHW or NHWC if not given.",
+      valueName: "letters"))
+  var layout: String?
+
+  @Flag(help: "The images lie as [N, C, H, W], PyTorch's order: --layout NCHW.")
   var channelsFirst = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Bring each channel to mean 0 and deviation 1 (standard), or to -1 to 1 (min-max); stored as float32.",
+      valueName: "standard|min-max"))
+  var normalize: Normalization.Kind?
+
+  @Option(
+    help: ArgumentHelp(
+      "What becomes of NaN and of the _FillValue: an error, or 0 with a field that tells where they are.",
+      valueName: "refuse|mask"))
+  var missing = ArrayImport.Missing.refuse
+
+  @Option(
+    help: ArgumentHelp(
+      "Another field: its role (condition, scalar, embedding, caption, ...) and its arrays. May be given again.",
+      valueName: "role=name,name,..."))
+  var field: [String] = []
+
+  func validate() throws {
+    if let layout, AxisOrder(layout) == nil {
+      throw ValidationError("--layout must have H and W, and may have N and C, once each, is \(layout)")
+    }
+    if layout != nil && channelsFirst {
+      throw ValidationError("--channels-first and --layout exclude each other")
+    }
+    for text in field where extra(text) == nil {
+      throw ValidationError("--field must be ROLE=NAME or ROLE=NAME,NAME, is \(text)")
+    }
+  }
+
+  private func extra(_ text: String) -> ArrayImport.Extra? {
+    guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { return nil }
+    let names = list(String(text[text.index(after: equals)...]))
+    guard !names.contains("") else { return nil }
+    return ArrayImport.Extra(role: FieldRole(rawValue: String(text[..<equals])), variables: names)
+  }
+
+  private func list(_ text: String) -> [String] {
+    text.split(separator: ",", omittingEmptySubsequences: false).map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
+  }
+
+  /// What the options ask for.
+  func arrays(images: String?, labels: String?) throws -> ArrayImport {
+    if images != nil && variables != nil {
+      throw ValidationError("--images and --variables exclude each other")
+    }
+    var options = ArrayImport(images: variables.map(list) ?? images.map { [$0] } ?? [], labels: labels)
+    options.extras = field.compactMap(extra)
+    options.classNames = classNames
+    options.order = layout.flatMap(AxisOrder.init) ?? (channelsFirst ? AxisOrder("NCHW") : nil)
+    options.normalization = normalize
+    options.missing = missing
+    return options
+  }
 
   func name(of file: String) -> String {
     name ?? URL(fileURLWithPath: file).deletingPathExtension().lastPathComponent
   }
 
   var classNames: [String]? {
-    classes?.split(separator: ",", omittingEmptySubsequences: false).map {
-      $0.trimmingCharacters(in: .whitespaces)
-    }
+    classes.map(list)
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Foundation
+import Reporting
 
 // `oboro prepare` for datasets that lie in files of their own.
 
@@ -9,7 +10,9 @@ struct PrepareNumPy: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "numpy", abstract: "Make a dataset of NumPy's arrays, .npy or .npz.",
     discussion: """
-      Images are uint8, [N, H, W] or [N, H, W, C] with one or three channels; labels are whole numbers, [N], -1 for none.
+      Images are [N, H, W] or [N, H, W, C], of any number of channels: integers or floating-point numbers. uint8 and \
+      uint16 stay what they are and are trained on as [-1, 1]; others become float32 (float16 stays), as they are or \
+      with --normalize. Labels are whole numbers, [N], -1 for none.
       """)
 
   @Option(help: ArgumentHelp("The array of the images, or the archive that holds it.", valueName: "file"))
@@ -29,38 +32,71 @@ struct PrepareNumPy: ParsableCommand {
 
   func run() throws {
     try options.write(
-      NumPySource(
-        source, imagesName: images, labels: labels, classNames: array.classNames,
-        isChannelsFirst: array.channelsFirst, name: array.name(of: source), split: options.split))
+      source, .numpy, array.arrays(images: images, labels: labels), name: array.name(of: source))
   }
 }
 
 /// `oboro prepare hdf5`
 struct PrepareHDF5: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "hdf5", abstract: "Make a dataset of images in an HDF5 file.",
+    commandName: "hdf5",
+    abstract: "Make a dataset of arrays in an HDF5 file, netCDF-4 and MATLAB's v7.3 among them.",
     discussion: """
-      Images are uint8, [N, H, W] or [N, H, W, C] with one or three channels; labels are uint8, int32 or int64, [N], -1 \
-      for none.
+      Images are [N, H, W] or [N, H, W, C], of any number of channels: integers or floating-point numbers. uint8 and \
+      uint16 stay what they are and are trained on as [-1, 1]; others become float32 (float16 stays), as they are or \
+      with --normalize. Labels are whole numbers, [N], [N, 1] or [1, N], -1 for none. Units, names and coordinates are \
+      carried along.
+
+      oboro prepare hdf5 --source weather.nc --variables u,v,t --normalize standard --output data/weather
       """)
 
   @Option(help: ArgumentHelp("The file.", valueName: "file"))
   var source: String
 
   @Option(help: ArgumentHelp("The images' path in the file.", valueName: "name"))
-  var images: String
+  var images: String?
 
   @Option(help: ArgumentHelp("The labels' path in the file, if there are any.", valueName: "name"))
   var labels: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Dimensions are counted as MATLAB does: images are [H, W, N] or [H, W, C, N] there; --layout says otherwise."
+    ))
+  var matlab = false
+
   @OptionGroup var array: ArrayOptions
   @OptionGroup var options: PrepareOptions
 
+  func validate() throws {
+    if images == nil && array.variables == nil {
+      throw ValidationError("--images or --variables must be given")
+    }
+  }
+
   func run() throws {
-    try options.write(
-      HDF5Source(
-        source, imagesName: images, labelsName: labels, classNames: array.classNames,
-        isChannelsFirst: array.channelsFirst, name: array.name(of: source), split: options.split))
+    var arrays = try array.arrays(images: images, labels: labels)
+    arrays.isMATLAB = matlab
+    try options.write(source, .hdf5, arrays, name: array.name(of: source))
+  }
+}
+
+extension PrepareOptions {
+  /// Looks at arrays, with a progress bar where they must be read for that, and writes them.
+  fileprivate func write(_ path: String, _ format: ArrayImport.Format, _ arrays: ArrayImport, name: String)
+    throws
+  {
+    let console = Console()
+    var bar: ProgressBar?
+    defer { bar?.finish() }
+    let source = try ArraySource(path, format: format, arrays, name: name, split: split) { done, total in
+      let shown = bar ?? ProgressBar("look", total: total, console: console)
+      shown.update(done)
+      bar = shown
+    }
+    bar?.finish()
+    bar = nil
+    try write(source)
   }
 }
 

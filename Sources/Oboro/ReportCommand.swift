@@ -25,6 +25,6 @@ struct Report: ParsableCommand {
   func run() throws {
     let path = output ?? "\(directory)/report.html"
     try WholeFile.write(Data(try RunReport(directory).html.utf8), to: path)
-    print(path)
+    if !WholeFile.isStandardOutput(path) { try print(path) }
   }
 }

@@ -80,10 +80,6 @@ struct Sample: ParallelCommand {
 
   @OptionGroup var threadOptions: ThreadOptions
 
-  /// Images that an animation shows at most, and moments that it shows them at.
-  private static let animatedImages = 16
-  private static let animationFrames = 60
-
   func validate() throws {
     if let count, !(1...100_000).contains(count) {
       throw ValidationError("--count must be 1 to 100000, is \(count)")
@@ -104,43 +100,76 @@ struct Sample: ParallelCommand {
   private func draw(on communicator: Communicator, threads: Int) throws {
     let isWriter = communicator.rank == 0
     let console = Console()
-    let (sampling, count, folder) = try communicator.agree {
-      let (sampling, count) = try load(threads: threads) { problem in
-        if isWriter { console.print("oboro: passed over: \(problem)") }
-      }
-      return (sampling, count, isWriter ? try SampleFolder(output) : nil)
-    }
-    let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size).count
-    let bar = isWriter ? ProgressBar("sample", total: own * sampling.steps, console: console) : nil
-    var frames: [Picture] = []
+    let model = try load(on: communicator) { console.print("oboro: passed over: \($0)") }
+    let (sampling, count) = try communicator.agree { try self.sampling(model, threads: threads) }
+    let folder: SampleFolder? = try communicator.agree { isWriter ? try SampleFolder(output) : nil }
+    defer { folder?.abandon() }
+    let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
+    let bar = isWriter ? ProgressBar("sample", total: own.count * sampling.steps, console: console) : nil
+    var animation = SampleAnimation(
+      size: model.manifest.imageShape.reduce(1, *), steps: sampling.steps, samples: own)
     let images = try sampling.images(count: count, on: communicator) { done, pass, now in
       bar?.update(done, fields: ["\(count) images, \(sampling.steps) steps each"])
-      let step = done / pass.count
-      let interval = max(sampling.steps / Self.animationFrames, 1)
-      if gif && pass.lowerBound == 0 && (step % interval == 0 || step == sampling.steps) {
-        let shown = now.prefix(min(Self.animatedImages, pass.count) * (now.count / pass.count))
-        frames.append(sampling.grid(sampling.pictures(shown)))
-      }
+      if gif { animation.add(step: done / pass.count, pass: pass, now) }
     }
     bar?.finish()
+    let frames = gif ? try animation.gathered(on: communicator) : nil
 
     try communicator.agree {
       guard let images, let folder else { return }
-      try folder.clear()
+      let size = images.count / count
+      if let wrong = images.firstIndex(where: { !$0.isFinite }) {
+        throw NonFiniteSampleError(path: checkpoint, image: wrong / size)
+      }
       let pictures = sampling.pictures(images)
-      for (index, picture) in pictures.enumerated() { try picture.writePNG(to: folder.image(index)) }
-      if gif { try PictureAnimation(frames).writeGIF(to: folder.animation) }
-      try sampling.grid(pictures).writePNG(to: folder.grid)
-      print(folder.grid)
+      for (index, picture) in pictures.enumerated() { try picture.writePNG(to: folder.newImage(index)) }
+      if let frames {
+        try PictureAnimation(frames.map { sampling.grid(sampling.pictures($0)) })
+          .writeGIF(to: folder.newAnimation)
+      }
+      try sampling.grid(pictures).writePNG(to: folder.newGrid)
+      try folder.commit()
+      try print(folder.grid)
     }
   }
 
-  /// What to draw with, and how many images.
+  /// A checkpoint's description and its weights.
+  private struct TrainedModel {
+    let manifest: CheckpointManifest
+    let configuration: TrainingConfiguration
+    let weights: ParameterBuffer
+  }
+
+  /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
+  /// later. Collective.
   private func load(
-    threads: Int, onDamage: (CheckpointError) -> Void
-  ) throws -> (ImageSampling, count: Int) {
-    let checkpoint = try Checkpoint.find(at: checkpoint, onDamage: onDamage)
-    let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+    on communicator: Communicator, onDamage: (CheckpointError) -> Void
+  ) throws -> TrainedModel {
+    let own: TrainedModel? = try communicator.agree {
+      guard communicator.rank == 0 else { return nil }
+      return try Checkpoint.read(at: checkpoint, onDamage: onDamage) { checkpoint in
+        let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+        return TrainedModel(
+          manifest: checkpoint.manifest, configuration: configuration,
+          weights: try checkpoint.weights(weights, layout: configuration.model.parameters))
+      }
+    }
+    let text = try communicator.broadcast(own?.manifest.json ?? "")
+    let model = try communicator.agree {
+      if let own { return own }
+      let manifest = try CheckpointManifest(of: Array(text.utf8), in: checkpoint)
+      let configuration = try TrainingConfiguration(manifest.configuration)
+      return TrainedModel(
+        manifest: manifest, configuration: configuration,
+        weights: ParameterBuffer(count: configuration.model.parameters.flatCount))
+    }
+    try communicator.broadcast(model.weights.elements)
+    return model
+  }
+
+  /// What to draw with, and how many images.
+  private func sampling(_ trained: TrainedModel, threads: Int) throws -> (ImageSampling, count: Int) {
+    let configuration = trained.configuration
     let timesteps = configuration.diffusion.schedule.timesteps
     if let steps, steps > timesteps {
       throw ValidationError("--steps must be at most the \(timesteps) timesteps of the model, is \(steps)")
@@ -158,10 +187,22 @@ struct Sample: ParallelCommand {
     let sampling = ImageSampling(
       model: model,
       sampler: AncestralSampler(process: configuration.diffusion, steps: steps, seed: seed),
-      weights: try checkpoint.weights(weights, layout: model.parameters),
-      imageShape: checkpoint.manifest.imageShape, classes: classes, engine: Engine(threadCount: threads))
+      weights: trained.weights, imageShape: trained.manifest.imageShape, classes: classes,
+      engine: Engine(threadCount: threads))
     return (sampling, total)
   }
+}
+
+/// A model that draws what are no numbers.
+struct NonFiniteSampleError: Error, CustomStringConvertible, ExitStatusProviding {
+  let path: String
+  let image: Int
+
+  var description: String {
+    "\(path): the model draws no numbers: image \(image) holds NaN or infinity, though its weights do not. Nothing was "
+      + "written"
+  }
+  var exitStatus: ExitStatus { .badData }
 }
 
 extension Checkpoint.Weights: ExpressibleByArgument {}

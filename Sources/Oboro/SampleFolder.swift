@@ -1,12 +1,15 @@
 import Files
 import Foundation
 
-/// Where `oboro sample` writes.
+/// Where `oboro sample` writes. An earlier call's pictures are replaced when the new ones are all there.
 struct SampleFolder {
   private let path: String
+  /// Hidden in it, with the pictures until they are complete.
+  private let staging: String
 
   private static let gridName = "grid.png"
   private static let animationName = "denoising.gif"
+  private static let stagingName = "samples"
 
   /// Makes the folder, or checks that it holds nothing but an earlier call's pictures.
   ///
@@ -19,23 +22,36 @@ struct SampleFolder {
     } catch {
       throw FileError("create the directory", path, cause: error)
     }
-    if let stranger = try contents().sorted().first(where: { !Self.isOurs($0) }) {
+    if let stranger = try Self.contents(path).sorted().first(where: { !Self.isOurs($0) }) {
       throw SampleFolderError(path: path, stranger: stranger)
     }
-    guard access(path, W_OK) == 0 else { throw FileError("write to", path, code: errno) }
+    WholeFile.removeLeftovers(in: path)
+    staging = try WholeFile.makeTemporaryFolder(in: path, name: Self.stagingName)
   }
 
-  /// Removes the pictures of an earlier call.
+  /// Puts the new pictures in the place of those of an earlier call.
   ///
   /// - Throws: `FileError`.
-  func clear() throws {
-    for name in try contents() where unlink("\(path)/\(name)") != 0 {
-      throw FileError("remove", "\(path)/\(name)", code: errno)
+  func commit() throws {
+    let names = try Self.contents(staging)
+    for name in try Self.contents(path) where !names.contains(name) {
+      guard unlink("\(path)/\(name)") == 0 else { throw FileError("remove", "\(path)/\(name)", code: errno) }
     }
+    // The grid last: it shows what all of them are.
+    for name in names.sorted(by: { ($0 == Self.gridName ? 1 : 0, $0) < ($1 == Self.gridName ? 1 : 0, $1) }) {
+      guard rename("\(staging)/\(name)", "\(path)/\(name)") == 0 else {
+        throw FileError("write", "\(path)/\(name)", code: errno)
+      }
+    }
+    rmdir(staging)
+    try WholeFile.synchronizeFolder(path)
   }
 
+  /// Removes the new pictures.
+  func abandon() { try? FileManager.default.removeItem(atPath: staging) }
+
   /// What a user sees there.
-  private func contents() throws -> [String] {
+  private static func contents(_ path: String) throws -> [String] {
     do {
       return try FileManager.default.contentsOfDirectory(atPath: path).filter { !$0.hasPrefix(".") }
     } catch {
@@ -43,9 +59,12 @@ struct SampleFolder {
     }
   }
 
+  /// Where the grid is in the end.
   var grid: String { "\(path)/\(Self.gridName)" }
-  var animation: String { "\(path)/\(Self.animationName)" }
-  func image(_ index: Int) -> String { "\(path)/\(String(format: "%05d", index)).png" }
+  /// Where they are to be written.
+  var newGrid: String { "\(staging)/\(Self.gridName)" }
+  var newAnimation: String { "\(staging)/\(Self.animationName)" }
+  func newImage(_ index: Int) -> String { "\(staging)/\(String(format: "%05d", index)).png" }
 
   private static func isOurs(_ name: String) -> Bool {
     name == gridName || name == animationName

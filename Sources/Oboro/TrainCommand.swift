@@ -11,7 +11,7 @@ struct Train: ParallelCommand {
     abstract: "Train a model, on one process or on all ranks of mpirun.",
     discussion: """
       Started again with the same output, it goes on from the newest good checkpoint, on any number of ranks. Ctrl-C, \
-      SIGTERM, SIGUSR1 or SIGUSR2 to any rank saves a checkpoint and stops all, with exit status 75; a second Ctrl-C \
+      SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 to any rank saves a checkpoint and stops all, with exit status 75; a second Ctrl-C \
       stops at once. Stop mpirun itself by kill -USR1: after Ctrl-C it leaves its ranks one second only.
 
       oboro train --config configs/fashion-mnist.yaml --output runs/first
@@ -27,8 +27,15 @@ struct Train: ParallelCommand {
   @Option(help: ArgumentHelp("Another value for a key, such as training.steps=60.", valueName: "key=value"))
   var set: [String] = []
 
-  @Flag(help: "Go on with a run although the configuration differs from its own.")
+  @Flag(
+    help: ArgumentHelp(
+      "Go on with a run although the configuration differs from its own.",
+      discussion:
+        "More steps, and all else that changes no number, need no permission. Each difference is logged."))
   var allowChanges = false
+
+  @Flag(help: "Go on with a run although the dataset holds other images than those that it was trained on.")
+  var allowOtherDataset = false
 
   @Option(
     help: ArgumentHelp(
@@ -45,6 +52,7 @@ struct Train: ParallelCommand {
     try runSession { session, environment in
       let start = Trainer.Start(
         configurationFile: config, overrides: set, output: output, allowsChanges: allowChanges,
+        allowsOtherDataset: allowOtherDataset,
         threads: try session.world.agree { try threadOptions.count(environment: environment) }, trace: trace)
       let trainer = try Trainer(
         start, communicator: session.world, console: console, stopRequest: stopRequest)

@@ -23,21 +23,27 @@ public final class MetricsFile {
   private let file: LineFile
   private var lastStep: Int
 
+  /// What was wrong with lines that were removed, since their steps will be done again: nil if nothing was.
+  public let removedDamage: MetricsError?
+
   /// Opens the file of a run that goes on after `step`, or starts at 0. Lines of later steps, which will be done again,
-  /// are removed, and so is a last line that a crash cut off. A crash in here loses nothing.
+  /// are removed, damaged ones too, and so is a last line that a crash cut off. A crash in here loses nothing.
   ///
-  /// - Throws: `FileError`; ``MetricsError`` for a damaged line that is not the last.
+  /// - Throws: `FileError`; ``MetricsError`` for a damaged line before one that is kept.
   public init(path: String, resumingAfter step: Int) throws {
     precondition(step >= 0, "resuming after step \(step)")
+    var damage: MetricsError?
     if FileManager.default.fileExists(atPath: path) {
       let bytes = try WholeFile.read(path)
-      let lines = try Self.parse(bytes, path).prefix { $0.metrics.step <= step }
+      let lines: [Line]
+      (lines, damage) = try Self.lines(of: bytes, path, upTo: step)
       let kept = lines.flatMap { $0.bytes + [UInt8(ascii: "\n")] }
       if kept != bytes { try WholeFile.write(kept, to: path) }
       lastStep = lines.last?.metrics.step ?? 0
     } else {
       lastStep = 0
     }
+    removedDamage = damage
     file = try LineFile(appendingTo: path)
   }
 
@@ -54,35 +60,48 @@ public final class MetricsFile {
   ///
   /// - Throws: `FileError`; ``MetricsError`` for a damaged line that is not the last.
   public static func read(_ path: String) throws -> [StepMetrics] {
-    try parse(try WholeFile.read(path), path).map(\.metrics)
+    let (lines, damage) = try lines(of: try WholeFile.read(path), path, upTo: .max)
+    if let damage { throw damage }
+    return lines.map(\.metrics)
   }
 
-  private static func parse(
-    _ bytes: [UInt8], _ path: String
-  ) throws -> [(metrics: StepMetrics, bytes: ArraySlice<UInt8>)] {
-    var result: [(metrics: StepMetrics, bytes: ArraySlice<UInt8>)] = []
+  private typealias Line = (metrics: StepMetrics, bytes: ArraySlice<UInt8>)
+
+  /// The lines of steps up to `step`, and the first that is damaged behind them, unless a crash has cut it off.
+  ///
+  /// - Throws: ``MetricsError`` for a damaged line before the last of them.
+  private static func lines(
+    of bytes: [UInt8], _ path: String, upTo step: Int
+  ) throws -> (kept: [Line], damage: MetricsError?) {
+    var kept: [Line] = []
+    var damage: MetricsError?
+    if bytes.isEmpty { return ([], nil) }
     let isWhole = bytes.last == UInt8(ascii: "\n")
     let lines = (isWhole ? bytes.dropLast() : bytes[...]).split(
       separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    if bytes.isEmpty { return [] }
     for (index, line) in lines.enumerated() {
-      let metrics: StepMetrics
       do {
-        metrics = try StepMetrics(json: line)
+        let metrics = try StepMetrics(json: line)
+        guard metrics.step <= step else { continue }
+        if let damage { throw damage }
+        if let last = kept.last, metrics.step <= last.metrics.step {
+          throw MetricsError(
+            path: path, line: index + 1,
+            reason: "step \(metrics.step) follows step \(last.metrics.step): steps must ascend")
+        }
+        kept.append((metrics, line))
+      } catch let error as MetricsError {
+        throw error
       } catch {
         if index == lines.count - 1 { break }
-        throw MetricsError(
-          path: path, line: index + 1,
-          reason: "is no line of metrics (\(Self.reason(error))); remove or repair the line to go on")
+        damage =
+          damage
+          ?? MetricsError(
+            path: path, line: index + 1,
+            reason: "is no line of metrics (\(reason(error))); remove or repair the line to go on")
       }
-      if let last = result.last, metrics.step <= last.metrics.step {
-        throw MetricsError(
-          path: path, line: index + 1,
-          reason: "step \(metrics.step) follows step \(last.metrics.step): steps must ascend")
-      }
-      result.append((metrics, line))
     }
-    return result
+    return (kept, damage)
   }
 
   private static func reason(_ error: any Error) -> String {

@@ -59,24 +59,50 @@ public enum Inspection {
 
   private static func dataset(_ path: String, _ verifying: Bool) throws -> SettingsNode {
     let dataset = try ShardedDataset(directory: path)
+    // What is verified is looked at as well: a digest says nothing of what a file should hold.
+    try dataset.check()
     if verifying { try dataset.verify() }
     let manifest = dataset.manifest
-    return [
-      "kind": "dataset",
-      "name": SettingsNode(manifest.name),
-      "split": SettingsNode(manifest.split),
-      "images": SettingsNode(manifest.imageCount),
-      "height": SettingsNode(manifest.height),
-      "width": SettingsNode(manifest.width),
-      "channels": SettingsNode(manifest.channels),
-      "classes": SettingsNode(manifest.classNames),
-      "sha256": SettingsNode(dataset.digest),
-      "shards": SettingsNode(
+    var entries: [SettingsEntry] = []
+    func add(_ key: String, _ node: SettingsNode) { entries.append(SettingsEntry(key: key, node: node)) }
+    add("kind", "dataset")
+    add("name", SettingsNode(manifest.name))
+    add("split", SettingsNode(manifest.split))
+    if manifest.field(.image) == nil {
+      add("samples", SettingsNode(manifest.count))
+    } else {
+      add("images", SettingsNode(manifest.count))
+      add("height", SettingsNode(dataset.height))
+      add("width", SettingsNode(dataset.width))
+      add("channels", SettingsNode(dataset.channels))
+    }
+    add("classes", SettingsNode(manifest.classNames))
+    add("fields", SettingsNode(.list(manifest.fields.map(field))))
+    add("sha256", SettingsNode(dataset.digest))
+    add(
+      "shards",
+      SettingsNode(
         .list(
           manifest.shards.map {
-            ["file": SettingsNode($0.fileName), "images": SettingsNode($0.imageCount)] as SettingsNode
-          })),
+            ["file": SettingsNode($0.file), "images": SettingsNode($0.count)] as SettingsNode
+          })))
+    return SettingsNode(.section(entries))
+  }
+
+  private static func field(_ field: Field) -> SettingsNode {
+    var entries = [
+      SettingsEntry(key: "name", node: SettingsNode(field.name)),
+      SettingsEntry(key: "role", node: SettingsNode(field.role.rawValue)),
+      SettingsEntry(key: "type", node: SettingsNode(field.type.rawValue)),
+      SettingsEntry(key: "shape", node: SettingsNode(field.shape)),
     ]
+    if let variables = field.variables {
+      entries.append(SettingsEntry(key: "variables", node: SettingsNode(variables.map(\.name))))
+    }
+    if let normalization = field.normalization {
+      entries.append(SettingsEntry(key: "normalization", node: SettingsNode(normalization.kind.rawValue)))
+    }
+    return SettingsNode(.section(entries))
   }
 
   private static func checkpoint(
@@ -108,11 +134,13 @@ public enum Inspection {
     let store = CheckpointStore(directory: directory.checkpoints)
     var saved = 0
     var damaged: [CheckpointError] = []
-    let checkpoints = try store.steps().map { step -> SettingsNode in
+    let checkpoints = try store.steps().compactMap { step -> SettingsNode? in
       do {
         saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
         return ["step": SettingsNode(step), "state": "good"]
       } catch let error as CheckpointError {
+        // The run may have removed it since.
+        guard FileManager.default.fileExists(atPath: store.path(step)) else { return nil }
         damaged.append(error)
         return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
       }

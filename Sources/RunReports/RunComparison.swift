@@ -19,9 +19,21 @@ public struct RunComparison {
   /// - Throws: `CheckpointError` if a run has no good checkpoint; `HDF5Error`, `FileError`, `MetricsError`.
   public init(_ first: String, _ second: String) throws {
     try compareMetrics(RunDirectory(first).metrics, RunDirectory(second).metrics)
-    try compareCheckpoints(
-      Checkpoint.find(at: first) { differences.append("\($0)") },
-      Checkpoint.find(at: second) { differences.append("\($0)") })
+    let a = try Self.state(of: first) { differences.append("\($0)") }
+    let b = try Self.state(of: second) { differences.append("\($0)") }
+    compareStates(a, b)
+  }
+
+  /// That of the newest good checkpoint.
+  private static func state(
+    of run: String, onDamage: (CheckpointError) -> Void
+  ) throws -> ShardedState {
+    try Checkpoint.read(at: run, onDamage: onDamage) { checkpoint in
+      let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
+      let state = ShardedState(layout: layout, seed: 0, parts: [0..<layout.flatCount])
+      try checkpoint.restore(state)
+      return state
+    }
   }
 
   /// Looks at what of a line of metrics depends on the numbers and not on the time.
@@ -39,18 +51,11 @@ public struct RunComparison {
     }
   }
 
-  private mutating func compareCheckpoints(_ first: Checkpoint, _ second: Checkpoint) throws {
-    guard first.manifest.step == second.manifest.step else {
-      differences.append("the checkpoint: of step \(first.manifest.step) and \(second.manifest.step)")
+  private mutating func compareStates(_ a: ShardedState, _ b: ShardedState) {
+    guard a.step == b.step else {
+      differences.append("the checkpoint: of step \(a.step) and \(b.step)")
       return
     }
-    func state(_ checkpoint: Checkpoint) throws -> ShardedState {
-      let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
-      let state = ShardedState(layout: layout, seed: 0, parts: [0..<layout.flatCount])
-      try checkpoint.restore(state)
-      return state
-    }
-    let (a, b) = (try state(first), try state(second))
     // Each state has a set of parameters of its own; what files hold of them is what can be the same.
     let (ours, theirs) = (a.layout.fileTensors, b.layout.fileTensors)
     guard ours.map(\.name) == theirs.map(\.name), ours.map(\.shape) == theirs.map(\.shape) else {

@@ -176,11 +176,9 @@ public struct RunReport {
         || ["training", "going on", "stopped", "nothing left to do"].contains(entry.message)
     }
     guard !events.isEmpty else { return "" }
-    let rows = events.suffix(200).map { entry in
-      let values = entry.values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(
-        separator: " ")
-      return "<tr class=\"\(HTML.escaped(entry.level))\"><td>\(HTML.escaped(entry.date))</td>"
-        + "<td><b>\(HTML.escaped(entry.message))</b> \(HTML.escaped(values))</td></tr>"
+    let rows = RepeatedEvent.summed(events).suffix(200).map { event in
+      "<tr class=\"\(HTML.escaped(event.last.level))\"><td>\(HTML.escaped(event.last.date))</td>"
+        + "<td><b>\(HTML.escaped(event.last.message))</b> \(HTML.escaped(event.text))</td></tr>"
     }
     return "<h2>Events</h2><table class=\"events\">\(rows.joined())</table>"
   }

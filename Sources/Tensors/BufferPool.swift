@@ -17,6 +17,10 @@ final class BufferPool: Sendable {
   }
 
   private let regions = Mutex(Regions())
+  /// Whether all tensors get the same memory, which is given back at the end only.
+  private let isShared: Bool
+
+  init(isShared: Bool = false) { self.isShared = isShared }
 
   /// Sizes are rounded up to this many floats: a page, so that no two threads' tensors share a line of the cache.
   private static let granularity = 1024
@@ -28,6 +32,7 @@ final class BufferPool: Sendable {
     let size = max((count + Self.granularity - 1) / Self.granularity, 1) * Self.granularity
     let memory = regions.withLock { regions in
       regions.inUse += 1
+      if isShared { return Self.shared(size, &regions.all) }
       if let found = regions.free.take(size) { return found }
       // Half as much again as there is.
       let usual = min(max(regions.count / 2, Self.regionSizes.lowerBound), Self.regionSizes.upperBound)
@@ -39,12 +44,24 @@ final class BufferPool: Sendable {
     return Storage(memory: memory, count: count, pool: self)
   }
 
+  /// The beginning of the largest region. Where nothing is written, it takes no memory.
+  private static func shared(
+    _ size: Int, _ regions: inout [UnsafeMutableBufferPointer<Float>]
+  ) -> UnsafeMutableBufferPointer<Float> {
+    if let last = regions.last, last.count >= size {
+      return UnsafeMutableBufferPointer(rebasing: last[..<size])
+    }
+    let region = FloatMemory.allocate(max(size, 2 * (regions.last?.count ?? 0)))
+    regions.append(region)
+    return UnsafeMutableBufferPointer(rebasing: region[..<size])
+  }
+
   func give(_ memory: UnsafeMutableBufferPointer<Float>) {
     // A buffer pointer is a plain address; sending it under the lock hands it over.
     nonisolated(unsafe) let memory = memory
     regions.withLock {
       $0.inUse -= 1
-      $0.free.give(memory)
+      if !isShared { $0.free.give(memory) }
     }
   }
 

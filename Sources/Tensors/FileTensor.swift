@@ -56,10 +56,12 @@ public struct FileTensor: Sendable {
     }
   }
 
-  /// Reads the elements in PyTorch's order from `file` into `flat`.
-  public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
+  /// Reads the elements in PyTorch's order from `file` into `flat`, which begins at `start` of the flat memory.
+  public func `import`(
+    from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>, startingAt start: Int = 0
+  ) {
     let (inputs, taps, all) = (parameter.inputs, parameter.taps, parameter.outputs)
-    let memory = flat + parameter.offset
+    let memory = flat + (parameter.offset - start)
     var place = 0
     for output in outputs {
       for input in 0..<inputs {

@@ -135,8 +135,11 @@ public struct Parameter: Hashable, Sendable {
     whole.exported(from: flat)
   }
 
-  /// Reads the elements of all file tensors in PyTorch's order from `file` into `flat`.
-  public func `import`(from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>) {
-    whole.import(from: file, to: flat)
+  /// Reads the elements of all file tensors in PyTorch's order from `file` into `flat`, which begins at `start` of the
+  /// flat memory.
+  public func `import`(
+    from file: UnsafePointer<Float>, to flat: UnsafeMutablePointer<Float>, startingAt start: Int = 0
+  ) {
+    whole.import(from: file, to: flat, startingAt: start)
   }
 }

@@ -5,37 +5,66 @@ import Foundation
 import Settings
 
 extension RunDirectory {
+  /// What `prepare` has found and taken.
+  public struct Preparation: Sendable {
+    /// What differs from the run before.
+    public let differences: [SettingsDifference]
+    /// To be held while the run goes on.
+    public let ownership: FolderOwnership
+  }
+
   /// Makes the directory for a new run, or checks that it holds a run of the same configuration, and takes it for this
   /// process. A configuration that differs stays as it is, for `replaceConfiguration`.
   ///
-  /// - Parameter allowsChanges: whether a configuration that differs is no error; where it does in what decides the
-  ///   speed alone, it never is.
+  /// - Parameters:
+  ///   - allowsChanges: whether a configuration that differs is no error; where no number that was computed depends on
+  ///     what differs, it never is.
+  ///   - onWait: is told of an earlier process that may still train here, and is watched for some seconds.
   /// - Throws: `RunDirectoryError`, `FileError`, `SettingsError`.
-  /// - Returns: what differs from the run before; and the lock, to be held while the run goes on.
-  public func prepare(_ configuration: TrainingConfiguration, allowsChanges: Bool) throws
-    -> (differences: [SettingsDifference], lock: FolderLock)
-  {
+  public func prepare(
+    _ configuration: TrainingConfiguration, allowsChanges: Bool,
+    onWait: (FolderOwnership.Owner) -> Void = { _ in }
+  ) throws -> Preparation {
     let files = FileManager.default
     let isRun = files.fileExists(atPath: self.configuration)
     var differences: [SettingsDifference] = []
     if isRun {
-      let before = try SettingsNode(contentsOfFile: self.configuration)
-      differences = SettingsNode.differences(before, configuration.resolved)
-      let changes = differences.filter { !TrainingSettings.keysOfSpeed.contains($0.path) }
+      differences = SettingsNode.differences(try configurationBefore(), configuration.resolved)
+      let changes = differences.filter { !TrainingSettings.isFree(toChange: $0.path) }
       guard changes.isEmpty || allowsChanges else {
         throw RunDirectoryError.otherConfiguration(path, changes)
       }
-    } else if files.fileExists(atPath: path),
-      let stranger = try contents().first(where: { $0 != Self.checkpointsName })
-    {
-      // A checkpoint alone may be there: a run can start from weights made elsewhere.
+    } else if files.fileExists(atPath: path), let stranger = try contents().first(where: isForeign) {
       throw RunDirectoryError.notARun(path, holding: stranger)
     }
-    for folder in [path, checkpoints, "\(path)/samples"] { try make(folder) }
-    guard access(path, W_OK) == 0 else { throw FileError("write to", path, code: errno) }
-    guard let lock = try FolderLock(path) else { throw RunDirectoryError.inUse(path) }
+    for folder in [path, checkpoints, samplesFolder] { try make(folder) }
+    for folder in [path, checkpoints] where access(folder, W_OK) != 0 {
+      throw FileError("write to", folder, code: errno)
+    }
+    let ownership: FolderOwnership
+    do {
+      ownership = try FolderOwnership(path, onWait: onWait)
+    } catch let taken as FolderOwnership.Taken {
+      throw RunDirectoryError.inUse(path, by: taken.owner)
+    }
+    for folder in [path, samplesFolder] { WholeFile.removeLeftovers(in: folder) }
     if !isRun { try replaceConfiguration(configuration) }
-    return (differences, lock)
+    return Preparation(differences: differences, ownership: ownership)
+  }
+
+  /// With the keys that this version has and that one did not, at their defaults.
+  private func configurationBefore() throws -> SettingsNode {
+    let node = try SettingsNode(contentsOfFile: configuration)
+    return (try? TrainingConfiguration(node).resolved) ?? node
+  }
+
+  /// Whether something in a directory without a configuration was put there by somebody else. A checkpoint alone may
+  /// be there: a run can start from weights made elsewhere. And the start before may have been killed after it had made
+  /// the folders.
+  private func isForeign(_ name: String) -> Bool {
+    if name == Self.checkpointsName { return false }
+    guard name == Self.samplesName else { return true }
+    return (try? FileManager.default.contentsOfDirectory(atPath: samplesFolder))?.isEmpty != true
   }
 
   /// Makes `configuration` that of the run.
@@ -67,7 +96,7 @@ extension RunDirectory {
 public enum RunDirectoryError: Error, CustomStringConvertible, Equatable {
   case notARun(String, holding: String)
   case otherConfiguration(String, [SettingsDifference])
-  case inUse(String)
+  case inUse(String, by: FolderOwnership.Owner?)
 
   public var description: String {
     switch self {
@@ -77,8 +106,9 @@ public enum RunDirectoryError: Error, CustomStringConvertible, Equatable {
       "the run in \(path) has another configuration:\n"
         + differences.map { "  \($0)" }.joined(separator: "\n")
         + "\nuse its configuration, another --output, or --allow-changes"
-    case .inUse(let path):
-      "another process is training in \(path): wait until it ends, or name another --output"
+    case .inUse(let path, let owner):
+      "another process is training in \(path)\(owner.map { " (\($0))" } ?? ""): wait until it ends, or name another "
+        + "--output"
     }
   }
 }

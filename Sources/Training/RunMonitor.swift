@@ -5,14 +5,14 @@ import Logging
 import MPI
 import Reporting
 
-/// Watches over the ranks of a run, where there are several: see `HeartbeatMonitor`. What it finds ends the run, so that it can
-/// be started again.
+/// Failure detection over the ranks of a run, where there are several: see `HeartbeatMonitor`. A failure ends the run, so
+/// that it can be started again.
 final class RunMonitor: Sendable {
   private let monitor: HeartbeatMonitor?
 
   /// Collective.
   ///
-  /// - Parameter timeout: seconds that a rank may take to answer; 0: none is watched.
+  /// - Parameter timeout: seconds for which a rank may be silent, or without progress; 0: nothing is detected.
   /// - Throws: `MPIError`.
   init(
     hosts: [String], timeout: Double, logPath: String, communicator: Communicator, console: Console
@@ -21,22 +21,31 @@ final class RunMonitor: Sendable {
       monitor = nil
       return
     }
-    let post = HeartbeatEndpoint()
-    let posts = try communicator.allGather(post.text)
-    let run = try communicator.broadcast("\(UInt64.random(in: 0 ... .max))", root: 0)
+    let location = RankLocation.own(environment: ProcessInfo.processInfo.environment)
+    let locations = try communicator.allGather(location.text).map { RankLocation($0) }
+    let endpoint = HeartbeatEndpoint(location, others: locations)
+    let endpoints = try communicator.allGather(endpoint.text)
     let rank = communicator.rank
+    let bytes = try communicator.broadcast(rank == 0 ? RunKey.random() : [], root: 0)
+    guard let key = RunKey(bytes) else {
+      preconditionFailure("rank 0 broadcast a key of \(bytes.count) bytes")
+    }
     monitor = HeartbeatMonitor(
-      post: post, posts: posts, hosts: hosts, rank: rank, run: UInt64(run) ?? 0, timeout: timeout,
+      endpoint: endpoint, ranks: .init(hosts: hosts, locations: locations, endpoints: endpoints), rank: rank,
+      key: key, timeout: timeout,
       onSlow: { what in
-        try? RunLog(path: logPath, rank: rank, console: console).logger("monitor").warning("\(what)")
+        // A file system that does not answer must not keep back this rank's heartbeats.
+        Thread.detachNewThread {
+          try? RunLog(path: logPath, rank: rank, console: console).logger("monitor").warning("\(what)")
+        }
       },
       onFailure: { report in Self.end(report, logPath, communicator, console) })
   }
 
-  /// This rank begins something, in step number `step`, from 1.
+  /// This rank enters a phase of step number `step`, from 1.
   func enter(_ activity: Activity, step: Int) { monitor?.enter(activity, step: step) }
 
-  /// Tells of a failure, unless another rank does, and ends all ranks that can be ended.
+  /// Reports a failure, unless another rank does, and ends all ranks that can be ended.
   private static func end(
     _ report: FailureReport?, _ logPath: String, _ communicator: Communicator, _ console: Console
   ) -> Never {
@@ -64,6 +73,6 @@ final class RunMonitor: Sendable {
     communicator.abort(code: exitStatus)
   }
 
-  /// That of any failure that is nobody's mistake.
+  /// That of any failure that no user caused.
   private static let exitStatus: Int32 = 1
 }

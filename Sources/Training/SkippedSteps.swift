@@ -3,6 +3,8 @@ struct SkippedSteps {
   /// How many in a row are left out before the run gives up.
   let limit: Int
   private var inARow = 0
+  /// All of this start.
+  private(set) var count = 0
 
   init(limit: Int) { self.limit = limit }
 
@@ -18,6 +20,7 @@ struct SkippedSteps {
   /// - Throws: `NonFiniteError` if it was one too many.
   mutating func add(step: Int, microbatches: [Int], microbatchesPerRank: Int) throws -> String {
     inARow += 1
+    count += 1
     let ranks = Set(microbatches.map { $0 / microbatchesPerRank }).sorted()
     let place =
       microbatches.isEmpty
@@ -33,15 +36,24 @@ struct SkippedSteps {
   }
 }
 
-/// Too many steps in a row whose loss or gradient is no number; the weights are those before them.
+/// Too many steps whose loss or gradient is no number; the weights are those before them.
 public struct NonFiniteError: Error, CustomStringConvertible {
-  let step: Int
-  let count: Int
-  let problem: String
+  private let problem: String
+
+  init(step: Int, count: Int, problem: String) {
+    let before =
+      count == 1 ? "and training.max_skipped_steps is 0" : "as in the \(count - 1) steps before"
+    self.problem = "step \(step): \(problem), \(before). The last checkpoint is good"
+  }
+
+  private init(_ problem: String) { self.problem = problem }
+
+  /// A run that has come to its end without an update.
+  static func nothingTrained(steps: Int) -> Self {
+    Self("all \(steps) steps were skipped, since loss or gradient were no numbers: nothing was trained")
+  }
 
   public var description: String {
-    "step \(step): \(problem), \(count == 1 ? "and training.max_skipped_steps is 0" : "as in the \(count - 1) steps before"). "
-      + "The last checkpoint is good. A lower optimizer.learning_rate, optimizer.warmup_steps or "
-      + "optimizer.clip_norm may help"
+    "\(problem). A lower optimizer.learning_rate, optimizer.warmup_steps or optimizer.clip_norm may help"
   }
 }

@@ -20,18 +20,21 @@ extension Trainer {
     public let overrides: [String]
     public let output: String
     public let allowsChanges: Bool
+    /// Whether the dataset may hold other images than those that the run was trained on.
+    public let allowsOtherDataset: Bool
     public let threads: Int
     /// Where to write what each rank did in the first steps, if anywhere.
     public let trace: String?
 
     public init(
       configurationFile: String, overrides: [String] = [], output: String, allowsChanges: Bool = false,
-      threads: Int, trace: String? = nil
+      allowsOtherDataset: Bool = false, threads: Int, trace: String? = nil
     ) {
       self.configurationFile = configurationFile
       self.overrides = overrides
       self.output = output
       self.allowsChanges = allowsChanges
+      self.allowsOtherDataset = allowsOtherDataset
       self.threads = threads
       self.trace = trace
     }
@@ -55,6 +58,7 @@ extension Trainer {
         rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
+      _ = try dataset.requireImages()
       do {
         try configuration.model.check(
           height: dataset.height, width: dataset.width, channels: dataset.channels)
@@ -69,12 +73,21 @@ extension Trainer {
       hosts: hosts, timeout: configuration.training.heartbeatTimeout, logPath: directory.log,
       communicator: communicator, console: console)
     try Self.requireSame(configuration, dataset, communicator)
+    try communicator.agree { try dataset.check(part: rank, of: communicator.size) }
     if configuration.dataset.isVerified {
+      if rank == 0 { console.print("oboro: reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
     }
 
     let prepared = try communicator.agree {
-      rank == 0 ? try directory.prepare(configuration, allowsChanges: start.allowsChanges) : nil
+      guard rank == 0 else { return nil as RunDirectory.Preparation? }
+      // What will be written is tried before hours of work for it.
+      if let trace = start.trace { try WholeFile.checkWritable(trace) }
+      return try directory.prepare(configuration, allowsChanges: start.allowsChanges) { owner in
+        console.print(
+          "oboro: \(owner) has not signed off in \(directory.path); waiting some seconds to see whether it lives"
+        )
+      }
     }
     let log = try communicator.agree {
       try RunLog(path: directory.log, rank: rank, console: console).logger("train")
@@ -82,7 +95,13 @@ extension Trainer {
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration.training, layout: layout, plan: plan, rank: rank)
-    try Self.resume(state, dataset, directory, allowsChanges: start.allowsChanges, communicator, log)
+    try Self.resume(
+      state, dataset, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+    if prepared?.ownership.hasLocks == false {
+      log.notice(
+        "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
+      )
+    }
     if let differences = prepared?.differences, !differences.isEmpty {
       for difference in differences {
         log.notice("configuration changed", metadata: ["key": "\(difference)"])
@@ -97,8 +116,8 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          peakImagesPerSecond: Self.peakImagesPerSecond(configuration, dataset, engine, flopsPerSecond: peak),
-          console: console)
+          flopsPerImage: ModelSummary(configuration.model, imageShape: dataset.imageShape).flops,
+          console: console, log: log)
         : nil
     }
     log.info(
@@ -107,6 +126,7 @@ extension Trainer {
         "parameters": "\(state.layout.valueCount)", "images": "\(dataset.count)",
         "step": "\(state.step)", "steps": "\(configuration.training.steps)",
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
+        "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
     if !assignment.isExact {
       log.notice(
@@ -129,18 +149,11 @@ extension Trainer {
         seed: configuration.training.seed),
       dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
-      lock: prepared?.lock, engine: engine, communicator: communicator,
+      ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,
-      stopRequest: stopRequest, monitor: monitor, hosts: hosts, tracePath: start.trace)
-  }
-
-  /// How many images a second could be trained if all arithmetic went at `flopsPerSecond`.
-  private static func peakImagesPerSecond(
-    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ engine: Engine,
-    flopsPerSecond: Double
-  ) -> Double {
-    let summary = ModelSummary(configuration.model, imageShape: dataset.imageShape, engine: engine)
-    return flopsPerSecond / Double(max(summary.forwardFlops + summary.backwardFlops, 1))
+      stopRequest: stopRequest,
+      announcement: StopAnnouncement(stopRequest, rank: rank, console: console), monitor: monitor,
+      hosts: hosts, tracePath: start.trace)
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.
@@ -158,30 +171,29 @@ extension Trainer {
     }
   }
 
-  /// Takes the state of the newest good checkpoint, if there is one. Rank 0 finds it. Collective.
+  /// Takes the state of the newest good checkpoint, if there is one. Collective.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsChanges: Bool,
+    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsOtherDataset: Bool,
     _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)
-    let found = try communicator.agree {
-      guard communicator.rank == 0 else { return "" }
-      try store.removeLeftovers()
-      return try store.newest { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }?
-        .directory ?? ""
-    }
-    let path = try communicator.broadcast(found, root: 0)
-    guard !path.isEmpty else { return }
-    try communicator.agree {
-      let checkpoint = try Checkpoint(opening: path)
-      // Weights from elsewhere have seen none.
+    try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
+    _ = try store.restoreNewest(state, on: communicator) { checkpoint in
       let digest = checkpoint.manifest.datasetDigest
-      if digest != dataset.digest && digest != "" && !allowsChanges {
+      // Weights from elsewhere have seen none.
+      guard digest != dataset.digest && digest != "" else { return }
+      guard allowsOtherDataset else {
         throw ReplicaError(
-          "\(path) was trained on another dataset than \(dataset.directory): give the old one, or --allow-changes"
-        )
+          "\(checkpoint.directory) was trained on another dataset than \(dataset.directory): give the old one, or "
+            + "--allow-other-dataset")
       }
-      try checkpoint.restore(state)
+      log.notice(
+        "dataset changed",
+        metadata: [
+          "directory": "\(dataset.directory)", "sha256": "\(dataset.digest)", "before": "\(digest)",
+        ])
+    } onDamage: { error in
+      if communicator.rank == 0 { log.warning("checkpoint passed over", metadata: ["reason": "\(error)"]) }
     }
   }
 }

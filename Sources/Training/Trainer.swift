@@ -33,13 +33,14 @@ public final class Trainer {
   private let engine: Engine
   private let communicator: Communicator
   private let directory: RunDirectory
-  private let lock: FolderLock?
+  private let ownership: FolderOwnership?
   private let saving: CheckpointSaving
   private let step: TrainingStep
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
   private let monitor: RunMonitor
+  private let announcement: StopAnnouncement
   private let replicaCheck: ReplicaCheck
   private let fault = TestFault()
   private let hosts: [String]
@@ -74,17 +75,18 @@ public final class Trainer {
     }
     var stopReason: String?
     var stragglers = StragglerDetector(share: settings.stragglerShare, hosts: hosts)
-    var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator) }
+    var trace = try tracePath.map { try TrainingTrace(path: $0, from: state.step, communicator, log) }
     var skipped = SkippedSteps(limit: settings.maxSkippedSteps)
     let running = Stopwatch()
     var waits = (data: 0.0, communication: 0.0)
     step.onWeightsAwaited = { [monitor, state] in
       monitor.enter($0 ? .gathering : .computing, step: state.step + 1)
     }
-    try drawMissedSamples()
+    if let reason = try drawMissedSamples() { return .stopped(reason: reason) }
 
     while state.step < settings.steps && stopReason == nil {
       let start = Stopwatch()
+      announcement.begin(step: state.step + 1)
       step.profile = trace?.profile
       step.communicationWait = 0
       monitor.enter(.reading, step: state.step + 1)
@@ -131,16 +133,25 @@ public final class Trainer {
         log.notice("slow rank", metadata: found)
       }
 
+      // The checkpoint first, and whole before samples are drawn: who asks for a stop may not have the time for them.
       let isLast = state.step == settings.steps
-      try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
-      // The checkpoint first: who asks for a stop may not have the time for samples.
-      if isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step) {
+      if isLast { try requireUpdates(skipped) }
+      let isSaving = isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step)
+      if isSaving {
         monitor.enter(.saving, step: state.step)
         try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
-      if Self.isDue(configuration.sampling.every, at: state.step) {
+      try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
+      if stopReason == nil, Self.isDue(configuration.sampling.every, at: state.step) {
+        monitor.enter(.saving, step: state.step)
+        try saving.finish()
         monitor.enter(.drawing, step: state.step)
-        try writeSamples()
+        if let reason = try writeSamples() {
+          // The next start draws them.
+          monitor.enter(.saving, step: state.step)
+          if !isSaving { try saveCheckpoint(isLast: true) }
+          return .stopped(reason: reason)
+        }
       }
     }
     try logWaits(waits.data, waits.communication, of: running.seconds)
@@ -156,6 +167,17 @@ public final class Trainer {
         step: state.step, microbatches: microbatches, microbatchesPerRank: assignment.own.count)
       log.warning("step skipped", metadata: ["step": "\(state.step)", "reason": "\(problem)"])
     }
+  }
+
+  /// A run all of whose steps were skipped has trained nothing. Collective.
+  ///
+  /// - Throws: `CollectiveFailure` of a `NonFiniteError`; `MPIError`.
+  private func requireUpdates(_ skipped: SkippedSteps) throws {
+    // The first step that goes well moves the second moments.
+    guard skipped.count > 0,
+      try communicator.allReduce(state.secondMoment.isZero ? 0 : 1, .max) == 0
+    else { return }
+    try communicator.agree { throw NonFiniteError.nothingTrained(steps: state.step) }
   }
 
   /// The means of the losses over the batch, why to stop if any rank was asked to, and where each rank's time went; also,
@@ -194,20 +216,38 @@ public final class Trainer {
   }
 
   /// Writes a grid of samples, each rank drawing its part of the images. Collective.
-  private func writeSamples() throws {
+  ///
+  /// - Returns: who has asked for a stop before they were drawn; nil if nobody has.
+  private func writeSamples() throws -> String? {
+    announcement.draw()
     try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
       weights: try state.gatheredEMA(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
-    let images = try sampling.images(count: configuration.sampling.count, on: communicator)
-    try communicator.agree {
-      guard let images else { return }
-      let path = directory.samples(step: state.step)
-      try sampling.grid(sampling.pictures(images)).writePNG(to: path)
-      try report?.samples(path, step: state.step)
-      log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
+    let count = configuration.sampling.count
+    let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
+    let images: [Float]?
+    do {
+      var stop = SharedStop(
+        stopRequest, steps: sampling.steps(count: count, worldSize: communicator.size), on: communicator)
+      let drawn = try sampling.images(own) { _, _, _ in try stop.check() }
+      try stop.finish()
+      images = try communicator.gather(drawn).map { $0.flatMap { $0 } }
+    } catch let stopped as SharedStop.Stopped {
+      return stopped.reason
     }
+    guard let images else { return nil }
+    let path = directory.samples(step: state.step)
+    do {
+      try sampling.grid(sampling.pictures(images)).writePNG(to: path)
+      report?.samples(path, step: state.step)
+      log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
+    } catch {
+      // They can be drawn again from a checkpoint, what was trained cannot.
+      log.warning("samples not written", metadata: ["step": "\(state.step)", "reason": "\(error)"])
+    }
+    return nil
   }
 
   /// Logs how long each rank has waited for its data, and for the others. Collective.
@@ -226,14 +266,21 @@ public final class Trainer {
 
   /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
   /// Collective.
-  private func drawMissedSamples() throws {
-    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return }
+  ///
+  /// - Returns: as `writeSamples`.
+  private func drawMissedSamples() throws -> String? {
+    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return nil }
     let isThere = FileManager.default.fileExists(atPath: directory.samples(step: state.step))
-    if try communicator.broadcast(isThere ? 1 : 0) == 0 { try writeSamples() }
+    guard try communicator.broadcast(isThere ? 1 : 0) == 0 else { return nil }
+    monitor.enter(.drawing, step: state.step)
+    return try writeSamples()
   }
 
   /// Begins to save the state of all ranks. Collective.
   private func saveCheckpoint(isLast: Bool) throws {
+    try communicator.agree {
+      if let usurper = ownership?.usurper { throw RunDirectoryError.inUse(directory.path, by: usurper) }
+    }
     try step.exchange.finishGathering()
     try saving.start(
       state,
@@ -251,22 +298,24 @@ public final class Trainer {
     assignment: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
-    directory: RunDirectory, lock: FolderLock?, engine: Engine, communicator: Communicator,
+    directory: RunDirectory, ownership: FolderOwnership?, engine: Engine, communicator: Communicator,
     report: TrainingReport?, log: Logger,
-    stopRequest: StopRequest, monitor: RunMonitor, hosts: [String], tracePath: String?
+    stopRequest: StopRequest, announcement: StopAnnouncement, monitor: RunMonitor, hosts: [String],
+    tracePath: String?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.assignment = assignment
     self.state = state
     self.directory = directory
-    self.lock = lock
+    self.ownership = ownership
     self.engine = engine
     self.communicator = communicator
     self.report = report
     self.log = log
     self.stopRequest = stopRequest
     self.monitor = monitor
+    self.announcement = announcement
     self.hosts = hosts
     self.tracePath = tracePath
     replicaCheck = ReplicaCheck(hosts: hosts)

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Files
 import Foundation
+import Logging
 import Reporting
 
 /// What rank 0 tells of a run while it goes on: `metrics.jsonl`, TensorBoard's event files, and the progress bar.
@@ -12,8 +13,8 @@ final class TrainingReport {
   private let directory: RunDirectory
   private let configuration: TrainingConfiguration
   private let startStep: Int
-  /// Of all ranks' arithmetic, images a second at most; nil where that is not known.
-  private let peakImagesPerSecond: Double?
+  /// Of a step, by the definition of what is computed: fast convolutions get by with fewer.
+  private let flopsPerImage: Int
   private var events: EventFile?
   private var smoothed: Smoothed?
 
@@ -30,6 +31,8 @@ final class TrainingReport {
     }
   }
   private let goesOnAfterFailure: Bool
+  private let log: Logger
+  private var haveEventsFailed = false
   /// What found no room yet.
   private var unwritten: [StepMetrics] = []
   /// Why; nil when all is written.
@@ -39,13 +42,17 @@ final class TrainingReport {
   /// - Throws: `FileError`, `MetricsError`.
   init(
     _ directory: RunDirectory, configuration: TrainingConfiguration, startStep: Int,
-    peakImagesPerSecond: Double?, console: Console
+    flopsPerImage: Int, console: Console, log: Logger
   ) throws {
+    self.log = log
     self.directory = directory
     self.configuration = configuration
     self.startStep = startStep
-    self.peakImagesPerSecond = peakImagesPerSecond
+    self.flopsPerImage = flopsPerImage
     metrics = try MetricsFile(path: directory.metrics, resumingAfter: startStep)
+    if let damage = metrics.removedDamage {
+      log.warning("damaged metrics removed, of steps that are done again", metadata: ["reason": "\(damage)"])
+    }
     bar = ProgressBar("train", total: configuration.training.steps, completed: startStep, console: console)
     logEvery = configuration.training.logEvery
     goesOnAfterFailure = configuration.checkpoint.onFailure == .goOn
@@ -55,7 +62,7 @@ final class TrainingReport {
   func step(_ step: StepMetrics) throws {
     if step.step % logEvery == 0 {
       try append(step)
-      try tellEvents {
+      tellEvents {
         try $0.add(
           [
             ("loss", step.loss), ("gradient_norm", step.gradientNorm),
@@ -75,22 +82,18 @@ final class TrainingReport {
     now.follow(step)
     smoothed = now
     let imagesPerSecond = Double(configuration.training.batchSize) / now.seconds
-    var fields = [
+    let fields = [
       String(format: "loss %.4f", now.loss),
       String(format: imagesPerSecond < 10 ? "%.2f images/s" : "%.0f images/s", imagesPerSecond),
+      String(format: "%.0f GFLOP/s", imagesPerSecond * Double(flopsPerImage) * 1e-9),
       String(format: "waits %.0f%%", 100 * now.waitSeconds / now.seconds),
     ]
-    if let peakImagesPerSecond {
-      fields.insert(String(format: "%.0f%% of peak", 100 * imagesPerSecond / peakImagesPerSecond), at: 2)
-    }
     bar.update(step.step, fields: fields)
   }
 
   /// Tells of a grid of samples that was written.
-  ///
-  /// - Throws: `FileError`.
-  func samples(_ path: String, step: Int) throws {
-    try tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
+  func samples(_ path: String, step: Int) {
+    tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
   }
 
   private func append(_ step: StepMetrics) throws {
@@ -109,10 +112,14 @@ final class TrainingReport {
   func finish() { bar.finish() }
 
   /// Adds to the event file, which a run can do without.
-  private func tellEvents(_ body: (EventFile) throws -> Void) throws {
+  private func tellEvents(_ body: (EventFile) throws -> Void) {
     do {
       try body(try openedEvents())
-    } catch is FileError where goesOnAfterFailure {
+    } catch {
+      if !haveEventsFailed {
+        log.warning("the run goes on without what TensorBoard reads", metadata: ["reason": "\(error)"])
+      }
+      haveEventsFailed = true
     }
   }
 

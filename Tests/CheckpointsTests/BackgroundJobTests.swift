@@ -41,7 +41,7 @@ import Testing
 
   @Test func patienceEnds() throws {
     let job = BackgroundJob("test", patience: 0.05) { checkCancellation in
-      (oboro_runs_when_idle(), try Self.takesItsShare(checkCancellation))
+      (oboro_runs_when_idle(), try Self.takesItsShare { try checkCancellation() })
     }
     while job.outcome == nil { Thread.sleep(forTimeInterval: 0.001) }
     let (wasPatient, tookItsShare) = try job.wait().get()

@@ -12,29 +12,31 @@ struct ArraySourceTests {
 
   private func numPy(
     _ name: String, images: String? = nil, labels: String? = nil, classes: [String]? = nil,
-    isChannelsFirst: Bool = false
-  ) throws -> NumPySource {
-    try NumPySource(
-      name.hasPrefix("/") ? name : "\(arrays)/\(name)", imagesName: images, labels: labels,
-      classNames: classes,
-      isChannelsFirst: isChannelsFirst, name: "test", split: .train)
+    order: String? = nil
+  ) throws -> ArraySource {
+    var options = ArrayImport(images: images.map { [$0] } ?? [], labels: labels)
+    options.classNames = classes
+    options.order = order.flatMap(AxisOrder.init)
+    return try ArraySource(
+      name.hasPrefix("/") ? name : "\(arrays)/\(name)", format: .numpy, options, name: "test", split: .train)
   }
 
   private func hdf5(
-    _ images: String, labels: String? = nil, isChannelsFirst: Bool = false, file: String = "images.h5"
-  ) throws -> HDF5Source {
-    try HDF5Source(
-      "\(arrays)/\(file)", imagesName: images, labelsName: labels, isChannelsFirst: isChannelsFirst,
-      name: "test", split: .train)
+    _ images: String, labels: String? = nil, order: String? = nil, file: String = "images.h5"
+  ) throws -> ArraySource {
+    var options = ArrayImport(images: [images], labels: labels)
+    options.order = order.flatMap(AxisOrder.init)
+    return try ArraySource("\(arrays)/\(file)", format: .hdf5, options, name: "test", split: .train)
   }
 
   /// Expects the fixtures' five images, in order and back and forth.
   private func expectImages(
-    _ source: any ImageSource, labels: [Int32] = [-1, -1, -1, -1, -1], classes: [String] = [],
+    _ source: ArraySource, labels: [Int32] = [-1, -1, -1, -1, -1], classes: [String] = [],
     location: SourceLocation = #_sourceLocation
   ) throws {
     #expect(
-      (source.count, source.height, source.width, source.channels) == (5, 4, 3, 3), sourceLocation: location)
+      source.count == 5 && source.fields.map(\.name) == ["images", "labels"], sourceLocation: location)
+    #expect(source.fields[0].type == .uint8 && source.fields[0].shape == [4, 3, 3], sourceLocation: location)
     #expect(source.classNames == classes, sourceLocation: location)
     for index in [0, 1, 2, 3, 4, 2, 0, 4] {
       let image = try source.image(index)
@@ -60,10 +62,11 @@ struct ArraySourceTests {
     for name in ["labels.npy", "labels-big-endian.npy"] {
       try expectImages(numPy("images.npy", labels: "\(arrays)/\(name)"), labels: labels, classes: digits)
     }
-    let first = try numPy("channels-first.npy", labels: "\(arrays)/labels.npy", isChannelsFirst: true)
+    let first = try numPy("channels-first.npy", labels: "\(arrays)/labels.npy", order: "NCHW")
     try expectImages(first, labels: labels, classes: digits)
-    let grey = try numPy("grey.npy")
-    #expect((grey.count, grey.height, grey.width, grey.channels) == (5, 4, 3, 1))
+    try expectImages(numPy("fortran.npy"))
+    let grey = try numPy("grey.npy", order: "NHW")
+    #expect(grey.count == 5 && grey.fields[0].shape == [4, 3, 1])
     #expect(try grey.image(3).pixels == Array(Self.bytes[36..<48]))
   }
 
@@ -80,13 +83,24 @@ struct ArraySourceTests {
   }
 
   @Test func whatIsWrongWithNumPyArraysIsSaid() {
-    expectError("floats.npy: holds elements of type <f4, expected |u1 (uint8)") { try numPy("floats.npy") }
-    expectError("fortran.npy: is in Fortran's order") { try numPy("fortran.npy") }
-    expectError("labels.npy: holds elements of type <i8, expected |u1 (uint8)") { try numPy("labels.npy") }
-    expectError("has the shape [5, 4, 3], expected [N, C, H, W]") {
-      try numPy("grey.npy", isChannelsFirst: true)
+    expectError("labels.npy: has the shape [5], expected [N, H, W] or [N, H, W, C] of samples") {
+      try numPy("labels.npy")
     }
-    expectError("has 4 channels by its shape [5, 4, 3, 3]") { try numPy("images.npy", isChannelsFirst: true) }
+    expectError("has the shape [5, 4, 3], expected [N, C, H, W]") { try numPy("grey.npy", order: "NCHW") }
+    expectError("grey.npy: has the shape [5, 4, 3]: one image of 3 channels, or 5 grey ones of 4 x 3?") {
+      try numPy("grey.npy")
+    }
+    expectError("has the shape [5, 3, 4, 3, 1], expected [N, H, W] or [N, H, W, C]") {
+      try withTemporaryDirectory { directory in
+        var bytes = Array(try content("\(arrays)/images.npy"))
+        let text = String(decoding: bytes[10..<128], as: UTF8.self)
+        let range = try #require(text.range(of: "(5, 4, 3, 3), }   "))
+        let place = 10 + text.utf8.distance(from: text.startIndex, to: range.lowerBound)
+        bytes.replaceSubrange(place..<place + 18, with: Array("(5, 3, 4, 3, 1), }".utf8))
+        try write(bytes, to: "\(directory)/a.npy")
+        return try numPy("\(directory)/a.npy")
+      }
+    }
     expectError("the label of image 0 is 1099511627776, expected -1 to 65535") {
       try numPy("images.npy", labels: "\(arrays)/labels-beyond.npy")
     }
@@ -140,11 +154,13 @@ struct ArraySourceTests {
 
   @Test func hdf5Datasets() throws {
     try expectImages(hdf5("train/x", labels: "/train/y"), labels: labels, classes: digits)
-    try expectImages(hdf5("channels_first", isChannelsFirst: true))
-    #expect(try hdf5("grey").image(3).pixels == Array(Self.bytes[36..<48]))
-    expectError("images.h5, /floats: holds elements of type float32, expected uint8") { try hdf5("floats") }
+    try expectImages(hdf5("channels_first", order: "nchw"))
+    #expect(try hdf5("grey", order: "NHW").image(3).pixels == Array(Self.bytes[36..<48]))
     expectError("images.h5, /virtual: is spread over other files") { try hdf5("virtual") }
-    expectError("images.h5, /none: not in the file; found there: channels_first, floats") { try hdf5("none") }
+    expectError("images.h5, /none: not in the file; found there: /channels_first, /floats") {
+      try hdf5("none")
+    }
+    expectError("images.h5, /train/z: not in the file (/train/x?); found there") { try hdf5("train/z") }
     expectError("images.h5, /grey: has the shape [5, 4, 3], expected [5]") {
       try hdf5("train/x", labels: "grey")
     }
@@ -182,5 +198,12 @@ struct ArraySourceTests {
         try CIFAR10Source(directory: folder, split: .test)
       }
     }
+  }
+}
+
+extension ArraySource {
+  fileprivate func image(_ index: Int) throws -> (pixels: [UInt8], label: Int32) {
+    let sample = try sample(index)
+    return (sample.bytes[0], sample.bytes[1].elements(Int32.self)[0])
   }
 }

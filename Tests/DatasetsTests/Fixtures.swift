@@ -73,6 +73,26 @@ extension ImageSource {
   }
 }
 
+extension SampleSource {
+  /// The bytes and texts of each field of a sample.
+  func sample(_ index: Int) throws -> (bytes: [[UInt8]], texts: [[String]]) {
+    let block = SampleBlock(fields, capacity: 1)
+    try read(index, into: block.slot(0))
+    return (fields.indices.map { Array(block.bytes($0, count: 1)) }, block.texts.map { $0.first ?? [] })
+  }
+}
+
+extension Sequence<UInt8> {
+  /// The numbers that these bytes are.
+  func elements<Element: BitwiseCopyable>(_: Element.Type) -> [Element] {
+    Array(self).withUnsafeBytes { bytes in
+      stride(from: 0, to: bytes.count, by: MemoryLayout<Element>.size).map {
+        bytes.loadUnaligned(fromByteOffset: $0, as: Element.self)
+      }
+    }
+  }
+}
+
 extension ShardedDataset {
   func image(_ index: Int) throws -> (pixels: [UInt8], label: Int32) {
     var pixels = [UInt8](repeating: 0, count: imageSize)

@@ -145,7 +145,7 @@ struct PictureFolderTests {
       var progress: [Int] = []
       let manifest = try DatasetWriter(directory: output, shardCount: 2).writeReadable(
         source(pictures), progress: { progress.append($0) }, skip: { reasons.append("\($0)") })
-      #expect(manifest.imageCount == 3 && manifest.shards.map(\.imageCount) == [1, 2])
+      #expect(manifest.count == 3 && manifest.shards.map(\.count) == [1, 2])
       #expect(progress.last == 5)
       #expect(reasons.count == 2)
       #expect(reasons[0].hasPrefix("\(pictures)/a/2.png: is a damaged or unusual PNG picture"))

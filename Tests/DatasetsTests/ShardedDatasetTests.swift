@@ -18,7 +18,7 @@ struct ShardedDatasetTests {
     _ name: String, _ problems: [String], in directory: String, location: SourceLocation = #_sourceLocation
   ) throws {
     let error = try #require(throws: DatasetError.self, sourceLocation: location) {
-      try ShardedDataset(directory: directory)
+      try ShardedDataset(directory: directory).check()
     }
     #expect(error.path == (name.isEmpty ? directory : "\(directory)/\(name)"), sourceLocation: location)
     #expect(error.kind == .badData, sourceLocation: location)
@@ -47,14 +47,13 @@ struct ShardedDatasetTests {
     }
   }
 
-  @Test func batchesInAnyOrder() throws {
+  @Test func imagesInAnyOrder() throws {
     try withDataset { directory in
       let dataset = try ShardedDataset(directory: directory)
-      let indices = [22, 0, 7, 8, 8, 14, 15]
-      var pixels = [UInt8](repeating: 0, count: indices.count * 24)
-      let labels = try pixels.withUnsafeMutableBufferPointer { try dataset.read(indices, into: $0) }
-      #expect(pixels == indices.flatMap { PatternSource().pixels($0) })
-      #expect(labels == indices.map { PatternSource().label($0) })
+      for index in [22, 0, 7, 8, 8, 14, 15] {
+        let image = try dataset.image(index)
+        #expect(image.pixels == PatternSource().pixels(index) && image.label == PatternSource().label(index))
+      }
     }
   }
 
@@ -115,7 +114,7 @@ struct ShardedDatasetTests {
         in: directory, images: [UInt8](repeating: 0, count: 8 * 24), imageShape: [8, 4, 3, 2],
         labels: [0, 1, 2, 3, -2, 0, 0, 0] as [Int32])
       let dataset = try ShardedDataset(directory: directory)
-      let first = dataset.manifest.shards[0].imageCount
+      let first = dataset.manifest.shards[0].count
       #expect(try dataset.image(first + 2).label == 2)
       for (place, label) in [(3, 3), (4, -2)] {
         let error = #expect(throws: DatasetError.self) { try dataset.image(first + place) }
@@ -198,6 +197,103 @@ extension ShardedDatasetTests {
           #expect(error == (3 % parts == part), "part \(part) of \(parts)")
         }
       }
+    }
+  }
+}
+
+/// Shards are looked at and opened when they are needed.
+extension ShardedDatasetTests {
+  @Test func partsOfTheShardsAreCheckedByThoseWhoShareThem() throws {
+    try withDataset { directory in
+      let path = "\(directory)/\(Self.shard)"
+      try write(Array("not HDF5".utf8), to: path)
+      let dataset = try ShardedDataset(directory: directory)
+      #expect(throws: DatasetError.self) { try dataset.check() }
+      for part in 0..<3 {
+        #expect(((try? dataset.check(part: part, of: 3)) == nil) == (part == 1))
+      }
+      // Samples of the others can be read.
+      #expect(try dataset.image(0).pixels == PatternSource().pixels(0))
+      #expect(throws: DatasetError.self) { try dataset.image(8) }
+      #expect(throws: DatasetError.self) { try dataset.image(8) }
+    }
+  }
+
+  /// In a process of its own, whose limit it is.
+  @Test func moreShardsThanDescriptors() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryDirectory { directory in
+        try DatasetWriter(directory: directory, shardCount: 1200).write(PatternSource(count: 2400))
+        var limit = rlimit(rlim_cur: 256, rlim_max: 256)
+        guard setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { exit(2) }
+        let dataset = try ShardedDataset(directory: directory)
+        try dataset.check()
+        let loader = Loader(dataset: dataset, seed: 3, batchSize: 240, share: 0..<240)
+        for _ in 0..<20 {
+          let batch = try loader.next()
+          guard
+            batch.images
+              == batch.indices.flatMap({ PatternSource().pixels($0) }).map({ Float($0) / 127.5 - 1 })
+          else { exit(3) }
+        }
+        let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+        if open > 128 { exit(4) }
+        loader.close()
+        try dataset.verify()
+      }
+    }
+  }
+
+  @Test func threadsShareAFewOpenFiles() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appendingPathComponent("oboro-datasets-\(UUID().uuidString)").path
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try DatasetWriter(directory: directory, shardCount: 50).write(PatternSource(count: 500))
+    let dataset = try ShardedDataset(directory: directory, openFileLimit: 2)
+    let correct = try await withThrowingTaskGroup(of: Int.self) { group in
+      for worker in 0..<8 {
+        group.addTask {
+          try (0..<500).count { step in
+            let index = (step * 37 + worker * 101) % 500
+            return try dataset.image(index).pixels == PatternSource().pixels(index)
+          }
+        }
+      }
+      return try await group.reduce(0, +)
+    }
+    #expect(correct == 4000)
+  }
+
+  /// As datasets were until format 2: the same shards, another manifest.
+  @Test func theFirstFormatIsReadAsBefore() throws {
+    try withDataset { directory in
+      let second = try ShardedDataset(directory: directory)
+      let shards = second.manifest.shards.map {
+        """
+        {"file_name": "\($0.file)", "image_count": \($0.count), "sha256": "\($0.sha256)"}
+        """
+      }
+      let text = """
+        {"format_version": 1, "name": "pattern", "split": "train", "image_count": 23, "height": 4, "width": 3,
+         "channels": 2, "class_names": ["a", "b", "c"], "shards": [\(shards.joined(separator: ", "))]}
+        """
+      var batches: [Loader.Batch] = []
+      for content in [try String(contentsOfFile: "\(directory)/dataset.json", encoding: .utf8), text] {
+        try write(Array(content.utf8), to: "\(directory)/dataset.json")
+        let dataset = try ShardedDataset(directory: directory)
+        try dataset.check()
+        try dataset.verify()
+        #expect(dataset.digest == second.digest)
+        let loader = Loader(
+          dataset: dataset, seed: 1, batchSize: 40, share: 3..<33, firstStep: 2, horizontalFlip: true)
+        batches.append(try loader.next())
+        loader.close()
+      }
+      #expect(batches[0].images == batches[1].images && batches[0].images.count == 30 * 24)
+      #expect(batches[0].labels == batches[1].labels && batches[0].indices == batches[1].indices)
+      // It is replaced by one of the current format.
+      try DatasetWriter(directory: directory, shardCount: 2).write(PatternSource())
+      #expect(try ShardedDataset(directory: directory).manifest.formatVersion == 2)
     }
   }
 }

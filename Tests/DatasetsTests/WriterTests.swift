@@ -13,12 +13,12 @@ struct WriterTests {
       let manifest = try DatasetWriter(directory: directory, shardCount: shardCount)
         .write(source) { progress.append($0) }
       #expect(progress.last == 23)
-      let counts = manifest.shards.map(\.imageCount)
+      let counts = manifest.shards.map(\.count)
       #expect(counts.reduce(0, +) == 23)
       #expect(try #require(counts.max()) - #require(counts.min()) <= 1)
       let digits = shardCount == 4 ? "00004" : shardCount == 1 ? "00001" : "00023"
-      #expect(manifest.shards[0].fileName == "train-00000-of-\(digits).h5")
-      #expect(names(in: directory) == (["dataset.json"] + manifest.shards.map(\.fileName)).sorted())
+      #expect(manifest.shards[0].file == "train-00000-of-\(digits).h5")
+      #expect(names(in: directory) == (["dataset.json"] + manifest.shards.map(\.file)).sorted())
 
       let dataset = try ShardedDataset(directory: directory)
       #expect(dataset.manifest == manifest)

@@ -8,18 +8,18 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
 
   init(
     _ batch: Int, _ height: Int, _ width: Int, _ inputs: [Int], _ outputs: Int, kernel: Int, stride: Int = 1,
-    padding: Int = 0
+    padding: Int = 0, endPadding: Int? = nil
   ) {
     shape = ConvolutionShape(
       batch: batch, height: height, width: width, inputChannels: inputs, outputChannels: outputs,
       kernel: kernel,
-      stride: stride, padding: padding)
+      stride: stride, padding: padding, endPadding: endPadding)
   }
 
   var testDescription: String {
     let inputs = shape.inputChannels.map(String.init).joined(separator: "+")
     return "\(shape.batch)x\(shape.height)x\(shape.width) \(inputs)->\(shape.outputChannels) "
-      + "k\(shape.kernel) s\(shape.stride) p\(shape.padding)"
+      + "k\(shape.kernel) s\(shape.stride) p\(shape.padding) \(shape.endPadding)"
   }
 
   /// The largest relative error: rounding of float32 sums of some thousand terms. Winograd's algorithm, which is for
@@ -181,6 +181,12 @@ extension ConvolutionCase {
     .init(2, 7, 8, [28], 1, kernel: 4, padding: 2),
     .init(1, 11, 9, [3], 33, kernel: 7, padding: 3),
     .init(2, 8, 6, [33], 7, kernel: 3),
+    // Zeros behind the last pixels only, as diffusers' downsampling has them, and more before them than behind.
+    .init(2, 8, 6, [3], 5, kernel: 3, stride: 2, padding: 0, endPadding: 1),
+    .init(2, 14, 10, [48], 40, kernel: 3, stride: 2, padding: 0, endPadding: 1),
+    .init(1, 9, 7, [20, 28], 24, kernel: 3, padding: 1, endPadding: 0),
+    .init(1, 9, 7, [7], 9, kernel: 3, padding: 0, endPadding: 2),
+    .init(2, 6, 6, [32], 16, kernel: 4, stride: 2, padding: 1, endPadding: 2),
     // Padding beyond what keeps the size.
     .init(1, 4, 3, [3], 4, kernel: 3, padding: 2),
     .init(1, 4, 3, [3], 4, kernel: 3, padding: 4),

@@ -5,32 +5,100 @@ import Testing
 /// Sizes of one attention, with values for all that goes in.
 struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
   let batch, tokens, heads, headWidth: Int
+  /// Keys, if they are of other tokens than the queries.
+  var keys: Int?
+  var isCausal = false
+  /// Whether there are keys without attention: see `keyMask`.
+  var isMasked = false
   /// How peaked the softmax is.
   var scale: Float = 1
 
-  var testDescription: String { "\(batch)x\(tokens), \(heads) heads of \(headWidth), values of \(scale)" }
-
-  var attention: DotProductAttention {
-    DotProductAttention(batch: batch, tokens: tokens, heads: heads, headWidth: headWidth)
+  var testDescription: String {
+    "\(batch)x\(tokens)\(keys.map { " to \($0)" } ?? ""), \(heads) heads of \(headWidth), values of \(scale)"
+      + (isCausal ? ", causal" : "") + (isMasked ? ", masked" : "")
   }
 
-  var count: Int { batch * tokens * heads * headWidth }
-  var qkv: [Float] { normalValues(3 * count, seed: 1).map { scale * $0 } }
+  var attention: DotProductAttention {
+    DotProductAttention(
+      batch: batch, queries: tokens, keys: keys ?? tokens, heads: heads, headWidth: headWidth,
+      isCausal: isCausal)
+  }
+
+  var hidden: Int { heads * headWidth }
+  var count: Int { batch * tokens * hidden }
+  /// Of all factors: self-attention's lie side by side; other queries before other keys and values, with a gap between
+  /// rows of these.
+  var operandCount: Int { keys.map { count + batch * $0 * (2 * hidden + 3) } ?? 3 * count }
+  var qkv: [Float] { normalValues(operandCount, seed: 1).map { scale * $0 } }
   var gradient: [Float] { normalValues(count, seed: 2) }
+
+  /// Some keys of each image, and the first eight of the last one.
+  var keyMask: [Float] {
+    let length = keys ?? tokens
+    return (0..<batch * length).map { index in
+      let (image, key) = (index / length, index % length)
+      return (key * 7 + image) % 3 == 0 || image == batch - 1 && key < min(8, length - 1) ? 0 : 1
+    }
+  }
+
+  func withOperands<Result>(
+    _ values: [Float], _ body: (DotProductAttention.Operands) -> Result
+  ) -> Result {
+    values.withUnsafeBufferPointer { values in
+      keyMask.withUnsafeBufferPointer { mask in
+        let (base, mask) = (values.baseAddress!, isMasked ? mask.baseAddress : nil)
+        guard keys != nil else { return body(attention.operands(qkv: base, keyMask: mask)) }
+        return body(
+          DotProductAttention.Operands(
+            queries: base, queryStride: hidden, keys: base + count, values: base + count + hidden,
+            keyStride: 2 * hidden + 3, keyMask: mask))
+      }
+    }
+  }
+
+  func gradients(_ base: UnsafeMutablePointer<Float>) -> DotProductAttention.Gradients {
+    keys == nil
+      ? attention.gradients(qkv: base)
+      : .init(queries: base, keys: base + count, values: base + count + hidden)
+  }
 
   func forward(_ qkv: [Float], _ pool: ThreadPool) -> (attended: [Float], statistics: [Float]) {
     var attended = [Float](repeating: .nan, count: count)
     var statistics = [Float](repeating: .nan, count: batch * heads * tokens * 2)
-    attention.forward(qkv, attended: &attended, statistics: &statistics, pool: pool)
+    withOperands(qkv) {
+      attention.forward($0, attended: &attended, statistics: &statistics, pool: pool)
+    }
     return (attended, statistics)
   }
 
+  /// Of all factors; 1 where there are none.
   func backward(_ qkv: [Float], _ pool: ThreadPool) -> [Float] {
     let (attended, statistics) = forward(qkv, pool)
-    var result = [Float](repeating: .nan, count: 3 * count)
-    attention.backward(
-      qkv, attended: attended, statistics: statistics, attendedGradient: gradient, qkvGradient: &result,
-      pool: pool)
+    var result = [Float](repeating: 1, count: operandCount)
+    withOperands(qkv) { operands in
+      result.withUnsafeMutableBufferPointer {
+        attention.backward(
+          operands, attended: attended, statistics: statistics, attendedGradient: gradient,
+          gradients: gradients($0.baseAddress!), pool: pool)
+      }
+    }
+    return result
+  }
+
+  var referenceAttended: [Float] {
+    var attended = [Float](repeating: .nan, count: count)
+    withOperands(qkv) { ReferenceDotProductAttention.forward(attention, $0, attended: &attended) }
+    return attended
+  }
+
+  var referenceGradient: [Float] {
+    var result = [Float](repeating: 1, count: operandCount)
+    withOperands(qkv) { operands in
+      result.withUnsafeMutableBufferPointer {
+        ReferenceDotProductAttention.backward(
+          attention, operands, attendedGradient: gradient, gradients: gradients($0.baseAddress!))
+      }
+    }
     return result
   }
 
@@ -47,6 +115,18 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
     .init(batch: 2, tokens: 513, heads: 2, headWidth: 3),
     .init(batch: 1, tokens: 1300, heads: 2, headWidth: 20),
     .init(batch: 1, tokens: 100, heads: 2, headWidth: 16, scale: 8),
+    // Other tokens' keys: fewer and more of them than queries, one, and as many as a block holds.
+    .init(batch: 2, tokens: 70, heads: 2, headWidth: 40, keys: 77),
+    .init(batch: 2, tokens: 1030, heads: 2, headWidth: 8, keys: 77),
+    .init(batch: 1, tokens: 20, heads: 1, headWidth: 80, keys: 600),
+    .init(batch: 3, tokens: 9, heads: 2, headWidth: 5, keys: 1),
+    .init(batch: 1, tokens: 33, heads: 1, headWidth: 160, keys: 256),
+    .init(batch: 2, tokens: 77, heads: 2, headWidth: 64, isCausal: true),
+    .init(batch: 1, tokens: 1100, heads: 2, headWidth: 5, isCausal: true),
+    .init(batch: 3, tokens: 40, heads: 2, headWidth: 5, keys: 77, isMasked: true),
+    .init(batch: 2, tokens: 600, heads: 1, headWidth: 9, keys: 300, isMasked: true, scale: 4),
+    // Causal, and masked as well: the first queries of the last image attend to nothing.
+    .init(batch: 3, tokens: 77, heads: 2, headWidth: 5, isCausal: true, isMasked: true),
   ]
 }
 
@@ -55,22 +135,38 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
     let qkv = c.qkv
     // A score's error is one of its probability, and grows with the score.
     let bound = 2e-6 * Double(max(1, c.scale * c.scale))
-    var attended = [Float](repeating: .nan, count: c.count)
-    ReferenceDotProductAttention.forward(c.attention, qkv, attended: &attended)
-    #expect(relativeError(of: c.forward(qkv, ThreadPool(threadCount: 2)).attended, from: attended) < bound)
-    var gradient = [Float](repeating: .nan, count: 3 * c.count)
-    ReferenceDotProductAttention.backward(
-      c.attention, qkv, attendedGradient: c.gradient, qkvGradient: &gradient)
-    #expect(relativeError(of: c.backward(qkv, ThreadPool(threadCount: 2)), from: gradient) < bound)
+    #expect(
+      relativeError(of: c.forward(qkv, ThreadPool(threadCount: 2)).attended, from: c.referenceAttended)
+        < bound)
+    #expect(
+      relativeError(of: c.backward(qkv, ThreadPool(threadCount: 2)), from: c.referenceGradient) < bound)
   }
 
   /// As many tokens as a 64x64 image has pixels.
   @Test func fourThousandTokens() {
     let c = DotProductAttentionCase(batch: 1, tokens: 4096, heads: 1, headWidth: 16)
-    var gradient = [Float](repeating: .nan, count: 3 * c.count)
-    ReferenceDotProductAttention.backward(
-      c.attention, c.qkv, attendedGradient: c.gradient, qkvGradient: &gradient)
-    #expect(relativeError(of: c.backward(c.qkv, ThreadPool(threadCount: 2)), from: gradient) < 2e-6)
+    #expect(
+      relativeError(of: c.backward(c.qkv, ThreadPool(threadCount: 2)), from: c.referenceGradient) < 2e-6)
+  }
+
+  /// Keys without attention neither give nor get anything, whatever they are.
+  @Test(arguments: [false, true]) func maskedKeysHaveNoPart(isCausal: Bool) {
+    let c = DotProductAttentionCase(
+      batch: 3, tokens: 50, heads: 2, headWidth: 5, isCausal: isCausal, isMasked: true)
+    let pool = ThreadPool(threadCount: 2)
+    let mask = c.keyMask
+    func isMasked(_ index: Int) -> Bool { mask[index / 30] == 0 && index % 30 >= 10 }
+    let changed = c.qkv.indices.map { isMasked($0) ? 3 - 2 * c.qkv[$0] : c.qkv[$0] }
+    #expect(bitPatterns(c.forward(changed, pool).attended) == bitPatterns(c.forward(c.qkv, pool).attended))
+    let gradient = c.backward(c.qkv, pool)
+    #expect(gradient.indices.allSatisfy { !isMasked($0) || gradient[$0] == 0 })
+    if isCausal {
+      // The first queries of the last image have no key: their result is 0, and so is all that comes of them.
+      let attended = c.forward(c.qkv, pool).attended
+      #expect(attended[1000..<1080].allSatisfy { $0 == 0 })
+      #expect(
+        gradient.indices.allSatisfy { !(3000..<3240).contains($0) || $0 % 30 >= 10 || gradient[$0] == 0 })
+    }
   }
 
   @Test(arguments: DotProductAttentionCase.all) func threadsDoNotChangeBits(_ c: DotProductAttentionCase) {

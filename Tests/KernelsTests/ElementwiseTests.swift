@@ -101,6 +101,81 @@ private let counts = [1, 15, 16, 17, 100, 16_384, 40_001]
       bound: 5e-6)
   }
 
+  private typealias Gradient = (
+    UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int, ThreadPool
+  ) -> Void
+
+  private func check(_ gradient: @escaping Gradient, slope: (Double) -> Double, bound: Double) {
+    check(
+      { x, output, count, pool in
+        gradient(x, [Float](repeating: 1, count: count), output, count, pool)
+      }, slope, bound: bound)
+  }
+
+  @Test func quickGELU() {
+    check(Elementwise.quickGELU, { $0 / (1 + exp(-1.702 * $0)) }, bound: 2e-6)
+    check(
+      Elementwise.quickGELUGradient,
+      slope: { x in
+        let s = 1 / (1 + exp(-1.702 * x))
+        return s + 1.702 * x * s * (1 / (1 + exp(1.702 * x)))
+      }, bound: 1e-5)
+  }
+
+  @Test func tanhGELU() {
+    let c = (2 / Double.pi).squareRoot()
+    // By the sigmoid, which keeps its digits where the hyperbolic tangent is near -1.
+    func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-2 * c * (x + 0.044715 * x * x * x))) }
+    check(Elementwise.tanhGELU, { $0 * sigmoid($0) }, bound: 5e-6)
+    check(
+      Elementwise.tanhGELUGradient,
+      slope: { x in
+        let s = sigmoid(x)
+        return s + (s == 0 ? 0 : x * s * (1 - s) * 2 * c * (1 + 3 * 0.044715 * x * x))
+      }, bound: 1e-5)
+  }
+
+  @Test func exponential() {
+    let x = normalValues(1000, seed: 3).map { 10 * $0 }
+    let y = filled(1000) {
+      Elementwise.exponential(x, output: $0, count: 1000, pool: ThreadPool(threadCount: 2))
+    }
+    for (x, y) in zip(x, y) { #expect(abs(Double(y) / exp(Double(x)) - 1) < 3e-7) }
+  }
+
+  @Test func clamping() {
+    let x: [Float] = [-3, -2, -1, 0, 1, 2, 3, .nan] + normalValues(30, seed: 3).map { 3 * $0 }
+    let dy = normalValues(x.count, seed: 4)
+    let pool = ThreadPool(threadCount: 1)
+    let y = filled(x.count) { Elementwise.clamp(x, to: -2...1, output: $0, count: x.count, pool: pool) }
+    let dx = filled(x.count) {
+      Elementwise.clampGradient(
+        x, to: -2...1, outputGradient: dy, inputGradient: $0, count: x.count, pool: pool)
+    }
+    for index in x.indices where !x[index].isNaN {
+      #expect(y[index] == min(max(x[index], -2), 1))
+      #expect(dx[index] == ((-2...1).contains(x[index]) ? dy[index] : 0))
+    }
+    #expect(y[7].isNaN)
+  }
+
+  @Test(arguments: counts) func arithmetic(count: Int) {
+    let (a, b) = (normalValues(count, seed: 1), normalValues(count, seed: 2))
+    for threads in comparedThreadCounts {
+      let pool = ThreadPool(threadCount: threads)
+      #expect(
+        filled(count) { Elementwise.subtract(a, b, output: $0, count: count, pool: pool) }
+          == zip(a, b).map(-))
+      #expect(
+        filled(count) { Elementwise.multiply(a, b, output: $0, count: count, pool: pool) }
+          == zip(a, b).map(*))
+      #expect(
+        filled(count) {
+          Elementwise.scale(a, by: 3, adding: 0.5, output: $0, count: count, pool: pool)
+        } == a.map { 3 * $0 + 0.5 })
+    }
+  }
+
   /// The output's gradient is a factor of each element's.
   @Test func gradientsScale() {
     let (x, dy) = (normalValues(50, seed: 1), normalValues(50, seed: 2))

@@ -80,13 +80,23 @@ struct LinearCase: CustomTestStringConvertible, Sendable {
       let c = (2 / Double.pi).squareRoot()
       let t = tanh(c * (u + 0.044715 * u * u * u))
       return (u * (1 + t) / 2, (1 + t) / 2 + u * (1 - t * t) / 2 * c * (1 + 3 * 0.044715 * u * u))
+    case .quickGELU: return scaledSigmoid(u, 1.702)
+    case .silu: return scaledSigmoid(u, 1)
     }
+  }
+
+  /// u sigmoid(c u).
+  private func scaledSigmoid(_ u: Double, _ c: Double) -> (value: Double, slope: Double) {
+    let s = 1 / (1 + exp(-c * u))
+    return (u * s, s + c * u * s * (1 - s))
   }
 
   static let all: [LinearCase] = [
     .init(rows: 1, inputs: 1, outputs: 1),
     .init(rows: 1, inputs: 40, outputs: 3, activation: .gelu),
     .init(rows: 5, inputs: 7, outputs: 16, activation: .tanhGELU),
+    .init(rows: 9, inputs: 20, outputs: 33, activation: .quickGELU),
+    .init(rows: 70, inputs: 9, outputs: 17, activation: .silu),
     .init(rows: 63, inputs: 33, outputs: 65, activation: .gelu),
     // Several tiles of rows and columns, in the product and in the weights' gradient.
     .init(rows: 150, inputs: 140, outputs: 800, activation: .tanhGELU),

@@ -35,6 +35,19 @@ import Testing
     #expect(gradient == [0, 0.5, -0.5, 1, -1, 1, -1, 0.25].map { $0 / 8 })
   }
 
+  /// A sample's part of the mean and its gradient are multiplied by its weight.
+  @Test(arguments: PredictionLoss.allCases) func sampleWeights(loss: PredictionLoss) {
+    let parts = (0..<2).map {
+      evaluate(loss, Array(prediction[$0 * 4..<$0 * 4 + 4]), Array(target[..<4]), batch: 1)
+    }
+    var gradient = [Float](repeating: .infinity, count: 8)
+    let value = loss(
+      prediction: prediction, target: target, batch: 2, size: 4, sampleWeights: [2, 0.5], gradient: &gradient,
+      pool: ThreadPool(threadCount: 2))
+    #expect(value == (2 * parts[0].value + 0.5 * parts[1].value) / 2)
+    #expect(gradient == parts[0].gradient + parts[1].gradient.map { 0.25 * $0 })
+  }
+
   /// A NaN in the prediction or in the target is a NaN in the loss and in the gradient: training must see it.
   @Test(arguments: PredictionLoss.allCases) func nanShows(loss: PredictionLoss) {
     for (prediction, target) in [([1, .nan, 3], [1, 2, 3]), ([1, 2, 3], [1, .nan, 3])] as [([Float], [Float])]

@@ -1,3 +1,4 @@
+import Foundation
 import MPI
 import TestSupport
 import Testing
@@ -11,6 +12,36 @@ import Testing
     let run = try ProcessRun.run(try Products.executable("MPIPrograms"), ["session"])
     #expect(run.exitStatus == 0, "\(run)")
     #expect(run.output == "session passed on rank 0 of 1\n", "\(run)")
+  }
+
+  /// Containers lack much: `ssh` in PATH, HOME, a network, a /tmp that can be written to.
+  enum Lack: String, CaseIterable {
+    case environment
+    case network = "unshare --map-root-user --net"
+    case temporaryFiles =
+      "unshare --map-root-user --mount sh -c 'mount -t tmpfs -o ro none /tmp && exec \"$@\"' sh"
+  }
+
+  @Test(arguments: Lack.allCases) func sessionInABareContainer(lack: Lack) throws {
+    let wrapper = lack == .environment ? "" : lack.rawValue
+    func run(_ command: String) throws -> ProcessRun {
+      try ProcessRun.run(URL(filePath: "/bin/sh"), ["-c", "exec \(wrapper) \(command)"])
+    }
+    let program = try Products.executable("MPIPrograms").path
+    // Not everybody may make namespaces, and the program may lie where one hides it.
+    if !wrapper.isEmpty, try run("test -x '\(program)'").exitStatus != 0 { return }
+    let run = try run("env -i PATH=/nowhere '\(program)' session")
+    #expect(run.exitStatus == 0, "\(run)")
+    #expect(run.output == "session passed on rank 0 of 1\n" && run.errors == "", "\(run)")
+  }
+
+  @Test func processesOfALauncherAreNoSingletons() {
+    #expect(SingletonStart.isSingleton(["PATH": "/usr/bin", "SLURM_JOB_ID": "1"]))
+    // srun without PMIx starts processes that do not find each other.
+    #expect(SingletonStart.isSingleton(["SLURM_STEP_NUM_TASKS": "1"]))
+    for key in ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMIX_NAMESPACE", "PMI_RANK", "PMI_FD"] {
+      #expect(!SingletonStart.isSingleton([key: "1"]), "\(key)")
+    }
   }
 
   /// srun without PMIx starts processes that do not find each other: one of them says so, none works on alone.

@@ -17,6 +17,8 @@ import Testing
     #expect(description["images"] as? Int == 200)
     #expect(description["channels"] as? Int == 1)
     #expect((description["classes"] as? [String])?.count == 8)
+    let fields = try #require(description["fields"] as? [[String: Any]])
+    #expect(fields.map { $0["role"] as? String } == ["image", "label"])
     let shards = try #require(description["shards"] as? [[String: Any]])
     #expect(shards.map { $0["images"] as? Int } == [100, 100])
     #expect(shards.last?["file"] as? String == "train-00001-of-00002.h5")

@@ -1,4 +1,5 @@
 import Foundation
+import HDF5
 import Pictures
 import TestSupport
 import Testing
@@ -121,9 +122,84 @@ import Testing
     let run = try oboro(["prepare", "cifar10", "--source", arrays, "--output", "\(folder.path)/cifar"])
     #expect(run.exitStatus == 0 && run.output.contains("10 images of 32 x 32 x 3"), "\(run)")
     expectFailure(
-      try oboro(["prepare", "numpy", "--source", "\(arrays)/floats.npy", "--output", "\(folder.path)/x"]), 65,
-      "floats.npy: holds elements of type <f4, expected |u1")
+      try oboro(["prepare", "numpy", "--source", "\(arrays)/labels.npy", "--output", "\(folder.path)/x"]), 65,
+      "labels.npy: has the shape [5], expected [N, H, W]")
     #expect(!exists("\(folder.path)/x"))
+  }
+}
+
+/// Fields of scientific programs.
+@Suite struct PrepareFieldsTests {
+  private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  private func prepare(
+    _ arguments: String..., file: String = "Fixtures/fields/weather.h5", in folder: TemporaryDirectory
+  ) throws -> ProcessRun {
+    let source = Self.fixtures.appending(path: file).path
+    return try oboro(["prepare", "hdf5", "--source", source, "--output", "\(folder.path)/data"] + arguments)
+  }
+
+  @Test func areStackedNormalizedAndDescribed() throws {
+    let folder = try TemporaryDirectory()
+    let run = try prepare(
+      "--variables", "u,t", "--normalize", "standard", "--labels", "labels/row", "--field", "condition=p",
+      "--field", "caption=text", in: folder)
+    #expect(run.exitStatus == 0, "\(run)")
+    for line in [
+      "6 images of 4 x 5 x 2", "images: image, float32 4 x 5 x 2, normalized (standard)",
+      "conditions: condition, float32 4 x 5 x 1", "captions: caption, utf-8",
+    ] {
+      #expect(run.output.contains(line), "\(run)")
+    }
+    let inspection = try oboro(["inspect", "--verify", "--json", "\(folder.path)/data"])
+    #expect(inspection.exitStatus == 0, "\(inspection)")
+    let object = try #require(
+      JSONSerialization.jsonObject(with: Data(inspection.output.utf8)) as? [String: Any])
+    let fields = try #require(object["fields"] as? [[String: Any]])
+    #expect(fields.map { $0["name"] as? String } == ["images", "conditions", "captions", "labels"])
+    #expect(fields[0]["variables"] as? [String] == ["u", "t"] && fields[0]["type"] as? String == "float32")
+    #expect(fields[2]["shape"] as? [Int] == [] && fields[2]["role"] as? String == "caption")
+  }
+
+  /// Floating-point images are trained on as they are.
+  @Test func areTrainedOn() throws {
+    let folder = try TemporaryDirectory()
+    let images = (0..<8 * 16 * 16).map { Float(sin(Double($0))) }
+    let file = try HDF5.File(creating: "\(folder.path)/waves.h5")
+    try file.root.createDataset("x", of: Float.self, shape: [8, 16, 16]).write(images)
+    try file.close()
+    let run = try oboro([
+      "prepare", "hdf5", "--source", "\(folder.path)/waves.h5", "--images", "x", "--output",
+      "\(folder.path)/data",
+    ])
+    #expect(run.exitStatus == 0 && run.output.contains("as they are"), "\(run)")
+    let training = try Trial().train("training.steps=1", "sampling.every=0", dataset: "\(folder.path)/data")
+    #expect(training.exitStatus == 0, "\(training)")
+  }
+
+  @Test func whatIsWrongIsNamed() throws {
+    let folder = try TemporaryDirectory()
+    for (arguments, status, message) in [
+      (["--variables", "u,constant", "--normalize", "min-max"], Int32(65), "/constant: is constant, 7.5"),
+      (["--images", "nan"], 65, "/nan: the value at [4, 2, 3] is missing"),
+      (["--images", "uu"], 65, "/uu: not in the file (/u?)"),
+      (["--images", "u", "--layout", "NCX"], 64, "--layout must have H and W"),
+      (["--images", "u", "--variables", "u"], 64, "exclude each other"),
+      (["--images", "u", "--field", "condition"], 64, "--field must be ROLE=NAME"),
+      ([], 64, "--images or --variables"),
+    ] {
+      let source = Self.fixtures.appending(path: "Fixtures/fields/weather.h5").path
+      let run = try oboro(
+        ["prepare", "hdf5", "--source", source, "--output", "\(folder.path)/data"] + arguments)
+      expectFailure(run, status, message)
+    }
+    for name in ["external", "virtual", "partly", "contiguous"] {
+      let run = try prepare(
+        "--images", "unstored/\(name)", "--layout", "HW", file: "HDF5Tests/Fixtures/storage.h5", in: folder)
+      expectFailure(run, 65, "storage.h5, /unstored/\(name): ")
+    }
+    #expect(!exists("\(folder.path)/data"))
   }
 }
 

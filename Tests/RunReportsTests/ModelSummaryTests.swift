@@ -9,7 +9,7 @@ import Testing
   private func summary(imageShape: [Int]) throws -> ModelSummary {
     let settings: SettingsNode = ["dim": 8, "dim_mults": [1], "channels": 3, "groups": 4]
     let model = AnnotatedUNet(try AnnotatedUNetSettings(SettingsReader(settings)))
-    return ModelSummary(model, imageShape: imageShape, engine: Engine(threadCount: 1))
+    return ModelSummary(model, imageShape: imageShape)
   }
 
   /// One stage: 6 x 10 pixels throughout, 8 channels, attention of 4 heads 32 wide.
@@ -31,6 +31,14 @@ import Testing
     #expect(summary.forwardFlops == 2 * (first + others))
     // Each factor's gradient is as much again; the image and the sinusoids of the timestep need none.
     #expect(summary.backwardFlops == 2 * (first + 2 * others - 8 * 32))
+  }
+
+  /// Half a terabyte of activations, and some minutes of arithmetic for an image, if it were done.
+  @Test func nothingIsComputed() throws {
+    let small = try summary(imageShape: [32, 32, 3])
+    let large = try summary(imageShape: [8192, 8192, 3])
+    #expect(large.layers[0].forwardFlops == 65_536 * small.layers[0].forwardFlops)
+    #expect(large.flops > 65_536 * small.flops)
   }
 
   @Test func layersAreInOrderWithTheirTensors() throws {

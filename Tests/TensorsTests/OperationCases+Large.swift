@@ -5,7 +5,7 @@ extension OperationCase {
   /// Every operation on so much that each thread of `comparedThreadCounts` gets several tasks, and in every way in which
   /// its kernel cuts its work. Too large for differences of their values; what comes of them is compared between threads.
   static let large: [OperationCase] =
-    largeElementwise + largeConvolutions + largeNormalizations + largeAttentions
+    largeElementwise + largeConvolutions + largeNormalizations + largeAttentions + largeTransformers
 
   private static let largeElementwise: [OperationCase] =
     [
@@ -56,6 +56,8 @@ extension OperationCase {
       convolution("1x1 to one channel", [5, 30, 31], [40], 1, kernel: 1),
       convolution("2x2, stride 2", [5, 26, 30], [40], 80, kernel: 2, stride: 2),
       convolution("4x4, stride 2, padding 1", [5, 26, 30], [40], 80, kernel: 4, stride: 2, padding: 1),
+      convolution(
+        "3x3, stride 2, zeros behind", [5, 26, 30], [40], 80, kernel: 3, stride: 2, endPadding: 1),
       convolution("4x4, stride 4", [5, 28, 28], [1], 96, kernel: 4, stride: 4),
       convolution("5x5 of two, stride 3", [5, 30, 28], [20, 8], 36, kernel: 5, stride: 3, padding: 2),
       .init("transposed convolution 4x4, stride 2, padding 1", [[5, 13, 15, 40], [16, 40, 40], [40]]) {
@@ -77,14 +79,15 @@ extension OperationCase {
 
   private static func convolution(
     _ description: String, _ images: [Int], _ channels: [Int], _ outputs: Int, kernel: Int, stride: Int = 1,
-    padding: Int = 0, standardizesWeights: Bool = false
+    padding: Int = 0, endPadding: Int? = nil, standardizesWeights: Bool = false
   ) -> OperationCase {
     let taps = kernel * kernel
     let shapes = channels.map { images + [$0] } + [[taps, channels.reduce(0, +), outputs], [outputs]]
     return OperationCase("convolution \(description)", shapes) {
       .convolution(
         Array($0.prefix(channels.count)), weights: $0[channels.count], bias: $0[channels.count + 1],
-        kernel: kernel, stride: stride, padding: padding, standardizesWeights: standardizesWeights)
+        kernel: kernel, stride: stride, padding: padding, endPadding: endPadding,
+        standardizesWeights: standardizesWeights)
     }
   }
 

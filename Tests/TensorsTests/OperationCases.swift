@@ -31,6 +31,7 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
       .init("linear", [[3, 5], [1, 5, 7], [7]]) { $0[0].linear(weights: $0[1], bias: $0[2]) },
       .init("upsampled", [[2, 3, 2, 5]]) { $0[0].upsampledToNearest() },
     ] + convolutions + normalizations + attentions + transformers + unets
+    + losses
 
   private static let convolutions: [OperationCase] = [
     .init("convolution 1x1", [[2, 3, 4, 3], [1, 3, 5], [5]]) {

@@ -49,8 +49,8 @@ private struct LinearTask: TrainingTask {
     self.width = width
     task = LinearTask(width: width)
     batch = Loader.Batch(
-      step: 3, images: normalValues(8 * width, seed: 4), labels: [Int32](repeating: -1, count: 8),
-      indices: Array(0..<8))
+      step: 3, images: normalValues(8 * width, seed: 4), shape: [width],
+      labels: [Int32](repeating: -1, count: 8))
   }
 
   private struct Pass {

@@ -73,11 +73,16 @@ import TrainingTestSupport
 
   @Test func oneRunAtATime() throws {
     let configuration = try configuration()
-    var first: FolderLock? = try directory.prepare(configuration, allowsChanges: false).lock
+    var first: FolderOwnership? = try directory.prepare(configuration, allowsChanges: false).ownership
     #expect(first != nil)
-    #expect(throws: RunDirectoryError.inUse(directory.path)) {
+    let error = #expect(throws: RunDirectoryError.self) {
       try directory.prepare(configuration, allowsChanges: false)
     }
+    guard case .inUse(directory.path, let owner?) = error else {
+      Issue.record("\(String(describing: error)) names no owner of \(directory.path)")
+      return
+    }
+    #expect(owner.process == getpid())
     first = nil
     _ = try directory.prepare(configuration, allowsChanges: false)
   }

@@ -55,47 +55,64 @@ extension SelfAttention: TriedKernel {
 
 extension DotProductAttention: TriedKernel {
   var kernelName: String { "attention core" }
-  var sizes: String { "\(batch) x \(tokens) tokens, \(heads) heads of \(headWidth)" }
+  var sizes: String {
+    let tokens = queries == keys ? "\(queries)" : "\(queries) to \(keys)"
+    return "\(batch) x \(tokens) tokens, \(heads) heads of \(headWidth)" + (isCausal ? ", causal" : "")
+  }
   var referenceWork: Int { flops }
   static var mostReferenceWork: Int { 50_000_000 }
 
   var smaller: DotProductAttention? {
-    guard batch > 1 || tokens > 1 else { return nil }
+    guard batch > 1 || queries > 1 else { return nil }
     return DotProductAttention(
-      batch: (batch + 1) / 2, tokens: batch > 1 ? tokens : (tokens + 1) / 2, heads: heads,
-      headWidth: headWidth)
+      batch: (batch + 1) / 2, queries: batch > 1 ? queries : (queries + 1) / 2,
+      keys: batch > 1 || queries != keys ? keys : (keys + 1) / 2, heads: heads, headWidth: headWidth,
+      isCausal: isCausal)
   }
 
   func passes(on threads: ThreadPool) -> [KernelPass] {
-    let count = batch * tokens * heads * headWidth
-    let qkv = ParameterBuffer.random(3 * count)
-    let statistics = ParameterBuffer(count: batch * heads * tokens * 2)
+    let hidden = heads * headWidth
+    let (count, keyCount) = (batch * queries * hidden, batch * keys * hidden)
+    // Queries, keys and values of tokens, one after the other.
+    let factors = ParameterBuffer.random(count + 2 * keyCount)
+    let operands = Operands(
+      queries: factors.pointer, queryStride: hidden, keys: factors.pointer + count,
+      values: factors.pointer + count + keyCount, keyStride: hidden)
+    let statistics = ParameterBuffer(count: batch * heads * queries * 2)
     let outputs = ParameterBuffer.pair(count)
     let outputGradient = ParameterBuffer.random(count)
-    let gradients = ParameterBuffer.pair(3 * count)
+    let gradients = ParameterBuffer.pair(count + 2 * keyCount)
+    func places(_ buffer: ParameterBuffer) -> Gradients {
+      Gradients(
+        queries: buffer.pointer, keys: buffer.pointer + count, values: buffer.pointer + count + keyCount)
+    }
     let size = MemoryLayout<Float>.size
     return [
       KernelPass(
-        name: "forward", flops: flops, bytes: size * 4 * count,
+        name: "forward", flops: flops, bytes: size * 2 * (count + keyCount),
         fast: {
           forward(
-            qkv.pointer, attended: outputs.fast.pointer, statistics: statistics.pointer, pool: threads)
+            operands, attended: outputs.fast.pointer, statistics: statistics.pointer, pool: threads)
         },
         reference: {
-          ReferenceDotProductAttention.forward(self, qkv.pointer, attended: outputs.reference.pointer)
+          withExtendedLifetime(factors) {
+            ReferenceDotProductAttention.forward(self, operands, attended: outputs.reference.pointer)
+          }
         },
         results: [outputs]),
       KernelPass(
-        name: "backward", flops: 2 * flops, bytes: size * 8 * count,
+        name: "backward", flops: 2 * flops, bytes: size * 4 * (count + keyCount),
         fast: {
           backward(
-            qkv.pointer, attended: outputs.fast.pointer, statistics: statistics.pointer,
-            attendedGradient: outputGradient.pointer, qkvGradient: gradients.fast.pointer, pool: threads)
+            operands, attended: outputs.fast.pointer, statistics: statistics.pointer,
+            attendedGradient: outputGradient.pointer, gradients: places(gradients.fast), pool: threads)
         },
         reference: {
-          ReferenceDotProductAttention.backward(
-            self, qkv.pointer, attendedGradient: outputGradient.pointer,
-            qkvGradient: gradients.reference.pointer)
+          withExtendedLifetime(factors) {
+            ReferenceDotProductAttention.backward(
+              self, operands, attendedGradient: outputGradient.pointer,
+              gradients: places(gradients.reference))
+          }
         },
         results: [gradients]),
     ]

@@ -13,6 +13,7 @@ struct AttentionForwardTask {
   private let rows: Int
   private let scale: Float
   private let attendedStride: Int
+  private let isCausal, isMasked: Bool
   private let head: Memory
   private let queries, sums, tile: Memory
 
@@ -22,12 +23,16 @@ struct AttentionForwardTask {
     return 2 * rows * PackedHead.padded(attention.headWidth) + rowsTogether * keysPerBlock
   }
 
+  /// - Parameter isMasked: whether there are keys without attention.
   init(
-    _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, head: Memory, scratch: Memory
+    _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, isMasked: Bool, head: Memory,
+    scratch: Memory
   ) {
     self.packed = packed
     self.range = range
+    self.isMasked = isMasked
     self.head = head
+    isCausal = attention.isCausal
     rows = (range.count + Self.rowsTogether - 1) / Self.rowsTogether * Self.rowsTogether
     scale = attention.scale
     attendedStride = attention.hidden
@@ -37,18 +42,20 @@ struct AttentionForwardTask {
   }
 
   /// - Parameters:
-  ///   - source, attended, statistics: of the head's first token.
-  func run(_ source: UnsafePointer<Float>, attended: Memory, statistics: Memory) {
+  ///   - source, attended, statistics: of the head's first query.
+  ///   - stride: floats from one query to the next.
+  func run(_ source: UnsafePointer<Float>, stride: Int, attended: Memory, statistics: Memory) {
     let width = packed.paddedWidth
     packRows(
-      source + range.lowerBound * packed.stride, stride: packed.stride, count: range.count, rows: rows,
+      source + range.lowerBound * stride, stride: stride, count: range.count, rows: rows,
       width: packed.headWidth, paddedWidth: width, into: queries
     ) { _ in scale }
-    for row in stride(from: 0, to: rows, by: Self.rowsTogether) {
+    for row in Swift.stride(from: 0, to: rows, by: Self.rowsTogether) {
       let (largest, total) = attend(row)
       for index in 0..<min(Self.rowsTogether, range.count - row) {
         let token = range.lowerBound + row + index
-        let inverse = 1 / total[index]
+        // Of a query that attends to no key at all, the sum is 0.
+        let inverse = total[index] == 0 ? 0 : 1 / total[index]
         statistics[2 * token] = largest[index]
         statistics[2 * token + 1] = inverse
         let sum = sums + (row + index) * width
@@ -65,19 +72,28 @@ struct AttentionForwardTask {
     let width = packed.paddedWidth
     var largest = SIMD8<Float>(repeating: -.infinity)
     var total = SIMD8<Float>(repeating: 0)
-    for start in stride(from: 0, to: packed.paddedTokens, by: Self.keysPerBlock) {
-      let count = min(Self.keysPerBlock, packed.paddedTokens - start)
+    // Keys after the last of the eight queries have no attention.
+    let first = range.lowerBound + row
+    let end =
+      isCausal ? min(packed.paddedKeys, PackedHead.padded(first + Self.rowsTogether)) : packed.paddedKeys
+    for start in stride(from: 0, to: end, by: Self.keysPerBlock) {
+      let count = min(Self.keysPerBlock, end - start)
       TileProduct.compute(
         rows: Self.rowsTogether, depth: width, columns: count, left: queries + row * width, rowStride: width,
-        depthStride: 1, right: packed.transposedKeys(head) + start, rightStride: packed.paddedTokens,
+        depthStride: 1, right: packed.transposedKeys(head) + start, rightStride: packed.transposedStride,
         initial: packed.mask(head) + start, output: tile, outputStride: count)
+      if isCausal { maskLaterKeys(tile, rows: Self.rowsTogether, first: first, keys: start..<start + count) }
       var newLargest = largest
       for index in 0..<Self.rowsTogether {
         newLargest[index] = max(largest[index], Self.largest(tile + index &* count, count: count))
       }
       let factors = Vector(lowHalf: largest - newLargest, highHalf: SIMD8(repeating: 0)).exponential
       for index in 0..<Self.rowsTogether {
-        let sum = Self.exponentials(tile + index &* count, minus: newLargest[index], count: count)
+        let scores = tile + index &* count
+        let sum =
+          isMasked
+          ? Self.exponentials(scores, minus: newLargest[index], count: count, masked: true)
+          : Self.exponentials(scores, minus: newLargest[index], count: count, masked: false)
         total[index] = total[index] * factors[index] + sum
       }
       if start > 0 {
@@ -112,11 +128,15 @@ struct AttentionForwardTask {
 
   /// Replaces scores by e^(score - largest), and returns their sum.
   @inline(__always)
-  private static func exponentials(_ row: Memory, minus largest: Float, count: Int) -> Float {
+  private static func exponentials(
+    _ row: Memory, minus largest: Float, count: Int, masked: Bool
+  ) -> Float {
     var sum = Vector(repeating: 0)
     var index = 0
     while index < count {
-      let e = (Vector(from: row + index) - Vector(repeating: largest)).exponential
+      let score = Vector(from: row + index)
+      var e = (score - Vector(repeating: largest)).exponential
+      if masked { e.dropMasked(score) }
       e.store(to: row + index)
       sum += e
       index &+= Vector.width
@@ -142,6 +162,7 @@ struct AttentionBackwardTask {
   private let rows: Int
   private let scale: Float
   private let hidden: Int
+  private let isCausal, isMasked: Bool
   private let head: Memory
   private let keyGradient, valueGradient: Memory
   private let queries, gradients, queryGradients, largest, dots, tile, gradientTile: Memory
@@ -153,12 +174,14 @@ struct AttentionBackwardTask {
   }
 
   init(
-    _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, head: Memory, task: Int,
-    scratch: Memory
+    _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, isMasked: Bool, head: Memory,
+    task: Int, scratch: Memory
   ) {
     self.packed = packed
     self.range = range
+    self.isMasked = isMasked
     self.head = head
+    isCausal = attention.isCausal
     rows =
       (range.count + TileProduct.rowsTogether - 1) / TileProduct.rowsTogether * TileProduct.rowsTogether
     scale = attention.scale
@@ -175,14 +198,16 @@ struct AttentionBackwardTask {
   }
 
   /// - Parameters:
-  ///   - source, attended, statistics, attendedGradient, queryGradient: of the head's first token.
+  ///   - source, attended, statistics, attendedGradient, queryGradient: of the head's first query.
+  ///   - stride: floats from one query to the next, and from one query's gradient to the next.
   func run(
-    _ source: UnsafePointer<Float>, attended: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
+    _ source: UnsafePointer<Float>, stride: Int, attended: UnsafePointer<Float>,
+    statistics: UnsafePointer<Float>,
     attendedGradient: UnsafePointer<Float>, queryGradient: Memory
   ) {
     let (d, width, first) = (packed.headWidth, packed.paddedWidth, range.lowerBound)
     packRows(
-      source + first * packed.stride, stride: packed.stride, count: range.count, rows: rows, width: d,
+      source + first * stride, stride: stride, count: range.count, rows: rows, width: d,
       paddedWidth: width, into: queries
     ) { _ in scale }
     packRows(
@@ -197,47 +222,58 @@ struct AttentionBackwardTask {
     (largest + range.count).update(repeating: 0, count: rows - range.count)
     (dots + range.count).update(repeating: 0, count: rows - range.count)
 
-    for start in stride(from: 0, to: packed.paddedTokens, by: Self.keysPerBlock) {
-      let keys = start..<min(start + Self.keysPerBlock, packed.paddedTokens)
-      for row in stride(from: 0, to: rows, by: Self.queriesPerBlock) {
-        addBlock(row..<min(row + Self.queriesPerBlock, rows), keys)
+    for start in Swift.stride(from: 0, to: packed.paddedKeys, by: Self.keysPerBlock) {
+      let keys = start..<min(start + Self.keysPerBlock, packed.paddedKeys)
+      var isBegun = false
+      for row in Swift.stride(from: 0, to: rows, by: Self.queriesPerBlock) {
+        let block = row..<min(row + Self.queriesPerBlock, rows)
+        // No query of the block attends to these keys.
+        if isCausal && first + block.upperBound <= start { continue }
+        addBlock(block, keys, isBegun: isBegun)
+        isBegun = true
+      }
+      if !isBegun {
+        for gradient in [keyGradient, valueGradient] {
+          (gradient + start * width).update(repeating: 0, count: keys.count * width)
+        }
       }
     }
     for row in 0..<range.count {
-      let target = queryGradient + (first + row) * packed.stride
+      let target = queryGradient + (first + row) * stride
       let source = queryGradients + row * width
       for index in 0..<d { target[index] = source[index] * scale }
     }
   }
 
   /// What a block of queries and a block of keys give to each other's gradients.
-  private func addBlock(_ block: Range<Int>, _ keys: Range<Int>) {
+  ///
+  /// - Parameter isBegun: whether the keys' gradients hold what another block gave.
+  private func addBlock(_ block: Range<Int>, _ keys: Range<Int>, isBegun: Bool) {
     let (width, row, key) = (packed.paddedWidth, block.lowerBound, keys.lowerBound)
     let (rowCount, keyCount) = (block.count, keys.count)
     TileProduct.compute(
       rows: rowCount, depth: width, columns: keyCount, left: queries + row * width, rowStride: width,
-      depthStride: 1, right: packed.transposedKeys(head) + key, rightStride: packed.paddedTokens,
+      depthStride: 1, right: packed.transposedKeys(head) + key, rightStride: packed.transposedStride,
       initial: packed.mask(head) + key, output: tile, outputStride: keyCount)
+    if isCausal { maskLaterKeys(tile, rows: rowCount, first: range.lowerBound + row, keys: keys) }
     TileProduct.compute(
       rows: rowCount, depth: width, columns: keyCount, left: gradients + row * width, rowStride: width,
-      depthStride: 1, right: packed.transposedValues(head) + key, rightStride: packed.paddedTokens,
+      depthStride: 1, right: packed.transposedValues(head) + key, rightStride: packed.transposedStride,
       output: gradientTile, outputStride: keyCount)
     for index in 0..<rowCount {
       let (maximum, dot) = (Vector(repeating: largest[row &+ index]), Vector(repeating: dots[row &+ index]))
       let (e, ds) = (tile + index &* keyCount, gradientTile + index &* keyCount)
-      var at = 0
-      while at < keyCount {
-        let power = (Vector(from: e + at) - maximum).exponential
-        power.store(to: e + at)
-        (power * (Vector(from: ds + at) - dot)).store(to: ds + at)
-        at &+= Vector.width
+      if isMasked {
+        Self.softmaxGradient(e, ds, maximum, dot, count: keyCount, masked: true)
+      } else {
+        Self.softmaxGradient(e, ds, maximum, dot, count: keyCount, masked: false)
       }
     }
     func addToKeys(_ left: Memory, _ right: Memory, _ target: Memory) {
       TileProduct.compute(
         rows: keyCount, depth: rowCount, columns: width, left: left, rowStride: 1, depthStride: keyCount,
         right: right + row * width, rightStride: width,
-        initial: row > 0 ? UnsafePointer(target + key * width) : nil, initialStride: width,
+        initial: isBegun ? UnsafePointer(target + key * width) : nil, initialStride: width,
         output: target + key * width, outputStride: width)
     }
     addToKeys(tile, gradients, valueGradient)
@@ -249,11 +285,46 @@ struct AttentionBackwardTask {
       initial: key > 0 ? UnsafePointer(queryGradients + row * width) : nil, initialStride: width,
       output: queryGradients + row * width, outputStride: width)
   }
+
+  /// e, a row of scores, becomes e^(score - maximum), and ds, a row of dP, becomes that times (dP - dot).
+  @inline(__always)
+  private static func softmaxGradient(
+    _ e: Memory, _ ds: Memory, _ maximum: Vector, _ dot: Vector, count: Int, masked: Bool
+  ) {
+    var at = 0
+    while at < count {
+      let score = Vector(from: e + at)
+      var power = (score - maximum).exponential
+      if masked { power.dropMasked(score) }
+      power.store(to: e + at)
+      (power * (Vector(from: ds + at) - dot)).store(to: ds + at)
+      at &+= Vector.width
+    }
+  }
+}
+
+extension Vector {
+  /// 0 for keys without attention, exactly: e^x only comes near it.
+  @inline(__always)
+  fileprivate mutating func dropMasked(_ score: Vector) {
+    replace(with: Vector(repeating: 0), where: score .< Vector(repeating: PackedHead.lowestScore))
+  }
+}
+
+/// In a tile of scores of queries from number `first` on, those of keys after the query.
+@inline(__always)
+private func maskLaterKeys(_ tile: UnsafeMutablePointer<Float>, rows: Int, first: Int, keys: Range<Int>) {
+  for row in 0..<rows {
+    let later = max(first &+ row &+ 1 &- keys.lowerBound, 0)
+    guard later < keys.count else { continue }
+    (tile + (row &* keys.count &+ later)).update(
+      repeating: PackedHead.maskedScore, count: keys.count &- later)
+  }
 }
 
 /// The most rows that a task of `attention` has, as a multiple of 8.
 private func paddedRows(_ attention: DotProductAttention) -> Int {
-  let count = min(attention.tokens, DotProductAttention.queriesPerTask)
+  let count = min(attention.queries, DotProductAttention.queriesPerTask)
   return (count + TileProduct.rowsTogether - 1) / TileProduct.rowsTogether * TileProduct.rowsTogether
 }
 

@@ -11,19 +11,24 @@ public struct ConvolutionShape: Hashable, Sendable {
   public let outputChannels: Int
   public let kernel: Int
   public let stride: Int
+  /// Zeros before the first row and column.
   public let padding: Int
+  /// Zeros behind the last row and column.
+  public let endPadding: Int
 
+  /// - Parameter endPadding: nil for as many zeros behind as before.
   public init(
     batch: Int, height: Int, width: Int, inputChannels: [Int], outputChannels: Int, kernel: Int,
-    stride: Int = 1,
-    padding: Int = 0
+    stride: Int = 1, padding: Int = 0, endPadding: Int? = nil
   ) {
+    let endPadding = endPadding ?? padding
     precondition(
       batch > 0 && inputChannels.allSatisfy { $0 > 0 } && !inputChannels.isEmpty && outputChannels > 0
         && kernel > 0
-        && stride > 0 && padding >= 0 && height + 2 * padding >= kernel && width + 2 * padding >= kernel,
+        && stride > 0 && padding >= 0 && endPadding >= 0 && height + padding + endPadding >= kernel
+        && width + padding + endPadding >= kernel,
       "no convolution: \(batch) x \(height) x \(width) x \(inputChannels) -> \(outputChannels), kernel \(kernel), "
-        + "stride \(stride), padding \(padding)")
+        + "stride \(stride), padding \(padding) and \(endPadding)")
     self.batch = batch
     self.height = height
     self.width = width
@@ -32,11 +37,12 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.kernel = kernel
     self.stride = stride
     self.padding = padding
+    self.endPadding = endPadding
   }
 
   public var channels: Int { inputChannels.reduce(0, +) }
-  public var outputHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
-  public var outputWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
+  public var outputHeight: Int { (height + padding + endPadding - kernel) / stride + 1 }
+  public var outputWidth: Int { (width + padding + endPadding - kernel) / stride + 1 }
   /// Floats of the input under one output pixel: R * R * C.
   public var patchLength: Int { kernel * kernel * channels }
   public var outputPixels: Int { batch * outputHeight * outputWidth }
@@ -49,10 +55,11 @@ public struct ConvolutionShape: Hashable, Sendable {
 
   /// A convolution of one input that halves even sides, as in DDPM's networks.
   var isHalving: Bool {
-    kernel == 4 && stride == 2 && padding == 1 && inputChannels.count == 1 && height % 2 == 0
+    kernel == 4 && stride == 2 && padding == 1 && endPadding == 1 && inputChannels.count == 1
+      && height % 2 == 0
       && width % 2 == 0
   }
 
   /// A 1x1 convolution reads its inputs as they are.
-  var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 }
+  var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && endPadding == 0 }
 }

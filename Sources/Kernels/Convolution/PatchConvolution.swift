@@ -31,7 +31,9 @@ struct PatchConvolution {
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
   ) {
-    if shape.stride == 1 && shape.padding < shape.kernel && 4 * shape.channels > shape.outputChannels {
+    if shape.stride == 1 && shape.padding < shape.kernel && shape.endPadding == shape.padding
+      && 4 * shape.channels > shape.outputChannels
+    {
       turnedConvolution(outputGradient, weights, inputGradients, pool)
     } else {
       scatteredPatches(outputGradient, weights, inputGradients, pool)

@@ -12,7 +12,7 @@ struct WinogradConvolution {
   /// nil if the shape is not one for this algorithm: another kernel, channels that do not fill a vector, or so few
   /// pixels for each tile that the products saved are not worth the transforms.
   init?(_ shape: ConvolutionShape) {
-    guard shape.kernel == 3, shape.stride == 1, shape.padding == 1,
+    guard shape.kernel == 3, shape.stride == 1, shape.padding == 1, shape.endPadding == 1,
       (shape.inputChannels + [shape.outputChannels]).allSatisfy({ $0 >= Vector.width })
     else { return nil }
     self.shape = shape

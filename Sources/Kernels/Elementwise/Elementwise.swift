@@ -1,7 +1,7 @@
 /// Operations on each element by itself.
 public enum Elementwise {
   /// Elements that one task works on.
-  private static let piece = 16_384
+  static let piece = 16_384
 
   /// Each of `rows` rows becomes `row`, on the calling thread.
   ///
@@ -75,8 +75,7 @@ public enum Elementwise {
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {
     map(count, pool) { at, rest in
-      let u = load(x, at, rest)
-      save(u * u.sigmoid, to: output, at, rest)
+      save(load(x, at, rest).silu, to: output, at, rest)
     }
   }
 
@@ -87,10 +86,7 @@ public enum Elementwise {
     count: Int, pool: ThreadPool
   ) {
     map(count, pool) { at, rest in
-      let u = load(x, at, rest)
-      let s = u.sigmoid
-      let slope = s * (Vector(repeating: 1) - s).times(u, plus: Vector(repeating: 1))
-      save(load(outputGradient, at, rest) * slope, to: inputGradient, at, rest)
+      save(load(outputGradient, at, rest) * load(x, at, rest).siluSlope, to: inputGradient, at, rest)
     }
   }
 
@@ -112,8 +108,10 @@ public enum Elementwise {
     }
   }
 
+  // MARK: For the other files
+
   @inline(__always)
-  private static func map(_ count: Int, _ pool: ThreadPool, _ body: (_ at: Int, _ rest: Int?) -> Void) {
+  static func map(_ count: Int, _ pool: ThreadPool, _ body: (_ at: Int, _ rest: Int?) -> Void) {
     pool.parallelPieces(count, of: piece) { range, _ in
       forEachVector(range.count) { index in
         body(range.lowerBound &+ index, nil)
@@ -124,12 +122,12 @@ public enum Elementwise {
   }
 
   @inline(__always)
-  private static func load(_ x: UnsafePointer<Float>, _ at: Int, _ rest: Int?) -> Vector {
+  static func load(_ x: UnsafePointer<Float>, _ at: Int, _ rest: Int?) -> Vector {
     if let rest { Vector(from: x + at, count: rest) } else { Vector(from: x + at) }
   }
 
   @inline(__always)
-  private static func save(_ value: Vector, to y: UnsafeMutablePointer<Float>, _ at: Int, _ rest: Int?) {
+  static func save(_ value: Vector, to y: UnsafeMutablePointer<Float>, _ at: Int, _ rest: Int?) {
     if let rest { value.store(to: y + at, count: rest) } else { value.store(to: y + at) }
   }
 }

@@ -54,6 +54,33 @@ public enum Reduction {
     return sum.total
   }
 
+  /// Σ a b, or Σ a without b, in double precision: pieces of 65,536 values each summed in order, then the pieces in order.
+  public static func sum(
+    _ a: UnsafePointer<Float>, times b: UnsafePointer<Float>? = nil, count: Int, pool: ThreadPool
+  ) -> Double {
+    let size = 65_536
+    var pieces = [Double](repeating: 0, count: (count + size - 1) / size)
+    pieces.withUnsafeMutableBufferPointer { pieces in
+      pool.parallelPieces(count, of: size) { range, _ in
+        // Eight sums side by side, so that they can be one vector.
+        var sums = SIMD8<Double>(repeating: 0)
+        var index = range.lowerBound
+        func part(_ values: UnsafePointer<Float>) -> SIMD8<Double> {
+          SIMD8<Double>(UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self))
+        }
+        while index + 8 <= range.upperBound {
+          sums += b.map { part(a) * part($0) } ?? part(a)
+          index += 8
+        }
+        for rest in index..<range.upperBound {
+          sums[rest - index] += Double(a[rest]) * (b.map { Double($0[rest]) } ?? 1)
+        }
+        pieces[range.lowerBound / size] = sums.sum()
+      }
+    }
+    return pieces.reduce(0, +)
+  }
+
   /// Σ values² of each of `ranges`, in double precision, each summed in its own order.
   public static func sumsOfSquares(
     _ values: UnsafePointer<Float>, in ranges: [Range<Int>], pool: ThreadPool

@@ -10,22 +10,26 @@ public enum PredictionLoss: String, CaseIterable, Sendable {
   /// Returns the mean and writes its gradient by `prediction`; all [B, size].
   ///
   /// The sum is taken in double precision, image by image, in their order.
+  ///
+  /// - Parameter sampleWeights: a factor for each image's part of the mean, and of the gradient; nil: 1.
   public func callAsFunction(
     prediction: UnsafePointer<Float>, target: UnsafePointer<Float>, batch: Int, size: Int,
-    gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+    sampleWeights: [Float]? = nil, gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) -> Double {
     let scale = 1 / Float(batch * size)
     var sums = [Double](repeating: 0, count: batch)
     sums.withUnsafeMutableBufferPointer { sums in
       pool.parallel(batch) { image, _ in
         var sum = 0.0
+        let weight = sampleWeights?[image]
+        let scale = weight.map { $0 * scale } ?? scale
         for index in image * size..<(image + 1) * size {
           let d = prediction[index] - target[index]
           let (value, slope) = valueAndSlope(d)
           sum += Double(value)
           gradient[index] = slope * scale
         }
-        sums[image] = sum
+        sums[image] = weight.map { Double($0) * sum } ?? sum
       }
     }
     return sums.reduce(0, +) / Double(batch * size)

@@ -8,6 +8,10 @@ public struct LinearTransform: Sendable {
     case gelu
     /// Its approximation by a hyperbolic tangent: PyTorch's `GELU(approximate="tanh")`.
     case tanhGELU
+    /// x sigmoid(1.702 x): transformers' `quick_gelu`.
+    case quickGELU
+    /// x sigmoid(x).
+    case silu
   }
 
   public let rows: Int
@@ -52,6 +56,8 @@ public struct LinearTransform: Sendable {
         case .none: Self.addBias(bias, addend, u, y, keeping: false, columns.count) { $0 }
         case .gelu: Self.addBias(bias, addend, u, y, keeping: isKept, columns.count) { $0.gelu }
         case .tanhGELU: Self.addBias(bias, addend, u, y, keeping: isKept, columns.count) { $0.tanhGELU }
+        case .quickGELU: Self.addBias(bias, addend, u, y, keeping: isKept, columns.count) { $0.quickGELU }
+        case .silu: Self.addBias(bias, addend, u, y, keeping: isKept, columns.count) { $0.silu }
         }
       }
     }
@@ -77,6 +83,12 @@ public struct LinearTransform: Sendable {
       gradient = UnsafePointer(u)
     case (.tanhGELU, let u?):
       multiply(u, by: outputGradient, pool) { $0.tanhGELUSlope }
+      gradient = UnsafePointer(u)
+    case (.quickGELU, let u?):
+      multiply(u, by: outputGradient, pool) { $0.quickGELUSlope }
+      gradient = UnsafePointer(u)
+    case (.silu, let u?):
+      multiply(u, by: outputGradient, pool) { $0.siluSlope }
       gradient = UnsafePointer(u)
     }
     if let biasGradient {

@@ -19,6 +19,8 @@ public final class ThreadPool {
 
   private let workers: WorkerGroup
   private let shared = Scratch()
+  /// Whether loops do nothing.
+  private let isIdle: Bool
 
   /// The cores that this process is bound to: what `threadCount` is when nobody says otherwise.
   public static var availableCores: Int {
@@ -26,9 +28,18 @@ public final class ThreadPool {
     return bound > 0 ? bound : ProcessInfo.processInfo.activeProcessorCount
   }
 
-  public init(threadCount: Int = ThreadPool.availableCores) {
+  /// A pool whose loops do nothing: kernels return at once, and leave in memory what was there. For what follows from
+  /// shapes alone.
+  public static var idle: ThreadPool { ThreadPool(threadCount: 1, isIdle: true) }
+
+  public convenience init(threadCount: Int = ThreadPool.availableCores) {
+    self.init(threadCount: threadCount, isIdle: false)
+  }
+
+  private init(threadCount: Int, isIdle: Bool) {
     precondition(threadCount >= 1, "a pool needs at least one thread, not \(threadCount)")
     self.threadCount = threadCount
+    self.isIdle = isIdle
     // OpenBLAS runs inside our tasks: its own threads would compete with ours and collapse on small products.
     openblas_set_num_threads(1)
     let workers = WorkerGroup(threadCount: threadCount)
@@ -49,6 +60,7 @@ public final class ThreadPool {
   /// `body` must not start a loop itself. Each thread begins with its share of tasks that follow each other, and helps
   /// others when it has done these.
   public func parallel(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    if isIdle { return }
     workers.run(count, body)
   }
 
@@ -56,6 +68,7 @@ public final class ThreadPool {
   public func parallelPieces(_ count: Int, of size: Int, _ body: (_ piece: Range<Int>, _ worker: Int) -> Void)
   {
     precondition(size > 0, "pieces of \(size)")
+    if isIdle { return }
     workers.run((count + size - 1) / size) { task, worker in
       body(task * size..<min((task + 1) * size, count), worker)
     }

@@ -45,6 +45,29 @@ extension Vector {
 }
 
 extension Vector {
+  /// x sigmoid(x).
+  @inlinable @inline(__always) public var silu: Vector { self * sigmoid }
+
+  /// The derivative of `silu`: s (1 + x (1 - s)), s the sigmoid.
+  @inlinable @inline(__always) public var siluSlope: Vector {
+    let s = sigmoid
+    return s * (Vector(repeating: 1) - s).times(self, plus: Vector(repeating: 1))
+  }
+
+  /// x sigmoid(1.702 x) (Hendrycks and Gimpel, 2016): transformers' `quick_gelu`.
+  @inlinable @inline(__always) public var quickGELU: Vector {
+    self * (self * Vector(repeating: 1.702)).sigmoid
+  }
+
+  /// The derivative of `quickGELU`: s (1 + 1.702 x (1 - s)), s the sigmoid.
+  @inlinable @inline(__always) public var quickGELUSlope: Vector {
+    let z = self * Vector(repeating: 1.702)
+    let s = z.sigmoid
+    return s * (Vector(repeating: 1) - s).times(z, plus: Vector(repeating: 1))
+  }
+}
+
+extension Vector {
   /// Φ(x), the normal distribution function, to 3e-7, and e^(-x²/2), which it takes as well. NaN stays NaN.
   ///
   /// ½ erfc(z) at z = |x| / √2 by formula 7.1.26 of Abramowitz and Stegun (1964), whose own error is below 7.5e-8.

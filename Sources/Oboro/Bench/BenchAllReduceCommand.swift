@@ -44,7 +44,7 @@ struct BenchAllReduce: ParallelCommand {
       let benchmark = try AllReduceBenchmark(
         sizes: size.isEmpty ? AllReduceBenchmark.sizes : size, bucketBytes: bucketBytes, threads: threads,
         communicator: world)
-      if world.rank == 0 { print(json ? benchmark.json : benchmark.text, terminator: "") }
+      if world.rank == 0 { try print(json ? benchmark.json : benchmark.text, terminator: "") }
       return .done
     }
   }

@@ -41,6 +41,6 @@ struct BenchKernels: ParsableCommand {
   func run() throws {
     let threads = try threadOptions.count(environment: ProcessInfo.processInfo.environment)
     let benchmark = KernelBenchmark(try files.map(configurationOptions.load), threads: threads)
-    print(json ? benchmark.json : benchmark.text, terminator: "")
+    try print(json ? benchmark.json : benchmark.text, terminator: "")
   }
 }

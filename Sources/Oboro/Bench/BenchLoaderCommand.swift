@@ -31,6 +31,6 @@ struct BenchLoader: ParsableCommand {
 
   func run() throws {
     let benchmark = try LoaderBenchmark(directory: dataset, batchSize: batch, batchCount: steps)
-    print(json ? benchmark.json : benchmark.text, terminator: "")
+    try print(json ? benchmark.json : benchmark.text, terminator: "")
   }
 }

@@ -77,7 +77,7 @@ struct BenchScaling: ParallelCommand {
       let prediction = ScalingPrediction(
         try benchmark.run(steps: steps, isProfiled: true), steps: steps,
         bucketBytes: benchmark.configuration.training.bucketBytes, links: links, ranks: ranks, hiding: hiding)
-      print(json ? prediction.json : prediction.text, terminator: "")
+      try print(json ? prediction.json : prediction.text, terminator: "")
       return .done
     }
   }

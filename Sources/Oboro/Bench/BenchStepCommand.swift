@@ -62,7 +62,7 @@ struct BenchStep: ParallelCommand {
       if besideAllreduce {
         let comparison = try SumComparison(
           configuration, imageShape: shape, steps: steps, threads: threads, communicator: world)
-        if world.rank == 0 { print(json ? comparison.json : comparison.text, terminator: "") }
+        if world.rank == 0 { try print(json ? comparison.json : comparison.text, terminator: "") }
         return .done
       }
       let benchmark = try world.agree {
@@ -70,7 +70,7 @@ struct BenchStep: ParallelCommand {
       }
       let result = try benchmark.run(steps: steps, isProfiled: profile || trace != nil)
       if let trace, let profile = result.profile { try StepTrace.write(profile, to: trace, on: world) }
-      if world.rank == 0 { print(json ? result.json : text(benchmark, result), terminator: "") }
+      if world.rank == 0 { try print(json ? result.json : text(benchmark, result), terminator: "") }
       return .done
     }
   }

@@ -10,6 +10,26 @@ extension Tensor {
   /// x Φ(x), with the normal distribution function itself, as PyTorch's `GELU()`.
   public func gelu() -> Tensor { elementwise(Elementwise.gelu, gradient: Elementwise.geluGradient) }
 
+  /// The approximation of GELU by a hyperbolic tangent, PyTorch's `GELU(approximate="tanh")`.
+  public func tanhGELU() -> Tensor {
+    elementwise(Elementwise.tanhGELU, gradient: Elementwise.tanhGELUGradient)
+  }
+
+  /// x sigmoid(1.702 x): transformers' `quick_gelu`.
+  public func quickGELU() -> Tensor {
+    elementwise(Elementwise.quickGELU, gradient: Elementwise.quickGELUGradient)
+  }
+
+  /// min(max(x, lowest), highest); beyond the bounds there is no gradient.
+  public func clamped(to bounds: ClosedRange<Float>) -> Tensor {
+    elementwise { x, y, count, pool in
+      Elementwise.clamp(x, to: bounds, output: y, count: count, pool: pool)
+    } gradient: { x, dy, dx, count, pool in
+      Elementwise.clampGradient(
+        x, to: bounds, outputGradient: dy, inputGradient: dx, count: count, pool: pool)
+    }
+  }
+
   /// f(x) for each element, and dx = f'(x) dy.
   private func elementwise(
     _ function: (_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, Int, ThreadPool) -> Void,

@@ -13,14 +13,37 @@ extension Tensor {
     return output
   }
 
-  /// Adds to every image of [B, ..., C] the same numbers, which get no gradient.
+  /// The difference of two tensors of one shape.
+  public static func - (a: Tensor, b: Tensor) -> Tensor {
+    precondition(a.shape == b.shape, "\(a.shape) - \(b.shape)")
+    let output = a.tape.result(a.shape, of: [a, b])
+    Elementwise.subtract(a.pointer, b.pointer, output: output.pointer, count: a.count, pool: a.threads)
+    a.tape.record(output) { [a = a.target, b = b.target] tape, gradient in
+      tape.add(gradient, to: a)
+      guard b != .none else { return }
+      let negative = tape.engine.storage(gradient.count)
+      Elementwise.scale(
+        gradient.pointer, by: -1, output: negative.pointer, count: gradient.count, pool: tape.engine.threads)
+      tape.add(negative, to: b)
+    }
+    return output
+  }
+
+  /// Adds to every image of [B, ..., C] the same numbers, [..., C] in any shape with as many channels.
   public func addingToEachImage(_ constants: Tensor) -> Tensor {
     precondition(
       constants.count == count / batch && constants.channels == channels, "\(shape) + \(constants.shape)")
-    let output = tape.result(shape, of: [self])
+    let output = tape.result(shape, of: [self, constants])
     Elementwise.addToEach(
       pointer, constants.pointer, output: output.pointer, batch: batch, size: constants.count, pool: threads)
-    tape.record(output) { [target] tape, gradient in tape.add(gradient, to: target) }
+    tape.record(output) {
+      [target, batch, size = constants.count, constants = constants.target] tape, gradient in
+      if let sum = tape.gradientMemory(constants, count: size) {
+        Elementwise.addSumOverEach(
+          gradient.pointer, batch: batch, size: size, to: sum, pool: tape.engine.threads)
+      }
+      tape.add(gradient, to: target)
+    }
     return output
   }
 }

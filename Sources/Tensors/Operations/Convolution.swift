@@ -5,13 +5,15 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - weights: [R R, C, K], C the channels of all inputs.
-  ///   - bias: [K].
+  ///   - bias: [K]; nil for none.
+  ///   - padding: zeros on each side.
+  ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
   ///   - standardizesWeights: whether the weights are brought to mean 0 and variance 1 first (Qiao et al., 2019). What
   ///     comes of it is not kept for the way back, but computed again: it is as large as the weights.
   /// - Returns: [B, P, Q, K].
   public static func convolution(
     _ inputs: [Tensor], weights: Tensor, bias: Tensor?, kernel: Int, stride: Int = 1, padding: Int = 0,
-    standardizesWeights: Bool = false
+    endPadding: Int? = nil, standardizesWeights: Bool = false
   ) -> Tensor {
     let first = inputs[0]
     precondition(
@@ -20,7 +22,8 @@ extension Tensor {
     let shape = ConvolutionShape(
       batch: first.shape[0], height: first.shape[1], width: first.shape[2],
       inputChannels: inputs.map(\.channels),
-      outputChannels: weights.channels, kernel: kernel, stride: stride, padding: padding)
+      outputChannels: weights.channels, kernel: kernel, stride: stride, padding: padding,
+      endPadding: endPadding)
     precondition(
       weights.shape == [kernel * kernel, shape.channels, shape.outputChannels]
         && bias.map { $0.shape == [shape.outputChannels] } ?? true,

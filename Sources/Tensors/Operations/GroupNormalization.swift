@@ -5,7 +5,7 @@ extension Tensor {
   /// `residual` is added, if there is one.
   public func groupNormalized(
     groups: Int, gamma: Tensor, beta: Tensor, scaleShift: Tensor? = nil,
-    activation: GroupNormalization.Activation = .none, residual: Tensor? = nil
+    epsilon: Float = 1e-5, activation: GroupNormalization.Activation = .none, residual: Tensor? = nil
   ) -> Tensor {
     let (b, c) = (batch, channels)
     precondition(
@@ -16,7 +16,7 @@ extension Tensor {
       residual \(residual?.shape ?? [])
       """)
     let norm = GroupNormalization(
-      batch: b, pixels: pixels, channels: c, groups: groups, activation: activation)
+      batch: b, pixels: pixels, channels: c, groups: groups, epsilon: epsilon, activation: activation)
     let output = tape.result(shape, of: [self, gamma, beta] + [scaleShift, residual].compactMap { $0 })
     let statistics = tape.engine.storage(b * groups * 2)
     norm.forward(

@@ -2,21 +2,25 @@ import Kernels
 
 extension Tensor {
   /// act(x W + bias) + residual, for x [..., C], W [1, C, K], bias [K] -> [..., K].
+  ///
+  /// - Parameter bias: nil: none.
   public func linear(
-    weights: Tensor, bias: Tensor, activation: LinearTransform.Activation = .none, residual: Tensor? = nil
+    weights: Tensor, bias: Tensor? = nil, activation: LinearTransform.Activation = .none,
+    residual: Tensor? = nil
   ) -> Tensor {
     let (c, k) = (channels, weights.channels)
     precondition(
-      shape.count >= 2 && weights.shape == [1, c, k] && bias.shape == [k]
+      shape.count >= 2 && weights.shape == [1, c, k]
+        && bias.map { $0.shape == [k] } ?? true
         && residual.map { $0.shape == shape.dropLast() + [k] } ?? true,
-      "\(shape) times \(weights.shape) plus \(bias.shape) plus \(residual?.shape ?? [])")
+      "\(shape) times \(weights.shape) plus \(bias?.shape ?? []) plus \(residual?.shape ?? [])")
     let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
     let output = tape.result(
-      shape.dropLast() + [k], of: [self, weights, bias] + (residual.map { [$0] } ?? []))
+      shape.dropLast() + [k], of: [self, weights] + [bias, residual].compactMap { $0 })
     let isKept = tape.keepsStep(of: output) && activation != .none
     let activationInput = isKept ? tape.engine.storage(output.count) : nil
     transform.forward(
-      pointer, weights: weights.pointer, bias: bias.pointer, residual: residual?.pointer,
+      pointer, weights: weights.pointer, bias: bias?.pointer, residual: residual?.pointer,
       activationInput: activationInput?.pointer, output: output.pointer, pool: threads)
     tape.record(
       output,
@@ -30,7 +34,7 @@ extension Tensor {
         storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
         outputGradient: dy.pointer, inputGradient: dx?.pointer,
         weightGradient: tape.gradientSum(weights.target, count: c * k),
-        biasGradient: tape.gradientMemory(bias.target, count: k), pool: tape.engine.threads)
+        biasGradient: bias.flatMap { tape.gradientMemory($0.target, count: k) }, pool: tape.engine.threads)
       if let dx { tape.add(dx, to: target) }
     }
     return output

@@ -11,12 +11,19 @@ public enum StepTrace {
   ///
   /// - Throws: `FileError`, `MPIError`.
   public static func write(_ profile: Profile, to path: String, on communicator: Communicator) throws {
-    let own = events(of: profile, rank: communicator.rank).map(\.json).joined(separator: ",\n")
-    let all = try communicator.gather(own)
+    let text = try text(profile, on: communicator)
     try communicator.agree {
-      guard let all else { return }
-      let text = "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n\(all.joined(separator: ",\n"))\n]}\n"
-      try WholeFile.write(Data(text.utf8), to: path)
+      if let text { try WholeFile.write(Data(text.utf8), to: path) }
+    }
+  }
+
+  /// The profiles of all ranks on rank 0, nil elsewhere. Collective.
+  ///
+  /// - Throws: `MPIError`.
+  static func text(_ profile: Profile, on communicator: Communicator) throws -> String? {
+    let own = events(of: profile, rank: communicator.rank).map(\.json).joined(separator: ",\n")
+    return try communicator.gather(own).map {
+      "{\"displayTimeUnit\": \"ms\", \"traceEvents\": [\n\($0.joined(separator: ",\n"))\n]}\n"
     }
   }
 

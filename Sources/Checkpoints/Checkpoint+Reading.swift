@@ -1,0 +1,100 @@
+import Files
+import HDF5
+import Layers
+import Tensors
+
+extension Checkpoint {
+  /// Reads the weights, or their average, into new memory, and compares the file that they are in with its digest.
+  ///
+  /// - Throws: `CheckpointError` if the file is damaged, if they are not those of a model with `layout`, or if one of
+  ///   them is no finite number; `FileError`.
+  public func weights(_ which: Weights, layout: ParameterLayout) throws -> ParameterBuffer {
+    let flat = ParameterBuffer(count: layout.flatCount)
+    let member = which == .trained ? CheckpointPlan.Member.weights : .ema
+    guard let entry = manifest.files.first(where: { $0.name == Self.modelFile }) else {
+      throw CheckpointError(directory, "its manifest does not name \(Self.modelFile)")
+    }
+    let file = try VerifiedFile(entry, in: directory)
+    let names = Set((file.tensors[member.rawValue] ?? [:]).keys)
+    try requireSame(names, Set(layout.fileTensors.map(\.name)), member)
+    try requireShapes(file, layout)
+    for parameter in layout.parameters {
+      try file.import(parameter, of: member.rawValue, to: flat.pointer, startingAt: 0)
+    }
+    try requireFinite(layout.parameters, flat.pointer, 0..<layout.flatCount, member)
+    return flat
+  }
+
+  // MARK: Whether they are what is wanted
+
+  /// Where the tensors of `member` are, in words.
+  private func place(_ member: CheckpointPlan.Member) -> String {
+    let optimizerFiles = manifest.files.map(\.name).filter { $0 != Self.modelFile }
+    let file: String? =
+      switch member {
+      case .weights, .ema: Self.modelFile
+      case .firstMoment, .secondMoment: optimizerFiles.count == 1 ? optimizerFiles[0] : nil
+      }
+    return "\(directory)\(file.map { "/\($0)" } ?? ""), /\(member.rawValue)"
+  }
+
+  /// - Throws: `CheckpointError` naming what a model lacks, or has more than the configured one.
+  func requireSame(_ found: Set<String>, _ expected: Set<String>, _ member: CheckpointPlan.Member) throws {
+    let missing = expected.subtracting(found).sorted()
+    let surplus = found.subtracting(expected).sorted()
+    guard missing.isEmpty && surplus.isEmpty else {
+      let lists = [("lacks", missing), ("has", surplus)].filter { !$0.1.isEmpty }
+        .map {
+          "\($0) \($1.prefix(3).joined(separator: ", "))\($1.count > 3 ? " and \($1.count - 3) more" : "")"
+        }
+      throw CheckpointError.unsuitable(
+        place(member), "belongs to another model: it \(lists.joined(separator: ", and "))")
+    }
+  }
+
+  /// - Throws: `CheckpointError` naming the first tensor of `file` that has another shape than in `layout`.
+  func requireShapes(_ file: VerifiedFile, _ layout: ParameterLayout) throws {
+    for member in CheckpointPlan.Member.allCases {
+      guard let tensors = file.tensors[member.rawValue] else { continue }
+      for tensor in layout.fileTensors {
+        guard let shape = tensors[tensor.name]?.shape, shape != tensor.shape else { continue }
+        throw CheckpointError.unsuitable(
+          "\(place(member))/\(tensor.name)",
+          "belongs to another model: it is \(shape), the configured model has \(tensor.shape)")
+      }
+    }
+  }
+
+  /// - Parameter values: those of `range` of the flat memory.
+  /// - Throws: `CheckpointError` naming the first tensor that training could not go on with.
+  func requireFinite(
+    _ parameters: [Parameter], _ values: UnsafePointer<Float>, _ range: Range<Int>,
+    _ member: CheckpointPlan.Member
+  ) throws {
+    for parameter in parameters {
+      let part = (parameter.offset..<parameter.offset + parameter.count).clamped(to: range)
+      let own = UnsafeBufferPointer(start: values + (part.lowerBound - range.lowerBound), count: part.count)
+      // A second moment may overflow, which leaves its weight alone.
+      let isMoment = member == .firstMoment || member == .secondMoment
+      let count = own.nonFiniteCount(allowingInfinity: isMoment)
+      guard count > 0 else { continue }
+      throw CheckpointError.unsuitable(
+        "\(place(member))/\(parameter.name)",
+        "holds \(count) of \(parameter.count) values that are \(isMoment ? "NaN" : "NaN or infinite")")
+    }
+  }
+}
+
+extension UnsafeBufferPointer<Float> {
+  /// How many values are NaN or, unless allowed, infinite.
+  package func nonFiniteCount(allowingInfinity: Bool = false) -> Int {
+    let infinity = Float.infinity.bitPattern
+    var count: UInt = 0
+    if allowingInfinity {
+      for value in self { count &+= value.bitPattern & 0x7FFF_FFFF > infinity ? 1 : 0 }
+    } else {
+      for value in self { count &+= value.bitPattern & infinity == infinity ? 1 : 0 }
+    }
+    return Int(count)
+  }
+}

@@ -1,0 +1,172 @@
+import Files
+import Foundation
+import Layers
+import MPI
+import Tensors
+
+extension Checkpoint {
+  /// Reads the state of training, all of it by this process.
+  ///
+  /// - Throws: `CheckpointError` if a file is damaged, if it is that of another model, or if a number is none;
+  ///   `FileError`.
+  public func restore(_ state: ShardedState) throws { try restore(state, on: nil) }
+
+  /// Reads the state of training on all ranks: each file is read and compared with its digest by one of them, which
+  /// gives the others what is theirs. Collective.
+  ///
+  /// - Parameter communicator: nil for this process alone.
+  /// - Throws: `CheckpointError`, the same on all ranks; then the state is neither the old nor a new one.
+  ///   `CollectiveFailure`, `MPIError`.
+  package func restore(_ state: ShardedState, on communicator: Communicator?) throws {
+    let ranks = Ranks(communicator)
+    let layout = state.layout
+    let files = try filesToRead()
+    // Of each rank, its files: in each round a rank reads one.
+    let readers = Self.readers(of: files.map(\.bytes), ranks: ranks.size)
+    let shares = (0..<ranks.size).map { rank in files.indices.filter { readers[$0] == rank } }
+    var found: [String] = []
+    let memory = ParameterBuffer(count: layout.parameters.map(\.count).max() ?? 0)
+    for round in 0..<(shares.map(\.count).max() ?? 0) {
+      let own = shares[ranks.rank]
+      let file = try ranks.agree {
+        let file = round < own.count ? try VerifiedFile(files[own[round]], in: directory) : nil
+        if let file { try requireShapes(file, layout) }
+        return file
+      }
+      for (reader, share) in shares.enumerated() where round < share.count {
+        let names = try ranks.broadcast(file?.names ?? [], root: reader)
+        found += names
+        for (member, parameter) in Self.parameters(in: Set(names), layout)
+        where member != .ema || state.keepsEMA {
+          let isReader = ranks.rank == reader
+          try distribute(parameter, member, from: isReader ? file : nil, reader, to: state, memory, ranks)
+        }
+      }
+    }
+    try requireAll(found, layout)
+    try ranks.agree { try requireFinite(state) }
+    state.step = manifest.step
+  }
+
+  /// Gives each rank what it holds of a tensor. Collective.
+  private func distribute(
+    _ parameter: Parameter, _ member: CheckpointPlan.Member, from file: VerifiedFile?, _ reader: Int,
+    to state: ShardedState, _ memory: ParameterBuffer, _ ranks: Ranks
+  ) throws {
+    let isWhole = member == .weights
+    let values = isWhole ? state.weights.pointer + parameter.offset : memory.pointer
+    try file?.import(parameter, of: member.rawValue, to: values, startingAt: parameter.offset)
+    try ranks.broadcast(UnsafeMutableBufferPointer(start: values, count: parameter.count), root: reader)
+    if !isWhole {
+      state.shard(member)?.load(parameter.offset..<parameter.offset + parameter.count, from: values)
+    }
+  }
+
+  private func filesToRead() throws -> [CheckpointManifest.File] {
+    let files = manifest.files.map(\.name).filter { $0 != Self.modelFile }
+    let expected = files.indices.map { Self.optimizerFile($0, of: files.count) }
+    guard files == expected, !files.isEmpty else {
+      throw CheckpointError(
+        directory,
+        "has optimizer files \(files), expected \(Self.optimizerFile(0, of: max(files.count, 1))) and so on")
+    }
+    return manifest.files
+  }
+
+  /// The rank that reads each file: the largest first, to the rank that has least to read.
+  static func readers(of sizes: [Int], ranks: Int) -> [Int] {
+    var loads = [Int](repeating: 0, count: ranks)
+    var readers = [Int](repeating: 0, count: sizes.count)
+    for file in sizes.indices.sorted(by: { (sizes[$1], $0) < (sizes[$0], $1) }) {
+      guard let rank = loads.indices.min(by: { loads[$0] < loads[$1] }) else { continue }
+      readers[file] = rank
+      loads[rank] += sizes[file]
+    }
+    return readers
+  }
+
+  /// The parameters all of whose tensors are among `names`, which have their groups: `exp_avg/downs.0.weight`.
+  private static func parameters(
+    in names: Set<String>, _ layout: ParameterLayout
+  ) -> [(CheckpointPlan.Member, Parameter)] {
+    CheckpointPlan.Member.allCases.flatMap { member in
+      layout.parameters.filter { parameter in
+        parameter.fileTensors.allSatisfy { names.contains("\(member.rawValue)/\($0.name)") }
+      }.map { (member, $0) }
+    }
+  }
+
+  private func requireAll(_ names: [String], _ layout: ParameterLayout) throws {
+    if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $0.value.count > 1 }) {
+      throw CheckpointError(directory, "holds \(twice.key) in several files")
+    }
+    for member in CheckpointPlan.Member.allCases {
+      let isMoment = member == .firstMoment || member == .secondMoment
+      let expected = Set((isMoment ? layout.trained : layout.parameters).flatMap(\.fileTensors).map(\.name))
+      let prefix = "\(member.rawValue)/"
+      let found = Set(names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
+      try requireSame(found, expected, member)
+    }
+  }
+
+  private func requireFinite(_ state: ShardedState) throws {
+    let layout = state.layout
+    try requireFinite(layout.parameters, state.weights.pointer, 0..<layout.flatCount, .weights)
+    for member in [CheckpointPlan.Member.ema, .firstMoment, .secondMoment]
+    where member != .ema || state.keepsEMA {
+      guard let shard = state.shard(member) else { continue }
+      for (index, part) in shard.parts.enumerated() {
+        try requireFinite(
+          layout.parameters.filter { ($0.offset..<$0.offset + $0.count).overlaps(part) },
+          shard.pointer(index),
+          part, member)
+      }
+    }
+  }
+}
+
+/// The ranks that read a checkpoint together, or one process alone.
+private struct Ranks {
+  let communicator: Communicator?
+  var rank: Int { communicator?.rank ?? 0 }
+  var size: Int { communicator?.size ?? 1 }
+
+  /// Between the parts of an error on its way.
+  private static let separator = "\u{1F}"
+
+  init(_ communicator: Communicator?) {
+    self.communicator = communicator.flatMap { $0.size > 1 ? $0 : nil }
+  }
+
+  /// Does what each rank has to; a `CheckpointError` of any is thrown on all. Collective.
+  func agree<Value>(_ body: () throws -> Value) throws -> Value {
+    guard let communicator else { return try body() }
+    let outcome = Result { try body() }
+    var own = ""
+    // Any other error ends all ranks.
+    try communicator.agree {
+      guard case .failure(let error) = outcome else { return }
+      guard let error = error as? CheckpointError else { throw error }
+      own = [error.isDamage ? "1" : "0", "\(error.code ?? 0)", error.path, error.problem]
+        .joined(separator: Self.separator)
+    }
+    let errors = try communicator.allGather(own)
+    if let parts = errors.first(where: { !$0.isEmpty })?.components(separatedBy: Self.separator),
+      parts.count == 4
+    {
+      throw CheckpointError(
+        parts[2], parts[3], code: Int32(parts[1]).flatMap { $0 == 0 ? nil : $0 }, isDamage: parts[0] == "1")
+    }
+    return try outcome.get()
+  }
+
+  func broadcast(_ names: [String], root: Int) throws -> [String] {
+    guard let communicator else { return names }
+    return try communicator.broadcast(names.joined(separator: "\n"), root: root).split(separator: "\n")
+      .map(String.init)
+  }
+
+  func broadcast(_ buffer: UnsafeMutableBufferPointer<Float>, root: Int) throws {
+    try communicator?.broadcast(buffer, root: root)
+  }
+}

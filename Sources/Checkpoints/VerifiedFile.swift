@@ -1,0 +1,129 @@
+import CProcessor
+import Files
+import Foundation
+import HDF5
+import Tensors
+
+/// A file of a checkpoint in memory, read once, whose digest is its manifest's.
+///
+/// libhdf5 sees bytes only that are known to be good, and no byte is read twice: what it opens is a file of memory.
+final class VerifiedFile {
+  let path: String
+  private let descriptor: Int32
+  private let bytes: UnsafeMutableRawBufferPointer
+  private let file: HDF5.File
+  /// The tensors by their groups and names.
+  private(set) var tensors: [String: [String: HDF5.Dataset]] = [:]
+
+  /// Of all tensors, with their groups: `model/downs.0.weight`.
+  var names: [String] { tensors.flatMap { group, content in content.keys.map { "\(group)/\($0)" } }.sorted() }
+
+  private static let pieceSize = 1 << 22
+
+  /// Reads what `entry` says of a file in `directory`.
+  ///
+  /// - Throws: `CheckpointError`; `FileError` where this process has no memory for it.
+  init(_ entry: CheckpointManifest.File, in directory: String) throws {
+    let path = "\(directory)/\(entry.name)"
+    self.path = path
+    let descriptor = oboro_create_memory_file("checkpoint")
+    guard descriptor >= 0 else { throw FileError("take memory for", path, code: errno) }
+    let start: UnsafeMutableRawPointer
+    do {
+      guard ftruncate(descriptor, off_t(entry.bytes)) == 0 else {
+        throw FileError("take memory for", path, code: ENOMEM)
+      }
+      let mapping = mmap(nil, max(entry.bytes, 1), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
+      guard let mapping, mapping != MAP_FAILED else { throw FileError("take memory for", path, code: ENOMEM) }
+      start = mapping
+      do {
+        bytes = UnsafeMutableRawBufferPointer(start: start, count: entry.bytes)
+        try Self.read(path, into: bytes, expecting: entry)
+        do {
+          file = try HDF5.File(opening: "/proc/self/fd/\(descriptor)")
+          for group in try file.root.children() {
+            let content = try file.root.group(group)
+            for name in try content.children() {
+              tensors[group, default: [:]][name] = try content.dataset(name)
+            }
+          }
+        } catch let error as HDF5Error {
+          throw CheckpointError(path, "is not what a checkpoint holds: \(error.problem)")
+        }
+      } catch {
+        munmap(start, max(entry.bytes, 1))
+        throw error
+      }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit {
+    try? file.close()
+    munmap(bytes.baseAddress, max(bytes.count, 1))
+    close(descriptor)
+  }
+
+  private static func read(
+    _ path: String, into bytes: UnsafeMutableRawBufferPointer, expecting entry: CheckpointManifest.File
+  ) throws {
+    let digest = try CheckpointError.naming(path) {
+      let file = try FileDescriptor(path, O_RDONLY)
+      let stream = SHA256.Stream()
+      var done = 0
+      while done < bytes.count {
+        let piece = UnsafeMutableRawBufferPointer(
+          rebasing: bytes[done..<min(done + pieceSize, bytes.count)])
+        let count = try file.read(into: piece, at: done)
+        stream.append(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+        done += count
+        if count < piece.count {
+          throw CheckpointError(path, "has \(done) bytes, its manifest says \(entry.bytes)")
+        }
+      }
+      return stream.finish()
+    }
+    guard digest == entry.sha256 else { throw .altered(path) }
+  }
+
+  /// The values of `parameter` in `group`, into memory that begins at `start` of the flat memory.
+  ///
+  /// - Throws: `CheckpointError` if a tensor has another shape.
+  func `import`(
+    _ parameter: Parameter, of group: String, to flat: UnsafeMutablePointer<Float>, startingAt start: Int
+  ) throws {
+    for tensor in parameter.fileTensors { try self.import(tensor, of: group, to: flat, startingAt: start) }
+  }
+
+  private func `import`(
+    _ tensor: FileTensor, of group: String, to flat: UnsafeMutablePointer<Float>, startingAt start: Int
+  ) throws {
+    guard let dataset = tensors[group]?[tensor.name] else {
+      preconditionFailure("\(path) has no \(group)/\(tensor.name)")
+    }
+    do {
+      if let offset = try dataset.offset(), offset % MemoryLayout<Float>.alignment == 0,
+        dataset.elementType == .float32, offset + tensor.count * MemoryLayout<Float>.size <= bytes.count,
+        let values = bytes.baseAddress?.advanced(by: offset)
+      {
+        // Values that lie in one piece.
+        values.withMemoryRebound(to: Float.self, capacity: tensor.count) {
+          tensor.import(from: $0, to: flat, startingAt: start)
+        }
+      } else {
+        tensor.import(from: try dataset.read(as: Float.self), to: flat, startingAt: start)
+      }
+    } catch let error as HDF5Error {
+      throw CheckpointError(path, "is not what a checkpoint holds: \(error.problem)")
+    }
+  }
+}
+
+extension Error where Self == CheckpointError {
+  static func altered(_ path: String) -> Self {
+    CheckpointError(path, "was altered: its SHA-256 is not that of its manifest")
+  }
+}

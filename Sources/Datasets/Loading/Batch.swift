@@ -1,0 +1,83 @@
+extension Loader {
+  /// One rank's samples of one step.
+  public struct Batch: Sendable {
+    public let step: Int
+    /// `[n]`, the places of the samples in the dataset.
+    public let indices: [Int]
+    /// What was asked for, in that order.
+    public let fields: [FieldBatch]
+
+    /// The field of this name; nil if it was not asked for.
+    public subscript(name: String) -> FieldBatch? { fields.first { $0.field.name == name } }
+
+    /// The first field of this role; nil if none was asked for.
+    public subscript(role: FieldRole) -> FieldBatch? { fields.first { $0.field.role == role } }
+
+    /// `[n, H, W, C]`, the images; a pixel x of 0...255 is x / 127.5 - 1. Empty if they were not asked for.
+    public var images: [Float] { self[.image]?.floats ?? [] }
+
+    /// `[n]`, -1 for none.
+    public var labels: [Int32] {
+      self[.label]?.integers ?? [Int32](repeating: -1, count: indices.count)
+    }
+
+    /// The text of each sample; empty if it was not asked for.
+    public var captions: [String] { self[.caption]?.texts ?? [] }
+  }
+}
+
+/// One field of a rank's samples of one step.
+public struct FieldBatch: Sendable {
+  /// `[n] + field.shape`, in order.
+  public enum Values: Sendable, Equatable {
+    case float([Float])
+    case int32([Int32])
+    case text([String])
+  }
+
+  public let field: Field
+  public let values: Values
+
+  /// The values, if they are floats.
+  public var floats: [Float]? { if case .float(let values) = values { values } else { nil } }
+  /// The values, if they are integers.
+  public var integers: [Int32]? { if case .int32(let values) = values { values } else { nil } }
+  /// The values, if they are text.
+  public var texts: [String]? { if case .text(let values) = values { values } else { nil } }
+}
+
+/// A field that the loader is to read, and in which form.
+public struct FieldRequest: Sendable, Equatable {
+  public enum Form: Sendable, Equatable {
+    /// For a network: images and conditions of integers scaled from their type's range to [-1, 1], floating-point numbers
+    /// normalized as the manifest says.
+    case scaled
+    /// The numbers that the shards hold.
+    case stored
+  }
+
+  public let name: String
+  public let form: Form
+
+  public init(_ name: String, form: Form = .scaled) {
+    self.name = name
+    self.form = form
+  }
+}
+
+extension Loader.Batch {
+  /// Images and labels that no dataset holds: for measurements and tests.
+  ///
+  /// - Parameters:
+  ///   - images: `[n] + shape`, as a network sees them.
+  ///   - labels: `[n]`, -1 for none.
+  package init(step: Int, images: [Float], shape: [Int], labels: [Int32]) {
+    self.step = step
+    indices = Array(labels.indices)
+    fields = [
+      FieldBatch(
+        field: Field(name: "images", type: .float32, shape: shape, role: .image), values: .float(images)),
+      FieldBatch(field: .labels, values: .int32(labels)),
+    ]
+  }
+}

@@ -1,0 +1,130 @@
+internal import CCrypto
+
+/// The secret of a run, which its ranks have from MPI: whoever has it not is not of the run.
+public struct RunKey: Sendable, Equatable {
+  public static let byteCount = 32
+
+  public let bytes: [UInt8]
+
+  /// nil unless there are `byteCount` bytes.
+  public init?(_ bytes: [UInt8]) {
+    guard bytes.count == Self.byteCount else { return nil }
+    self.bytes = bytes
+  }
+
+  /// A new one, from the system's cryptographic generator.
+  public static func random() -> [UInt8] {
+    var generator = SystemRandomNumberGenerator()
+    return (0..<byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) }
+  }
+}
+
+/// What both ends of a connection send first, in clear: which rank each is, and a number used once.
+package struct Hello: Equatable, Sendable {
+  package static let byteCount = 28
+  private static let magic: UInt32 = 0x4842_424F  // "OBBH"
+  private static let version: UInt32 = 1
+  private static let nonceByteCount = 16
+
+  package let rank: Int
+  package let nonce: [UInt8]
+
+  /// With a new nonce.
+  package init(rank: Int) {
+    self.rank = rank
+    var generator = SystemRandomNumberGenerator()
+    nonce = (0..<Self.nonceByteCount).map { _ in UInt8.random(in: 0...255, using: &generator) }
+  }
+
+  package var bytes: [UInt8] {
+    var writer = ByteWriter(capacity: Self.byteCount)
+    writer.append(Self.magic)
+    writer.append(Self.version)
+    writer.append(UInt32(rank))
+    return writer.bytes + nonce
+  }
+
+  /// nil for what is not one, or comes from beyond the world.
+  package init?(_ bytes: some Collection<UInt8>, worldSize: Int) {
+    var reader = ByteReader(bytes)
+    guard bytes.count == Self.byteCount, reader.integer(UInt32.self) == Self.magic,
+      reader.integer(UInt32.self) == Self.version, let rank = reader.integer(UInt32.self), rank < worldSize
+    else { return nil }
+    self.rank = Int(rank)
+    nonce = Array(bytes.suffix(Self.nonceByteCount))
+  }
+}
+
+/// Seals and opens the frames of one connection. The key is HMAC-SHA256 of the run's key over both ranks and both nonces;
+/// each frame's tag covers its sender and its number on the connection. So a frame that was recorded, altered, repeated,
+/// left out or turned back is not accepted.
+package struct FrameAuthentication {
+  package static let tagByteCount = 16
+  private static let lengthByteCount = 2
+  /// Of a sealed frame.
+  package static let maximumByteCount = lengthByteCount + Frame.maximumByteCount + tagByteCount
+
+  private let key: [UInt8]
+  private let own: Int
+  private let other: Int
+  private var sentCount: UInt64 = 0
+  private var receivedCount: UInt64 = 0
+
+  package enum Opened: Equatable {
+    /// There is more to come of the frame.
+    case incomplete
+    /// The frame's content, and how many bytes it took.
+    case payload([UInt8], byteCount: Int)
+    /// It is too long, or its tag is wrong.
+    case refused
+  }
+
+  package init(_ runKey: RunKey, own: Hello, other: Hello) {
+    let (low, high) = own.rank < other.rank ? (own, other) : (other, own)
+    key = hmacSHA256(runKey.bytes, Array("oboro heartbeat link".utf8) + low.bytes + high.bytes)
+    self.own = own.rank
+    self.other = other.rank
+  }
+
+  /// Length (u16, little endian), payload, tag.
+  package mutating func seal(_ payload: [UInt8]) -> [UInt8] {
+    precondition(payload.count <= Frame.maximumByteCount, "a frame of \(payload.count) bytes")
+    defer { sentCount += 1 }
+    var writer = ByteWriter(capacity: Self.maximumByteCount)
+    writer.append(UInt16(payload.count))
+    return writer.bytes + payload + tag(payload, sender: own, number: sentCount)
+  }
+
+  /// The first frame of `bytes`.
+  package mutating func open(_ bytes: ArraySlice<UInt8>) -> Opened {
+    var reader = ByteReader(bytes.prefix(Self.lengthByteCount))
+    guard let length = reader.integer(UInt16.self).map({ Int($0) }) else { return .incomplete }
+    guard length <= Frame.maximumByteCount else { return .refused }
+    let total = Self.lengthByteCount + length + Self.tagByteCount
+    guard bytes.count >= total else { return .incomplete }
+    let payload = Array(bytes.dropFirst(Self.lengthByteCount).prefix(length))
+    let sent = bytes.dropFirst(Self.lengthByteCount + length).prefix(Self.tagByteCount)
+    // Every byte is looked at, so that the time tells nothing of where they differ.
+    let difference = zip(tag(payload, sender: other, number: receivedCount), sent).reduce(UInt8(0)) {
+      $0 | ($1.0 ^ $1.1)
+    }
+    guard difference == 0 else { return .refused }
+    receivedCount += 1
+    return .payload(payload, byteCount: total)
+  }
+
+  private func tag(_ payload: [UInt8], sender: Int, number: UInt64) -> ArraySlice<UInt8> {
+    var writer = ByteWriter(capacity: 12)
+    writer.append(UInt32(sender))
+    writer.append(number)
+    return hmacSHA256(key, writer.bytes + payload).prefix(Self.tagByteCount)
+  }
+}
+
+/// RFC 2104.
+package func hmacSHA256(_ key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+  var digest = [UInt8](repeating: 0, count: 32)
+  let result = HMAC(EVP_sha256(), key, Int32(key.count), message, message.count, &digest, nil)
+  precondition(result != nil, "libcrypto offers no HMAC-SHA256")
+  return digest
+}

@@ -1,0 +1,25 @@
+import Foundation
+
+/// What tells this process from all others, on this machine and elsewhere.
+enum ProcessIdentity {
+  /// The machine since it was started, and the processes that this one sees: where it is the same, process numbers
+  /// mean the same.
+  static let machine: String = {
+    let boot = text("/proc/sys/kernel/random/boot_id").trimmingCharacters(in: .whitespacesAndNewlines)
+    let space = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/pid")) ?? ""
+    return SHA256.digest(of: "\(boot) \(space) \(ProcessInfo.processInfo.hostName)")
+  }()
+
+  /// When the process began, in the system's clock ticks; nil if there is none, or one that has ended.
+  static func start(of process: Int32) -> UInt64? {
+    // The name, in parentheses, may hold anything.
+    guard let end = text("/proc/\(process)/stat").lastIndex(of: ")") else { return nil }
+    let words = text("/proc/\(process)/stat")[end...].split(separator: " ")
+    guard words.count > 20, words[1] != "Z", words[1] != "X" else { return nil }
+    return UInt64(words[20])
+  }
+
+  private static func text(_ path: String) -> String {
+    (try? WholeFile.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+  }
+}

@@ -1,0 +1,16 @@
+import Kernels
+
+extension Tensor {
+  /// e^x, which stays at its value there below -87.3 and above 88.3.
+  public func exponential() -> Tensor {
+    let output = tape.result(shape, of: [self])
+    Elementwise.exponential(pointer, output: output.pointer, count: count, pool: threads)
+    tape.record(output) { [target, output = output.storage] tape, dy in
+      let dx = tape.engine.storage(dy.count)
+      Elementwise.multiply(
+        dy.pointer, output.pointer, output: dx.pointer, count: dy.count, pool: tape.engine.threads)
+      tape.add(dx, to: target)
+    }
+    return output
+  }
+}
