@@ -37,6 +37,7 @@ let package = Package(
     .target(name: "HDF5", dependencies: ["CHDF5"], swiftSettings: common),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CProcessor"], swiftSettings: common),
     .target(name: "FailureDetection", dependencies: ["CCrypto"], swiftSettings: common),
+    .target(name: "Optimization", dependencies: ["Settings"], swiftSettings: common),
 
     // Networks.
     .target(name: "Tensors", dependencies: ["Kernels"], swiftSettings: common),
@@ -62,7 +63,9 @@ let package = Package(
     .target(name: "DataParallel", dependencies: ["Kernels", "MPI", "Tensors"], swiftSettings: common),
     .target(
       name: "Configuration",
-      dependencies: ["DataParallel", "Datasets", "Diffusion", "Files", "Layers", "Models", "Settings"],
+      dependencies: [
+        "DataParallel", "Datasets", "Diffusion", "Files", "Layers", "Models", "Optimization", "Settings",
+      ],
       swiftSettings: common),
     .target(
       name: "Tasks", dependencies: ["Datasets", "Diffusion", "Layers", "Models", "Randomness", "Tensors"],
@@ -205,6 +208,8 @@ let package = Package(
       name: "DiffusionTests",
       dependencies: ["Diffusion", "Kernels", "NumericsTestSupport", "Randomness", "Settings", "Tensors"],
       swiftSettings: common),
+    .testTarget(
+      name: "OptimizationTests", dependencies: ["Optimization", "Settings"], swiftSettings: common),
     .executableTarget(
       name: "DataParallelPrograms",
       dependencies: ["DataParallel", "Kernels", "MPI", "Randomness", "Tensors"],

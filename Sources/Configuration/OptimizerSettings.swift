@@ -1,3 +1,4 @@
+import Optimization
 import Settings
 
 /// The section `optimizer`.
@@ -8,7 +9,8 @@ public struct OptimizerSettings: Hashable, Sendable {
   }
 
   public let kind: Kind
-  public let learningRate: Double
+  /// The learning rate of each step.
+  public let schedule: LearningRateSchedule
   public let betas: [Double]
   public let epsilon: Double
   public let weightDecay: Double
@@ -16,12 +18,11 @@ public struct OptimizerSettings: Hashable, Sendable {
   public let decaysVectors: Bool
   /// Gradients longer than this are shortened to it; 0: never.
   public let clipNorm: Double
-  /// Steps over which the learning rate grows from 0.
-  public let warmupSteps: Int
 
-  init(_ reader: SettingsReader) throws {
+  /// - Parameter steps: of the whole run.
+  init(_ reader: SettingsReader, steps: Int) throws {
     kind = try reader.choice("kind", default: Kind.adam, help: "adam, or adamw with decoupled weight decay")
-    learningRate = try reader.value("learning_rate", default: 1e-3, in: 0.0..., help: "step size")
+    let peak = try reader.value("learning_rate", default: 1e-3, in: 0.0..., help: "step size")
     betas = try reader.value(
       "betas", default: [0.9, 0.999], in: 0.0..<1.0, count: 2...2, help: "decay of the two moments")
     epsilon = try reader.value(
@@ -30,7 +31,6 @@ public struct OptimizerSettings: Hashable, Sendable {
     decaysVectors = try reader.value(
       "decay_vectors", default: false, help: "whether biases and normalisations decay too")
     clipNorm = try reader.value("clip_norm", default: 0, in: 0.0..., help: "largest gradient norm; 0: any")
-    warmupSteps = try reader.value(
-      "warmup_steps", default: 0, in: 0..., help: "steps over which the learning rate grows from 0")
+    schedule = try LearningRateSchedule(reader, peak: peak, total: steps)
   }
 }

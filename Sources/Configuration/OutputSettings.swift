@@ -1,3 +1,4 @@
+import Diffusion
 import Settings
 
 /// The section `checkpoint`.
@@ -39,10 +40,13 @@ public struct SamplingSettings: Hashable, Sendable {
   /// 0: never.
   public let every: Int
   public let count: Int
+  /// How they are drawn.
+  public let options: SamplingOptions
 
   init(_ reader: SettingsReader) throws {
     every = try reader.value(
       "every", default: 1000, in: 0..., help: "steps between grids of samples; 0: never")
     count = try reader.value("count", default: 36, in: 1...10_000, help: "images in a grid")
+    options = try SamplingOptions(reader)
   }
 }

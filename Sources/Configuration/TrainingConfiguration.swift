@@ -7,7 +7,7 @@ import Settings
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
   public let model: any Denoiser
-  public let diffusion: DiffusionProcess
+  public let diffusion: any DiffusionProcess
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
   public let checkpoint: CheckpointSettings
@@ -31,19 +31,45 @@ public struct TrainingConfiguration: Sendable {
     dataset = try DatasetSettings(reader.section("dataset"))
     let modelReader = try reader.section("model")
     model = try DenoiserKind.model(modelReader)
-    diffusion = try DiffusionProcess(reader.section("diffusion"))
-    optimizer = try OptimizerSettings(reader.section("optimizer"))
+    diffusion = try DiffusionSettings.process(reader.section("diffusion"))
+    let optimizerReader = try reader.section("optimizer")
     training = try TrainingSettings(reader.section("training"))
+    optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
     sampling = try SamplingSettings(reader.section("sampling"))
     try reader.finish()
-    guard model.predictionChannels == model.imageChannels else {
+    let needed = model.imageChannels * diffusion.outputsPerChannel
+    guard model.predictionChannels == needed else {
       throw modelReader.invalid(
         model.predictionChannelsKey,
         "the model predicts \(model.predictionChannels) channels of images of \(model.imageChannels): "
-          + "the objective needs as many")
+          + "the process needs \(needed)")
     }
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
+    // What cannot be drawn is found before anything is trained.
+    _ = try samplingPlan()
   }
+
+  /// How samples are drawn of the model that is trained.
+  ///
+  /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give.
+  public func samplingPlan() throws -> SamplingPlan {
+    try SamplingPlan(process: diffusion, options: sampling.options)
+  }
+
+  /// Whether nothing that a run has computed, or will, depends on the value of the key at `path`: a run may go on with
+  /// another at any time. More steps are among them where no other number depends on how many there will be; and where
+  /// the dataset lies, since what is in it has a digest.
+  package func isFree(toChange path: String) -> Bool {
+    if path == "training.steps" { return !optimizer.schedule.dependsOnTotal }
+    return Self.freeKeys.contains(path) || Self.freeSections.contains { path.hasPrefix($0) }
+  }
+
+  private static let freeKeys: Set = [
+    "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
+    "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
+    "dataset.path", "dataset.verify",
+  ]
+  private static let freeSections = ["checkpoint.", "sampling."]
 }

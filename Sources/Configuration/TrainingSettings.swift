@@ -67,20 +67,6 @@ public struct TrainingSettings: Hashable, Sendable {
       help: "part of the time that the slowest rank may cost before the log names it")
   }
 
-  /// Whether nothing that a run has computed, or will, depends on the value of the key at `path`: a run may go on with
-  /// another at any time. More steps are among them, since no other number depends on how many there will be; and where
-  /// the dataset lies, since what is in it has a digest.
-  package static func isFree(toChange path: String) -> Bool {
-    freeKeys.contains(path) || freeSections.contains { path.hasPrefix($0) }
-  }
-
-  private static let freeKeys: Set = [
-    "training.recompute", "training.bucket_bytes", "training.steps", "training.log_every",
-    "training.max_skipped_steps", "training.replica_check_every", "training.heartbeat_timeout_seconds",
-    "training.straggler_share", "dataset.path", "dataset.verify",
-  ]
-  private static let freeSections = ["checkpoint.", "sampling."]
-
   /// How the flat memory of `layout` travels between ranks.
   package func bucketPlan(_ layout: ParameterLayout, worldSize: Int) -> BucketPlan {
     BucketPlan(

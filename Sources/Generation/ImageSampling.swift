@@ -7,7 +7,7 @@ import Tensors
 /// Draws images with a model's weights, as pictures.
 public struct ImageSampling {
   private let model: any Denoiser
-  private let sampler: AncestralSampler
+  private let sampler: SamplingLoop
   private let weights: ParameterBuffer
   /// [H, W, C].
   private let shape: [Int]
@@ -18,7 +18,7 @@ public struct ImageSampling {
   private static let imagesPerPass = 32
 
   public init(
-    model: any Denoiser, sampler: AncestralSampler, weights: ParameterBuffer, imageShape: [Int],
+    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, imageShape: [Int],
     classes: SampleClasses = SampleClasses(), engine: Engine
   ) {
     self.model = model
@@ -30,11 +30,11 @@ public struct ImageSampling {
   }
 
   /// Model evaluations for each image.
-  public var steps: Int { sampler.steps }
+  public var steps: Int { sampler.plan.evaluations.count }
 
   /// Images number `samples`, one after the other [n, H, W, C].
   ///
-  /// - Parameter onStep: called with how many of `samples.count * sampler.steps` steps are done, and with the images
+  /// - Parameter onStep: called with how many of `samples.count * steps` evaluations are done, and with the images
   ///   of the pass as they are now.
   public func images(
     _ samples: Range<Int>,
@@ -46,31 +46,34 @@ public struct ImageSampling {
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
       images += try sampler.sample(
-        shape: shape, samples: pass, engine: engine,
-        predict: { predict($0, timesteps: $1.map { Float($0) }, samples: pass) },
-        weights: weights
-      ) { done, now in
-        try onStep((start - samples.lowerBound) * sampler.steps + done * pass.count, pass, now)
-      }
+        shape: shape, samples: pass, threads: engine.threads,
+        onStep: { progress in
+          try progress.images.withUnsafeBufferPointer { now in
+            try onStep((start - samples.lowerBound) * steps + progress.done * pass.count, pass, now)
+          }
+        },
+        predict: { outputs(for: $0, timestep: $1, $2, samples: pass) })
       start = pass.upperBound
     }
     return images
   }
 
-  /// What the model says of noisy images, guided towards their classes.
-  private func predict(_ x: Tensor, timesteps: [Float], samples: Range<Int>) -> Tensor {
-    guard let known = model.classes else { return model(x, timesteps: timesteps) }
-    let prediction = model(
-      x, timesteps: timesteps,
-      conditioning: Conditioning(classes: samples.map { classes.label($0, of: known) }))
-    let scale = classes.guidance
-    guard scale != 1 else { return prediction }
-    let unguided = model(x, timesteps: timesteps)
-    for index in prediction.elements.indices {
-      let base = unguided.elements[index]
-      prediction.elements[index] = base + scale * (prediction.elements[index] - base)
+  /// The model's outputs for x [n, H, W, C]; with the second pass, those without conditions after them.
+  private func outputs(
+    for x: UnsafeBufferPointer<Float>, timestep: Float, _ pass: GuidancePass, samples: Range<Int>
+  ) -> [Float] {
+    let tape = Tape(engine: engine, weights: weights, gradients: nil)
+    let noisy = tape.input([samples.count] + shape)
+    _ = noisy.elements.update(from: x)
+    let timesteps = [Float](repeating: timestep, count: samples.count)
+    let conditioning =
+      model.classes.map { known in Conditioning(classes: samples.map { classes.label($0, of: known) }) }
+      ?? .none(batch: samples.count)
+    let conditional = Array(model(noisy, timesteps: timesteps, conditioning: conditioning).elements)
+    switch pass {
+    case .conditional: return conditional
+    case .conditionalAndUnconditional: return conditional + model(noisy, timesteps: timesteps).elements
     }
-    return prediction
   }
 
   /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.

@@ -1,6 +1,6 @@
 import Models
 
-/// Which class each image is drawn of, and how strongly. Models that know no classes draw what they know.
+/// Which class each image is drawn of. Models that know no classes draw what they know.
 public struct SampleClasses: Hashable, Sendable {
   public enum Choice: Hashable, Sendable {
     /// Image i is of class i modulo the number of classes.
@@ -12,14 +12,8 @@ public struct SampleClasses: Hashable, Sendable {
   }
 
   public let choice: Choice
-  /// The scale of classifier-free guidance (Ho and Salimans, 2022), as in ε = ε(∅) + scale (ε(class) - ε(∅)): 1 for
-  /// none, more for images that are more like their class and less like one another.
-  public let guidance: Float
 
-  public init(_ choice: Choice = .inTurn, guidance: Float = 1) {
-    self.choice = choice
-    self.guidance = guidance
-  }
+  public init(_ choice: Choice = .inTurn) { self.choice = choice }
 
   /// The class of image number `sample`, for a model of `classes`.
   func label(_ sample: Int, of classes: ModelClasses) -> Int {
@@ -31,11 +25,13 @@ public struct SampleClasses: Hashable, Sendable {
   }
 
   /// Throws unless `model` can draw what is asked for.
-  public func check(_ model: any Denoiser) throws {
+  ///
+  /// - Parameter guidance: the scale of classifier-free guidance, 1 for none.
+  public func check(_ model: any Denoiser, guidance: Double) throws {
     guard let classes = model.classes else {
       if choice != .inTurn { throw ModelError("the model knows no classes: leave --class away") }
       if guidance != 1 {
-        throw ModelError("the model knows no classes, so nothing can guide it: leave --guidance away")
+        throw ModelError("the model knows no classes, so nothing can guide it: set sampling.guidance to 1")
       }
       return
     }
@@ -46,7 +42,7 @@ public struct SampleClasses: Hashable, Sendable {
     }
     if guidance != 1 && classes.dropout == 0 {
       throw ModelError(
-        "--guidance \(guidance) needs a model that was also trained without classes; this one never was "
+        "sampling.guidance \(guidance) needs a model that was also trained without classes; this one never was "
           + "(model.class_dropout is 0)")
     }
   }

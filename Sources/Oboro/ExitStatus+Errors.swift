@@ -1,6 +1,7 @@
 import Checkpoints
 import DataParallel
 import Datasets
+import Diffusion
 import Files
 import Foundation
 import HDF5
@@ -17,6 +18,10 @@ import Training
 // How each error of the modules below ends the process.
 
 extension SettingsError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
+extension SamplingError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
 }
 

@@ -25,10 +25,6 @@ struct Sample: ParallelCommand {
       all the grid has a row for each class, and --count says how many images that is.
       """)
 
-  enum Sampler: String, CaseIterable, ExpressibleByArgument {
-    case ancestral
-  }
-
   @Option(
     help: ArgumentHelp(
       "A checkpoint, or a run directory, whose newest good checkpoint is taken.", valueName: "path"))
@@ -59,11 +55,14 @@ struct Sample: ParallelCommand {
   @Option(help: "Another seed gives other images.")
   var seed: UInt64 = 0
 
-  @Option(help: "How many of the diffusion timesteps to visit; all if not given.")
+  @Option(help: "How noise becomes images: sampling.sampler.")
+  var sampler: SamplerKind?
+
+  @Option(help: "Steps of the sampler: sampling.steps.")
   var steps: Int?
 
-  @Option(help: "How to go from noise to an image.")
-  var sampler: Sampler = .ancestral
+  @Option(help: "Where the steps lie: sampling.spacing.")
+  var spacing: Spacing?
 
   @Option(help: "ema, the weights' moving average, or model, the weights themselves.")
   var weights: Checkpoint.Weights = .ema
@@ -72,8 +71,17 @@ struct Sample: ParallelCommand {
   var classChoice: ClassChoice?
 
   @Option(
-    help: "Scale of classifier-free guidance: 1 for none; more for images that are more like their class.")
-  var guidance: Float = 1
+    help: ArgumentHelp(
+      "Scale of classifier-free guidance: sampling.guidance.",
+      discussion: "1 for none; more for images that are more like their class."))
+  var guidance: Double?
+
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: ArgumentHelp(
+      "Another value of a key of sampling, repeatable. Without one, those of the run's configuration hold.",
+      valueName: "sampling.key=value"))
+  var overrides: [String] = []
 
   @Flag(help: "Write the way from noise to the images as an animation, denoising.gif.")
   var gif = false
@@ -84,8 +92,18 @@ struct Sample: ParallelCommand {
     if let count, !(1...100_000).contains(count) {
       throw ValidationError("--count must be 1 to 100000, is \(count)")
     }
-    if !guidance.isFinite { throw ValidationError("--guidance must be a number, is \(guidance)") }
-    if let steps, steps < 1 { throw ValidationError("--steps must be at least 1, is \(steps)") }
+    if let other = overrides.first(where: { !$0.hasPrefix("sampling.") }) {
+      throw ValidationError("--set \(other): only keys of sampling can be set here, as in sampling.eta=0.5")
+    }
+  }
+
+  /// `--set`, and the options that are names for it.
+  private var samplingOverrides: [String] {
+    let named = [
+      sampler.map { "sampler=\($0.rawValue)" }, steps.map { "steps=\($0)" },
+      spacing.map { "spacing=\($0.rawValue)" }, guidance.map { "guidance=\($0)" },
+    ]
+    return overrides + named.compactMap { $0.map { "sampling.\($0)" } }
   }
 
   func run() throws {
@@ -148,7 +166,7 @@ struct Sample: ParallelCommand {
     let own: TrainedModel? = try communicator.agree {
       guard communicator.rank == 0 else { return nil }
       return try Checkpoint.read(at: checkpoint, onDamage: onDamage) { checkpoint in
-        let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+        let configuration = try configuration(of: checkpoint.manifest)
         return TrainedModel(
           manifest: checkpoint.manifest, configuration: configuration,
           weights: try checkpoint.weights(weights, layout: configuration.model.parameters))
@@ -158,7 +176,7 @@ struct Sample: ParallelCommand {
     let model = try communicator.agree {
       if let own { return own }
       let manifest = try CheckpointManifest(of: Array(text.utf8), in: checkpoint)
-      let configuration = try TrainingConfiguration(manifest.configuration)
+      let configuration = try configuration(of: manifest)
       return TrainedModel(
         manifest: manifest, configuration: configuration,
         weights: ParameterBuffer(count: configuration.model.parameters.flatCount))
@@ -167,13 +185,15 @@ struct Sample: ParallelCommand {
     return model
   }
 
+  /// The configuration that the checkpoint was trained with, but for what is asked of sampling.
+  private func configuration(of manifest: CheckpointManifest) throws -> TrainingConfiguration {
+    try TrainingConfiguration(manifest.configuration.applying(overrides: samplingOverrides))
+  }
+
   /// What to draw with, and how many images.
   private func sampling(_ trained: TrainedModel, threads: Int) throws -> (ImageSampling, count: Int) {
     let configuration = trained.configuration
-    let timesteps = configuration.diffusion.schedule.timesteps
-    if let steps, steps > timesteps {
-      throw ValidationError("--steps must be at most the \(timesteps) timesteps of the model, is \(steps)")
-    }
+    let plan = try configuration.samplingPlan()
     let model = configuration.model
     let choice: SampleClasses.Choice
     let total: Int
@@ -182,11 +202,10 @@ struct Sample: ParallelCommand {
     case .one(let number): (choice, total) = (.one(number), count ?? 36)
     case .all: (choice, total) = (.each(images: count ?? 8), (count ?? 8) * (model.classes?.count ?? 1))
     }
-    let classes = SampleClasses(choice, guidance: guidance)
-    try classes.check(model)
+    let classes = SampleClasses(choice)
+    try classes.check(model, guidance: plan.guidance.scale)
     let sampling = ImageSampling(
-      model: model,
-      sampler: AncestralSampler(process: configuration.diffusion, steps: steps, seed: seed),
+      model: model, sampler: SamplingLoop(plan, seed: seed),
       weights: trained.weights, imageShape: trained.manifest.imageShape, classes: classes,
       engine: Engine(threadCount: threads))
     return (sampling, total)
@@ -206,3 +225,5 @@ struct NonFiniteSampleError: Error, CustomStringConvertible, ExitStatusProviding
 }
 
 extension Checkpoint.Weights: ExpressibleByArgument {}
+extension SamplerKind: ExpressibleByArgument {}
+extension Spacing: ExpressibleByArgument {}

@@ -13,6 +13,8 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case samplerStart = 8
   case samplerNoise = 9
   case shapes = 10
+  case offsetNoise = 21
+  case validation = 22
 }
 
 /// The random numbers of one (seed, purpose, step, sample): an unlimited sequence that can be read from any place.

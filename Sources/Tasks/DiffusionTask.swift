@@ -6,12 +6,12 @@ import Tensors
 /// Trains a denoiser: what it predicts of noisy images is compared with what the diffusion process says.
 public struct DiffusionTask: TrainingTask {
   private let model: any Denoiser
-  private let process: DiffusionProcess
+  private let process: any DiffusionProcess
   /// [H, W, C].
   private let imageShape: [Int]
   private let seed: UInt64
 
-  public init(_ model: any Denoiser, _ process: DiffusionProcess, imageShape: [Int], seed: UInt64) {
+  public init(_ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], seed: UInt64) {
     self.model = model
     self.process = process
     self.imageShape = imageShape
@@ -34,12 +34,12 @@ public struct DiffusionTask: TrainingTask {
     }
     let prediction = input.profile.measure("forward", .group) {
       model(
-        examples.noisy, timesteps: examples.timesteps.map { Float($0) },
+        examples.noisy, timesteps: examples.timesteps,
         conditioning: classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count))
     }
     return input.profile.measure("loss", .phase) {
-      let (value, gradient) = process.loss(of: prediction, for: examples)
-      return TaskLosses(total: prediction.loss(value: value, gradient: gradient))
+      let loss = process.loss(of: prediction, for: examples)
+      return TaskLosses(total: prediction.loss(value: loss.value, gradient: loss.gradient))
     }
   }
 }

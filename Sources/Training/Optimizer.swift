@@ -21,7 +21,7 @@ public struct Optimizer: Sendable {
 
   /// The learning rate of update number `step`, from 1.
   public func learningRate(step: Int) -> Double {
-    settings.learningRate * min(1, Double(step) / Double(max(settings.warmupSteps, 1)))
+    settings.schedule.rate(at: step)
   }
 
   /// Updates a rank's parts of weights, moments, average and running averages for the step after `state.step`, and

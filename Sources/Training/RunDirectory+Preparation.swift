@@ -30,7 +30,7 @@ extension RunDirectory {
     var differences: [SettingsDifference] = []
     if isRun {
       differences = SettingsNode.differences(try configurationBefore(), configuration.resolved)
-      let changes = differences.filter { !TrainingSettings.isFree(toChange: $0.path) }
+      let changes = differences.filter { !configuration.isFree(toChange: $0.path) }
       guard changes.isEmpty || allowsChanges else {
         throw RunDirectoryError.otherConfiguration(path, changes)
       }

@@ -223,7 +223,7 @@ public final class Trainer {
     try step.exchange.finishGathering()
     let sampling = ImageSampling(
       model: configuration.model,
-      sampler: AncestralSampler(process: configuration.diffusion, seed: configuration.training.seed),
+      sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
       weights: try state.gatheredEMA(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
     let count = configuration.sampling.count
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)

@@ -16,7 +16,7 @@ import TrainingTestSupport
     let resolved = try TrainingConfiguration(node).resolved
     let defaults: [(String, SettingsNode)] = [
       ("model.dim", 64), ("model.dim_mults", [1, 2, 4, 8]), ("model.channels", 3), ("model.groups", 4),
-      ("diffusion.timesteps", 300), ("diffusion.schedule", "linear"), ("diffusion.objective", "epsilon"),
+      ("diffusion.timesteps", 300), ("diffusion.schedule", "linear"), ("diffusion.prediction", "epsilon"),
       ("diffusion.loss", "huber"), ("optimizer.kind", "adam"), ("optimizer.learning_rate", 1e-3),
       ("optimizer.betas", [0.9, 0.999]), ("optimizer.eps", 1e-8), ("optimizer.weight_decay", 0),
       ("optimizer.clip_norm", 0), ("optimizer.warmup_steps", 0), ("training.batch_size", 128),

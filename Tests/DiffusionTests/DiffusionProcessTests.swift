@@ -7,16 +7,16 @@ import Tensors
 import Testing
 
 @Suite struct DiffusionProcessTests {
-  private let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 300))
+  private let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 300))
 
   private struct Batch {
     let noisy: [Float]
     let noise: [Float]
-    let timesteps: [Int]
+    let timesteps: [Float]
   }
 
   private func examples(
-    _ process: DiffusionProcess, _ images: [Float], samples: Range<Int>, step: Int = 7, threads: Int = 1
+    _ process: any DiffusionProcess, _ images: [Float], samples: Range<Int>, step: Int = 7, threads: Int = 1
   ) -> Batch {
     let tape = Tape(engine: Engine(threadCount: threads), weights: ParameterBuffer(count: 0), gradients: nil)
     return images.withUnsafeBufferPointer { images in
@@ -37,7 +37,7 @@ import Testing
     let batch = examples(process, images, samples: 16..<24)
     for image in 0..<8 {
       let t = RandomStream(seed: 3, purpose: .timestep, step: 7, sample: 16 + image).integer(below: 300)
-      #expect(batch.timesteps[image] == t)
+      #expect(batch.timesteps[image] == Float(t))
       var noise = [Float](repeating: 0, count: 30)
       noise.withUnsafeMutableBufferPointer {
         RandomStream(seed: 3, purpose: .noise, step: 7, sample: 16 + image).fillNormal($0)
@@ -66,12 +66,12 @@ import Testing
 
   /// q(x_t | x_0) has mean sqrt(ᾱ_t) x_0 and variance 1 - ᾱ_t; timesteps are uniform.
   @Test func noisyImagesHaveTheirMoments() {
-    let few = DiffusionProcess(schedule: NoiseSchedule(.cosine, timesteps: 5))
+    let few = DDPMProcess(schedule: NoiseSchedule(.cosine, timesteps: 5))
     let (samples, size) = (2000, 100)
     let batch = examples(
       few, [Float](repeating: 0.7, count: samples * size), samples: 0..<samples, threads: 2)
     for t in 0..<5 {
-      let chosen = batch.timesteps.indices.filter { batch.timesteps[$0] == t }
+      let chosen = batch.timesteps.indices.filter { batch.timesteps[$0] == Float(t) }
       // Of 2000 draws a fifth, with a deviation of 18.
       #expect((310...490).contains(chosen.count), "t \(t)")
       let values = chosen.flatMap { batch.noisy[$0 * size..<($0 + 1) * size] }.map(Double.init)
@@ -92,7 +92,7 @@ import Testing
       (.huber, (0.125 + 1.5 + 0 + 2.5) / 4, [0.125, -0.25, 0, 0.25]),
     ] as [(PredictionLoss, Double, [Float])])
   func lossByHand(loss: PredictionLoss, value: Double, gradient: [Float]) {
-    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1), loss: loss)
+    let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 1), loss: loss)
     let tape = Tape(engine: Engine(threadCount: 1), weights: ParameterBuffer(count: 0), gradients: nil)
     let x0: [Float] = [1, 2, 3, 4]
     let result = x0.withUnsafeBufferPointer { x0 -> (value: Double, gradient: [Float]) in
@@ -107,22 +107,5 @@ import Testing
     }
     #expect(result.value == value)
     #expect(result.gradient == gradient)
-  }
-
-  @Test func settings() throws {
-    func process(_ yaml: String) throws -> DiffusionProcess {
-      let reader = try SettingsReader(SettingsNode(yaml: yaml, source: "test.yaml"), path: "diffusion")
-      let process = try DiffusionProcess(reader)
-      try reader.finish()
-      return process
-    }
-    let usual = try process("")
-    #expect(usual.schedule == NoiseSchedule(.linear, timesteps: 300))
-    #expect(usual.objective == .epsilon && usual.loss == .huber)
-    let other = try process("{timesteps: 1000, schedule: cosine, objective: epsilon, loss: l2}")
-    #expect(other.schedule == NoiseSchedule(.cosine, timesteps: 1000) && other.loss == .l2)
-    for wrong in ["timesteps: 0", "schedule: linaer", "loss: l3", "objective: x", "steps: 3"] {
-      #expect(throws: SettingsError.self) { try process(wrong) }
-    }
   }
 }

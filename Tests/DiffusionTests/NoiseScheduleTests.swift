@@ -56,6 +56,45 @@ import Testing
     #expect(schedule.respaced(to: 300) == schedule)
   }
 
+  /// Lin et al. (2024), algorithm 1: the first timestep stays, nothing is left at the last.
+  @Test(arguments: [NoiseSchedule.Kind.linear, .scaledLinear])
+  func zeroTerminalSNR(kind: NoiseSchedule.Kind) throws {
+    let file = try Fixture.safetensors("schedules")
+    let before = NoiseSchedule(kind, timesteps: 300)
+    let schedule = before.rescaledToZeroTerminalSNR()
+    #expect(before.remainingSignal > 0.2 && schedule.remainingSignal == 0)
+    #expect(schedule.isRescaledToZeroSNR && !before.isRescaledToZeroSNR)
+    #expect(abs(schedule.cumulativeAlphas[0] - before.cumulativeAlphas[0]) < 1e-15)
+    #expect(schedule.betas[299] == 1 && schedule.signalToNoiseRatio(299) == 0)
+    for (name, values) in [
+      ("betas", schedule.betas), ("alphas", schedule.cumulativeAlphas),
+    ] {
+      let expected = try file.doubles("\(kind.rawValue)/300/zero_terminal_\(name)")
+      #expect(relativeError(of: values, from: expected) < 1e-12, "\(name)")
+    }
+    // Respacing keeps the last timestep, and with it the 0.
+    #expect(schedule.respaced(to: 7).cumulativeAlphas.last == 0)
+  }
+
+  /// sqrt(ᾱ_T) of well-known schedules: DDPM's own needs no warning, Stable Diffusion's does (Lin et al., 2024, table 1).
+  @Test func remainingSignal() {
+    #expect(abs(NoiseSchedule(.linear, timesteps: 1000).remainingSignal - 0.006353) < 1e-6)
+    #expect(abs(NoiseSchedule(.scaledLinear, timesteps: 1000).remainingSignal - 0.068265) < 1e-6)
+    #expect(NoiseSchedule(.linear, timesteps: 1000).remainingSignal < NoiseSchedule.noticeableSignal)
+    #expect(NoiseSchedule(.scaledLinear, timesteps: 1000).remainingSignal > NoiseSchedule.noticeableSignal)
+  }
+
+  @Test func listedAndChosenBetas() {
+    let linear = NoiseSchedule(.linear, timesteps: 9, betaStart: 0.1, betaEnd: 0.5)
+    #expect(linear.betas.first == 0.1 && linear.betas.last == 0.5)
+    #expect(NoiseSchedule(betas: linear.betas).cumulativeAlphas == linear.cumulativeAlphas)
+    #expect(NoiseSchedule(betas: linear.betas).formula == nil && linear.formula?.betaEnd == 0.5)
+    #expect(
+      NoiseSchedule(.quadratic, timesteps: 9, betaStart: 0.00085, betaEnd: 0.012).betas
+        == NoiseSchedule(.scaledLinear, timesteps: 9).betas)
+    #expect(NoiseSchedule(.cosineCapped, timesteps: 9).betas.last == 0.999)
+  }
+
   /// Leaving out steps twice tells the model timesteps of the first schedule.
   @Test func respacingTwice() {
     let twice = NoiseSchedule(.linear, timesteps: 300).respaced(to: 100).respaced(to: 10)

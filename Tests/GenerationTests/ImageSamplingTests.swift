@@ -20,27 +20,29 @@ import Testing
     }
   }
 
-  private func sampling(steps: Int? = nil, seed: UInt64 = 1) -> ImageSampling {
-    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 6))
-    return ImageSampling(
-      model: HalfModel(), sampler: AncestralSampler(process: process, steps: steps, seed: seed),
+  private func sampling(steps: Int? = nil, seed: UInt64 = 1) throws -> ImageSampling {
+    let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 6))
+    return try ImageSampling(
+      model: HalfModel(),
+      sampler: SamplingLoop(
+        SamplingPlan(process: process, options: SamplingOptions(steps: steps)), seed: seed),
       weights: ParameterBuffer(count: 1), imageShape: [3, 2, 1], engine: Engine(threadCount: 2))
   }
 
   /// More than go through the model together, and cut at other places.
-  @Test func imagesDependOnTheirNumberAlone() {
-    let all = sampling().images(0..<70) { _, _, _ in }
+  @Test func imagesDependOnTheirNumberAlone() throws {
+    let all = try sampling().images(0..<70) { _, _, _ in }
     #expect(all.count == 70 * 6 && Set(all).count > 400)
     for part in [0..<1, 10..<50, 33..<70] {
-      let images = sampling().images(part) { _, _, _ in }
+      let images = try sampling().images(part) { _, _, _ in }
       #expect(images == Array(all[part.lowerBound * 6..<part.upperBound * 6]))
     }
-    #expect(sampling(seed: 2).images(0..<1) { _, _, _ in } != Array(all[..<6]))
+    #expect(try sampling(seed: 2).images(0..<1) { _, _, _ in } != Array(all[..<6]))
   }
 
-  @Test func progressCountsEveryStepOfEveryImage() {
+  @Test func progressCountsEveryStepOfEveryImage() throws {
     var calls: [Int] = []
-    let sampling = sampling(steps: 2)
+    let sampling = try sampling(steps: 2)
     _ = sampling.images(5..<75) { done, pass, images in
       calls.append(done)
       #expect(images.count == 6 * pass.count)
@@ -55,13 +57,13 @@ import Testing
     #expect(parts.map(\.count).max().map { $0 <= (count + worldSize - 1) / worldSize } == true)
   }
 
-  @Test func picturesHaveTheImagesShape() {
-    let pictures = sampling().pictures([-1, 1, 0, -2, 2, 0.5, 0, 0, 0, 0, 0, 0])
+  @Test func picturesHaveTheImagesShape() throws {
+    let pictures = try sampling().pictures([-1, 1, 0, -2, 2, 0.5, 0, 0, 0, 0, 0, 0])
     #expect(pictures.count == 2)
     #expect((pictures[0].width, pictures[0].height, pictures[0].channels) == (2, 3, 1))
     #expect(pictures[0].samples == [0, 255, 128, 0, 255, 191])
     // Each enlarged until its longer side has 64 pixels.
-    let grid = sampling().grid(pictures)
+    let grid = try sampling().grid(pictures)
     #expect((grid.width, grid.height) == (2 * (2 * 22 + 2) + 2, 3 * 22 + 4))
   }
 }

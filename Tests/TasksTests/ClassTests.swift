@@ -58,51 +58,56 @@ import Testing
   }
 
   /// Images number 0..<6, of one pixel each, after the only step: x_0 is linear in the predicted noise.
-  private func images(_ classes: SampleClasses, dropout: Double = 0.5) -> [Float] {
-    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
-    return ImageSampling(
-      model: ClassModel(classes: ModelClasses(count: 3, dropout: dropout)),
-      sampler: AncestralSampler(process: process, seed: 1), weights: ParameterBuffer(count: 1),
-      imageShape: [1, 1, 1],
-      classes: classes, engine: Engine(threadCount: 1)
+  private func images(_ classes: SampleClasses, guidance: Double) throws -> [Float] {
+    let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
+    var options = SamplingOptions()
+    options.guidance.scale = guidance
+    return try ImageSampling(
+      model: ClassModel(classes: ModelClasses(count: 3, dropout: 0.5)),
+      sampler: SamplingLoop(SamplingPlan(process: process, options: options), seed: 1),
+      weights: ParameterBuffer(count: 1), imageShape: [1, 1, 1], classes: classes,
+      engine: Engine(threadCount: 1)
     ).images(0..<6) { _, _, _ in }
   }
 
   /// The noise that the model must have predicted for each image, in tenths.
-  private func predictions(_ classes: SampleClasses) -> [Float] {
-    let process = DiffusionProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
-    let none = ImageSampling(
-      model: ClassModel(classes: nil), sampler: AncestralSampler(process: process, seed: 1),
+  private func predictions(_ classes: SampleClasses, guidance: Double) throws -> [Float] {
+    let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
+    let none = try ImageSampling(
+      model: ClassModel(classes: nil), sampler: SamplingLoop(SamplingPlan(process: process), seed: 1),
       weights: ParameterBuffer(count: 1), imageShape: [1, 1, 1], engine: Engine(threadCount: 1)
     ).images(0..<6) { _, _, _ in }
     let beta = Float(process.schedule.betas[0])
     // x_0 = (x - β ε / sqrt(1 - ᾱ)) / sqrt(1 - β), and ᾱ = 1 - β.
-    return zip(none, images(classes)).map { ($0 - $1) * (1 - beta).squareRoot() / beta.squareRoot() * 10 }
+    return try zip(none, images(classes, guidance: guidance)).map {
+      ($0 - $1) * (1 - beta).squareRoot() / beta.squareRoot() * 10
+    }
   }
 
   @Test(
     arguments: [
-      (SampleClasses(), [1, 2, 3, 1, 2, 3]), (SampleClasses(.one(2)), [3, 3, 3, 3, 3, 3]),
-      (SampleClasses(.each(images: 2)), [1, 1, 2, 2, 3, 3]),
-      (SampleClasses(.inTurn, guidance: 3), [3, 6, 9, 3, 6, 9]),
-      (SampleClasses(.one(1), guidance: 0), [0, 0, 0, 0, 0, 0]),
-    ] as [(SampleClasses, [Float])])
-  func everyImageIsOfItsClass(classes: SampleClasses, expected: [Float]) {
-    for (found, expected) in zip(predictions(classes), expected) { #expect(abs(found - expected) < 1e-2) }
+      (SampleClasses(), 1, [1, 2, 3, 1, 2, 3]), (SampleClasses(.one(2)), 1, [3, 3, 3, 3, 3, 3]),
+      (SampleClasses(.each(images: 2)), 1, [1, 1, 2, 2, 3, 3]),
+      (SampleClasses(.inTurn), 3, [3, 6, 9, 3, 6, 9]), (SampleClasses(.one(1)), 0, [0, 0, 0, 0, 0, 0]),
+    ] as [(SampleClasses, Double, [Float])])
+  func everyImageIsOfItsClass(classes: SampleClasses, guidance: Double, expected: [Float]) throws {
+    let found = try predictions(classes, guidance: guidance)
+    #expect(found.count == expected.count)
+    for (found, expected) in zip(found, expected) { #expect(abs(found - expected) < 1e-2) }
   }
 
   @Test func whatAModelCannotDrawIsRefused() throws {
     let model = ClassModel(classes: ModelClasses(count: 3, dropout: 0))
     let without = ClassModel(classes: nil)
-    try SampleClasses().check(without)
-    try SampleClasses(.one(2)).check(model)
-    for (classes, model, fragment) in [
-      (SampleClasses(.one(0)), without, "the model knows no classes"),
-      (SampleClasses(guidance: 2), without, "the model knows no classes"),
-      (SampleClasses(.one(3)), model, "classes 0 to 2"),
-      (SampleClasses(guidance: 2), model, "model.class_dropout is 0"),
-    ] {
-      let error = try #require(throws: ModelError.self) { try classes.check(model) }
+    try SampleClasses().check(without, guidance: 1)
+    try SampleClasses(.one(2)).check(model, guidance: 1)
+    for (classes, guidance, model, fragment) in [
+      (SampleClasses(.one(0)), 1, without, "the model knows no classes"),
+      (SampleClasses(), 2, without, "the model knows no classes"),
+      (SampleClasses(.one(3)), 1, model, "classes 0 to 2"),
+      (SampleClasses(), 2, model, "model.class_dropout is 0"),
+    ] as [(SampleClasses, Double, ClassModel, String)] {
+      let error = try #require(throws: ModelError.self) { try classes.check(model, guidance: guidance) }
       #expect(error.description.contains(fragment), "\(error)")
     }
   }

@@ -16,23 +16,39 @@ public enum PredictionLoss: String, CaseIterable, Sendable {
     prediction: UnsafePointer<Float>, target: UnsafePointer<Float>, batch: Int, size: Int,
     sampleWeights: [Float]? = nil, gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) -> Double {
+    let weights = sampleWeights?.map { Double($0) } ?? [Double](repeating: 1, count: batch)
+    let sums = imageSums(
+      prediction: prediction, target: target, weights: weights, size: size, gradient: gradient, pool: pool)
+    return sums.reduce(0, +) / Double(batch * size)
+  }
+
+  /// Returns each image's sum, times its weight, and writes the gradient of their mean over the batch by `prediction`.
+  /// With weights of 1 the bits are those of the unweighted mean.
+  ///
+  /// - Parameters:
+  ///   - prediction: [B, size], as are `target` and `gradient`.
+  ///   - weights: [B].
+  public func imageSums(
+    prediction: UnsafePointer<Float>, target: UnsafePointer<Float>, weights: [Double], size: Int,
+    gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) -> [Double] {
+    let batch = weights.count
     let scale = 1 / Float(batch * size)
     var sums = [Double](repeating: 0, count: batch)
     sums.withUnsafeMutableBufferPointer { sums in
       pool.parallel(batch) { image, _ in
+        let weight = Float(weights[image])
         var sum = 0.0
-        let weight = sampleWeights?[image]
-        let scale = weight.map { $0 * scale } ?? scale
         for index in image * size..<(image + 1) * size {
           let d = prediction[index] - target[index]
           let (value, slope) = valueAndSlope(d)
           sum += Double(value)
-          gradient[index] = slope * scale
+          gradient[index] = slope * scale * weight
         }
-        sums[image] = weight.map { Double($0) * sum } ?? sum
+        sums[image] = sum * weights[image]
       }
     }
-    return sums.reduce(0, +) / Double(batch * size)
+    return sums
   }
 
   @inline(__always)

@@ -1,0 +1,24 @@
+/// How much each timestep's loss counts.
+public enum LossWeighting: Hashable, Sendable {
+  /// All alike: L_simple (Ho et al., 2020, equation 14).
+  case uniform
+  /// The loss of x_0 with the weight min(SNR, γ) (Hang et al., 2023, "Efficient Diffusion Training via Min-SNR
+  /// Weighting Strategy", section 3.4).
+  case minSNR(gamma: Double)
+
+  /// The factor of the squared distance of `prediction`.
+  ///
+  /// The distance of x_0 is that of ε over the SNR, and that of v over SNR + 1: hence the divisors. Without signal
+  /// (SNR 0) the factor is the limit: 1 for ε, 0 for v and sample.
+  public func weight(snr: Double, prediction: Prediction) -> Double {
+    switch self {
+    case .uniform: 1
+    case .minSNR(let gamma):
+      switch prediction {
+      case .epsilon: snr <= gamma ? 1 : gamma / snr
+      case .v: min(snr, gamma) / (snr + 1)
+      case .sample: min(snr, gamma)
+      }
+    }
+  }
+}

@@ -1,0 +1,204 @@
+import Kernels
+import Randomness
+
+/// Draws images by a plan. Image i depends on the seed and on i alone: not on the images that go with it, nor on ranks or
+/// threads.
+public struct SamplingLoop: Sendable {
+  public let plan: SamplingPlan
+  public let seed: UInt64
+  /// What takes the place of a step's noise, by the steps that remain after it: for comparisons with others.
+  package var stepNoise: (@Sendable (_ remaining: Int) -> [Float])?
+
+  public init(_ plan: SamplingPlan, seed: UInt64) {
+    self.plan = plan
+    self.seed = seed
+  }
+
+  /// How far the images are.
+  public struct Progress {
+    /// Evaluations done, of `plan.evaluations.count`.
+    public let done: Int
+    /// The images as they are now [n, H, W, C], of about unit variance at first.
+    public let images: [Float]
+  }
+
+  /// The network: gives its outputs [n, H, W, C · outputsPerChannel], twice n where the pass says so.
+  ///
+  /// - Parameters:
+  ///   - x: [n, H, W, C].
+  ///   - timestep: what the network is told of all images; fractional for some samplers.
+  public typealias Network = (
+    _ x: UnsafeBufferPointer<Float>, _ timestep: Float, _ pass: GuidancePass
+  ) throws -> [Float]
+
+  /// Images x_0 [n, H, W, C], about in the range of the training data.
+  ///
+  /// - Parameters:
+  ///   - shape: [H, W, C].
+  ///   - samples: the numbers of the n images.
+  ///   - start: what sampling begins from.
+  ///   - onStep: called after each evaluation.
+  public func sample(
+    shape: [Int], samples: Range<Int>, threads: ThreadPool, start: SamplingStart = .noise,
+    onStep: (Progress) throws -> Void = { _ in }, predict: Network
+  ) rethrows -> [Float] {
+    let (count, size, channels) = (samples.count, shape.reduce(1, *), shape[shape.count - 1])
+    let evaluations = plan.evaluations
+    let first = start.firstEvaluation(of: plan)
+    var x = beginning(start, at: evaluations[first], samples, size, threads)
+    var sampler = plan.makeSampler()
+    for index in first..<evaluations.count {
+      let evaluation = evaluations[index]
+      let step = plan.steps - 1 - evaluation.step
+      let context = StepContext(threads: threads) {
+        stepNoise?(step) ?? noise(.samplerNoise, step: step, samples, size, threads)
+      }
+      if evaluation.churn > 0 {
+        x = LinearCombination.of([(1, x), (evaluation.churn, context.freshNoise())], threads: threads)
+      }
+      let readout = plan.process.readout(at: evaluation.point)
+      let output = try outputs(
+        x, readout, evaluation.point, images: count, channels: channels, threads, predict)
+      let estimate = estimate(x, readout, output, sampler.needs, size: size, channels: channels, threads)
+      sampler.advance(&x, from: index, with: estimate, in: context)
+      if let mask = start.mask {
+        keep(mask, &x, at: evaluation.next, samples, size, threads)
+      }
+      try onStep(Progress(done: index + 1 - first, images: shown(x, at: evaluation.next, threads)))
+    }
+    return x
+  }
+
+  /// The outputs of an evaluation, guided: [n, pixels, C · outputsPerChannel].
+  private func outputs(
+    _ x: [Float], _ readout: Readout, _ point: PathPoint, images: Int, channels: Int, _ threads: ThreadPool,
+    _ predict: Network
+  ) rethrows -> [Float] {
+    let input =
+      Float(readout.inputScale) == 1
+      ? x : LinearCombination.of([(readout.inputScale, x)], threads: threads)
+    let pass = plan.guidance.pass(at: point)
+    let output = try input.withUnsafeBufferPointer { try predict($0, Float(point.timestep), pass) }
+    let perChannel = plan.process.outputsPerChannel
+    let passes = pass == .conditional ? 1 : 2
+    precondition(
+      output.count == x.count * perChannel * passes,
+      "\(output.count) outputs for \(x.count) values, \(perChannel) a channel and \(passes) passes")
+    guard pass == .conditionalAndUnconditional else { return output }
+    return plan.guidance.combine(
+      output, images: images, predicted: { $0 % (channels * perChannel) < channels }, threads: threads)
+  }
+
+  private func estimate(
+    _ x: [Float], _ readout: Readout, _ output: [Float], _ needs: EstimateNeeds, size: Int, channels: Int,
+    _ threads: ThreadPool
+  ) -> Estimate {
+    var (prediction, variance) = (output, [Float]())
+    if plan.process.outputsPerChannel > 1 {
+      prediction = Self.channels(0..<channels, of: 2 * channels, output)
+      variance = Self.channels(channels..<2 * channels, of: 2 * channels, output)
+    }
+    func read(_ ofX: Double, _ ofOutput: Double) -> [Float] {
+      // An output that is the estimate goes through as it is.
+      ofX == 0 && ofOutput == 1
+        ? prediction : LinearCombination.of([(ofX, x), (ofOutput, prediction)], threads: threads)
+    }
+    let noise = needs.contains(.noise) ? read(readout.noiseFromX, readout.noiseFromOutput) : []
+    var image = needs.contains(.image) ? read(readout.imageFromX, readout.imageFromOutput) : []
+    plan.clipping.apply(to: &image, size: size, threads: threads)
+    return Estimate(image: image, noise: noise, variance: variance)
+  }
+
+  private static func channels(_ chosen: Range<Int>, of count: Int, _ values: [Float]) -> [Float] {
+    var result = [Float]()
+    result.reserveCapacity(values.count / count * chosen.count)
+    for pixel in 0..<values.count / count {
+      result += values[pixel * count + chosen.lowerBound..<pixel * count + chosen.upperBound]
+    }
+    return result
+  }
+
+  /// On a scale where image and noise have unit variance together.
+  private func shown(_ x: [Float], at point: PathPoint, _ threads: ThreadPool) -> [Float] {
+    let squares = point.signal * point.signal + point.noise * point.noise
+    return point.signal == 1 && point.noise > 0
+      ? LinearCombination.of([(1 / squares.squareRoot(), x)], threads: threads) : x
+  }
+
+  private func noise(
+    _ purpose: Purpose, step: Int = 0, _ samples: Range<Int>, _ size: Int, _ threads: ThreadPool
+  ) -> [Float] {
+    let count = samples.count * size
+    return [Float](unsafeUninitializedCapacity: count) { values, initialized in
+      let values = UnsafeMutableBufferPointer(rebasing: values[..<count])
+      threads.parallel(samples.count) { place, _ in
+        RandomStream(seed: seed, purpose: purpose, step: step, sample: samples.lowerBound + place)
+          .fillNormal(UnsafeMutableBufferPointer(rebasing: values[place * size..<(place + 1) * size]))
+      }
+      initialized = count
+    }
+  }
+
+  private func beginning(
+    _ start: SamplingStart, at evaluation: Evaluation, _ samples: Range<Int>, _ size: Int,
+    _ threads: ThreadPool
+  ) -> [Float] {
+    let count = samples.count * size
+    switch start {
+    case .noise, .latents:
+      var x = noise(.samplerStart, samples, size, threads)
+      if case .latents(let latents) = start {
+        precondition(latents.count == count, "\(latents.count) latents for \(count) values")
+        x = latents
+      }
+      return plan.path.startScale == 1
+        ? x : LinearCombination.of([(plan.path.startScale, x)], threads: threads)
+    case .image(let image, _, _):
+      precondition(image.count == count, "\(image.count) values of images for \(count)")
+      // Churn raises an evaluation's noise level; x begins at that of its step.
+      let point = plan.path.points[evaluation.step]
+      return LinearCombination.of(
+        [(point.signal, image), (point.noise, noise(.samplerStart, samples, size, threads))], threads: threads
+      )
+    }
+  }
+
+  /// x where the mask is 1, the image, as noisy as x is now, where it is 0.
+  private func keep(
+    _ mask: (image: [Float], mask: [Float]), _ x: inout [Float], at point: PathPoint, _ samples: Range<Int>,
+    _ size: Int, _ threads: ThreadPool
+  ) {
+    precondition(mask.mask.count == x.count, "a mask of \(mask.mask.count) values for \(x.count)")
+    let noisy =
+      point.noise == 0
+      ? mask.image
+      : LinearCombination.of(
+        [(point.signal, mask.image), (point.noise, noise(.samplerStart, samples, size, threads))],
+        threads: threads)
+    for index in x.indices {
+      x[index] = mask.mask[index] * x[index] + (1 - mask.mask[index]) * noisy[index]
+    }
+  }
+}
+
+/// What sampling begins from.
+public enum SamplingStart: Sendable {
+  /// Noise drawn by (seed, image).
+  case noise
+  /// Noise of unit variance from outside [n, H, W, C].
+  case latents([Float])
+  /// Images [n, H, W, C] that get the noise of the step at which a part `strength`, in (0, 1], of the steps remains
+  /// (Meng et al., 2022, "SDEdit"). Where a mask [n, H, W, C] is 0, the image is kept; where it is 1, it is drawn anew.
+  case image([Float], strength: Double, mask: [Float]? = nil)
+
+  var mask: (image: [Float], mask: [Float])? {
+    if case .image(let image, _, let mask?) = self { (image, mask) } else { nil }
+  }
+
+  func firstEvaluation(of plan: SamplingPlan) -> Int {
+    guard case .image(_, let strength, _) = self else { return 0 }
+    precondition(strength > 0 && strength <= 1, "a strength of \(strength)")
+    let kept = min(max(Int(Double(plan.steps) * strength), 1), plan.steps)
+    return plan.evaluations.firstIndex { $0.step == plan.steps - kept } ?? 0
+  }
+}
