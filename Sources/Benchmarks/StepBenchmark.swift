@@ -66,7 +66,7 @@ public final class StepBenchmark {
       task: DiffusionTask(
         configuration.model, configuration.diffusion, imageShape: imageShape,
         seed: configuration.training.seed),
-      state: ShardedState(configuration.training, layout: layout, plan: plan, rank: communicator.rank),
+      state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
       mayDefer: !isOneOfMany)

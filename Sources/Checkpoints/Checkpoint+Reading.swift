@@ -8,18 +8,23 @@ extension Checkpoint {
   ///
   /// - Throws: `CheckpointError` if the file is damaged, if they are not those of a model with `layout`, or if one of
   ///   them is no finite number; `FileError`.
-  public func weights(_ which: Weights, layout: ParameterLayout) throws -> ParameterBuffer {
+  ///
+  /// - Parameter member: ``StateMember/weights``, or an average.
+  public func weights(_ member: StateMember, layout: ParameterLayout) throws -> ParameterBuffer {
     let flat = ParameterBuffer(count: layout.flatCount)
-    let member = which == .trained ? CheckpointPlan.Member.weights : .ema
     guard let entry = manifest.files.first(where: { $0.name == Self.modelFile }) else {
       throw CheckpointError(directory, "its manifest does not name \(Self.modelFile)")
     }
     let file = try VerifiedFile(entry, in: directory)
-    let names = Set((file.tensors[member.rawValue] ?? [:]).keys)
+    guard let tensors = file.tensors[member.name] else {
+      let there = file.tensors.keys.sorted().joined(separator: ", ")
+      throw CheckpointError.unsuitable(file.path, "holds no weights named \(member.name); it has \(there)")
+    }
+    let names = Set(tensors.keys)
     try requireSame(names, Set(layout.fileTensors.map(\.name)), member)
     try requireShapes(file, layout)
     for parameter in layout.parameters {
-      try file.import(parameter, of: member.rawValue, to: flat.pointer, startingAt: 0)
+      try file.import(parameter, of: member.name, to: flat.pointer, startingAt: 0)
     }
     try requireFinite(layout.parameters, flat.pointer, 0..<layout.flatCount, member)
     return flat
@@ -28,18 +33,18 @@ extension Checkpoint {
   // MARK: Whether they are what is wanted
 
   /// Where the tensors of `member` are, in words.
-  private func place(_ member: CheckpointPlan.Member) -> String {
+  func place(_ member: StateMember) -> String {
     let optimizerFiles = manifest.files.map(\.name).filter { $0 != Self.modelFile }
     let file: String? =
-      switch member {
-      case .weights, .ema: Self.modelFile
-      case .firstMoment, .secondMoment: optimizerFiles.count == 1 ? optimizerFiles[0] : nil
+      switch member.kind {
+      case .weights, .average: Self.modelFile
+      case .moment: optimizerFiles.count == 1 ? optimizerFiles[0] : nil
       }
-    return "\(directory)\(file.map { "/\($0)" } ?? ""), /\(member.rawValue)"
+    return "\(directory)\(file.map { "/\($0)" } ?? ""), /\(member.name)"
   }
 
   /// - Throws: `CheckpointError` naming what a model lacks, or has more than the configured one.
-  func requireSame(_ found: Set<String>, _ expected: Set<String>, _ member: CheckpointPlan.Member) throws {
+  func requireSame(_ found: Set<String>, _ expected: Set<String>, _ member: StateMember) throws {
     let missing = expected.subtracting(found).sorted()
     let surplus = found.subtracting(expected).sorted()
     guard missing.isEmpty && surplus.isEmpty else {
@@ -54,12 +59,11 @@ extension Checkpoint {
 
   /// - Throws: `CheckpointError` naming the first tensor of `file` that has another shape than in `layout`.
   func requireShapes(_ file: VerifiedFile, _ layout: ParameterLayout) throws {
-    for member in CheckpointPlan.Member.allCases {
-      guard let tensors = file.tensors[member.rawValue] else { continue }
+    for (group, tensors) in file.tensors.sorted(by: { $0.key < $1.key }) {
       for tensor in layout.fileTensors {
         guard let shape = tensors[tensor.name]?.shape, shape != tensor.shape else { continue }
         throw CheckpointError.unsuitable(
-          "\(place(member))/\(tensor.name)",
+          "\(file.path), /\(group)/\(tensor.name)",
           "belongs to another model: it is \(shape), the configured model has \(tensor.shape)")
       }
     }
@@ -69,13 +73,13 @@ extension Checkpoint {
   /// - Throws: `CheckpointError` naming the first tensor that training could not go on with.
   func requireFinite(
     _ parameters: [Parameter], _ values: UnsafePointer<Float>, _ range: Range<Int>,
-    _ member: CheckpointPlan.Member
+    _ member: StateMember
   ) throws {
     for parameter in parameters {
       let part = (parameter.offset..<parameter.offset + parameter.count).clamped(to: range)
       let own = UnsafeBufferPointer(start: values + (part.lowerBound - range.lowerBound), count: part.count)
       // A second moment may overflow, which leaves its weight alone.
-      let isMoment = member == .firstMoment || member == .secondMoment
+      let isMoment = member.kind == .moment
       let count = own.nonFiniteCount(allowingInfinity: isMoment)
       guard count > 0 else { continue }
       throw CheckpointError.unsuitable(

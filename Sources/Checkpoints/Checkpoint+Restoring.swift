@@ -36,26 +36,26 @@ extension Checkpoint {
       for (reader, share) in shares.enumerated() where round < share.count {
         let names = try ranks.broadcast(file?.names ?? [], root: reader)
         found += names
-        for (member, parameter) in Self.parameters(in: Set(names), layout)
-        where member != .ema || state.keepsEMA {
+        for (member, parameter) in Self.parameters(in: Set(names), layout, state.schema)
+        where !state.isView(member) {
           let isReader = ranks.rank == reader
           try distribute(parameter, member, from: isReader ? file : nil, reader, to: state, memory, ranks)
         }
       }
     }
-    try requireAll(found, layout)
+    try requireAll(found, layout, state.schema)
     try ranks.agree { try requireFinite(state) }
     state.step = manifest.step
   }
 
   /// Gives each rank what it holds of a tensor. Collective.
   private func distribute(
-    _ parameter: Parameter, _ member: CheckpointPlan.Member, from file: VerifiedFile?, _ reader: Int,
+    _ parameter: Parameter, _ member: StateMember, from file: VerifiedFile?, _ reader: Int,
     to state: ShardedState, _ memory: ParameterBuffer, _ ranks: Ranks
   ) throws {
     let isWhole = member == .weights
     let values = isWhole ? state.weights.pointer + parameter.offset : memory.pointer
-    try file?.import(parameter, of: member.rawValue, to: values, startingAt: parameter.offset)
+    try file?.import(parameter, of: member.name, to: values, startingAt: parameter.offset)
     try ranks.broadcast(UnsafeMutableBufferPointer(start: values, count: parameter.count), root: reader)
     if !isWhole {
       state.shard(member)?.load(parameter.offset..<parameter.offset + parameter.count, from: values)
@@ -87,23 +87,28 @@ extension Checkpoint {
 
   /// The parameters all of whose tensors are among `names`, which have their groups: `exp_avg/downs.0.weight`.
   private static func parameters(
-    in names: Set<String>, _ layout: ParameterLayout
-  ) -> [(CheckpointPlan.Member, Parameter)] {
-    CheckpointPlan.Member.allCases.flatMap { member in
+    in names: Set<String>, _ layout: ParameterLayout, _ schema: StateSchema
+  ) -> [(StateMember, Parameter)] {
+    schema.all.flatMap { member in
       layout.parameters.filter { parameter in
-        parameter.fileTensors.allSatisfy { names.contains("\(member.rawValue)/\($0.name)") }
+        parameter.fileTensors.allSatisfy { names.contains("\(member.name)/\($0.name)") }
       }.map { (member, $0) }
     }
   }
 
-  private func requireAll(_ names: [String], _ layout: ParameterLayout) throws {
+  private func requireAll(_ names: [String], _ layout: ParameterLayout, _ schema: StateSchema) throws {
     if let twice = Dictionary(grouping: names, by: { $0 }).first(where: { $0.value.count > 1 }) {
       throw CheckpointError(directory, "holds \(twice.key) in several files")
     }
-    for member in CheckpointPlan.Member.allCases {
-      let isMoment = member == .firstMoment || member == .secondMoment
-      let expected = Set((isMoment ? layout.trained : layout.parameters).flatMap(\.fileTensors).map(\.name))
-      let prefix = "\(member.rawValue)/"
+    let groups = Set(names.compactMap { $0.split(separator: "/").first.map(String.init) })
+    for member in schema.all where member.kind == .average && !groups.contains(member.name) {
+      throw CheckpointError.unsuitable(
+        place(member), "is not there: the run kept no such average, and one cannot begin in its middle")
+    }
+    for member in schema.all {
+      let expected = Set(
+        (member.kind == .moment ? layout.trained : layout.parameters).flatMap(\.fileTensors).map(\.name))
+      let prefix = "\(member.name)/"
       let found = Set(names.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) })
       try requireSame(found, expected, member)
     }
@@ -112,8 +117,7 @@ extension Checkpoint {
   private func requireFinite(_ state: ShardedState) throws {
     let layout = state.layout
     try requireFinite(layout.parameters, state.weights.pointer, 0..<layout.flatCount, .weights)
-    for member in [CheckpointPlan.Member.ema, .firstMoment, .secondMoment]
-    where member != .ema || state.keepsEMA {
+    for member in state.schema.all where !state.isView(member) {
       guard let shard = state.shard(member) else { continue }
       for (index, part) in shard.parts.enumerated() {
         try requireFinite(

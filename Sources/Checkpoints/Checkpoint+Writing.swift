@@ -46,7 +46,7 @@ extension Checkpoint {
   package static func writeFiles(
     _ state: TrainingState, _ provenance: Provenance, partBytes: Int, to folder: String
   ) throws {
-    let files = try CheckpointPlan(state.layout, partBytes: partBytes).files.map { file in
+    let files = try CheckpointPlan(state.layout, state.schema, partBytes: partBytes).files.map { file in
       try write(file, to: folder) { (state[$0], 0) }
     }
     try CheckpointManifest(step: state.step, provenance, files: files).write(to: folder)
@@ -61,7 +61,7 @@ extension Checkpoint {
   /// - Throws: `FileError` where the system refused something, or else `HDF5Error`.
   static func write(
     _ file: CheckpointPlan.File, to folder: String, checkCancellation: () throws -> Void = {},
-    from source: (CheckpointPlan.Member) -> (memory: ParameterBuffer, start: Int)
+    from source: (StateMember) -> (memory: ParameterBuffer, start: Int)
   ) throws -> CheckpointManifest.File {
     let path = "\(folder)/\(file.name)"
     do {
@@ -93,7 +93,7 @@ extension Checkpoint {
   /// Where in a file the values of a tensor belong.
   private struct Place {
     let offset: Int
-    let member: CheckpointPlan.Member
+    let member: StateMember
     let tensor: FileTensor
   }
 
@@ -102,7 +102,7 @@ extension Checkpoint {
     let output = try HDF5.File(creating: path)
     var places: [Place] = []
     for member in file.members {
-      let group = try output.root.createGroup(member.rawValue)
+      let group = try output.root.createGroup(member.name)
       for tensor in file.parameters.flatMap(\.fileTensors) {
         let dataset = try group.createDataset(
           tensor.name, of: Float.self, shape: tensor.shape, layout: .reserved)
@@ -127,16 +127,5 @@ extension CheckpointManifest {
   /// - Throws: `FileError`.
   func write(to folder: String) throws {
     try WholeFile.write(Data(json.utf8), to: "\(folder)/\(Self.fileName)")
-  }
-}
-
-extension TrainingState {
-  subscript(_ member: CheckpointPlan.Member) -> ParameterBuffer {
-    switch member {
-    case .weights: weights
-    case .ema: ema
-    case .firstMoment: firstMoment
-    case .secondMoment: secondMoment
-    }
   }
 }

@@ -68,10 +68,4 @@ public struct Checkpoint: Sendable {
       }
     }
   }
-
-  /// The tensors of which group to read.
-  public enum Weights: String, CaseIterable, Sendable {
-    case trained = "model"
-    case ema = "ema"
-  }
 }

@@ -5,17 +5,9 @@ import Tensors
 /// Which tensors each file of a checkpoint holds. It follows from the model and the size of a part alone, so that the
 /// files are the same bytes whatever the number of ranks that write them.
 package struct CheckpointPlan: Sendable {
-  /// What a checkpoint holds of each parameter, under the name of its group in a file: PyTorch's where it has one.
-  enum Member: String, CaseIterable, Sendable {
-    case weights = "model"
-    case ema = "ema"
-    case firstMoment = "exp_avg"
-    case secondMoment = "exp_avg_sq"
-  }
-
   struct File: Sendable {
     let name: String
-    let members: [Member]
+    let members: [StateMember]
     let parameters: [Parameter]
 
     /// Where the parameters lie in the flat memory.
@@ -29,9 +21,9 @@ package struct CheckpointPlan: Sendable {
   let files: [File]
 
   /// - Parameter partBytes: about how large a file of the optimiser's becomes, which one rank writes.
-  package init(_ layout: ParameterLayout, partBytes: Int) {
+  package init(_ layout: ParameterLayout, _ schema: StateSchema, partBytes: Int) {
     let trained = layout.trained
-    let bytes = 2 * MemoryLayout<Float>.size * layout.valueCount
+    let bytes = schema.optimizer.count * MemoryLayout<Float>.size * layout.valueCount
     let count = max(1, (bytes + partBytes - 1) / partBytes)
     // A parameter is in the part that its first element falls in. Large ones leave parts empty, which there are not.
     var parts: [[Parameter]] = []
@@ -44,10 +36,10 @@ package struct CheckpointPlan: Sendable {
       lastPart = part
     }
     files =
-      [File(name: Checkpoint.modelFile, members: [.weights, .ema], parameters: layout.parameters)]
+      [File(name: Checkpoint.modelFile, members: schema.model, parameters: layout.parameters)]
       + parts.enumerated().map { index, parameters in
         File(
-          name: Checkpoint.optimizerFile(index, of: parts.count), members: [.firstMoment, .secondMoment],
+          name: Checkpoint.optimizerFile(index, of: parts.count), members: schema.optimizer,
           parameters: parameters)
       }
   }

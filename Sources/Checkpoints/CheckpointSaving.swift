@@ -59,7 +59,8 @@ package final class CheckpointSaving {
   ///
   /// - Throws: `MPIError`.
   package init(
-    _ settings: CheckpointSettings, in directory: RunDirectory, layout: ParameterLayout, buckets: BucketPlan,
+    _ settings: CheckpointSettings, in directory: RunDirectory, layout: ParameterLayout, schema: StateSchema,
+    buckets: BucketPlan,
     communicator: Communicator, threads: ThreadPool, log: Logger
   ) throws {
     store = CheckpointStore(
@@ -67,7 +68,7 @@ package final class CheckpointSaving {
     collector = ShardCollector(communicator: communicator, plan: buckets, threads: threads)
     self.communicator = communicator
     let (worldSize, rank) = (communicator.size, communicator.rank)
-    let plan = CheckpointPlan(layout, partBytes: settings.partBytes)
+    let plan = CheckpointPlan(layout, schema, partBytes: settings.partBytes)
     messages = FileMessages(
       plan: plan, communicator: worldSize > 1 ? try communicator.duplicate() : communicator)
     snapshot = BackgroundJob("checkpoint", patience: Self.patience) { _ in

@@ -12,7 +12,7 @@ final class CheckpointSnapshot: Sendable {
   private let writers: [Int]
   private let rank: Int
   /// Of each file that this rank writes, a memory for each of its members.
-  private let pieces: [String: [CheckpointPlan.Member: ParameterBuffer]]
+  private let pieces: [String: [StateMember: ParameterBuffer]]
 
   init(_ plan: CheckpointPlan, worldSize: Int, rank: Int) {
     files = plan.files
@@ -57,18 +57,6 @@ final class CheckpointSnapshot: Sendable {
         guard let memory = memories[member] else { preconditionFailure("no copy of \(member)") }
         return (memory, file.range.lowerBound)
       }
-    }
-  }
-}
-
-extension ShardedState {
-  /// This rank's parts; nil of what every rank holds whole.
-  func shard(_ member: CheckpointPlan.Member) -> ParameterShard? {
-    switch member {
-    case .weights: nil
-    case .ema: ema
-    case .firstMoment: firstMoment
-    case .secondMoment: secondMoment
     }
   }
 }

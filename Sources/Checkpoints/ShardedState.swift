@@ -9,6 +9,7 @@ import Tensors
 /// time falls.
 public final class ShardedState {
   public let layout: ParameterLayout
+  public let schema: StateSchema
   /// Where this rank's parts lie in the flat memory.
   public let parts: [Range<Int>]
   /// Steps done.
@@ -16,11 +17,30 @@ public final class ShardedState {
   /// What an update changes.
   package var values: Values
   public var weights: ParameterBuffer { values.weights }
-  /// Of the weights. A view of them if none is kept.
+  /// The first average of the weights. A view of them if none is kept.
   public var ema: ParameterShard { values.ema }
+  /// The further averages, in the schema's order.
+  package let furtherAverages: [ParameterShard]
   public let keepsEMA: Bool
   public var firstMoment: ParameterShard { values.firstMoment }
   public var secondMoment: ParameterShard { values.secondMoment }
+
+  /// This rank's parts; nil of what every rank holds whole.
+  package func shard(_ member: StateMember) -> ParameterShard? {
+    switch member {
+    case .weights: return nil
+    case .firstMoment: return firstMoment
+    case .secondMoment: return secondMoment
+    default:
+      guard let index = schema.averages.firstIndex(of: member.name) else {
+        preconditionFailure("a state of \(schema.all.map(\.name)) has no \(member.name)")
+      }
+      return index == 0 ? ema : furtherAverages[index - 1]
+    }
+  }
+
+  /// Whether a member has no memory of its own: what it is follows from the weights.
+  func isView(_ member: StateMember) -> Bool { !keepsEMA && member == .ema }
 
   /// Weights, and a rank's parts of what belongs to them.
   package struct Values {
@@ -52,27 +72,30 @@ public final class ShardedState {
   /// The state before the first step.
   ///
   /// - Parameters:
-  ///   - keepsEMA: false if the average's decay is 0, which makes it the weights themselves.
+  ///   - keepsEMA: false if the first average's decay is 0, which makes it the weights themselves.
   ///   - isShared: whether there are other ranks, who may look at the weights.
   public convenience init(
-    layout: ParameterLayout, seed: UInt64, parts: [Range<Int>], keepsEMA: Bool = true,
-    isShared: Bool = false
+    layout: ParameterLayout, seed: UInt64, parts: [Range<Int>], schema: StateSchema = StateSchema(),
+    keepsEMA: Bool = true, isShared: Bool = false
   ) {
     let weights = layout.initialWeights(seed: seed, isShared: isShared)
     self.init(
-      layout: layout, step: 0, weights: weights,
+      layout: layout, schema: schema, step: 0, weights: weights,
       ema: keepsEMA
         ? ParameterShard(of: weights, parts: parts) : ParameterShard(viewing: weights, parts: parts),
-      keepsEMA: keepsEMA, firstMoment: ParameterShard(parts: parts),
-      secondMoment: ParameterShard(parts: parts))
+      keepsEMA: keepsEMA,
+      furtherAverages: schema.averages.dropFirst().map { _ in ParameterShard(of: weights, parts: parts) },
+      firstMoment: ParameterShard(parts: parts), secondMoment: ParameterShard(parts: parts))
   }
 
   /// A rank's share of the state before the first step of a run.
-  package convenience init(_ settings: TrainingSettings, layout: ParameterLayout, plan: BucketPlan, rank: Int)
-  {
+  package convenience init(
+    _ configuration: TrainingConfiguration, layout: ParameterLayout, plan: BucketPlan, rank: Int
+  ) {
     self.init(
-      layout: layout, seed: settings.seed, parts: plan.parts(of: rank),
-      keepsEMA: settings.emaDecay > 0, isShared: plan.worldSize > 1)
+      layout: layout, seed: configuration.training.seed, parts: plan.parts(of: rank),
+      schema: StateSchema(configuration.ema), keepsEMA: configuration.ema.first != nil,
+      isShared: plan.worldSize > 1)
   }
 
   /// A rank's share of `whole`.
@@ -80,18 +103,23 @@ public final class ShardedState {
     let weights = ParameterBuffer(count: whole.weights.count)
     weights.copy(from: whole.weights)
     self.init(
-      layout: whole.layout, step: whole.step, weights: weights,
-      ema: ParameterShard(of: whole.ema, parts: parts), keepsEMA: true,
-      firstMoment: ParameterShard(of: whole.firstMoment, parts: parts),
-      secondMoment: ParameterShard(of: whole.secondMoment, parts: parts))
+      layout: whole.layout, schema: whole.schema, step: whole.step, weights: weights,
+      ema: ParameterShard(of: whole[.ema], parts: parts), keepsEMA: true,
+      furtherAverages: whole.schema.averages.dropFirst().map {
+        ParameterShard(of: whole[.average($0)], parts: parts)
+      },
+      firstMoment: ParameterShard(of: whole[.firstMoment], parts: parts),
+      secondMoment: ParameterShard(of: whole[.secondMoment], parts: parts))
   }
 
   private init(
-    layout: ParameterLayout, step: Int, weights: ParameterBuffer, ema: ParameterShard, keepsEMA: Bool,
-    firstMoment: ParameterShard,
+    layout: ParameterLayout, schema: StateSchema, step: Int, weights: ParameterBuffer, ema: ParameterShard,
+    keepsEMA: Bool, furtherAverages: [ParameterShard], firstMoment: ParameterShard,
     secondMoment: ParameterShard
   ) {
     self.layout = layout
+    self.schema = schema
+    self.furtherAverages = furtherAverages
     self.step = step
     self.keepsEMA = keepsEMA
     values = Values(
@@ -116,4 +144,9 @@ public final class ShardedState {
     try exchange.gather(whole)
     return whole
   }
+}
+
+extension StateSchema {
+  /// What a run with these averages keeps.
+  public init(_ averages: AverageSettings) { self.init(furtherAverages: averages.further.map(\.name)) }
 }

@@ -8,33 +8,33 @@ public final class TrainingState {
   /// Steps done.
   public var step: Int
   public let weights: ParameterBuffer
-  /// The weights' exponential moving average, which samples are drawn with.
-  public let ema: ParameterBuffer
-  /// Adam's first and second moments.
-  public let firstMoment: ParameterBuffer
-  public let secondMoment: ParameterBuffer
+  public let schema: StateSchema
+  /// All but the weights.
+  private let others: [StateMember: ParameterBuffer]
 
-  /// The state before the first step.
-  public convenience init(layout: ParameterLayout, seed: UInt64) {
-    let weights = layout.initialWeights(seed: seed)
-    let ema = ParameterBuffer(count: layout.flatCount)
-    ema.copy(from: weights)
-    self.init(
-      layout: layout, step: 0, weights: weights, ema: ema,
-      firstMoment: ParameterBuffer(count: layout.flatCount),
-      secondMoment: ParameterBuffer(count: layout.flatCount))
+  /// The state before the first step: averages are the weights, moments 0.
+  public init(layout: ParameterLayout, seed: UInt64, schema: StateSchema = StateSchema()) {
+    self.layout = layout
+    self.schema = schema
+    step = 0
+    weights = layout.initialWeights(seed: seed)
+    others = Dictionary(
+      uniqueKeysWithValues: schema.all.filter { $0 != .weights }.map {
+        ($0, ParameterBuffer(count: layout.flatCount))
+      })
+    copyWeightsToAverages()
   }
 
-  init(
-    layout: ParameterLayout, step: Int, weights: ParameterBuffer, ema: ParameterBuffer,
-    firstMoment: ParameterBuffer,
-    secondMoment: ParameterBuffer
-  ) {
-    self.layout = layout
-    self.step = step
-    self.weights = weights
-    self.ema = ema
-    self.firstMoment = firstMoment
-    self.secondMoment = secondMoment
+  public subscript(_ member: StateMember) -> ParameterBuffer {
+    if member == .weights { return weights }
+    guard let memory = others[member] else {
+      preconditionFailure("a state of \(schema.all.map(\.name)) has no \(member.name)")
+    }
+    return memory
+  }
+
+  /// Makes all averages those of weights that have always been what they are.
+  public func copyWeightsToAverages() {
+    for average in schema.averages { self[.average(average)].copy(from: weights) }
   }
 }

@@ -10,6 +10,7 @@ public struct TrainingConfiguration: Sendable {
   public let diffusion: any DiffusionProcess
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
+  public let ema: AverageSettings
   public let checkpoint: CheckpointSettings
   public let sampling: SamplingSettings
   /// Every key with its value, defaults filled in: what `config.yaml` and checkpoints hold.
@@ -35,6 +36,7 @@ public struct TrainingConfiguration: Sendable {
     let optimizerReader = try reader.section("optimizer")
     training = try TrainingSettings(reader.section("training"))
     optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
+    ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
     sampling = try SamplingSettings(reader.section("sampling"))
     try reader.finish()

@@ -10,7 +10,6 @@ public struct TrainingSettings: Hashable, Sendable {
   public let microbatches: Int
   public let steps: Int
   public let seed: UInt64
-  public let emaDecay: Double
   public let logEvery: Int
   /// Steps in a row that are left out because their loss or gradient is no number, before the run gives up.
   public let maxSkippedSteps: Int
@@ -36,12 +35,10 @@ public struct TrainingSettings: Hashable, Sendable {
       help: "equal parts of the batch; the number of ranks must divide it")
     reader.renamed("slices", to: "microbatches")
     reader.renamed("answer_timeout_seconds", to: "heartbeat_timeout_seconds")
+    reader.renamed("ema_decay", to: "ema.decay")
     steps = try reader.value(
       "steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")
-    emaDecay = try reader.value(
-      "ema_decay", default: 0.995, in: 0.0..<1.0,
-      help: "decay of the weights' moving average; 0: none is kept")
     logEvery = try reader.value(
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
     maxSkippedSteps = try reader.value(

@@ -27,7 +27,7 @@ public enum Conversion {
   ///
   /// - Throws: `FileError`, `CheckpointError`, `HDF5Error`.
   public static func export(
-    _ checkpoint: Checkpoint, weights which: Checkpoint.Weights, to path: String
+    _ checkpoint: Checkpoint, weights which: StateMember, to path: String
   ) throws {
     let manifest = checkpoint.manifest
     let layout = try TrainingConfiguration(manifest.configuration).model.parameters
@@ -37,7 +37,7 @@ public enum Conversion {
       Key.configuration: manifest.configuration.json,
       Key.imageShape: SettingsNode(manifest.imageShape).json,
       Key.step: String(manifest.step),
-      Key.weights: which.rawValue,
+      Key.weights: which.name,
     ])
     StateDict.add(
       layout, from: try checkpoint.weights(which, layout: layout), batches: manifest.step, to: &file)
@@ -63,7 +63,8 @@ public enum Conversion {
     let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
     let layout = resolved.model.parameters
     try StateDict.require(StateDict.shapes(of: layout), in: file)
-    let state = TrainingState(layout: layout, seed: resolved.training.seed)
+    let state = TrainingState(
+      layout: layout, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
     state.weights.copy(from: try StateDict.read(layout, from: file))
     for parameter in layout.parameters {
       let values = UnsafeBufferPointer(
@@ -74,7 +75,7 @@ public enum Conversion {
           file.path, "\(parameter.name) holds \(count) of \(parameter.count) values that are NaN or infinite")
       }
     }
-    state.ema.copy(from: state.weights)
+    state.copyWeightsToAverages()
     try Checkpoint.write(
       state,
       Checkpoint.Provenance(

@@ -34,9 +34,9 @@ struct Convert: ParsableCommand {
 
   @Option(
     help:
-      "Of a checkpoint: ema, the weights' moving average, which samples are drawn with, or model, the weights themselves."
+      "Of a checkpoint: ema, the weights' moving average, which samples are drawn with, the name of a further one, or model, the weights themselves."
   )
-  var weights: Checkpoint.Weights = .ema
+  var weights = StateSchema.ema
 
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
   var config: String?
@@ -73,7 +73,7 @@ struct Convert: ParsableCommand {
       try Checkpoint.read(at: input) {
         console.print("oboro: passed over: \($0)")
       } _: { checkpoint in
-        try Conversion.export(checkpoint, weights: weights, to: output)
+        try Conversion.export(checkpoint, weights: .weights(named: weights), to: output)
       }
     } else {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }

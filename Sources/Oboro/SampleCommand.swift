@@ -64,8 +64,9 @@ struct Sample: ParallelCommand {
   @Option(help: "Where the steps lie: sampling.spacing.")
   var spacing: Spacing?
 
-  @Option(help: "ema, the weights' moving average, or model, the weights themselves.")
-  var weights: Checkpoint.Weights = .ema
+  @Option(
+    help: "ema, the weights' moving average, the name of a further one, or model, the weights themselves.")
+  var weights = StateSchema.ema
 
   @Option(name: .customLong("class"), help: "The number of the class to draw, or all.")
   var classChoice: ClassChoice?
@@ -169,7 +170,7 @@ struct Sample: ParallelCommand {
         let configuration = try configuration(of: checkpoint.manifest)
         return TrainedModel(
           manifest: checkpoint.manifest, configuration: configuration,
-          weights: try checkpoint.weights(weights, layout: configuration.model.parameters))
+          weights: try checkpoint.weights(.weights(named: weights), layout: configuration.model.parameters))
       }
     }
     let text = try communicator.broadcast(own?.manifest.json ?? "")
@@ -224,6 +225,5 @@ struct NonFiniteSampleError: Error, CustomStringConvertible, ExitStatusProviding
   var exitStatus: ExitStatus { .badData }
 }
 
-extension Checkpoint.Weights: ExpressibleByArgument {}
 extension SamplerKind: ExpressibleByArgument {}
 extension Spacing: ExpressibleByArgument {}

@@ -29,8 +29,10 @@ public struct RunComparison {
     of run: String, onDamage: (CheckpointError) -> Void
   ) throws -> ShardedState {
     try Checkpoint.read(at: run, onDamage: onDamage) { checkpoint in
-      let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
-      let state = ShardedState(layout: layout, seed: 0, parts: [0..<layout.flatCount])
+      let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+      let layout = configuration.model.parameters
+      let state = ShardedState(
+        layout: layout, seed: 0, parts: [0..<layout.flatCount], schema: StateSchema(configuration.ema))
       try checkpoint.restore(state)
       return state
     }
@@ -62,16 +64,19 @@ public struct RunComparison {
       differences.append("the model")
       return
     }
-    let kinds: [(name: String, memory: (ShardedState) -> UnsafeMutablePointer<Float>)] = [
-      ("model", { $0.weights.pointer }), ("ema", { $0.ema.pointer(0) }),
-      ("exp_avg", { $0.firstMoment.pointer(0) }), ("exp_avg_sq", { $0.secondMoment.pointer(0) }),
-    ]
-    for (name, memory) in kinds {
+    guard a.schema == b.schema else {
+      differences.append("the averages")
+      return
+    }
+    func memory(_ state: ShardedState, _ member: StateMember) -> UnsafeMutablePointer<Float> {
+      state.shard(member)?.pointer(0) ?? state.weights.pointer
+    }
+    for member in a.schema.all {
       for parameter in a.layout.parameters {
         tensors += 1
         let bytes = parameter.count * MemoryLayout<Float>.size
-        if memcmp(memory(a) + parameter.offset, memory(b) + parameter.offset, bytes) != 0 {
-          differences.append("\(name)/\(parameter.name)")
+        if memcmp(memory(a, member) + parameter.offset, memory(b, member) + parameter.offset, bytes) != 0 {
+          differences.append("\(member.name)/\(parameter.name)")
         }
       }
     }

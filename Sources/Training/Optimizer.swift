@@ -3,19 +3,23 @@ import Configuration
 import DataParallel
 import Kernels
 import Layers
+import Optimization
 import Tensors
 
 /// Turns the sum of the micro-batches' gradients into new weights.
 public struct Optimizer: Sendable {
   private let settings: OptimizerSettings
-  private let emaDecay: Double
+  /// Of the average that the update takes along; nil: none is kept.
+  private let average: EMAProfile?
+  private let furtherAverages: [EMAProfile]
   /// Stretches of the flat memory whose parameters are updated alike.
   private let segments: [ParameterLayout.Segment]
 
   /// - Parameter layout: of the parameters that it updates.
-  public init(_ settings: OptimizerSettings, emaDecay: Double, layout: ParameterLayout) {
+  public init(_ settings: OptimizerSettings, averages: AverageSettings, layout: ParameterLayout) {
     self.settings = settings
-    self.emaDecay = emaDecay
+    average = averages.first
+    furtherAverages = averages.further.map(\.profile)
     segments = layout.segments(separatingVectors: settings.weightDecay > 0 && !settings.decaysVectors)
   }
 
@@ -73,7 +77,8 @@ public struct Optimizer: Sendable {
           update(old, to: new, gradient: gradient, count: range.count, step: step, pool: threads)
         case .runningAverage(let momentum):
           follow(
-            gradient, microbatches: microbatches, momentum: momentum, from: old, to: new, count: range.count)
+            gradient, microbatches: microbatches, momentum: momentum, averageDecay: averageDecay(step: step),
+            from: old, to: new, count: range.count)
         case .constant:
           guard new.weights != old.weights else { break }
           new.weights.update(from: old.weights, count: range.count)
@@ -89,16 +94,40 @@ public struct Optimizer: Sendable {
     return AdamUpdate(
       learningRate: learningRate(step: step), beta1: settings.betas[0], beta2: settings.betas[1],
       epsilon: settings.epsilon, weightDecay: settings.weightDecay, isDecayDecoupled: settings.kind == .adamW,
-      gradientScale: clipping / Double(microbatches), emaDecay: emaDecay)
+      gradientScale: clipping / Double(microbatches), emaDecay: averageDecay(step: step))
+  }
+
+  private func averageDecay(step: Int) -> Double { average?.decay(at: step) ?? 0 }
+
+  /// Takes the weights that update number `state.step` has made into a rank's parts of the further averages.
+  package func followWithFurtherAverages(_ state: ShardedState, threads: ThreadPool) {
+    for (profile, shard) in zip(furtherAverages, state.furtherAverages) {
+      let decay = profile.decay(at: state.step)
+      let follow = MovingAverage(decay: decay)
+      let take = 1 - Float(decay)
+      for (index, part) in shard.parts.enumerated() {
+        for segment in segments where segment.range.overlaps(part) {
+          let range = segment.range.clamped(to: part)
+          let average = shard.pointer(index) + (range.lowerBound - part.lowerBound)
+          let weights = state.weights.pointer + range.lowerBound
+          switch segment.role {
+          case .trained: follow(average, of: weights, count: range.count, pool: threads)
+          case .runningAverage:
+            for place in 0..<range.count { average[place] += take * (weights[place] - average[place]) }
+          case .constant: break
+          }
+        }
+      }
+    }
   }
 
   /// Moves running averages towards the mean of what the micro-batches found.
   private func follow(
-    _ sum: UnsafePointer<Float>, microbatches: Int, momentum: Float, from old: AdamUpdate.Values,
-    to new: AdamUpdate.Values, count: Int
+    _ sum: UnsafePointer<Float>, microbatches: Int, momentum: Float, averageDecay: Double,
+    from old: AdamUpdate.Values, to new: AdamUpdate.Values, count: Int
   ) {
     let share = 1 / Float(microbatches)
-    let keep = Float(emaDecay)
+    let keep = Float(averageDecay)
     for index in 0..<count {
       let running = old.weights[index]
       let moved = running + momentum * (sum[index] * share - running)

@@ -125,6 +125,7 @@ package final class StepUpdate {
       state.step += 1
       return nil
     }
+    optimizer.followWithFurtherAverages(state, threads: engine.threads)
     return Outcome(gradientNorm: length, learningRate: optimizer.learningRate(step: state.step))
   }
 

@@ -94,7 +94,7 @@ extension Trainer {
     }
     let layout = configuration.model.parameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
-    let state = ShardedState(configuration.training, layout: layout, plan: plan, rank: rank)
+    let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
     try Self.resume(
       state, dataset, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
     if prepared?.ownership.hasLocks == false {
@@ -140,7 +140,8 @@ extension Trainer {
       )
     }
     let saving = try CheckpointSaving(
-      configuration.checkpoint, in: directory, layout: layout, buckets: plan, communicator: communicator,
+      configuration.checkpoint, in: directory, layout: layout, schema: state.schema, buckets: plan,
+      communicator: communicator,
       threads: engine.threads, log: log)
     try self.init(
       configuration: configuration,

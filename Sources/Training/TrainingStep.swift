@@ -59,8 +59,7 @@ package final class TrainingStep {
     self.sum = sum
     let update = StepUpdate(
       state,
-      by: Optimizer(
-        configuration.optimizer, emaDecay: configuration.training.emaDecay, layout: state.layout), plan: plan,
+      by: Optimizer(configuration.optimizer, averages: configuration.ema, layout: state.layout), plan: plan,
       microbatches: assignment.microbatches, engine: engine, communicator: communicator,
       mayOverlap: sum == .exchange, mayDefer: mayDefer)
     self.update = update

@@ -36,8 +36,8 @@ import TrainingTestSupport
     let saved = try state(step: 7, scale: 1 / 3)
     // What arithmetic would not keep.
     saved.weights.pointer[0] = Float(bitPattern: 0x7FC0_1234)
-    saved.ema.pointer[0] = -0.0
-    saved.secondMoment.pointer[0] = .leastNonzeroMagnitude
+    saved[.ema].pointer[0] = -0.0
+    saved[.secondMoment].pointer[0] = .leastNonzeroMagnitude
     let directory = try save(saved, partBytes: partBytes)
     #expect(directory == "\(path)/step-00000007")
     let parts = names(in: directory).filter { $0.hasPrefix("optimizer-") }
@@ -63,7 +63,7 @@ import TrainingTestSupport
       plain.weights.elements.map(\.bitPattern) == restored.weights.elements.map(\.bitPattern))
     #expect(plain.ema.pointer(0) == plain.weights.pointer)
     #expect(checkpoint.manifest.images == 56 && checkpoint.manifest.imageShape == [16, 16, 1])
-    for (which, memory) in [(Checkpoint.Weights.trained, saved.weights), (.ema, saved.ema)] {
+    for (which, memory) in [(StateMember.weights, saved.weights), (.ema, saved[.ema])] {
       let read = try checkpoint.weights(which, layout: saved.layout)
       #expect(read.elements.map(\.bitPattern) == memory.elements.map(\.bitPattern))
     }
@@ -170,7 +170,7 @@ import TrainingTestSupport
       (wider, "/model/init_conv.weight: belongs to another model: it is [8, 1, 1, 1]"),
       (deeper, "/model: belongs to another model: it lacks "),
     ] {
-      let error = #expect(throws: CheckpointError.self) { try checkpoint.weights(.trained, layout: layout) }
+      let error = #expect(throws: CheckpointError.self) { try checkpoint.weights(.weights, layout: layout) }
       #expect(error?.description.hasPrefix("\(directory)/model.h5, \(message)") == true, "\(error as Any)")
     }
   }

@@ -21,7 +21,7 @@ import TrainingTestSupport
       ("optimizer.betas", [0.9, 0.999]), ("optimizer.eps", 1e-8), ("optimizer.weight_decay", 0),
       ("optimizer.clip_norm", 0), ("optimizer.warmup_steps", 0), ("training.batch_size", 128),
       ("training.microbatches", 8),
-      ("training.steps", 2800), ("training.seed", 0), ("training.ema_decay", 0.995),
+      ("training.steps", 2800), ("training.seed", 0), ("ema.decay", 0.995),
       ("training.log_every", 10),
       ("checkpoint.every", 500), ("checkpoint.keep", 3), ("sampling.every", 1000), ("sampling.count", 36),
     ]
@@ -40,7 +40,7 @@ import TrainingTestSupport
   @Test(arguments: [
     ("training.batch_size=0", "training.batch_size"), ("training.microbatches=0", "training.microbatches"),
     ("training.steps=1.5", "training.steps"), ("training.steps=0", "training.steps"),
-    ("training.seed=-1", "training.seed"), ("training.ema_decay=1", "training.ema_decay"),
+    ("training.seed=-1", "training.seed"), ("ema.decay=1", "ema.decay"),
     ("training.log_every=0", "training.log_every"), ("optimizer.learning_rate=-1", "optimizer.learning_rate"),
     ("optimizer.learning_rate=.nan", "optimizer.learning_rate"), ("optimizer.betas=[0.9]", "optimizer.betas"),
     ("optimizer.betas=[0.9, 1]", "optimizer.betas"), ("optimizer.eps=0", "optimizer.eps"),

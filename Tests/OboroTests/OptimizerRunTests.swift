@@ -46,7 +46,7 @@ import Testing
   @Test func deferredGradientsAreThoseOfMemory() throws {
     let settings =
       Trial.deferring + [
-        "training.steps=2", "training.ema_decay=0.75", "sampling.every=0", "checkpoint.every=0",
+        "training.steps=2", "ema.decay=0.75", "sampling.every=0", "checkpoint.every=0",
       ]
     func run(_ more: String...) throws -> (files: [Data], norms: [Double], weights: [Float]) {
       let trial = try Trial()
@@ -73,7 +73,7 @@ import Testing
 
   @Test func oneStepIsThatOfTheArticles() throws {
     let start = try state("optimizer.learning_rate=0").weights
-    let adam = try state("training.ema_decay=0.75")
+    let adam = try state("ema.decay=0.75")
     // m = (1 - β1) g and v = (1 - β2) g²; the bias corrections leave a step of lr g / (|g| + ε).
     #expect(abs(norm(adam.firstMoment) - 0.1 * adam.gradientNorm) < 1e-5 * adam.gradientNorm)
     let gradients = adam.firstMoment.map { 10 * $0 }

@@ -36,21 +36,19 @@ package func onlyRank(_ state: TrainingState) -> ShardedState {
 
 /// All that a rank holds of a state, where its parts lie in it.
 package func whole(_ state: ShardedState) -> TrainingState {
-  let whole = TrainingState(layout: state.layout, seed: 0)
+  let whole = TrainingState(layout: state.layout, seed: 0, schema: state.schema)
   whole.step = state.step
   whole.weights.copy(from: state.weights)
-  for (memory, shard) in [
-    (whole.ema, state.ema), (whole.firstMoment, state.firstMoment),
-    (whole.secondMoment, state.secondMoment),
-  ] {
-    memory.clear()
-    shard.store(to: memory)
+  for member in state.schema.all {
+    guard let shard = state.shard(member) else { continue }
+    whole[member].clear()
+    shard.store(to: whole[member])
   }
   return whole
 }
 
 package func memories(_ state: TrainingState) -> [ParameterBuffer] {
-  [state.weights, state.ema, state.firstMoment, state.secondMoment]
+  state.schema.all.map { state[$0] }
 }
 
 package func bits(_ state: TrainingState) -> [[UInt32]] {

@@ -15,8 +15,7 @@ import TrainingTestSupport
     ]
     let configuration = try TrainingConfiguration(base.applying(overrides: settings))
     return Optimizer(
-      configuration.optimizer, emaDecay: configuration.training.emaDecay,
-      layout: configuration.model.parameters)
+      configuration.optimizer, averages: configuration.ema, layout: configuration.model.parameters)
   }
 
   /// Adam in double precision, as Kingma and Ba's algorithm 1 has it, with AdamW's decay and a moving average.
@@ -53,13 +52,13 @@ import TrainingTestSupport
     let optimizer = try optimizer(
       settings + [
         "optimizer.betas=[0.8, 0.95]", "optimizer.eps=1e-6", "optimizer.learning_rate=0.01",
-        "training.ema_decay=0.9",
+        "ema.decay=0.9",
       ])
     let start = try state(step: 0, scale: 1e-3)
-    for memory in [start.firstMoment, start.secondMoment] { memory.clear() }
+    for memory in [start[.firstMoment], start[.secondMoment]] { memory.clear() }
     let watched = [0, 5, start.layout.parameters[3].offset + 2]
     var models = watched.map {
-      Model(weight: Double(start.weights.pointer[$0]), ema: Double(start.ema.pointer[$0]))
+      Model(weight: Double(start.weights.pointer[$0]), ema: Double(start[.ema].pointer[$0]))
     }
     // Two parts, as a rank may have them.
     let state = ShardedState(start, parts: [0..<3, 3..<start.layout.flatCount])
@@ -80,8 +79,8 @@ import TrainingTestSupport
           Double(place + step) * 0.1 * clipping, step: step, rate: rate, decay: decay,
           isDecoupled: settings.contains("optimizer.kind=adamw"), emaDecay: 0.9)
         for (memory, expected) in [
-          (all.weights, models[place].weight), (all.ema, models[place].ema),
-          (all.firstMoment, models[place].first), (all.secondMoment, models[place].second),
+          (all.weights, models[place].weight), (all[.ema], models[place].ema),
+          (all[.firstMoment], models[place].first), (all[.secondMoment], models[place].second),
         ] {
           #expect(abs(Double(memory.pointer[index]) - expected) < 1e-5 * abs(expected) + 1e-7, "step \(step)")
         }
@@ -105,7 +104,7 @@ import TrainingTestSupport
   /// Without a gradient nothing but the decay moves a weight, and vectors do not decay unless they are told to.
   @Test(arguments: [false, true]) func biasesAndNormalisationsDecayIfAsked(decaysVectors: Bool) throws {
     let start = try state(step: 0, scale: 1e-3)
-    for memory in [start.firstMoment, start.secondMoment] { memory.clear() }
+    for memory in [start[.firstMoment], start[.secondMoment]] { memory.clear() }
     let state = onlyRank(start)
     let rule = try optimizer([
       "optimizer.kind=adamw", "optimizer.weight_decay=0.5", "optimizer.learning_rate=0.1",
@@ -148,6 +147,42 @@ import TrainingTestSupport
     }
   }
 
+  /// Which of several averages is the first decides what samples are drawn with, and no bit of any.
+  @Test(
+    arguments: [
+      ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],
+      // Batch normalisation's running averages and counters are averaged in ways of their own.
+      ["kind": "conditional-unet", "channels": 1, "dim": 8, "classes": 2],
+    ] as [SettingsNode]) func averagesAreIndependentOfTheirOrder(model: SettingsNode) throws
+  {
+    func averages(_ settings: [String]) throws -> (StateSchema, ShardedState) {
+      let node: SettingsNode = ["dataset": ["path": "data"], "model": model]
+      let configuration = try TrainingConfiguration(node.applying(overrides: settings))
+      let layout = configuration.model.parameters
+      let schema = StateSchema(configuration.ema)
+      let state = ShardedState(
+        layout: layout, seed: 3, parts: [0..<100, 100..<layout.flatCount], schema: schema)
+      let optimizer = Optimizer(configuration.optimizer, averages: configuration.ema, layout: layout)
+      let threads = ThreadPool(threadCount: 2)
+      let gradient = ParameterBuffer(count: layout.flatCount)
+      for step in 0..<3 {
+        for index in 0..<gradient.count { gradient.pointer[index] = Float((index + step) % 7) - 3 }
+        optimizer.update(state, gradient: gradient, microbatches: 2, norm: 2, threads: threads)
+        optimizer.followWithFurtherAverages(state, threads: threads)
+      }
+      return (schema, state)
+    }
+    let (names, one) = try averages(["ema.decay=0.9", "ema.further_decays=[0.5]"])
+    let (otherNames, other) = try averages(["ema.decay=0.5", "ema.further_decays=[0.9]"])
+    #expect(names.averages == ["ema", "ema-0.5"] && otherNames.averages == ["ema", "ema-0.9"])
+    let (a, b) = (whole(one), whole(other))
+    func bits(_ memory: ParameterBuffer) -> [UInt32] { memory.elements.map(\.bitPattern) }
+    #expect(bits(a.weights) == bits(b.weights))
+    #expect(bits(a[.ema]) == bits(b[.average("ema-0.9")]))
+    #expect(bits(a[.average("ema-0.5")]) == bits(b[.ema]))
+    #expect(bits(a[.ema]) != bits(b[.ema]))
+  }
+
   /// An average that decays at once is the weights: not to keep it changes nothing else.
   @Test func noAverageIsLikeOneThatDecaysAtOnce() throws {
     let layout = try state(step: 0, scale: 1e-3).layout
@@ -157,7 +192,7 @@ import TrainingTestSupport
       ShardedState(layout: layout, seed: 3, parts: [0..<layout.flatCount], keepsEMA: $0)
     }
     for state in states {
-      let optimizer = try optimizer(["training.ema_decay=0"])
+      let optimizer = try optimizer(["ema.decay=0"])
       for _ in 0..<2 {
         optimizer.update(
           state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
