@@ -18,7 +18,7 @@ public final class ThreadPool {
   public let threadCount: Int
 
   private let workers: WorkerGroup
-  private let shared = Scratch()
+  private let shared: Scratch
   /// Whether loops do nothing.
   private let isIdle: Bool
 
@@ -40,6 +40,7 @@ public final class ThreadPool {
     precondition(threadCount >= 1, "a pool needs at least one thread, not \(threadCount)")
     self.threadCount = threadCount
     self.isIdle = isIdle
+    shared = Scratch(isSparse: isIdle)
     // OpenBLAS runs inside our tasks: its own threads would compete with ours and collapse on small products.
     openblas_set_num_threads(1)
     let workers = WorkerGroup(threadCount: threadCount)
@@ -123,7 +124,7 @@ private final class WorkerGroup: @unchecked Sendable {
     precondition(threadCount < Gate.open, "\(threadCount) threads are more than can be counted")
     self.threadCount = threadCount
     shares = TaskShares(workers: threadCount)
-    scratch = (0..<threadCount).map { _ in Scratch() }
+    scratch = (0..<threadCount).map { _ in Scratch(isSparse: false) }
     spinLimit = threadCount > ThreadPool.availableCores ? 1 : Self.usualSpinLimit
   }
 
@@ -227,19 +228,4 @@ private final class WorkerGroup: @unchecked Sendable {
     }
     return false
   }
-}
-
-/// Memory that grows to what was asked of it most.
-private final class Scratch {
-  private var memory: UnsafeMutableBufferPointer<Float>?
-
-  func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
-    if let memory, memory.count >= count, let base = memory.baseAddress { return base }
-    memory?.deallocate()
-    let grown = FloatMemory.allocate(count)
-    memory = grown
-    return grown.baseAddress!
-  }
-
-  deinit { memory?.deallocate() }
 }
