@@ -152,7 +152,7 @@ import TrainingTestSupport
     arguments: [
       ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],
       // Batch normalisation's running averages and counters are averaged in ways of their own.
-      ["kind": "conditional-unet", "channels": 1, "dim": 8, "classes": 2],
+      ["kind": "conditional-unet", "channels": 1, "width": 8, "classes": 2],
     ] as [SettingsNode]) func averagesAreIndependentOfTheirOrder(model: SettingsNode) throws
   {
     func averages(_ settings: [String]) throws -> (StateSchema, ShardedState) {
