@@ -158,7 +158,9 @@ let package = Package(
       swiftSettings: common),
     .testTarget(
       name: "CheckpointsTests",
-      dependencies: ["CProcessor", "Checkpoints", "Files", "Settings", "TestSupport", "TrainingTestSupport"],
+      dependencies: [
+        "CProcessor", "Checkpoints", "Files", "Settings", "Tensors", "TestSupport", "TrainingTestSupport",
+      ],
       swiftSettings: common),
     .testTarget(
       name: "GenerationTests",
