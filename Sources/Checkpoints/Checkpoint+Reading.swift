@@ -59,7 +59,9 @@ extension Checkpoint {
 
   /// - Throws: `CheckpointError` naming the first tensor of `file` that has another shape than in `layout`.
   func requireShapes(_ file: VerifiedFile, _ layout: ParameterLayout) throws {
-    for (group, tensors) in file.tensors.sorted(by: { $0.key < $1.key }) {
+    // The weights first: it is them that a message should be about.
+    func place(_ group: String) -> String { group == StateMember.weights.name ? "" : group }
+    for (group, tensors) in file.tensors.sorted(by: { place($0.key) < place($1.key) }) {
       for tensor in layout.fileTensors {
         guard let shape = tensors[tensor.name]?.shape, shape != tensor.shape else { continue }
         throw CheckpointError.unsuitable(

@@ -35,7 +35,7 @@ import TrainingTestSupport
   @Test(arguments: [1 << 20, 20_000, 1]) func aStateComesBackBitForBit(partBytes: Int) throws {
     let saved = try state(step: 7, scale: 1 / 3)
     // What arithmetic would not keep.
-    saved.weights.pointer[0] = Float(bitPattern: 0x7FC0_1234)
+    saved.weights.pointer[0] = -.leastNonzeroMagnitude
     saved[.ema].pointer[0] = -0.0
     saved[.secondMoment].pointer[0] = .leastNonzeroMagnitude
     let directory = try save(saved, partBytes: partBytes)
@@ -67,6 +67,26 @@ import TrainingTestSupport
       let read = try checkpoint.weights(which, layout: saved.layout)
       #expect(read.elements.map(\.bitPattern) == memory.elements.map(\.bitPattern))
     }
+  }
+
+  /// Nothing could be computed with them; a second moment alone may overflow, which leaves its weight alone.
+  @Test func whatIsNotFiniteIsRefused() throws {
+    for member in StateSchema().all {
+      let saved = try state(step: 2)
+      let parameter = saved.layout.parameters[1]
+      saved[member].pointer[parameter.offset + 1] = .nan
+      let checkpoint = try Checkpoint(opening: try save(saved))
+      let error = #expect(throws: CheckpointError.self) {
+        try checkpoint.restore(onlyRank(TrainingState(layout: saved.layout, seed: 99)))
+      }
+      let problem = "/\(member.name)/\(parameter.name): holds 1 of \(parameter.count) values that are NaN"
+      #expect(error?.description.contains(problem) == true, "\(error as Any)")
+    }
+    let saved = try state(step: 2)
+    saved[.secondMoment].pointer[0] = .infinity
+    let restored = onlyRank(TrainingState(layout: saved.layout, seed: 99))
+    try Checkpoint(opening: try save(saved)).restore(restored)
+    #expect(bits(whole(restored)) == bits(saved))
   }
 
   @Test func theSameStateGivesTheSameBytes() throws {
