@@ -82,8 +82,8 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Files", "Kernels", "Layers", "Models", "Safetensors",
-        "Settings", "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Files", "Kernels", "Layers", "Models", "Optimization",
+        "Safetensors", "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Training",
@@ -116,8 +116,8 @@ let package = Package(
       name: "Oboro",
       dependencies: [
         "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
-        "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Pictures", "Reporting",
-        "RunReports", "Safetensors", "Settings", "Tensors", "Training",
+        "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Optimization", "Pictures",
+        "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),

@@ -6,6 +6,7 @@ import Foundation
 import Models
 import Safetensors
 import Settings
+import Tensors
 
 /// Weights on their way from a checkpoint to PyTorch, and from PyTorch to a checkpoint.
 public enum Conversion {
@@ -29,7 +30,15 @@ public enum Conversion {
   public static func export(
     _ checkpoint: Checkpoint, weights which: StateMember, to path: String
   ) throws {
-    let manifest = checkpoint.manifest
+    let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
+    try write(
+      try checkpoint.weights(which, layout: layout), named: which.name, of: checkpoint.manifest, to: path)
+  }
+
+  /// Writes weights of the model of `manifest` as PyTorch's state dict.
+  static func write(
+    _ weights: ParameterBuffer, named name: String, of manifest: CheckpointManifest, to path: String
+  ) throws {
     let layout = try TrainingConfiguration(manifest.configuration).model.parameters
     var file = SafetensorsWriter(metadata: [
       Key.format: "pt",
@@ -37,10 +46,9 @@ public enum Conversion {
       Key.configuration: manifest.configuration.json,
       Key.imageShape: SettingsNode(manifest.imageShape).json,
       Key.step: String(manifest.step),
-      Key.weights: which.name,
+      Key.weights: name,
     ])
-    StateDict.add(
-      layout, from: try checkpoint.weights(which, layout: layout), batches: manifest.step, to: &file)
+    StateDict.add(layout, from: weights, batches: manifest.step, to: &file)
     try file.write(to: path)
   }
 

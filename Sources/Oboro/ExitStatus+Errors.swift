@@ -8,6 +8,7 @@ import HDF5
 import Interchange
 import MPI
 import Models
+import Optimization
 import Pictures
 import Reporting
 import RunReports
@@ -23,6 +24,10 @@ extension SettingsError: ExitStatusProviding {
 
 extension SamplingError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
+}
+
+extension AverageError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension ModelError: ExitStatusProviding {

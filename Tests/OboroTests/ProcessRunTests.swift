@@ -1,4 +1,5 @@
 import Foundation
+import Safetensors
 import TestSupport
 import Testing
 
@@ -51,6 +52,29 @@ import Testing
     #expect(more.exitStatus == 64 && more.errors.contains("training.steps: 2, now 8"), "\(more)")
     let allowed = try oboro(trial.arguments(settings) + ["--allow-changes"])
     #expect(allowed.exitStatus == 0, "\(allowed)")
+  }
+
+  /// A width that the run has tracked comes back as it was; another is another average.
+  @Test func averagesOfAnyWidthAreReconstructed() throws {
+    let trial = try Trial()
+    try trial.trainToEnd("ema.profile=power", "ema.widths=[0.1, 0.05]", "sampling.every=0")
+    func tensor(_ arguments: String...) throws -> [Float] {
+      let file = "\(trial.path)/weights.safetensors"
+      let run = try oboro([arguments[0], trial.run] + arguments.dropFirst().map { $0 == "FILE" ? file : $0 })
+      try #require(run.exitStatus == 0, "\(run)")
+      return try SafetensorsFile(path: file).floats("init_conv.weight")
+    }
+    let tracked = try tensor("convert", "FILE", "--weights", "ema")
+    let again = try tensor("average", "--width", "0.1", "--output", "FILE")
+    let other = try tensor("average", "--width", "0.07", "--output", "FILE")
+    #expect(zip(tracked, again).allSatisfy { abs($0 - $1) < 1e-4 })
+    #expect(zip(tracked, other).contains { abs($0 - $1) > 1e-4 })
+
+    let plain = try Trial()
+    try plain.trainToEnd("training.steps=2", "sampling.every=0")
+    expectFailure(
+      try oboro(["average", plain.run, "--width", "0.1", "--output", "\(plain.path)/a.safetensors"]), 65,
+      "ema.profile: power")
   }
 
   @Test func everySamplerDraws() throws {

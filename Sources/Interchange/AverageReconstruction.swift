@@ -1,0 +1,105 @@
+import Checkpoints
+import Configuration
+import Files
+import Foundation
+import Layers
+import Optimization
+import Tensors
+
+/// An average of a run's weights of any width, made afterwards of the averages that its checkpoints hold
+/// (Karras et al., 2024, "Analyzing and Improving the Training Dynamics of Diffusion Models", section 3).
+public struct AverageReconstruction {
+  /// An average that a checkpoint holds.
+  private struct Snapshot {
+    let checkpoint: Checkpoint
+    let member: StateMember
+    let average: PowerProfile.Average
+  }
+
+  /// The step whose average it is.
+  public let step: Int
+  /// How many averages of how many checkpoints it is made of.
+  public let averages: Int
+  public let checkpoints: Int
+  /// [flat memory of the model].
+  let weights: ParameterBuffer
+  let manifest: CheckpointManifest
+
+  /// - Parameters:
+  ///   - run: the run directory, whose checkpoints are as many as `checkpoint.keep` left.
+  ///   - width: σ_rel of the average that is wanted.
+  ///   - step: the step at whose end it is wanted; nil: the last that has a checkpoint.
+  ///   - onDamage: is told of checkpoints that are damaged, and left out.
+  /// - Throws: `CheckpointError` where the run keeps no averages that could be used; `AverageError`; `FileError`.
+  public init(
+    run: String, width: Double, step wanted: Int?, onDamage: (CheckpointError) -> Void
+  ) throws {
+    let store = CheckpointStore(directory: RunDirectory(run).checkpoints)
+    let steps = try store.steps().filter { $0 > 0 && $0 <= wanted ?? .max }.sorted()
+    guard let last = steps.last, wanted.map({ $0 == last }) ?? true else {
+      let there = steps.map(String.init).joined(separator: ", ")
+      throw CheckpointError.unsuitable(
+        run,
+        wanted.map { "has no checkpoint of step \($0); there are those of \(there)" }
+          ?? "has no checkpoint yet")
+    }
+    let found = try Self.snapshots(store, steps, onDamage)
+    guard let newest = found.last, newest.checkpoint.manifest.step == last else {
+      throw CheckpointError.unsuitable(
+        run, "keeps no averages of power profile at step \(last): it was trained without ema.profile: power")
+    }
+    step = last
+    manifest = newest.checkpoint.manifest
+    averages = found.count
+    checkpoints = Set(found.map { $0.checkpoint.manifest.step }).count
+    let coefficients = try PowerProfile.coefficients(
+      of: found.map(\.average),
+      for: PowerProfile.Average(step: Double(last), gamma: PowerProfile.gamma(relativeWidth: width)))
+    weights = try Self.sum(
+      found, coefficients, layout: TrainingConfiguration(manifest.configuration).model.parameters)
+  }
+
+  private static func snapshots(
+    _ store: CheckpointStore, _ steps: [Int], _ onDamage: (CheckpointError) -> Void
+  ) throws -> [Snapshot] {
+    try steps.flatMap { step -> [Snapshot] in
+      let checkpoint: Checkpoint
+      do {
+        checkpoint = try Checkpoint(opening: store.path(step))
+      } catch let error as CheckpointError where error.isDamage {
+        onDamage(error)
+        return []
+      }
+      let averages = try TrainingConfiguration(checkpoint.manifest.configuration).ema
+      let members =
+        [(StateMember.ema, averages.first)] + averages.further.map { (.average($0.name), $0.profile) }
+      return members.compactMap { member, profile in
+        guard case .power(let gamma) = profile else { return nil }
+        return Snapshot(
+          checkpoint: checkpoint, member: member,
+          average: PowerProfile.Average(step: Double(step), gamma: gamma))
+      }
+    }
+  }
+
+  /// In double precision, in the order of steps.
+  private static func sum(
+    _ snapshots: [Snapshot], _ coefficients: [Double], layout: ParameterLayout
+  ) throws -> ParameterBuffer {
+    var sums = [Double](repeating: 0, count: layout.flatCount)
+    for (snapshot, coefficient) in zip(snapshots, coefficients) {
+      let weights = try snapshot.checkpoint.weights(snapshot.member, layout: layout)
+      for index in sums.indices { sums[index] += coefficient * Double(weights.pointer[index]) }
+    }
+    let flat = ParameterBuffer(count: layout.flatCount)
+    for index in sums.indices { flat.pointer[index] = Float(sums[index]) }
+    return flat
+  }
+
+  /// Writes a safetensors file of it, as PyTorch's state dict.
+  ///
+  /// - Throws: `FileError`, `SettingsError`.
+  public func write(to path: String) throws {
+    try Conversion.write(weights, named: "average", of: manifest, to: path)
+  }
+}
