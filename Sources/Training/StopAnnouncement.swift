@@ -14,9 +14,15 @@ final class StopAnnouncement: Sendable {
 
   private let place = Mutex(Place())
 
+  /// Seconds within which a launcher ends what it has told to stop.
+  private static let launchersPatience = 2.0
+
   /// - Parameter rank: this process's; of those that their launcher tells of a stop together, rank 0 alone speaks.
   init(_ request: StopRequest, rank: Int, console: Console) {
     request.announce { [weak self, weak request] in
+      // A launcher also tells its ranks to stop when one of them has failed, and ends them a moment later: of that the
+      // one that failed has spoken.
+      if request?.isFromParent == true { Thread.sleep(forTimeInterval: Self.launchersPatience) }
       guard let self, let reason = request?.reason, rank == 0 || request?.isFromParent == false else {
         return
       }

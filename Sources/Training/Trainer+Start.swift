@@ -75,7 +75,7 @@ extension Trainer {
     try Self.requireSame(configuration, dataset, communicator)
     try communicator.agree { try dataset.check(part: rank, of: communicator.size) }
     if configuration.dataset.isVerified {
-      if rank == 0 { console.print("oboro: reading all of \(dataset.directory) (dataset.verify)") }
+      if rank == 0 { console.print("reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
     }
 
