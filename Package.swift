@@ -25,9 +25,15 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     // No pkg-config: what Debian's file says of libavif makes SwiftPM warn in every build. The module map links it.
     .systemLibrary(name: "CGD", providers: [.apt(["libgd-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CProcessor"),
+    .target(name: "CPictureCodecs", dependencies: ["CJPEG", "CPNG", "CTIFF"]),
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),
@@ -50,9 +56,10 @@ let package = Package(
 
     // Files that people see.
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
-    .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
+      name: "Pictures", dependencies: ["CGD", "CPictureCodecs", "CWebP", "CZlib", "Files"], swiftSettings: common),
+    .target(
+      name: "Datasets", dependencies: ["CZip", "CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
       swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
