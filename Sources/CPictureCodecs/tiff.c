@@ -65,6 +65,16 @@ static tmsize_t refuse_writing(thandle_t handle, void *bytes, tmsize_t count) {
 
 static toff_t total(thandle_t handle) { return ((reading *)handle)->size; }
 
+/// libtiff only reads what is mapped.
+static int map(thandle_t handle, void **start, toff_t *size) {
+  reading *reading = handle;
+  *start = (void *)(uintptr_t)reading->bytes;
+  *size = reading->size;
+  return 1;
+}
+
+static void unmap(thandle_t handle, void *start, toff_t size) { (void)handle, (void)start, (void)size; }
+
 static int leave_open(thandle_t handle) {
   (void)handle;
   return 0;
@@ -105,11 +115,14 @@ static int is_known(TIFF *file, reading *reading, uint32_t width, uint32_t heigh
   return 1;
 }
 
-/// A pixel of libtiff's is a number; ours are bytes in order.
-static void arrange(uint32_t *pixels, size_t count) {
+/// A pixel of libtiff's is a number; ours are bytes in order, colours multiplied by the opacity if they are not yet.
+static void arrange(uint32_t *pixels, size_t count, int is_multiplied) {
   for (size_t i = 0; i < count; i++) {
     uint32_t pixel = pixels[i];
     uint8_t bytes[4] = {TIFFGetR(pixel), TIFFGetG(pixel), TIFFGetB(pixel), TIFFGetA(pixel)};
+    for (int channel = 0; channel < 3 && !is_multiplied; channel++) {
+      bytes[channel] = (uint8_t)((bytes[channel] * bytes[3] + 127) / 255);
+    }
     memcpy(pixels + i, bytes, sizeof bytes);
   }
 }
@@ -132,8 +145,11 @@ static int decode(TIFF *file, reading *reading, size_t pixel_limit) {
   uint32_t *pixels = (uint32_t *)(void *)reading->pixels.samples;
   reading->is_decoding = 1;
   int is_whole = TIFFRGBAImageGet(&image, pixels, width, height) && !reading->pixels.message[0];
+  // libtiff multiplies colours, but not greys.
+  int is_grey = image.photometric == PHOTOMETRIC_MINISBLACK || image.photometric == PHOTOMETRIC_MINISWHITE;
+  int is_multiplied = !is_grey || image.alpha != EXTRASAMPLE_UNASSALPHA;
   TIFFRGBAImageEnd(&image);
-  if (is_whole) arrange(pixels, (size_t)width * height);
+  if (is_whole) arrange(pixels, (size_t)width * height, is_multiplied);
   return is_whole;
 }
 
@@ -141,8 +157,8 @@ oboro_pixels oboro_decode_tiff(const uint8_t *bytes, size_t size, size_t pixel_l
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, silence);
   reading reading = {.bytes = bytes, .size = size};
-  // Not mapped ("m"): libtiff then reads through the functions, which stay inside the file.
-  TIFF *file = TIFFClientOpen("", "rm", &reading, supply, refuse_writing, seek, leave_open, total, NULL, NULL);
+  // Mapped: without, libtiff 4.5 takes the size of its buffer for that of a plain tile, and refuses it.
+  TIFF *file = TIFFClientOpen("", "r", &reading, supply, refuse_writing, seek, leave_open, total, map, unmap);
   int is_whole = file && decode(file, &reading, pixel_limit);
   if (file) TIFFClose(file);
   return is_whole ? reading.pixels : oboro_failed(reading.pixels);

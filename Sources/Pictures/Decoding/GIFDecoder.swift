@@ -11,7 +11,12 @@ enum GIFDecoder {
     // libgd fills up what is missing.
     guard try PictureHeader.gifDataEnd(scanner) <= file.count else { throw PictureHeader.Problem.endsEarly }
     let frame = try PictureHeader.gifFrame(scanner)
-    let canvas = try canvas(of: file)
+    // libgd refuses a picture that is larger than its screen.
+    var grown = file
+    for (place, value) in [width, width >> 8, height, height >> 8].enumerated() {
+      grown[6 + place] = UInt8(truncatingIfNeeded: value)
+    }
+    let canvas = try canvas(of: grown)
     guard canvas.width == frame.width, canvas.height == frame.height,
       gdImagePaletteToTrueColor(canvas.image) != 0
     else { throw PictureHeader.Problem.malformed("no memory for \(height) x \(width) pixels") }

@@ -246,7 +246,7 @@ for sub in (0, 1, 2):
 add("grey.jpg", save(PHOTO[..., 0], "JPEG"))
 add("progressive.jpg", save(PHOTO, "JPEG", progressive=True))
 add("rgb.jpg", save(PHOTO, "JPEG", keep_rgb=True))
-restarts = save(PHOTO, "JPEG", restart_marker_blocks=3)
+restarts = save(PHOTO, "JPEG", restart_marker_blocks=1)
 add("restarts.jpg", restarts)
 for value in range(1, 9):
     add(f"exif-{value}.jpg", behind_start(plain, app1(exif(value, "<>"[value % 2]))))
@@ -501,7 +501,7 @@ for value in range(1, 9):
 refuse("float.tif", samples_tiff(RGB.astype(np.float32), t339=(3, [3, 3, 3])), "no unsigned integers")
 refuse("signed.tif", samples_tiff(RGB16, t339=(3, [2, 2, 2])), "no unsigned integers")
 refuse("grey-alpha-16.tif", samples_tiff(np.dstack([GREY16, ALPHA16]), t338=(3, [2])), "opacity")
-refuse("cut.tif", samples_tiff(RGB)[:100] + samples_tiff(RGB)[300:], "TIFF")
+refuse("cut.tif", samples_tiff(RGB)[:100] + samples_tiff(RGB)[300:], "ends inside its header")
 cut = save(PHOTO, "TIFF", compression="tiff_lzw")
 refuse("damaged-lzw.tif", cut[:60] + b"\xff" * 80 + cut[140:], "TIFF")
 
