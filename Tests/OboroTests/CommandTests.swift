@@ -27,7 +27,7 @@ import Testing
       try oboro(sample + ["--seed", "-1"]), 64, "The value '-1' is invalid for '--seed <seed>'",
       "A whole number, at least 0")
     expectFailure(try oboro(sample + ["--count", "-3"]), 64, "--count must be 1 to 100000, is -3")
-    expectFailure(try oboro(sample + ["--guidance", "-1.5e3"]), 74, "a: ")
+    expectFailure(try oboro(sample + ["--guidance", "-1.5e3"]), 65, "there is no such checkpoint")
     expectFailure(try oboro(sample + ["--gif", "-1"]), 64, "--gif")
     expectFailure(try oboro(sample + ["--seed", "--gif"]), 64, "Missing value for '--seed <seed>'")
   }

@@ -30,9 +30,9 @@ struct FolderWalk {
   ]
 
   /// - Throws: `DatasetError` if the system fails, or `top` itself cannot be listed.
-  mutating func visit(_ top: RawPath) throws { try visit(top, isTop: true) }
+  mutating func visit(_ top: RawPath) throws { try list(top, isTop: true) }
 
-  private mutating func visit(_ folder: RawPath, isTop: Bool = false) throws {
+  private mutating func list(_ folder: RawPath, isTop: Bool) throws {
     let descriptor = folder.open(O_RDONLY | O_DIRECTORY)
     guard descriptor >= 0 else {
       let code = errno
@@ -84,7 +84,7 @@ struct FolderWalk {
       return
     }
     switch status.st_mode & S_IFMT {
-    case S_IFDIR: try visit(path)
+    case S_IFDIR: try list(path, isTop: false)
     case S_IFREG:
       let end = Self.end(of: name)
       if ImageFolder.extensions.contains(end) {
