@@ -54,6 +54,9 @@ let package = Package(
       name: "Diffusion", dependencies: ["Kernels", "Randomness", "Settings", "Tensors"],
       swiftSettings: common),
 
+    // Texts.
+    .target(name: "Text", dependencies: ["CZlib", "Files"], swiftSettings: common),
+
     // Files that people see.
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
     .target(
@@ -121,7 +124,7 @@ let package = Package(
       dependencies: [
         "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
         "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Pictures", "Reporting",
-        "RunReports", "Safetensors", "Settings", "Tensors", "Training",
+        "RunReports", "Safetensors", "Settings", "Tensors", "Text", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -146,6 +149,7 @@ let package = Package(
       name: "FailureDetectionTests", dependencies: ["FailureDetection", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "SafetensorsTests", dependencies: ["Files", "Safetensors", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "TextTests", dependencies: ["Files", "Text"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "PicturesTests", dependencies: ["CGD", "Files", "Pictures", "TestSupport"], swiftSettings: common),

@@ -1,11 +1,11 @@
+import Files
 import Foundation
 import Testing
-
-@testable import Text
+import Text
 
 /// Texts with the tokens that other programs make of them.
 struct ReferenceCases {
-  struct Case {
+  struct Case: Decodable {
     let text: String
     let tokens: [Int]
   }
@@ -24,17 +24,17 @@ struct ReferenceCases {
     }
   }()
 
+  private struct File: Decodable {
+    /// The path of the tokeniser from here.
+    let tokenizer: String
+    let cases: [Case]
+  }
+
   init(file: String) throws {
-    let json = try JSONParser.value(of: file)
-    let name = try #require(json["tokenizer"]?.string)
-    tokenizer = try CLIPTokenizer(path: URL(filePath: file).deletingLastPathComponent().path + "/" + name)
-    guard case .array(let entries)? = json["cases"]?.content else { throw TokenizerError(file, "has no cases") }
-    cases = try entries.map { entry in
-      guard case .array(let tokens)? = entry["tokens"]?.content, let text = entry["text"]?.string else {
-        throw TokenizerError(file, line: entry.line, "not a case")
-      }
-      return Case(text: text, tokens: tokens.compactMap(\.int))
-    }
+    let content = try JSONDecoder().decode(File.self, from: Data(WholeFile.read(file)))
+    tokenizer = try CLIPTokenizer(
+      path: URL(filePath: file).deletingLastPathComponent().path + "/" + content.tokenizer)
+    cases = content.cases
   }
 }
 
