@@ -60,9 +60,11 @@ let package = Package(
     // Files that people see.
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
     .target(
-      name: "Pictures", dependencies: ["CGD", "CPictureCodecs", "CWebP", "CZlib", "Files"], swiftSettings: common),
+      name: "Pictures", dependencies: ["CGD", "CPictureCodecs", "CWebP", "CZlib", "Files"],
+      swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["CZip", "CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
+      name: "Datasets",
+      dependencies: ["CZip", "CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
       swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],

@@ -22,7 +22,8 @@ struct NamedClass {
     if let label = names.firstIndex(of: text) { return label }
     if let number = Int(text), number >= 0 { return number }
     guard !names.isEmpty else {
-      throw ModelError("--class \(text): the checkpoint knows no names of classes; give the number of one, or all")
+      throw ModelError(
+        "--class \(text): the checkpoint knows no names of classes; give the number of one, or all")
     }
     let meant = NearestKey.among(names, to: text).map { " (\($0)?)" } ?? ""
     let shown = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", ..." : "")

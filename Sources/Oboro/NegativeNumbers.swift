@@ -7,7 +7,9 @@ enum NegativeNumbers {
     var isOver = false
     for argument in arguments {
       if argument == "--" { isOver = true }
-      if !isOver, isNegative(argument), let option = result.last, option.hasPrefix("--"), !option.contains("=") {
+      if !isOver, isNegative(argument), let option = result.last, option.hasPrefix("--"),
+        !option.contains("=")
+      {
         result[result.count - 1] = "\(option)=\(argument)"
       } else {
         result.append(argument)

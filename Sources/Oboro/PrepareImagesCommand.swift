@@ -81,7 +81,8 @@ struct PrepareImages: ParsableCommand {
   private var datasetName: String {
     let name = sourcePath.bytes.split(separator: RawPath.slash).last.map { RawPath.text($0) } ?? ""
     // A folder that is named by its place, or the root.
-    return ["", ".", ".."].contains(name) ? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent : name
+    return ["", ".", ".."].contains(name)
+      ? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent : name
   }
 
   private func tell(of folder: ImageFolder, _ console: Console) {
@@ -93,7 +94,8 @@ struct PrepareImages: ParsableCommand {
     }
     for (name, spellings) in folder.equalNames {
       let shown = spellings.map { bytes in
-        bytes.map { $0 < 0x80 ? String(Unicode.Scalar($0)) : "\\x" + String($0, radix: 16, uppercase: true) }.joined()
+        bytes.map { $0 < 0x80 ? String(Unicode.Scalar($0)) : "\\x" + String($0, radix: 16, uppercase: true) }
+          .joined()
       }
       console.print(
         "warning: the folders \(shown.joined(separator: ", ")) are one class: their names are the same text, \(name), in "

@@ -163,7 +163,8 @@ struct Sample: ParallelCommand {
     let total: Int
     switch classChoice {
     case nil: (choice, total) = (.inTurn, count ?? 36)
-    case .one(let named): (choice, total) = (.one(try named.label(of: trained.manifest.classNames)), count ?? 36)
+    case .one(let named):
+      (choice, total) = (.one(try named.label(of: trained.manifest.classNames)), count ?? 36)
     case .all: (choice, total) = (.each(images: count ?? 8), (count ?? 8) * (model.classes?.count ?? 1))
     }
     let classes = SampleClasses(choice, guidance: guidance)

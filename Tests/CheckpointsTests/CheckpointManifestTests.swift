@@ -37,8 +37,9 @@ import TrainingTestSupport
     let text = manifest.json.replacing(/\s*"class_names": \[\],/, with: "")
     #expect(!text.contains("class_names"))
     let digest = try #require(text.firstMatch(of: /"manifest_sha256": "([0-9a-f]{64})"/)).1
-    let read = try read(ChecksummedText.seal(
-      text.replacing(digest, with: ChecksummedText.blank), key: "manifest_sha256"))
+    let read = try read(
+      ChecksummedText.seal(
+        text.replacing(digest, with: ChecksummedText.blank), key: "manifest_sha256"))
     #expect(read == manifest && read.classNames == [])
   }
 

@@ -76,8 +76,10 @@ import Testing
         ("\($0.path)".dropFirst(directory.count + 1), $0.problem ?? "")
       }
       let expected = [
-        ("cat/2.png", "cannot be read: it is a link to what is not there"), ("cat/pipe.png", "is a pipe, not a plain file"),
-        ("cat/up", "is a link to a folder that it lies in"), ("dog", "cannot be read: it is a link to what is not there"),
+        ("cat/2.png", "cannot be read: it is a link to what is not there"),
+        ("cat/pipe.png", "is a pipe, not a plain file"),
+        ("cat/up", "is a link to a folder that it lies in"),
+        ("dog", "cannot be read: it is a link to what is not there"),
         ("self", "cannot be read: Too many levels of symbolic links"),
         ("ten", "cannot be read: it is a link to what is not there"),
       ]
@@ -193,10 +195,14 @@ import Testing
       #expect(folder.classNames == ["bad", "good", "phone"] && folder.unread == ["heic": 1])
       let images = try source(folder)
       var reasons: [String] = []
-      try DatasetWriter(directory: "\(directory)/out").writeReadable(images, skip: { reasons.append("\($0)") })
+      try DatasetWriter(directory: "\(directory)/out").writeReadable(
+        images, skip: { reasons.append("\($0)") })
       #expect(images.classesWithoutImages.map(\.name) == ["bad", "phone"])
-      #expect(images.classesWithoutImages.map(\.label) == [0, 2] && images.classesWithoutImages[0].count == 3)
-      #expect(reasons.last == "\(directory)/phone/1.HEIC: is a HEIC picture, which is not read: convert it to PNG or JPEG")
+      #expect(
+        images.classesWithoutImages.map(\.label) == [0, 2] && images.classesWithoutImages[0].count == 3)
+      #expect(
+        reasons.last
+          == "\(directory)/phone/1.HEIC: is a HEIC picture, which is not read: convert it to PNG or JPEG")
     }
   }
 }

@@ -28,8 +28,12 @@ import Testing
     Mistake(settings: ["model.kind=vit"], messages: ["model.kind: expected", "annotated-unet", "found vit"]),
     Mistake(
       settings: ["dataset.path=null"],
-      messages: ["dataset.path: expected text (directory of a dataset that oboro prepare made), found nothing"]),
-    Mistake(settings: ["dataset.path="], messages: ["--set dataset.path=: dataset.path: expected text", "found nothing"]),
+      messages: [
+        "dataset.path: expected text (directory of a dataset that oboro prepare made), found nothing"
+      ]),
+    Mistake(
+      settings: ["dataset.path="],
+      messages: ["--set dataset.path=: dataset.path: expected text", "found nothing"]),
     Mistake(
       settings: ["training.batch_size=10"],
       messages: [

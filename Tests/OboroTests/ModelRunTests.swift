@@ -73,7 +73,8 @@ import Testing
     let name = try CheckpointManifest(checkpoint: trial.checkpoint(8)).classNames[1]
     #expect(try sample("--class", name, "--count", "3")["00002.png"] == ofClass1["00002.png"])
     for (value, message) in [
-      ("8", "--class 8: the model knows classes 0 to 7"), ("\(name)s", "no class has this name (\(name)?); there are "),
+      ("8", "--class 8: the model knows classes 0 to 7"),
+      ("\(name)s", "no class has this name (\(name)?); there are "),
       ("-1", "--class -1: no class has this name"),
     ] {
       let wrong = try oboro([

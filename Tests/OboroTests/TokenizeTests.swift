@@ -7,7 +7,7 @@ import Testing
   private struct Printed: Decodable {
     let ids: [Int]
     let tokens: [String]
-    let input_ids: [Int]
+    let inputIds: [Int]
     let length: Int
     let cut: Int
   }
@@ -36,8 +36,10 @@ import Testing
     for test in stride(from: 0, to: cases.count, by: 9).map({ cases[$0] }) {
       let run = try tokenize(test.text, "--json")
       try #require(run.exitStatus == 0, "\(run)")
-      let printed = try JSONDecoder().decode(Printed.self, from: Data(run.output.utf8))
-      #expect(printed.input_ids == test.tokens && printed.tokens.count == printed.ids.count)
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      let printed = try decoder.decode(Printed.self, from: Data(run.output.utf8))
+      #expect(printed.inputIds == test.tokens && printed.tokens.count == printed.ids.count)
       #expect(printed.ids.count == printed.length + printed.cut)
       #expect(printed.ids.prefix(printed.length - 1).elementsEqual(test.tokens.prefix(printed.length - 1)))
     }
@@ -57,7 +59,8 @@ import Testing
     let folder = try TemporaryDirectory()
     expectFailure(
       try oboro(["tokenize", "cat", "--tokenizer", folder.path]), 65, "\(folder.path): has no vocab.json")
-    expectFailure(try oboro(["tokenize", "cat", "--tokenizer", "\(folder.path)/none"]), 65, "none: does not exist")
+    expectFailure(
+      try oboro(["tokenize", "cat", "--tokenizer", "\(folder.path)/none"]), 65, "none: does not exist")
     expectFailure(try oboro(["tokenize", "cat"]), 64, "Missing expected argument '--tokenizer <dir>'")
   }
 }

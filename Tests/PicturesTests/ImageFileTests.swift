@@ -156,10 +156,12 @@ import Testing
   @Test func otherFilesAreRefused() throws {
     expectRefused(Array("<html>".utf8), "is no picture of a known format (PNG, JPEG, WebP, GIF, BMP, TIFF)")
     expectRefused(
-      Array("RIFF....WEBPVP8X\u{A}\0\0\0\u{2}\0\0\0\0\0\0\0\0\0".utf8), "its animation is damaged or ends early")
+      Array("RIFF....WEBPVP8X\u{A}\0\0\0\u{2}\0\0\0\0\0\0\0\0\0".utf8),
+      "its animation is damaged or ends early")
     // What cameras and browsers write, by name.
     for (start, name) in [
-      ("\0\0\0\u{18}ftypheic\0\0\0\0", "HEIC"), ("\0\0\0\u{1C}ftypavif\0\0\0\0", "AVIF"), ("8BPS\0\u{1}", "Photoshop"),
+      ("\0\0\0\u{18}ftypheic\0\0\0\0", "HEIC"), ("\0\0\0\u{1C}ftypavif\0\0\0\0", "AVIF"),
+      ("8BPS\0\u{1}", "Photoshop"),
     ] {
       expectRefused(Array(start.utf8), "is a \(name) picture, which is not read: convert it to PNG or JPEG")
     }

@@ -57,8 +57,11 @@ struct ReferenceCases {
     let shown = different.prefix(10).map { test in
       let found = reference.tokenizer.encode(test.text).tokens
       let place = zip(found, test.tokens).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? 0
-      let symbols = { (ids: [Int]) in ids[place...].prefix(6).map { reference.tokenizer.symbol(of: $0) ?? "?" } }
-      return "\(test.text.prefix(80).debugDescription), token \(place): \(symbols(found)), expected \(symbols(test.tokens))"
+      let symbols = { (ids: [Int]) in
+        ids[place...].prefix(6).map { reference.tokenizer.symbol(of: $0) ?? "?" }
+      }
+      return
+        "\(test.text.prefix(80).debugDescription), token \(place): \(symbols(found)), expected \(symbols(test.tokens))"
     }
     #expect(different.isEmpty, "\(different.count) texts:\n\(shown.joined(separator: "\n"))")
   }

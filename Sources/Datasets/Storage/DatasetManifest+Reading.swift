@@ -13,7 +13,8 @@ extension DatasetManifest {
   static func open(_ directory: String) throws -> ReadableFile {
     let path = filePath(directory, Self.fileName)
     guard !directory.isEmpty else {
-      throw DatasetError.badData("dataset.path", "is empty; name the directory of a dataset that `oboro prepare` made")
+      throw DatasetError.badData(
+        "dataset.path", "is empty; name the directory of a dataset that `oboro prepare` made")
     }
     guard FileManager.default.fileExists(atPath: directory) else {
       throw DatasetError.badData(directory, "does not exist; make a dataset there with `oboro prepare`")

@@ -35,7 +35,8 @@ struct BMPDecoder {
 
   /// Calls `body` with each row, from the top, and where its bytes begin.
   private func eachRow(_ body: (_ row: Int, _ start: Int) -> Void) throws {
-    guard layout.dataStart <= file.count, layout.rowSize * layout.height <= file.count - layout.dataStart else {
+    guard layout.dataStart <= file.count, layout.rowSize * layout.height <= file.count - layout.dataStart
+    else {
       throw PictureHeader.Problem.endsEarly
     }
     for row in 0..<layout.height {

@@ -40,11 +40,14 @@ public struct ImageFile: Sendable {
 
   private static func size(of file: borrowing FileDescriptor) throws -> Int {
     let status = try file.status()
-    guard status.st_mode & S_IFMT == S_IFREG else { throw PictureError(path: file.path, reason: "is no plain file") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw PictureError(path: file.path, reason: "is no plain file")
+    }
     let size = Int(status.st_size)
     if size == 0 { throw PictureError(path: file.path, reason: "is empty") }
     guard size <= sizeLimit else {
-      throw PictureError(path: file.path, reason: "has \(size) bytes, more than the \(sizeLimit) that are read")
+      throw PictureError(
+        path: file.path, reason: "has \(size) bytes, more than the \(sizeLimit) that are read")
     }
     return size
   }

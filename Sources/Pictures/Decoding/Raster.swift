@@ -40,7 +40,8 @@ struct Raster: ~Copyable {
     self.width = width
     self.height = height
     self.layout = layout
-    samples = UnsafeMutableBufferPointer(start: memory.bindMemory(to: UInt8.self, capacity: count), count: count)
+    samples = UnsafeMutableBufferPointer(
+      start: memory.bindMemory(to: UInt8.self, capacity: count), count: count)
   }
 
   /// Takes over what a decoder made.
@@ -49,7 +50,9 @@ struct Raster: ~Copyable {
   /// - Throws: `PictureHeader.Problem` with the decoder's words if it made nothing.
   init(_ pixels: oboro_pixels, four: Layout) throws {
     guard let memory = pixels.samples else {
-      let text = withUnsafeBytes(of: pixels.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let text = withUnsafeBytes(of: pixels.message) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
       throw PictureHeader.Problem.malformed(text.isEmpty ? "its decoder does not say why" : text)
     }
     width = Int(pixels.width)
@@ -115,7 +118,9 @@ struct Raster: ~Copyable {
 
   /// A picture of the colours that `colour` gives.
   @inline(__always)
-  private func picture(_ channels: Int, _ colour: (_ pixel: Int) -> (red: Int, green: Int, blue: Int)) -> Picture {
+  private func picture(_ channels: Int, _ colour: (_ pixel: Int) -> (red: Int, green: Int, blue: Int))
+    -> Picture
+  {
     let pixels = width * height
     let samples = [UInt8](unsafeUninitializedCapacity: pixels * channels) { result, filled in
       for pixel in 0..<pixels {

@@ -26,7 +26,8 @@ enum WebPDecoder {
   }
 
   private static func decodeFirst(
-    of file: UnsafeBufferPointer<UInt8>, width: Int, height: Int, into samples: UnsafeMutableBufferPointer<UInt8>
+    of file: UnsafeBufferPointer<UInt8>, width: Int, height: Int,
+    into samples: UnsafeMutableBufferPointer<UInt8>
   ) throws {
     var options = WebPAnimDecoderOptions()
     WebPAnimDecoderOptionsInit(&options)
@@ -48,7 +49,9 @@ enum WebPDecoder {
     samples.baseAddress?.update(from: canvas, count: samples.count)
   }
 
-  private static func requireSize(_ width: Int, _ height: Int, _ expectedWidth: Int, _ expectedHeight: Int) throws {
+  private static func requireSize(_ width: Int, _ height: Int, _ expectedWidth: Int, _ expectedHeight: Int)
+    throws
+  {
     guard width == expectedWidth, height == expectedHeight else {
       throw PictureHeader.Problem.malformed(
         "holds \(height) x \(width) pixels, its header says \(expectedHeight) x \(expectedWidth)")

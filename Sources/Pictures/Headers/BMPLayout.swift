@@ -59,7 +59,8 @@ struct BMPLayout {
     // Behind a short header, the masks follow it; a longer one has them inside.
     let maskCount = !hasMasks ? 0 : headerSize >= 56 || compression == bitFieldsWithOpacity ? 4 : 3
     if hasMasks {
-      masks = try (0..<maskCount).map { UInt32(try file.little(4, at: 54 + 4 * $0)) } + (maskCount == 3 ? [0] : [])
+      masks =
+        try (0..<maskCount).map { UInt32(try file.little(4, at: 54 + 4 * $0)) } + (maskCount == 3 ? [0] : [])
     } else {
       masks = bits == 16 ? [0x7C00, 0x3E0, 0x1F, 0] : [0xFF_0000, 0xFF00, 0xFF, 0]
     }
@@ -81,7 +82,8 @@ extension PictureHeader {
     let layout = try BMPLayout(file)
     let isGrey =
       layout.bits <= 8
-      ? try file.isGrey(palette: layout.palette.place, count: layout.palette.count, stride: layout.palette.stride)
+      ? try file.isGrey(
+        palette: layout.palette.place, count: layout.palette.count, stride: layout.palette.stride)
       : false
     return PictureHeader(.bmp, layout.width, layout.height, isGrey: isGrey)
   }

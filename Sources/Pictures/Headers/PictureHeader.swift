@@ -64,7 +64,9 @@ public struct PictureHeader: Sendable, Equatable {
     if try file.holds("RIFF", at: 0) && file.holds("WEBP", at: 8) { return try webp(file) }
     if try file.holds("GIF87a", at: 0) || file.holds("GIF89a", at: 0) { return try gif(file) }
     if try file.holds("BM", at: 0) { return try bmp(file) }
-    for start: [UInt8] in [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43]]
+    for start: [UInt8] in [
+      [0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43],
+    ]
     where try file.holds(start, at: 0) { return try tiff(file) }
     if let format = try UnreadFormat(contentOf: file) { throw Problem.malformed(format.reason) }
     throw Problem.malformed(

@@ -163,7 +163,11 @@ def write_all(folder, merge_count, texts, suffix):
     for name in ("sd1", "sd2", "inverted", "single"):
         more = ["a <cat-toy> <CAT-toy>", "Quick quick Quickly unQuick (Quick)"] if name == "inverted" else []
         write_cases(folder, name, name, texts + more, transformers_encode(folder / name))
-    original = open_clip.tokenizer.SimpleTokenizer(bpe_path=str(folder / merges_file))
+    # open_clip reads compressed files only.
+    packed = folder / "packed.gz"
+    packed.write_bytes(gzip.compress((folder / merges_file).read_bytes()) if not suffix else (folder / merges_file).read_bytes())
+    original = open_clip.tokenizer.SimpleTokenizer(bpe_path=str(packed))
+    packed.unlink()
     write_cases(folder, "original", merges_file, texts, lambda text: original(text)[0].tolist())
 
 

@@ -40,7 +40,8 @@ struct ZipArchive {
     // Deflate packs 1032 bytes into one at best. No memory is taken for more than a file of this size can hold.
     let isPossible =
       status.comp_size <= fileSize
-      && (status.comp_method == stored ? status.size == status.comp_size : status.size / 1032 <= status.comp_size)
+      && (status.comp_method == stored
+        ? status.size == status.comp_size : status.size / 1032 <= status.comp_size)
     guard isPossible else {
       throw DatasetError.badData(
         place, "cannot hold the \(status.size) bytes that are said to be in its \(status.comp_size)")
@@ -91,7 +92,9 @@ private final class ZipMember: StoredBytes {
 
   deinit { zip_fclose(file) }
 
-  private static func open(_ handle: ZipHandle, _ index: zip_uint64_t, _ place: String) throws -> OpaquePointer {
+  private static func open(_ handle: ZipHandle, _ index: zip_uint64_t, _ place: String) throws
+    -> OpaquePointer
+  {
     guard let file = zip_fopen_index(handle.archive, index, 0) else {
       throw DatasetError.zip(zip_get_error(handle.archive), path: handle.path, place: place)
     }
@@ -152,9 +155,11 @@ extension DatasetError {
       return .system(path, "read it", code: zip_error_code_system(error))
     }
     switch code {
-    case ZIP_ER_NOZIP: return .badData(place, "is no ZIP file, or one that was cut off: its directory is missing")
+    case ZIP_ER_NOZIP:
+      return .badData(place, "is no ZIP file, or one that was cut off: its directory is missing")
     case ZIP_ER_CRC: return .badData(place, "is damaged: its checksum is not that of its content")
-    case ZIP_ER_MEMORY: return DatasetError(kind: .inputOutput, path: place, problem: "no memory to unpack it")
+    case ZIP_ER_MEMORY:
+      return DatasetError(kind: .inputOutput, path: place, problem: "no memory to unpack it")
     default:
       let text = zip_error_strerror(error).map { String(cString: $0) } ?? "error \(code)"
       return .badData(place, "is a damaged ZIP file: \(text)")

@@ -77,10 +77,13 @@ struct FolderWalk {
     var status = stat()
     guard path.status(&status) == 0 else {
       let code = errno
-      guard Self.ownFailures.contains(code) else { throw DatasetError.system("\(path)", "look at it", code: code) }
+      guard Self.ownFailures.contains(code) else {
+        throw DatasetError.system("\(path)", "look at it", code: code)
+      }
       let isLink = path.status(&status, followingLinks: false) == 0 && status.st_mode & S_IFMT == S_IFLNK
       let why = String(cString: strerror(code))
-      leaveOut(path, "cannot be read: \(isLink && code == ENOENT ? "it is a link to what is not there" : why)", name)
+      leaveOut(
+        path, "cannot be read: \(isLink && code == ENOENT ? "it is a link to what is not there" : why)", name)
       return
     }
     switch status.st_mode & S_IFMT {

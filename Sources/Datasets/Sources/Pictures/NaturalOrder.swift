@@ -2,7 +2,9 @@
 /// the number that they are, so that `2` comes before `10`. Of paths, name by name.
 enum NaturalOrder {
   /// Whether `a` comes before `b`. Of two different sequences, exactly one does.
-  static func precedes(_ a: some RandomAccessCollection<UInt8>, _ b: some RandomAccessCollection<UInt8>) -> Bool {
+  static func precedes(_ a: some RandomAccessCollection<UInt8>, _ b: some RandomAccessCollection<UInt8>)
+    -> Bool
+  {
     var (i, j) = (a.startIndex, b.startIndex)
     // What 01 and 1 would decide, if the rest of the name does not.
     var tie: Bool?
