@@ -25,9 +25,15 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     // No pkg-config: what Debian's file says of libavif makes SwiftPM warn in every build. The module map links it.
     .systemLibrary(name: "CGD", providers: [.apt(["libgd-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CProcessor"),
+    .target(name: "CPictureCodecs", ),
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),
@@ -49,11 +55,17 @@ let package = Package(
       name: "Diffusion", dependencies: ["Kernels", "Randomness", "Settings", "Tensors"],
       swiftSettings: common),
 
+    // Texts.
+    .target(name: "Text", dependencies: ["CZlib", "Files"], swiftSettings: common),
+
     // Files that people see.
     .target(name: "Safetensors", dependencies: ["Files"], swiftSettings: common),
-    .target(name: "Pictures", dependencies: ["CGD", "CZlib", "Files"], swiftSettings: common),
     .target(
-      name: "Datasets", dependencies: ["CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
+      name: "Pictures", dependencies: ["CGD", "CPictureCodecs", "CWebP", "CZlib", "Files"],
+      swiftSettings: common),
+    .target(
+      name: "Datasets",
+      dependencies: ["CZip", "CZlib", "Files", "HDF5", "Pictures", "Randomness", "Settings"],
       swiftSettings: common),
     .target(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
@@ -117,7 +129,7 @@ let package = Package(
       dependencies: [
         "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
         "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Optimization", "Pictures",
-        "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Training",
+        "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Text", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -142,6 +154,7 @@ let package = Package(
       name: "FailureDetectionTests", dependencies: ["FailureDetection", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "SafetensorsTests", dependencies: ["Files", "Safetensors", "TestSupport"], swiftSettings: common),
+    .testTarget(name: "TextTests", dependencies: ["Files", "Text"], swiftSettings: common),
     .testTarget(name: "SettingsTests", dependencies: ["Settings", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "PicturesTests", dependencies: ["CGD", "Files", "Pictures", "TestSupport"], swiftSettings: common),

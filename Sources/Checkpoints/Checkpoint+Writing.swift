@@ -11,12 +11,16 @@ extension Checkpoint {
     let images: Int
     let imageShape: [Int]
     let datasetDigest: String
+    let classNames: [String]
     let configuration: SettingsNode
 
-    package init(images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode) {
+    package init(
+      images: Int, imageShape: [Int], datasetDigest: String, classNames: [String], configuration: SettingsNode
+    ) {
       self.images = images
       self.imageShape = imageShape
       self.datasetDigest = datasetDigest
+      self.classNames = classNames
       self.configuration = configuration
     }
   }
@@ -121,7 +125,8 @@ extension CheckpointManifest {
   init(step: Int, _ provenance: Checkpoint.Provenance, files: [File]) {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
-      datasetDigest: provenance.datasetDigest, configuration: provenance.configuration, files: files)
+      datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
+      configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

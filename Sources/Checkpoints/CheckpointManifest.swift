@@ -29,18 +29,21 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let imageShape: [Int]
   /// The digest over the dataset's shards.
   public let datasetDigest: String
+  /// The dataset's, label 0 first; empty if it has none.
+  public let classNames: [String]
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
-    step: Int, images: Int, imageShape: [Int], datasetDigest: String, configuration: SettingsNode,
-    files: [File]
+    step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
+    configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
     self.imageShape = imageShape
     self.datasetDigest = datasetDigest
+    self.classNames = classNames
     self.configuration = configuration
     self.files = files
   }
@@ -51,6 +54,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let images = "images"
     static let imageShape = "image_shape"
     static let datasetDigest = "dataset_sha256"
+    static let classNames = "class_names"
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -109,6 +113,9 @@ public struct CheckpointManifest: Sendable, Equatable {
     imageShape = try reader.value(
       Key.imageShape, default: [1, 1, 1], in: 1..., count: 3...3, help: "[H, W, C]")
     datasetDigest = try reader.required(Key.datasetDigest, help: "the digest over the dataset's shards")
+    // Not in checkpoints of earlier versions.
+    classNames = try reader.value(
+      Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
     configuration = node[Key.configuration] ?? .empty
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -141,6 +148,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.images: SettingsNode(images),
       Key.imageShape: SettingsNode(imageShape),
       Key.datasetDigest: SettingsNode(datasetDigest),
+      Key.classNames: SettingsNode(classNames),
       Key.configuration: configuration,
       Key.files: SettingsNode(.list(files)),
       Key.seal: SettingsNode(ChecksummedText.blank),

@@ -17,6 +17,12 @@ package struct FileDescriptor: ~Copyable, Sendable {
     number = try Self.retrying("open", path) { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
   }
 
+  /// - Parameter flags: as for `open(2)`; the file is never inherited by child processes.
+  package init(_ path: RawPath, _ flags: Int32) throws {
+    self.path = "\(path)"
+    number = try Self.retrying("open", self.path) { path.open(flags) }
+  }
+
   deinit { close(number) }
 
   /// Gives the file these permissions, less what the system refuses.

@@ -17,6 +17,7 @@ public enum Conversion {
     static let model = "model"
     static let configuration = "configuration"
     static let imageShape = "image_shape"
+    static let classNames = "class_names"
     static let step = "step"
     static let weights = "weights"
   }
@@ -45,6 +46,7 @@ public enum Conversion {
       Key.model: (manifest.configuration[modelSection] ?? .empty).json,
       Key.configuration: manifest.configuration.json,
       Key.imageShape: SettingsNode(manifest.imageShape).json,
+      Key.classNames: SettingsNode(manifest.classNames).json,
       Key.step: String(manifest.step),
       Key.weights: name,
     ])
@@ -88,7 +90,7 @@ public enum Conversion {
       state,
       Checkpoint.Provenance(
         images: 0, imageShape: try imageShape(file, resolved, size),
-        datasetDigest: "", configuration: resolved.resolved),
+        datasetDigest: "", classNames: try classNames(file), configuration: resolved.resolved),
       partBytes: resolved.checkpoint.partBytes, to: directory)
   }
 
@@ -106,6 +108,15 @@ public enum Conversion {
       "dataset": ["path": ""],
       "model": try SettingsNode(yaml: text, source: "\(file.path), metadata \(Key.model)"),
     ]
+  }
+
+  /// None if the metadata have none.
+  private static func classNames(_ file: SafetensorsFile) throws -> [String] {
+    guard let text = file.metadata[Key.classNames] else { return [] }
+    let source = "\(file.path), metadata \(Key.classNames)"
+    let node: SettingsNode = [Key.classNames: try SettingsNode(yaml: text, source: source)]
+    return try SettingsReader(node).value(
+      Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
   }
 
   /// [H, W, C].

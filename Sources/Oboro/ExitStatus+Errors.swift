@@ -14,6 +14,7 @@ import Reporting
 import RunReports
 import Safetensors
 import Settings
+import Text
 import Training
 
 // How each error of the modules below ends the process.
@@ -70,6 +71,10 @@ extension SafetensorsError: ExitStatusProviding {
 }
 
 extension InspectionError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension TokenizerError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .badData }
 }
 

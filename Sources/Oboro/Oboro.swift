@@ -20,8 +20,8 @@ package struct OboroCommand: ParsableCommand {
     subcommands: subcommands)
 
   private static let subcommands: [any ParsableCommand.Type] = [
-    Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Average.self, Check.self, Compare.self,
-    Bench.self, Doctor.self, Report.self, Manual.self,
+    Prepare.self, Train.self, Sample.self, Inspect.self, Convert.self, Average.self, Tokenize.self, Check.self,
+    Compare.self, Bench.self, Doctor.self, Report.self, Manual.self,
   ]
 
   package init() {}
@@ -37,7 +37,7 @@ package struct OboroCommand: ParsableCommand {
     let launch = Launch(environment: ProcessInfo.processInfo.environment)
     do {
       if let feature = Processor.missingFeature { throw ProcessorError(missingFeature: feature) }
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(NegativeNumbers.joined(Array(CommandLine.arguments.dropFirst())))
       if launch.isFirst || command is any ParallelCommand { try command.run() }
     } catch {
       Outcome(of: error, arguments: Array(CommandLine.arguments.dropFirst()), launch: launch).exitProcess()

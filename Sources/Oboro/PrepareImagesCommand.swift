@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Files
 import Foundation
 import Pictures
 import Reporting
@@ -8,11 +9,11 @@ import Reporting
 struct PrepareImages: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "images",
-    abstract: "Make a dataset of a folder of PNG, JPEG, WebP, GIF and BMP pictures.",
+    abstract: "Make a dataset of a folder of PNG, JPEG, WebP, TIFF, GIF and BMP pictures.",
     discussion: """
       Folders below the source are looked through as well; the first folder on the way to a picture is its class. \
       Pictures are turned as EXIF says, scaled and cut with --size (their middle is kept), and what is transparent is \
-      filled. Pictures that cannot be read are left out and listed in unreadable.txt beside the shards.
+      filled. What cannot be read is left out and listed in unreadable.txt beside the shards.
       """)
 
   @Option(help: ArgumentHelp("The folder with the pictures.", valueName: "dir"))
@@ -37,7 +38,7 @@ struct PrepareImages: ParsableCommand {
   @Option(help: "The dataset's name; the folder's if not given.")
   var name: String?
 
-  @Flag(help: "Stop at the first picture that cannot be read.")
+  @Flag(help: "Stop at the first picture, link or folder that cannot be read.")
   var strict = false
 
   func validate() throws {
@@ -53,11 +54,53 @@ struct PrepareImages: ParsableCommand {
 
   func run() throws {
     let console = Console()
-    let folder = try ImageFolder(source)
+    let folder = try ImageFolder(sourcePath)
+    tell(of: folder, console)
+    let images = try look(through: folder, console)
+    try options.write(images, skipsUnreadable: !strict)
+    for missing in images.classesWithoutImages {
+      console.print(
+        "warning: class \(missing.name) (label \(missing.label)) has no images: none of its \(missing.count) pictures can "
+          + "be read")
+    }
+  }
+
+  /// The bytes of what was given: an argument that is not UTF-8 reaches us with its wrong bytes replaced.
+  private var sourcePath: RawPath {
+    let arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }.map { argument in
+      Array(UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
+    }
+    let option = Array("--source=".utf8)
+    for argument in arguments where String(decoding: argument, as: UTF8.self).hasSuffix(source) {
+      let bytes = argument.starts(with: option) ? Array(argument.dropFirst(option.count)) : argument
+      if String(decoding: bytes, as: UTF8.self) == source { return RawPath(bytes: bytes) }
+    }
+    return RawPath(source)
+  }
+
+  private var datasetName: String {
+    let name = sourcePath.bytes.split(separator: RawPath.slash).last.map { RawPath.text($0) } ?? ""
+    // A folder that is named by its place, or the root.
+    return ["", ".", ".."].contains(name)
+      ? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent : name
+  }
+
+  private func tell(of folder: ImageFolder, _ console: Console) {
     if folder.otherCount > 0 {
       console.print("\(folder.otherCount) other files in \(source) are not pictures by their names")
     }
-    try options.write(try look(through: folder, console), skipsUnreadable: !strict)
+    for (end, count) in folder.unread.sorted(by: { $0.key < $1.key }) {
+      console.print("\(count) files .\(end) are not read: convert them to PNG or JPEG")
+    }
+    for (name, spellings) in folder.equalNames {
+      let shown = spellings.map { bytes in
+        bytes.map { $0 < 0x80 ? String(Unicode.Scalar($0)) : "\\x" + String($0, radix: 16, uppercase: true) }
+          .joined()
+      }
+      console.print(
+        "warning: the folders \(shown.joined(separator: ", ")) are one class: their names are the same text, \(name), in "
+          + "different forms of Unicode (NFC, NFD)")
+    }
   }
 
   private func look(through folder: ImageFolder, _ console: Console) throws -> ImageFolderSource {
@@ -65,7 +108,7 @@ struct PrepareImages: ParsableCommand {
     // With both given, there is nothing to look for.
     defer { if size == nil || channels == nil { bar.finish() } }
     return try ImageFolderSource(
-      folder, name: name ?? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent,
+      folder, name: name ?? datasetName,
       split: options.split,
       form: ImageFolderSource.Form(
         size: sides.map { ($0.height, $0.width) }, channels: channels, background: background.colour),

@@ -30,29 +30,13 @@ struct Sample: ParallelCommand {
       "A checkpoint, or a run directory, whose newest good checkpoint is taken.", valueName: "path"))
   var checkpoint: String
 
-  /// The value of `--class`.
-  enum ClassChoice: ExpressibleByArgument {
-    case one(Int)
-    case all
-
-    init?(argument: String) {
-      if argument == "all" {
-        self = .all
-      } else if let number = Int(argument), number >= 0 {
-        self = .one(number)
-      } else {
-        return nil
-      }
-    }
-  }
-
   @Option(help: ArgumentHelp("The directory to write to, new or of an earlier call.", valueName: "dir"))
   var output: String
 
   @Option(help: "How many images; with --class all, of each class. (default: 36; 8 of each class)")
   var count: Int?
 
-  @Option(help: "Another seed gives other images.")
+  @Option(help: "A whole number, at least 0; another seed gives other images.")
   var seed: UInt64 = 0
 
   @Option(help: "How noise becomes images: sampling.sampler.")
@@ -68,7 +52,7 @@ struct Sample: ParallelCommand {
     help: "ema, the weights' moving average, the name of a further one, or model, the weights themselves.")
   var weights = StateSchema.ema
 
-  @Option(name: .customLong("class"), help: "The number of the class to draw, or all.")
+  @Option(name: .customLong("class"), help: "The name or the number of the class to draw, or all.")
   var classChoice: ClassChoice?
 
   @Option(
@@ -200,7 +184,8 @@ struct Sample: ParallelCommand {
     let total: Int
     switch classChoice {
     case nil: (choice, total) = (.inTurn, count ?? 36)
-    case .one(let number): (choice, total) = (.one(number), count ?? 36)
+    case .one(let named):
+      (choice, total) = (.one(try named.label(of: trained.manifest.classNames)), count ?? 36)
     case .all: (choice, total) = (.each(images: count ?? 8), (count ?? 8) * (model.classes?.count ?? 1))
     }
     let classes = SampleClasses(choice)

@@ -1,4 +1,4 @@
-/// A picture that libgd cannot make or read. What the system refuses is a `FileError`.
+/// A picture that cannot be made or read. What the system refuses is a `FileError`.
 public struct PictureError: Error, Sendable, Equatable, CustomStringConvertible {
   public let path: String
   public let reason: String

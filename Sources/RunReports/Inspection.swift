@@ -118,6 +118,7 @@ public enum Inspection {
       "image_shape": SettingsNode(manifest.imageShape),
       "parameters": SettingsNode(configuration.model.parameters.valueCount),
       "dataset_sha256": SettingsNode(manifest.datasetDigest),
+      "class_names": SettingsNode(manifest.classNames),
       "files": SettingsNode(
         .list(
           manifest.files.map {

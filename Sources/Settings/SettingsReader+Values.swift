@@ -113,9 +113,8 @@ extension SettingsReader {
   }
 
   private func required<Value>(_ key: String, _ rule: SettingsRule<Value>, help: String) throws -> Value {
-    guard let node = given(key), !node.isNull else {
-      throw missing(key, expected: rule.expectation, help: help)
-    }
+    guard let node = given(key) else { throw missing(key, expected: rule.expectation, help: help) }
+    if node.isNull { throw mismatch(key, expected: "\(rule.expectation) (\(help))", found: node) }
     let result = try convert(node, of: key, rule)
     declare(key, expectation: rule.expectation, defaultValue: nil, help: help, resolved: SettingsNode(result))
     return result

@@ -286,7 +286,7 @@ public final class Trainer {
       state,
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
-        datasetDigest: dataset.digest, configuration: configuration.resolved),
+        datasetDigest: dataset.digest, classNames: dataset.classNames, configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)
   }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Files
 import Settings
 import TestSupport
 import Testing
@@ -8,6 +9,7 @@ import TrainingTestSupport
   private func manifest() throws -> CheckpointManifest {
     CheckpointManifest(
       step: 12, images: 96, imageShape: [16, 12, 3], datasetDigest: "abc",
+      classNames: ["10", "T-shirt", "caf\u{E9} \"au lait\""],
       configuration: try configuration().resolved,
       files: [
         .init(name: "model.h5", bytes: 10, sha256: "01"), .init(name: "optimizer.h5", bytes: 0, sha256: "02"),
@@ -27,6 +29,20 @@ import TrainingTestSupport
     #expect(manifest.json.contains("\"format_version\": 1"))
   }
 
+  /// Those of earlier versions do not know how classes are called.
+  @Test func namesOfClassesMayBeMissing() throws {
+    let manifest = CheckpointManifest(
+      step: 1, images: 8, imageShape: [4, 4, 1], datasetDigest: "abc", configuration: .empty,
+      files: [.init(name: "model.h5", bytes: 10, sha256: "01")])
+    let text = manifest.json.replacing(/\s*"class_names": \[\],/, with: "")
+    #expect(!text.contains("class_names"))
+    let digest = try #require(text.firstMatch(of: /"manifest_sha256": "([0-9a-f]{64})"/)).1
+    let read = try read(
+      ChecksummedText.seal(
+        text.replacing(digest, with: ChecksummedText.blank), key: "manifest_sha256"))
+    #expect(read == manifest && read.classNames == [])
+  }
+
   @Test(arguments: [
     (
       "\"format_version\": 1", "\"format_version\": 2", "has format version 2, but this program reads up to 1"
@@ -35,7 +51,7 @@ import TrainingTestSupport
     ("\"format_version\": 1,", "", "format_version: is missing"),
     ("\"step\": 12", "\"step\": -1", "step: expected"),
     ("\"step\": 12", "\"step\": \"twelve\"", "step: expected"),
-    ("\"images\": 96", "\"images\": null", "images: is missing"),
+    ("\"images\": 96", "\"images\": null", "images: expected"),
     ("[16, 12, 3]", "[16, 12]", "image_shape: expected"),
     ("\"model.h5\"", "\"../model.h5\"", "files.name: expected the name of a file beside the manifest"),
     ("\"model.h5\"", "\"other.h5\"", "it does not name model.h5"),

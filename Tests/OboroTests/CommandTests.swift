@@ -20,6 +20,18 @@ import Testing
       try oboro(["train", "--config", "a.yaml"]), 64, "oboro: Missing expected argument '--output <dir>'\n")
   }
 
+  /// The parser takes a negative number for an option, and so would call the value missing.
+  @Test func aNegativeNumberIsAValue() throws {
+    let sample = ["sample", "--checkpoint", "a", "--output", "b"]
+    expectFailure(
+      try oboro(sample + ["--seed", "-1"]), 64, "The value '-1' is invalid for '--seed <seed>'",
+      "A whole number, at least 0")
+    expectFailure(try oboro(sample + ["--count", "-3"]), 64, "--count must be 1 to 100000, is -3")
+    expectFailure(try oboro(sample + ["--guidance", "-1.5e3"]), 65, "there is no such checkpoint")
+    expectFailure(try oboro(sample + ["--gif", "-1"]), 64, "--gif")
+    expectFailure(try oboro(sample + ["--seed", "--gif"]), 64, "Missing value for '--seed <seed>'")
+  }
+
   /// Rank 0 says it. A rank that failed first would have the launcher end rank 0 before that: it waits.
   @Test func anUnknownOptionIsReportedByRankZeroAlone() throws {
     let run = try oboro(["--colour"], environment: ["OMPI_COMM_WORLD_RANK": "1"])

@@ -24,11 +24,16 @@ import Testing
     Mistake(
       settings: ["model.dim_mults=[1, two]"], messages: ["model.dim_mults: expected a list", "found two"]),
     Mistake(
-      settings: ["model.kind=null"], messages: ["model.kind: is missing", "annotated-unet", "which network"]),
+      settings: ["model.kind=null"], messages: ["model.kind: expected", "annotated-unet", "which network"]),
     Mistake(settings: ["model.kind=vit"], messages: ["model.kind: expected", "annotated-unet", "found vit"]),
     Mistake(
       settings: ["dataset.path=null"],
-      messages: ["dataset.path: is missing", "directory of a dataset that oboro prepare made"]),
+      messages: [
+        "dataset.path: expected text (directory of a dataset that oboro prepare made), found nothing"
+      ]),
+    Mistake(
+      settings: ["dataset.path="],
+      messages: ["--set dataset.path=: dataset.path: expected text", "found nothing"]),
     Mistake(
       settings: ["training.batch_size=10"],
       messages: [

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Pictures
 import TestSupport
@@ -68,10 +69,19 @@ import Testing
     #expect(ofClass1["00002.png"] == all["00002.png"] && ofClass1["00001.png"] != all["00001.png"])
     #expect(
       try sample("--class", "1", "--count", "3", "--guidance", "4")["00002.png"] != ofClass1["00002.png"])
-    let wrong = try oboro([
-      "sample", "--checkpoint", trial.run, "--output", "\(trial.path)/no", "--class", "8",
-    ])
-    expectFailure(wrong, 64, "--class 8: the model knows classes 0 to 7")
+    // The checkpoint remembers the names of the dataset.
+    let name = try CheckpointManifest(checkpoint: trial.checkpoint(8)).classNames[1]
+    #expect(try sample("--class", name, "--count", "3")["00002.png"] == ofClass1["00002.png"])
+    for (value, message) in [
+      ("8", "--class 8: the model knows classes 0 to 7"),
+      ("\(name)s", "no class has this name (\(name)?); there are "),
+      ("-1", "--class -1: no class has this name"),
+    ] {
+      let wrong = try oboro([
+        "sample", "--checkpoint", trial.run, "--output", "\(trial.path)/no", "--class", value,
+      ])
+      expectFailure(wrong, 64, message)
+    }
   }
 
   @Test func classesThatDoNotFitTheDatasetAreRefused() throws {

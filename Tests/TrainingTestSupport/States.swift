@@ -58,6 +58,7 @@ package func bits(_ state: TrainingState) -> [[UInt32]] {
 package func provenance(_ state: TrainingState) throws -> Checkpoint.Provenance {
   Checkpoint.Provenance(
     images: 8 * state.step, imageShape: [16, 16, 1], datasetDigest: String(repeating: "a", count: 64),
+    classNames: ["rose", "10"],
     configuration: try configuration().resolved)
 }
 

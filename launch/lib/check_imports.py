@@ -26,12 +26,10 @@ def problems(package: dict) -> list[str]:
             continue
         default = ("Tests/" if target["type"] == "test" else "Sources/") + target["name"]
         folder = pathlib.Path(target.get("path") or default)
-        imported = {
-            name
-            for file in folder.rglob("*.swift")
-            for name in IMPORT.findall(file.read_text())
-            if name not in SYSTEM
-        }
+        files = list(folder.rglob("*.swift"))
+        if not files:  # C, which includes headers.
+            continue
+        imported = {name for file in files for name in IMPORT.findall(file.read_text()) if name not in SYSTEM}
         named = dependency_names(target)
         # Programs that tests start are named so that they are built before.
         programs = {name for name in named - imported if name.endswith("Programs")}

@@ -9,6 +9,11 @@ readonly libraries=(
   "OpenBLAS|openblas|cblas.h|libopenblas-pthread-dev|openblas"
   "HDF5|hdf5|hdf5.h|libhdf5-dev|hdf5"
   "libgd|-lgd|gd.h|libgd-dev|libgd"
+  "libjpeg|libjpeg|jpeglib.h|libjpeg-dev|libjpeg-turbo"
+  "libpng|libpng|png.h|libpng-dev|libpng"
+  "libtiff|libtiff-4|tiffio.h|libtiff-dev|libtiff"
+  "libwebp|libwebpdemux|webp/demux.h|libwebp-dev|libwebp"
+  "libzip|libzip|zip.h|libzip-dev|libzip"
   "zlib|zlib|zlib.h|zlib1g-dev|zlib"
   "OpenSSL|libcrypto|openssl/evp.h|libssl-dev|openssl"
 )
@@ -40,7 +45,8 @@ missing_parts() {
       flags=$(pkg-config --cflags --libs "$config" 2>/dev/null) || flags=-lmissing
     fi
     # shellcheck disable=SC2086  # several flags
-    printf '#include <%s>\nint main(void) { return 0; }\n' "$header" |
+    # libjpeg's header wants that of files before it.
+    printf '#include <stdio.h>\n#include <%s>\nint main(void) { return 0; }\n' "$header" |
       "$compiler" -x c - -o /dev/null $flags >/dev/null 2>&1 || echo "$name|$package|$module"
   done
 }

@@ -12,6 +12,10 @@ extension DatasetManifest {
   /// Opens the manifest's file.
   static func open(_ directory: String) throws -> ReadableFile {
     let path = filePath(directory, Self.fileName)
+    guard !directory.isEmpty else {
+      throw DatasetError.badData(
+        "dataset.path", "is empty; name the directory of a dataset that `oboro prepare` made")
+    }
     guard FileManager.default.fileExists(atPath: directory) else {
       throw DatasetError.badData(directory, "does not exist; make a dataset there with `oboro prepare`")
     }

@@ -1,97 +1,103 @@
+import Files
 import Foundation
+import Pictures
 
-/// The picture files in a folder and all folders below it, in the order of their paths' bytes.
+/// The picture files in a folder and all folders below it, in the natural order of their paths' bytes.
 ///
 /// Folders directly below it that hold pictures are the classes; pictures beside them have none. Links are followed.
-/// What is hidden, and files whose names do not end as pictures' do, are left out.
+/// Names are bytes, of any encoding. What cannot be read as its name says, or cannot be looked into, is among the files,
+/// with the reason. Only what is hidden, and files whose names do not end as pictures' do, are left out.
 public struct ImageFolder: Sendable {
   public struct File: Sendable, Equatable {
-    public let path: String
+    public let path: RawPath
     /// The place of its class in `classNames`; -1 for none.
     public let label: Int32
+    /// Why it cannot be read, where that is known already.
+    public let problem: String?
   }
 
   public let directory: String
   public let files: [File]
-  /// In the order of their bytes.
+  /// In natural order, as `RawPath.text` shows them.
   public let classNames: [String]
   /// Files that are no pictures, by their names.
   public let otherCount: Int
+  /// Ends of names of pictures that are not read, and how many there are.
+  public let unread: [String: Int]
+  /// Names of folders that are one class because they are the same text to Unicode (NFC, NFD): their bytes.
+  public let equalNames: [(name: String, spellings: [[UInt8]])]
 
   /// Ends of names, in lower case. What a file holds is seen from its content.
   public static let extensions: Set<String> = [
-    "png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib",
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib", "tif", "tiff",
   ]
+
+  public init(_ directory: String) throws { try self.init(RawPath(directory)) }
 
   /// Looks through `directory`.
   ///
-  /// - Throws: `DatasetError` if it, or a folder below it, cannot be listed, or there is no picture in it.
-  public init(_ directory: String) throws {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory), isDirectory.boolValue
-    else { throw DatasetError.badData(directory, "is not a directory; expected one that holds pictures") }
-    var walk = Walk()
+  /// - Throws: `DatasetError` if it cannot be listed, or there is no picture in it.
+  public init(_ directory: RawPath) throws {
+    let shown = "\(directory)"
+    var status = stat()
+    guard directory.status(&status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw DatasetError.badData(shown, "is not a directory; expected one that holds pictures")
+    }
+    var walk = FolderWalk()
     try walk.visit(directory)
-    guard !walk.paths.isEmpty else {
+    guard !walk.found.isEmpty else {
       throw DatasetError.badData(
-        directory,
+        shown,
         "holds no pictures: no file below it has a name ending in "
           + Self.extensions.sorted().joined(separator: ", "))
     }
-    self.directory = directory
+    self.directory = shown
     otherCount = walk.otherCount
-    let prefix = directory.hasSuffix("/") ? directory.utf8.count : directory.utf8.count + 1
+    unread = walk.unread
+    let prefix = directory.bytes.last == RawPath.slash ? directory.bytes.count : directory.bytes.count + 1
     /// The folder below `directory` that leads to `path`.
-    func folder(_ path: String) -> Substring? {
-      let rest = Substring(path.utf8.dropFirst(prefix))
-      return rest.firstIndex(of: "/").map { rest[..<$0] }
+    func folder(_ path: RawPath) -> [UInt8]? {
+      let rest = path.bytes.dropFirst(prefix)
+      return rest.firstIndex(of: RawPath.slash).map { Array(rest[..<$0]) }
     }
-    let paths = walk.paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let names = Set(paths.compactMap(folder)).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let labels = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, Int32($0)) })
-    files = paths.map { path in File(path: path, label: folder(path).flatMap { labels[$0] } ?? -1) }
-    classNames = names.map(String.init)
+    let found = walk.found.sorted { a, b in
+      NaturalOrder.precedes(a.path.bytes.dropFirst(prefix), b.path.bytes.dropFirst(prefix))
+    }
+    let classes = ClassNames(Set(found.filter(\.isPicture).compactMap { folder($0.path) }))
+    files = found.map { entry in
+      File(
+        path: entry.path, label: folder(entry.path).flatMap { classes.labels[$0] } ?? -1,
+        problem: entry.problem)
+    }
+    classNames = classes.names
+    equalNames = classes.equal
   }
+}
 
-  /// What is found on the way through the folders.
-  private struct Walk {
-    var paths: [String] = []
-    var otherCount = 0
-    /// The folders from the top to here, with links resolved: a link to one of them would lead round in circles.
-    var open: Set<String> = []
+/// The classes that folders stand for.
+private struct ClassNames {
+  private(set) var names: [String] = []
+  /// By the folders' names.
+  private(set) var labels: [[UInt8]: Int32] = [:]
+  private(set) var equal: [(name: String, spellings: [[UInt8]])] = []
 
-    mutating func visit(_ folder: String) throws {
-      guard let stream = opendir(folder) else { throw DatasetError.system(folder, "list it") }
-      defer { closedir(stream) }
-      guard
-        let resolved = realpath(folder, nil).map({ pointer in
-          defer { free(pointer) }
-          return String(cString: pointer)
-        })
-      else { throw DatasetError.system(folder, "list it") }
-      guard open.insert(resolved).inserted else { return }
-      defer { open.remove(resolved) }
-      errno = 0
-      while let entry = readdir(stream) {
-        let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-          String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-        }
-        if name.hasPrefix(".") { continue }
-        let path = filePath(folder, name)
-        var status = stat()
-        // What cannot be looked at counts as what its name says, and is told of when it is read.
-        let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
-        let isPicture = ImageFolder.extensions.contains((name as NSString).pathExtension.lowercased())
-        if kind == S_IFDIR {
-          try visit(path)
-        } else if kind == S_IFREG && isPicture {
-          paths.append(path)
-        } else {
-          otherCount += 1
-        }
-        errno = 0
+  init(_ folders: Set<[UInt8]>) {
+    // Text is equal if it is to Unicode: one class, in whatever form its folders are spelt.
+    let groups = Dictionary(grouping: folders) { RawPath.text($0) }
+    let spellings = groups.values.map { group in
+      let sorted = group.sorted { $0.lexicographicallyPrecedes($1) }
+      // Composed characters, as nearly all text has them.
+      let composed = sorted.first {
+        let text = RawPath.text($0)
+        return text.utf8.elementsEqual(text.precomposedStringWithCanonicalMapping.utf8)
       }
-      if errno != 0 { throw DatasetError.system(folder, "list it") }
+      return (first: composed ?? sorted[0], all: sorted)
+    }
+    for (label, group) in spellings.sorted(by: { NaturalOrder.precedes($0.first, $1.first) }).enumerated() {
+      let name = RawPath.text(group.first)
+      names.append(name)
+      for spelling in group.all { labels[spelling] = Int32(label) }
+      if group.all.count > 1 { equal.append((name, group.all)) }
     }
   }
 }

@@ -38,6 +38,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
   private let folder: ImageFolder
   private let background: PictureColour
   private let isFitted: Bool
+  private let readCounts: ReadCounts
 
   /// Takes the pictures of `folder`. Where `form` leaves something open, all headers are looked at first.
   ///
@@ -52,13 +53,14 @@ public struct ImageFolderSource: ConcurrentImageSource {
     self.split = split.rawValue
     background = form.background
     isFitted = form.size != nil
+    readCounts = ReadCounts(folder.classNames.count)
     if let size = form.size, let channels = form.channels {
       (height, width, self.channels) = (size.height, size.width, channels)
       return
     }
     let headers = try Self.headers(folder, threadCount: threadCount, progress: progress)
     guard let first = headers.first else {
-      let why = Result { try ImageFile.header(of: folder.files[0].path) }
+      let why = Result { try Self.header(folder.files[0]) }
       guard case .failure(let error) = why else {
         throw DatasetError.badData(folder.directory, "its pictures changed while they were read")
       }
@@ -81,17 +83,37 @@ public struct ImageFolderSource: ConcurrentImageSource {
   public func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {
     let file = folder.files[index]
     do {
+      try Self.requireReadable(file)
       var picture = try ImageFile(file.path).decode(channels: channels, over: background)
       if isFitted {
         picture = picture.fitted(width: width, height: height)
       } else if picture.width != width || picture.height != height {
-        throw DatasetError.badData(file.path, "changed its size while the pictures were read")
+        throw DatasetError.badData("\(file.path)", "changed its size while the pictures were read")
       }
       _ = pixels.update(fromContentsOf: picture.samples)
+      readCounts.add(file.label)
       return file.label
     } catch {
       throw Self.datasetError(error)
     }
+  }
+
+  /// Classes of whose pictures none has been read, with how many there are.
+  public var classesWithoutImages: [(name: String, label: Int, count: Int)] {
+    let counts = readCounts.all
+    return classNames.indices.filter { counts[$0] == 0 }.map { label in
+      (classNames[label], label, folder.files.count { $0.label == label })
+    }
+  }
+
+  private static func requireReadable(_ file: ImageFolder.File) throws {
+    if let problem = file.problem { throw DatasetError.badData("\(file.path)", problem) }
+  }
+
+  private static func header(_ file: ImageFolder.File) throws -> Header {
+    try requireReadable(file)
+    let header = try ImageFile.header(of: file.path)
+    return Header(path: "\(file.path)", width: header.width, height: header.height, isGrey: header.isGrey)
   }
 
   private struct Header {
@@ -109,11 +131,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
     var headers = [Result<Header, any Error>?](repeating: nil, count: folder.files.count)
     headers.withUnsafeMutableBufferPointer { headers in
       inParallel(folder.files.count, threadCount: threadCount) { index in
-        let path = folder.files[index].path
-        headers[index] = Result {
-          let header = try ImageFile.header(of: path)
-          return Header(path: path, width: header.width, height: header.height, isGrey: header.isGrey)
-        }
+        headers[index] = Result { try header(folder.files[index]) }
         let count = done.add(1, ordering: .relaxed).newValue
         if count % 100 == 0 || count == folder.files.count { progress(count) }
       }
@@ -142,4 +160,17 @@ public struct ImageFolderSource: ConcurrentImageSource {
     default: return .badData("\(error)", "cannot be read")
     }
   }
+}
+
+/// How many images of each class have been read, on any thread.
+private final class ReadCounts: Sendable {
+  private let counts: Mutex<[Int]>
+
+  init(_ classCount: Int) { counts = Mutex([Int](repeating: 0, count: classCount)) }
+
+  func add(_ label: Int32) {
+    if label >= 0 { counts.withLock { $0[Int(label)] += 1 } }
+  }
+
+  var all: [Int] { counts.withLock { $0 } }
 }

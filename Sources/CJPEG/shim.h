@@ -1,0 +1,4 @@
+// Its header wants that of files before it.
+#include <stdio.h>
+
+#include <jpeglib.h>

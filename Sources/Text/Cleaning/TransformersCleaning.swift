@@ -1,0 +1,31 @@
+/// What transformers' `CLIPTokenizer` does to a text before it looks for words (version 5, whose one class is built
+/// upon the library tokenizers; diffusers loads it): normalisation form C, white space to one space, and lower case,
+/// scalar by scalar. Unlike the class in Python of versions before 5 it never used ftfy, nor took accents away.
+enum TransformersCleaning {
+  static func clean(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
+    let composed = CanonicalComposition.normalize(Array(text))
+    var result: [Unicode.Scalar] = []
+    result.reserveCapacity(composed.count)
+    var followsSpace = false
+    for scalar in composed {
+      let isSpace = scalar.properties.isWhitespace
+      if isSpace {
+        if !followsSpace { result.append(" ") }
+      } else {
+        result.appendLowercase(of: scalar)
+      }
+      followsSpace = isSpace
+    }
+    return result
+  }
+}
+
+extension [Unicode.Scalar] {
+  mutating func appendLowercase(of scalar: Unicode.Scalar) {
+    if scalar.isASCII {
+      append(("A"..."Z").contains(scalar) ? Unicode.Scalar(UInt8(scalar.value) + 32) : scalar)
+    } else {
+      append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
+    }
+  }
+}

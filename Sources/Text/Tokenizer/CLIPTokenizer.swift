@@ -1,0 +1,213 @@
+import Synchronization
+
+/// The tokeniser of CLIP's text transformers (Radford et al., "Learning Transferable Visual Models From Natural Language
+/// Supervision", 2021): byte-pair encoding of lower-case words.
+///
+/// Tokens are those of the program that the files belong to: transformers' `CLIPTokenizer` for its folders, open_clip
+/// for the original merges file. May be used from any thread.
+public final class CLIPTokenizer: Sendable {
+  /// Which program's treatment of texts is followed.
+  enum Style: Sendable { case transformers, openCLIP }
+
+  /// What the tokeniser was read from, or would be called in messages.
+  public let path: String
+  /// How many tokens a text encoder takes at most, the start and the end token among them; CLIP's is 77.
+  public let contextLength: Int
+  public let startToken: Int
+  public let endToken: Int
+  /// What fills the room behind the end token: the end token again (Stable Diffusion 1.x), or 0 (2.x, open_clip).
+  public let paddingToken: Int
+  /// What stands for bytes that the vocabulary lacks. Those of CLIP, and those trained here, lack none.
+  public let unknownToken: Int
+
+  let style: Style
+  let vocabulary: Vocabulary
+  let merges: [MergeTable.Pair: MergeTable.Merge]
+  let added: [Int32: AddedToken]
+  private let table: MergeTable
+  private let scanner: WordScanner
+  private let nameTokens: [Int32]
+  /// Those looked for in a text as it is, and those looked for after cleaning.
+  private let rawTokens: AddedTokenFinder
+  private let cleanTokens: AddedTokenFinder
+  /// The ids of words that were met before.
+  private let known = Mutex<[[UInt8]: [Int32]]>([:])
+
+  /// The tokens with a meaning of their own.
+  struct SpecialTokens {
+    var start: Int32
+    var end: Int32
+    var padding: Int32
+    var unknown: Int32
+  }
+
+  init(
+    path: String, style: Style, vocabulary: Vocabulary, merges: [MergeTable.Pair: MergeTable.Merge],
+    added: [Int32: AddedToken], special: SpecialTokens, contextLength: Int
+  ) {
+    precondition(contextLength >= 2, "a context of \(contextLength) tokens")
+    self.path = path
+    self.style = style
+    self.vocabulary = vocabulary
+    self.merges = merges
+    self.added = added
+    self.contextLength = contextLength
+    startToken = Int(special.start)
+    endToken = Int(special.end)
+    paddingToken = Int(special.padding)
+    unknownToken = Int(special.unknown)
+
+    let symbol = { (suffix: [UInt8]) in
+      (0..<256).map { vocabulary[ByteSymbols.characters[$0] + suffix] ?? special.unknown }
+    }
+    table = MergeTable(inner: symbol([]), final: symbol(ByteSymbols.wordEnd), merges: merges)
+    switch style {
+    case .transformers:
+      // The class's own pattern names these two, whatever the start and end tokens are.
+      scanner = WordScanner(
+        names: ["<|startoftext|>", "<|endoftext|>"].map { Array($0.unicodeScalars) }, keepsNames: false,
+        version: .tokenizers, foldsCase: false)
+      nameTokens = []
+      let ordered = added.sorted { $0.key < $1.key }
+      rawTokens = AddedTokenFinder(
+        ordered.filter { !$0.value.isNormalized }.map { ($0.value.content, $0.value.isSingleWord, $0.key) })
+      cleanTokens = AddedTokenFinder(
+        ordered.filter { $0.value.isNormalized }.map {
+          (TransformersCleaning.clean($0.value.content), $0.value.isSingleWord, $0.key)
+        })
+    case .openCLIP:
+      let ordered = added.sorted { $0.key < $1.key }
+      scanner = WordScanner(
+        names: ordered.map(\.value.content), keepsNames: true, version: .newest, foldsCase: true)
+      nameTokens = ordered.map(\.key)
+      rawTokens = AddedTokenFinder([])
+      cleanTokens = AddedTokenFinder([])
+    }
+  }
+
+  /// How many embeddings a text encoder needs: one more than the largest id.
+  public var vocabularySize: Int {
+    max(vocabulary.symbols.count, Int(added.keys.max() ?? 0) + 1)
+  }
+}
+
+extension CLIPTokenizer {
+  /// The ids of all of `text`'s tokens, without start, end or padding. Time grows about linearly with the text.
+  public func ids(of text: String) -> [Int] {
+    var ids: [Int] = []
+    let scalars = Array(text.unicodeScalars)
+    switch style {
+    case .openCLIP:
+      append(OpenCLIPCleaning.clean(scalars), to: &ids)
+    case .transformers:
+      for piece in rawTokens.pieces(of: scalars) {
+        switch piece {
+        case .token(let id): ids.append(Int(id))
+        case .text(let text):
+          for piece in cleanTokens.pieces(of: TransformersCleaning.clean(text)) {
+            switch piece {
+            case .token(let id): ids.append(Int(id))
+            case .text(let text): append(Array(text), to: &ids)
+            }
+          }
+        }
+      }
+    }
+    return ids
+  }
+
+  private func append(_ text: [Unicode.Scalar], to ids: inout [Int]) {
+    scanner.forEachWord(in: text) { word, name in
+      if let name {
+        ids.append(Int(nameTokens[name]))
+      } else {
+        for id in self.ids(ofWord: Array(String(word).utf8)) { ids.append(Int(id)) }
+      }
+    }
+  }
+
+  private func ids(ofWord word: [UInt8]) -> [Int32] {
+    guard word.count <= Self.longestKnown else { return table.encode(word[...]) }
+    if let ids = known.withLock({ $0[word] }) { return ids }
+    let ids = table.encode(word[...])
+    known.withLock { if $0.count < Self.mostKnown { $0[word] = ids } }
+    return ids
+  }
+
+  /// Bounds of what is remembered: some megabytes.
+  private static let longestKnown = 64
+  private static let mostKnown = 1 << 16
+
+  /// The tokens of `text` for one pass of a text encoder. What is too long loses its last tokens; the end token stays.
+  public func encode(_ text: String) -> TokenizedText {
+    let ids = ids(of: text)
+    return framed(ids.prefix(contextLength - 2), cut: max(0, ids.count - (contextLength - 2)))
+  }
+
+  /// The tokens of `text` in as many parts as it takes for none to be lost, each with start, end and padding; one part
+  /// at least. CLIP's hold 75 of the text's tokens each.
+  ///
+  /// A text encoder takes them one by one; their hidden states are joined along the tokens.
+  public func encodeInChunks(_ text: String) -> [TokenizedText] {
+    let ids = ids(of: text)
+    let room = contextLength - 2
+    precondition(room > 0, "no room for a text in a context of \(contextLength) tokens")
+    return stride(from: 0, to: max(1, ids.count), by: room).map {
+      framed(ids[$0..<min($0 + room, ids.count)], cut: 0)
+    }
+  }
+
+  private func framed(_ ids: ArraySlice<Int>, cut: Int) -> TokenizedText {
+    let tokens = [startToken] + ids + [endToken]
+    return TokenizedText(
+      tokens: tokens + Array(repeating: paddingToken, count: contextLength - tokens.count),
+      length: tokens.count, cut: cut)
+  }
+
+  /// The text of `ids`: cleaned text, with a space behind each word; U+FFFD where ids end within a character, and for
+  /// ids that are not in the vocabulary. Special tokens are left out.
+  public func decode(_ ids: [Int]) -> String {
+    var bytes: [UInt8] = []
+    for id in ids {
+      if let token = Int32(exactly: id).flatMap({ added[$0] }) {
+        if !token.isSpecial { bytes += token.bytes }
+      } else if let symbol = vocabulary.symbol(id), let decoded = ByteSymbols.decode(symbol) {
+        bytes += decoded.bytes
+        if decoded.endsWord { bytes.append(UInt8(ascii: " ")) }
+      } else {
+        bytes += "\u{FFFD}".utf8
+      }
+    }
+    if bytes.last == UInt8(ascii: " ") { bytes.removeLast() }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// What the vocabulary calls a token, such as `cat</w>`; nil for an id that it lacks.
+  public func symbol(of id: Int) -> String? {
+    if let token = Int32(exactly: id).flatMap({ added[$0] }) { return String(token.content) }
+    return vocabulary.symbol(id).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Checks that a text encoder can take the tokens.
+  ///
+  /// - Parameters:
+  ///   - vocabularySize: the encoder's number of embeddings. It may have more than the tokeniser uses.
+  ///   - positions: the encoder's number of positions.
+  ///   - encoder: the encoder's path, for the message.
+  /// - Throws: ``TokenizerError`` if the tokeniser belongs to another encoder.
+  public func requireFit(vocabularySize: Int, positions: Int, encoder: String) throws {
+    guard self.vocabularySize <= vocabularySize else {
+      throw TokenizerError(
+        path,
+        "has tokens up to \(self.vocabularySize - 1), but the text encoder \(encoder) only has \(vocabularySize) "
+          + "embeddings: it is the tokeniser of another encoder; take the one from the encoder's own folder")
+    }
+    guard contextLength <= positions else {
+      throw TokenizerError(
+        path,
+        "gives \(contextLength) tokens a text, but the text encoder \(encoder) has positions for \(positions) only: "
+          + "set model_max_length in tokenizer_config.json to \(positions), or take the encoder's own tokeniser"
+      )
+    }
+  }
+}
