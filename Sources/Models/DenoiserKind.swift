@@ -7,6 +7,7 @@ public enum DenoiserKind: String, CaseIterable, Sendable {
   case conditionalUNet = "conditional-unet"
   case dit = "dit"
   case attentionUNet = "attention-unet"
+  case unetCondition = "unet-condition"
 
   /// The model that the section `model` of a configuration describes.
   ///
@@ -18,6 +19,7 @@ public enum DenoiserKind: String, CaseIterable, Sendable {
     case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader))
     case .dit: DiT(try DiTSettings(reader))
     case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader))
+    case .unetCondition: UNetCondition(try UNetConditionSettings(reader))
     }
   }
 }
