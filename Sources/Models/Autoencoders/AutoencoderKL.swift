@@ -2,8 +2,7 @@ import Layers
 import Tensors
 
 /// diffusers' `AutoencoderKL`: the variational autoencoder (Kingma and Welling, 2014) in whose latents Stable
-/// Diffusion's U-Net works (Rombach et al., 2022). Its blocks are article 002's: group normalisation, Swish and
-/// convolution, twice.
+/// Diffusion's U-Net works (Rombach et al., 2022).
 ///
 /// Names in files are those of that class.
 public struct AutoencoderKL: Sendable {
@@ -97,12 +96,12 @@ private struct Encoder: Sendable {
     down = widths.indices.map { index in
       DownBlock2D(
         builder["down_blocks"][index], index == 0 ? widths[0] : widths[index - 1], widths[index],
-        layers: settings.layers, headWidth: nil,
-        downsamplePadding: index == widths.count - 1 ? nil : 0, style)
+        layers: settings.layers,
+        downsampling: index == widths.count - 1 ? nil : .convolution(padding: 0), style)
     }
     middle = MiddleBlock2D(
-      builder["mid_block"], lowest, headWidth: settings.middleAttends ? lowest : nil,
-      attentionGroups: settings.groups, style)
+      builder["mid_block"], lowest,
+      attention: settings.middleAttends ? .spatial(headWidth: lowest, groups: settings.groups) : nil, style)
     norm = GroupNorm(
       builder["conv_norm_out"], groups: settings.groups, channels: lowest, epsilon: AutoencoderKL.epsilon)
     output = Convolution2D(
@@ -110,12 +109,7 @@ private struct Encoder: Sendable {
   }
 
   func callAsFunction(_ images: Tensor) -> Tensor {
-    var x = input(images)
-    var skips: [Tensor] = []
-    for block in down {
-      x = block(x, activated: nil, skips: &skips)
-      skips.removeAll()
-    }
+    let x = down.reduce(input(images)) { x, block in block(x) }
     return output(norm(middle(x), activation: .silu))
   }
 }
@@ -124,7 +118,7 @@ private struct Encoder: Sendable {
 private struct Decoder: Sendable {
   let input: Convolution2D
   let middle: MiddleBlock2D
-  let up: [DecoderBlock2D]
+  let up: [UpBlock2D]
   let norm: GroupNorm
   let output: Convolution2D
 
@@ -136,12 +130,14 @@ private struct Decoder: Sendable {
     let last = widths[widths.count - 1]
     input = Convolution2D(builder["conv_in"], settings.latentChannels, widths[0], kernel: 3, padding: 1)
     middle = MiddleBlock2D(
-      builder["mid_block"], widths[0], headWidth: settings.middleAttends ? widths[0] : nil,
-      attentionGroups: settings.groups, style)
+      builder["mid_block"], widths[0],
+      attention: settings.middleAttends ? .spatial(headWidth: widths[0], groups: settings.groups) : nil,
+      style)
     up = widths.indices.map { index in
-      DecoderBlock2D(
-        builder["up_blocks"][index], index == 0 ? widths[0] : widths[index - 1], widths[index],
-        layers: settings.layers + 1, upsamples: index < widths.count - 1, style)
+      let others = [Int](repeating: widths[index], count: settings.layers)
+      return UpBlock2D(
+        builder["up_blocks"][index], [widths[max(index - 1, 0)]] + others, widths[index],
+        upsampling: index < widths.count - 1 ? .convolution : nil, style)
     }
     norm = GroupNorm(
       builder["conv_norm_out"], groups: settings.groups, channels: last, epsilon: AutoencoderKL.epsilon)
@@ -149,29 +145,7 @@ private struct Decoder: Sendable {
   }
 
   func callAsFunction(_ latents: Tensor) -> Tensor {
-    var x = middle(input(latents))
-    for block in up { x = block(x) }
+    let x = up.reduce(middle(input(latents))) { x, block in block(x) }
     return output(norm(x, activation: .silu))
-  }
-}
-
-/// `UpDecoderBlock2D`: residual blocks without skip connections, then twice the sides.
-private struct DecoderBlock2D: Sendable {
-  let blocks: [ResnetBlock2D]
-  let upsample: Upsample2D?
-
-  init(
-    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, layers: Int, upsamples: Bool,
-    _ style: ResnetBlock2D.Style
-  ) {
-    blocks = (0..<layers).map {
-      ResnetBlock2D(builder["resnets"][$0], $0 == 0 ? inputs : outputs, outputs, style)
-    }
-    upsample = upsamples ? Upsample2D(builder["upsamplers"][0], channels: outputs) : nil
-  }
-
-  func callAsFunction(_ x: Tensor) -> Tensor {
-    let x = blocks.reduce(x) { $1($0) }
-    return upsample.map { $0(x) } ?? x
   }
 }

@@ -2,9 +2,7 @@ import Layers
 import Tensors
 
 /// diffusers' `ResnetBlock2D`: twice normalisation, activation and convolution, with the embedding of the timestep
-/// between, and a shortcut around.
-///
-/// Block 1 of article 002's U-Net, and without an embedding the block of its autoencoder.
+/// between, and a shortcut around (He et al., 2016; Ho et al., 2020).
 public struct ResnetBlock2D: Sendable {
   /// What blocks of one network share.
   public struct Style: Sendable {
@@ -31,7 +29,25 @@ public struct ResnetBlock2D: Sendable {
     }
   }
 
+  /// What becomes of height and width, before the first convolution.
+  public enum Sides: Hashable, Sendable {
+    case kept
+    /// The means of 2x2 pixels.
+    case halved
+    /// Each pixel four times.
+    case doubled
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      switch self {
+      case .kept: x
+      case .halved: x.averagePooled()
+      case .doubled: x.upsampledToNearest()
+      }
+    }
+  }
+
   private let style: Style
+  private let sides: Sides
   private let norm1: GroupNorm
   private let convolution1: Convolution2D
   private let embedding: Linear?
@@ -40,8 +56,11 @@ public struct ResnetBlock2D: Sendable {
   private let shortcut: Convolution2D?
 
   /// From `inputs` channels, in all, to `outputs`.
-  public init(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, _ style: Style) {
+  public init(
+    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, sides: Sides = .kept, _ style: Style
+  ) {
     self.style = style
+    self.sides = sides
     norm1 = GroupNorm(builder["norm1"], groups: style.groups, channels: inputs, epsilon: style.epsilon)
     convolution1 = Convolution2D(builder["conv1"], inputs, outputs, kernel: 3, padding: 1)
     embedding = style.embeddingWidth.map {
@@ -56,11 +75,11 @@ public struct ResnetBlock2D: Sendable {
   /// - Parameters:
   ///   - inputs: [B, H, W, C] each, concatenated along the channels.
   ///   - activated: the embedding of the timestep after its activation, [B, D].
-  /// - Returns: [B, H, W, outputs].
-  public func callAsFunction(_ inputs: Tensor..., activated: Tensor? = nil) -> Tensor {
+  /// - Returns: [B, H, W, outputs], or of other sides.
+  public func callAsFunction(_ inputs: [Tensor], activated: Tensor? = nil) -> Tensor {
     inputs[0].tape.checkpointed {
       let x = inputs.count == 1 ? inputs[0] : .concatenated(inputs, axis: 3)
-      var h = convolution1(style.activation(norm1, x))
+      var h = convolution1(sides(style.activation(norm1, x)))
       if let embedding, let activated {
         let v = embedding(activated)
         if style.scalesAndShifts {
@@ -71,8 +90,8 @@ public struct ResnetBlock2D: Sendable {
       } else {
         h = style.activation(norm2, h)
       }
-      // A shortcut's convolution reads the inputs as they are.
-      let sum = convolution2(h) + (shortcut.map { $0(inputs) } ?? x)
+      // A shortcut's convolution reads several inputs as they are.
+      let sum = convolution2(h) + (shortcut.map { $0(sides == .kept ? inputs : [sides(x)]) } ?? sides(x))
       return style.outputScale == 1 ? sum : sum.scaled(by: 1 / style.outputScale)
     }
   }

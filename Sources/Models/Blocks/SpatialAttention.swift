@@ -18,11 +18,13 @@ public struct SpatialAttention: Sendable {
     _ builder: ParameterBuilder, channels: Int, headWidth: Int, groups: Int?, epsilon: Float,
     outputScale: Float = 1
   ) {
-    precondition(channels % headWidth == 0, "\(channels) channels in heads of \(headWidth)")
+    precondition(channels >= headWidth, "\(channels) channels in heads of \(headWidth)")
     norm = groups.map { GroupNorm(builder["group_norm"], groups: $0, channels: channels, epsilon: epsilon) }
     heads = channels / headWidth
-    qkv = Linear(builder, packing: ["to_q", "to_k", "to_v"], channels, each: channels)
-    output = Linear(builder["to_out"][0], channels, channels)
+    // As many as fit: where they do not divide the channels, the attention has fewer of these.
+    let hidden = heads * headWidth
+    qkv = Linear(builder, packing: ["to_q", "to_k", "to_v"], channels, each: hidden)
+    output = Linear(builder["to_out"][0], hidden, channels)
     self.outputScale = outputScale
   }
 

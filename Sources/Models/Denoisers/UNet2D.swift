@@ -43,47 +43,35 @@ public struct UNet2D: Denoiser {
     classEmbedding = settings.classes.map {
       Embedding(builder["class_embedding"], rows: $0, width: settings.embeddingWidth)
     }
-    func headWidth(_ channels: Int) -> Int { settings.headWidth ?? channels }
+    func attention(_ block: UNet2DSettings.Block, _ channels: Int) -> StageAttention? {
+      guard block == .attention else { return nil }
+      return .spatial(headWidth: settings.headWidth ?? channels, groups: settings.groups)
+    }
     down = settings.down.enumerated().map { [style] index, block in
       DownBlock2D(
-        builder["down_blocks"][index], index == 0 ? widths[0] : widths[index - 1], widths[index],
-        layers: settings.layers, headWidth: block == .attention ? headWidth(widths[index]) : nil,
-        downsamplePadding: index == widths.count - 1 ? nil : settings.downsamplePadding, style)
+        builder["down_blocks"][index], widths[max(index - 1, 0)], widths[index], layers: settings.layers,
+        attention: attention(block, widths[index]),
+        downsampling: index == widths.count - 1 ? nil : settings.downsampling(block), style)
     }
-    let inputs = Self.upInputs(widths: widths, layers: settings.layers)
+    let inputs = settings.skips.sums
     up = settings.up.enumerated().map { [style] index, block in
       let width = widths[widths.count - 1 - index]
       return UpBlock2D(
-        builder["up_blocks"][index], inputs[index], width,
-        headWidth: block == .attention ? headWidth(width) : nil, upsamples: index < widths.count - 1, style)
+        builder["up_blocks"][index], inputs[index], width, attention: attention(block, width),
+        upsampling: index == widths.count - 1 ? nil : settings.upsampling(block), style)
     }
     let lowest = widths[widths.count - 1]
     style.outputScale = Float(settings.middleScale)
+    let middleAttention = StageAttention.spatial(
+      headWidth: settings.headWidth ?? lowest, groups: settings.middleAttentionGroups)
     middle =
       settings.hasMiddle
       ? MiddleBlock2D(
-        builder["mid_block"], lowest, headWidth: settings.middleAttends ? headWidth(lowest) : nil,
-        attentionGroups: settings.middleAttentionGroups, style) : nil
+        builder["mid_block"], lowest, attention: settings.middleAttends ? middleAttention : nil, style) : nil
     outputNorm = GroupNorm(
       builder["conv_norm_out"], groups: settings.groups, channels: widths[0], epsilon: epsilon)
     output = Convolution2D(builder["conv_out"], widths[0], settings.outputChannels, kernel: 3, padding: 1)
     parameters = builder.layout
-  }
-
-  /// Of each residual block on the way up, the channels that come from below and those of the skip connection.
-  static func upInputs(widths: [Int], layers: Int) -> [[(Int, Int)]] {
-    // What the way down leaves: the input's convolution, then of each resolution its blocks and what is halved.
-    var skips = [widths[0]]
-    for (index, width) in widths.enumerated() {
-      skips += [Int](repeating: width, count: layers + (index < widths.count - 1 ? 1 : 0))
-    }
-    var channels = widths[widths.count - 1]
-    return widths.reversed().map { width in
-      (0...layers).map { _ in
-        defer { channels = width }
-        return (channels, skips.removeLast())
-      }
-    }
   }
 
   public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
@@ -91,13 +79,13 @@ public struct UNet2D: Denoiser {
     var embedding = timeEmbedding(timesteps, on: tape)
     if let classEmbedding { embedding = embedding + classEmbedding(conditioning.classes, on: tape) }
     // Each residual block begins with the same activation.
-    let activated = activation(embedding)
+    let condition = StageCondition(activated: activation(embedding))
 
     var x = input(centersInput ? images.scaled(by: 2, adding: -1) : images)
     var skips = [x]
-    for block in down { x = block(x, activated: activated, skips: &skips) }
-    if let middle { x = middle(x, activated: activated) }
-    for block in up { x = block(x, activated: activated, skips: &skips) }
+    for block in down { x = block(x, condition, skips: &skips) }
+    if let middle { x = middle(x, condition) }
+    for block in up { x = block(x, condition, skips: &skips) }
     return output(outputNorm(x, activation: .silu))
   }
 }

@@ -6,6 +6,8 @@ public struct UNet2DSettings: Hashable, Sendable {
   public enum Block: String, CaseIterable, Sendable {
     case plain
     case attention
+    /// Residual blocks change the sides.
+    case residual
   }
 
   public let channels: Int
@@ -18,6 +20,9 @@ public struct UNet2DSettings: Hashable, Sendable {
   public let middleScale: Double
   public let layers: Int
   public let downsamplePadding: Int
+  /// Whether residual blocks halve or double the sides of blocks with attention.
+  public let resnetDownsamples: Bool
+  public let resnetUpsamples: Bool
   public let activation: BlockActivation
   /// nil: one head at each resolution.
   public let headWidth: Int?
@@ -32,8 +37,12 @@ public struct UNet2DSettings: Hashable, Sendable {
   public let classes: Int?
   public let centersInput: Bool
 
-  static let downBlocks = ["DownBlock2D": Block.plain, "AttnDownBlock2D": .attention]
-  static let upBlocks = ["UpBlock2D": Block.plain, "AttnUpBlock2D": .attention]
+  static let downBlocks = [
+    "DownBlock2D": Block.plain, "AttnDownBlock2D": .attention, "ResnetDownsampleBlock2D": .residual,
+  ]
+  static let upBlocks = [
+    "UpBlock2D": Block.plain, "AttnUpBlock2D": .attention, "ResnetUpsampleBlock2D": .residual,
+  ]
   static let middleBlock = "UNetMidBlock2D"
 
   /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
@@ -75,8 +84,10 @@ public struct UNet2DSettings: Hashable, Sendable {
     downsamplePadding = try reader.value(
       "downsample_padding", default: 1, in: 0...1,
       help: "1: zeros on each side of what is halved; 0: behind the last row and column only")
-    try reader.computes("downsample_type", only: "conv", help: "what halves the sides")
-    try reader.computes("upsample_type", only: "conv", help: "what doubles the sides")
+    resnetDownsamples = try Self.samplesByResnet(
+      reader, "downsample_type", "what halves the sides of an AttnDownBlock2D: conv or resnet; null: conv")
+    resnetUpsamples = try Self.samplesByResnet(
+      reader, "upsample_type", "what doubles the sides of an AttnUpBlock2D: conv or resnet; null: conv")
     try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
     activation = try reader.choice("act_fn", default: BlockActivation.silu, help: "the activation function")
     headWidth = try reader.nullable(
@@ -112,33 +123,54 @@ public struct UNet2DSettings: Hashable, Sendable {
     try reader.requireMultiple(
       "block_out_channels", widths[0], of: 2,
       "half of the frequencies of the timestep are sines, half cosines")
-    for width in widths {
-      guard width % groups == 0 else {
-        throw reader.invalid(
-          "norm_num_groups", "\(groups) groups do not divide the \(width) channels of a block")
-      }
-      guard width % (headWidth ?? width) == 0 else {
-        throw reader.invalid(
-          "attention_head_dim",
-          "heads of \(headWidth ?? width) do not divide the \(width) channels of a block")
-      }
+    for width in widths where width % groups != 0 {
+      throw reader.invalid(
+        "norm_num_groups", "\(groups) groups do not divide the \(width) channels of a block")
     }
-    guard (widths[widths.count - 1]) % (middleAttentionGroups ?? 1) == 0 else {
+    try requireHeads(reader)
+    guard widths[widths.count - 1] % (middleAttentionGroups ?? 1) == 0 else {
       throw reader.invalid(
         "attn_norm_num_groups",
         "\(middleAttentionGroups ?? 1) groups do not divide \(widths[widths.count - 1]) channels")
     }
-    try requireDivisibleSums(reader)
-  }
-
-  /// Residual blocks on the way up normalise what comes from below and the skip connection as one image.
-  private func requireDivisibleSums(_ reader: SettingsReader) throws {
-    for inputs in UNet2D.upInputs(widths: widths, layers: layers).joined()
-    where (inputs.0 + inputs.1) % groups != 0 {
+    for (below, skip) in skips.inputs.joined() where (below + skip) % groups != 0 {
       throw reader.invalid(
         "norm_num_groups",
-        "\(groups) groups do not divide \(inputs.0) + \(inputs.1) channels, which a block on the way up reads"
-      )
+        "\(groups) groups do not divide \(below) + \(skip) channels, which a block on the way up reads")
     }
+  }
+
+  private static func samplesByResnet(_ reader: SettingsReader, _ key: String, _ help: String) throws -> Bool {
+    let name = try reader.nullable(key, default: "conv", help: help)
+    guard let name, name != "conv" else { return false }
+    guard name == "resnet" else {
+      throw reader.invalid(key, "\(name) cannot be computed here, expected conv, resnet or null")
+    }
+    return true
+  }
+
+  /// Where there is attention, a head has no more channels than there are.
+  private func requireHeads(_ reader: SettingsReader) throws {
+    guard let headWidth else { return }
+    var attending = zip(widths, down).filter { $0.1 == .attention }.map(\.0)
+    attending += zip(widths.reversed(), up).filter { $0.1 == .attention }.map(\.0)
+    if hasMiddle && middleAttends { attending.append(widths[widths.count - 1]) }
+    if let width = attending.first(where: { $0 < headWidth }) {
+      throw reader.invalid(
+        "attention_head_dim", "a head of \(headWidth) channels is wider than the \(width) of its block")
+    }
+  }
+
+  var skips: SkipConnections { SkipConnections(widths.map { ($0, layers) }) }
+
+  /// How a block that is not of the lowest resolution halves its sides.
+  func downsampling(_ block: Block) -> Downsample2D.Kind {
+    let isResidual = block == .residual || block == .attention && resnetDownsamples
+    return isResidual ? .residual : .convolution(padding: downsamplePadding)
+  }
+
+  /// How a block that is not of full resolution doubles its sides.
+  func upsampling(_ block: Block) -> Upsample2D.Kind {
+    block == .residual || block == .attention && resnetUpsamples ? .residual : .convolution
   }
 }

@@ -20,9 +20,9 @@ public struct UNetCondition: Denoiser {
   private let timeEmbedding: TimestepEmbedding
   private let classEmbedding: Embedding?
   private let input: Convolution2D
-  private let down: [ConditionedDownBlock2D]
-  private let middle: ConditionedMiddleBlock2D?
-  private let up: [ConditionedUpBlock2D]
+  private let down: [DownBlock2D]
+  private let middle: MiddleBlock2D?
+  private let up: [UpBlock2D]
   private let outputNorm: GroupNorm
   private let output: Convolution2D
 
@@ -42,9 +42,9 @@ public struct UNetCondition: Denoiser {
       embeddingWidth: settings.embeddingWidth, groups: settings.groups, epsilon: settings.epsilon,
       activation: settings.activation, scalesAndShifts: settings.scalesAndShifts)
     func attention(_ stage: UNetConditionSettings.Stage, onlyCross: Bool) -> StageAttention {
-      StageAttention(
+      .transformer(
         depth: stage.transformerDepth,
-        style: Transformer2D.Style(
+        Transformer2D.Style(
           heads: stage.heads, contextWidth: settings.contextWidth, groups: settings.groups,
           usesLinearProjection: settings.usesLinearProjection, onlyCrossAttention: onlyCross))
     }
@@ -60,25 +60,27 @@ public struct UNetCondition: Denoiser {
       Embedding(builder["class_embedding"], rows: $0, width: settings.embeddingWidth)
     }
     down = stages.enumerated().map { [style] index, stage in
-      ConditionedDownBlock2D(
+      DownBlock2D(
         builder["down_blocks"][index], stages[max(index - 1, 0)].width, stage.width, layers: stage.layers,
         attention: stage.attendsDown ? attention(stage, onlyCross: onlyCross) : nil,
-        downsamplePadding: index == stages.count - 1 ? nil : settings.downsamplePadding, style)
+        downsampling: index == stages.count - 1 ? nil : .convolution(padding: settings.downsamplePadding),
+        style)
     }
-    let inputs = settings.upInputs
+    let inputs = settings.skips.sums
     up = stages.reversed().enumerated().map { [style] index, stage in
-      ConditionedUpBlock2D(
+      UpBlock2D(
         builder["up_blocks"][index], inputs[index], stage.width,
         attention: stage.attendsUp ? attention(stage, onlyCross: onlyCross) : nil,
-        upsamples: index < stages.count - 1, style)
+        upsampling: index < stages.count - 1 ? .convolution : nil, style)
     }
     style.outputScale = settings.middleScale
     switch settings.middle {
     case .none: middle = nil
     case .some(let kind):
-      middle = ConditionedMiddleBlock2D(
-        builder["mid_block"], channels: last.width,
-        attention: kind == .attending ? attention(last, onlyCross: false) : nil, style)
+      middle = MiddleBlock2D(
+        builder["mid_block"], last.width,
+        attention: kind == .attending ? attention(last, onlyCross: false) : nil,
+        hasSecond: kind == .attending, style)
     }
     outputNorm = GroupNorm(
       builder["conv_norm_out"], groups: settings.groups, channels: first.width, epsilon: settings.epsilon)

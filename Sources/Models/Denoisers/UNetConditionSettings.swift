@@ -204,26 +204,12 @@ public struct UNetConditionSettings: Hashable, Sendable {
           "attention_head_dim", "\(stage.heads) heads cannot split the \(stage.width) channels of a block")
       }
     }
-    for (below, skip) in upInputs.joined() where (below + skip) % groups != 0 {
+    for (below, skip) in skips.inputs.joined() where (below + skip) % groups != 0 {
       throw reader.invalid(
         "norm_num_groups",
         "\(groups) groups do not divide \(below) + \(skip) channels, which a block on the way up reads")
     }
   }
 
-  /// Of each residual block on the way up, the channels that come from below and those of the skip connection.
-  var upInputs: [[(below: Int, skip: Int)]] {
-    // What the way down leaves: the first convolution, then of each resolution its blocks and what is halved.
-    var skips = [stages[0].width]
-    for (index, stage) in stages.enumerated() {
-      skips += [Int](repeating: stage.width, count: stage.layers + (index < stages.count - 1 ? 1 : 0))
-    }
-    var channels = stages[stages.count - 1].width
-    return stages.reversed().map { stage in
-      (0...stage.layers).map { _ in
-        defer { channels = stage.width }
-        return (channels, skips.removeLast())
-      }
-    }
-  }
+  var skips: SkipConnections { SkipConnections(stages.map { ($0.width, $0.layers) }) }
 }
