@@ -32,6 +32,7 @@ public struct SampleClasses: Hashable, Sendable {
 
   /// Throws unless `model` can draw what is asked for.
   public func check(_ model: any Denoiser) throws {
+    try model.requireNoContext()
     guard let classes = model.classes else {
       if choice != .inTurn { throw ModelError("the model knows no classes: leave --class away") }
       if guidance != 1 {

@@ -20,6 +20,13 @@ extension SettingsReader {
     try nullable(key, SettingsRule<Value>(), default: value, help: help)
   }
 
+  /// A switch with a default if it is left out; null is off, as what is `None` counts as false.
+  ///
+  /// - Throws: ``SettingsError``.
+  public func flag(_ key: String, default value: Bool, help: String) throws -> Bool {
+    try nullable(key, default: value, help: help) ?? false
+  }
+
   private func nullable<Value>(
     _ key: String, _ rule: SettingsRule<Value>, default value: Value?, help: String
   ) throws -> Value? {

@@ -44,11 +44,11 @@ public struct AutoencoderKLSettings: Hashable, Sendable {
         "shift_factor", default: nil, help: "taken off the latents before they are scaled") ?? 0
     try reader.computes("latents_mean", only: .null, help: "means of the latents by channel")
     try reader.computes("latents_std", only: .null, help: "deviations of the latents by channel")
-    hasQuantConvolution = try reader.value(
+    hasQuantConvolution = try reader.flag(
       "use_quant_conv", default: true, help: "whether the encoder ends in a 1x1 convolution")
-    hasPostQuantConvolution = try reader.value(
+    hasPostQuantConvolution = try reader.flag(
       "use_post_quant_conv", default: true, help: "whether the decoder begins with a 1x1 convolution")
-    middleAttends = try reader.value(
+    middleAttends = try reader.flag(
       "mid_block_add_attention", default: true, help: "whether the lowest resolution has attention")
     reader.kept(
       "sample_size", "force_upcast", "_class_name", "_diffusers_version", "_name_or_path")

@@ -7,6 +7,7 @@ import Tensors
 public struct UNet2D: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
+  public let imageChannelsKey = "in_channels"
   public let predictionChannels: Int
   public let predictionChannelsKey = "out_channels"
   public let imageSize: ImageSize
@@ -24,12 +25,12 @@ public struct UNet2D: Denoiser {
   private let output: Convolution2D
 
   public init(_ settings: UNet2DSettings) {
-    let builder = ParameterBuilder()
+    let builder = ParameterBuilder("denoiser")
     let (widths, epsilon) = (settings.widths, Float(settings.epsilon))
     imageChannels = settings.channels
     predictionChannels = settings.outputChannels
     imageSize = .multiples(of: 1 << (widths.count - 1))
-    classes = settings.classes.map { ModelClasses(count: $0, dropout: 0) }
+    classes = settings.classes.map { ModelClasses(count: $0, dropout: 0, key: "num_class_embeds") }
     centersInput = settings.centersInput
     activation = settings.activation
 

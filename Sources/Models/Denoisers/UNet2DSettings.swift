@@ -50,7 +50,7 @@ public struct UNet2DSettings: Hashable, Sendable {
     channels = try reader.value("in_channels", default: 3, in: 1...4096, help: "channels of the images")
     outputChannels = try reader.value(
       "out_channels", default: 3, in: 1...8192, help: "channels of the prediction")
-    centersInput = try reader.value(
+    centersInput = try reader.flag(
       "center_input_sample", default: false, help: "whether images x become 2 x - 1 first")
     try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
     widths = try reader.value(
@@ -62,7 +62,7 @@ public struct UNet2DSettings: Hashable, Sendable {
     embeddingWidth = timeWidth ?? 4 * widths[0]
     frequencyShift = try reader.value(
       "freq_shift", default: 0, in: 0...1, help: "by how much fewer intervals than frequencies there are")
-    cosinesFirst = try reader.value(
+    cosinesFirst = try reader.flag(
       "flip_sin_to_cos", default: true, help: "whether cosines come before sines")
     let down = try reader.choices(
       "down_block_types", among: Self.downBlocks.keys.sorted(),
@@ -104,7 +104,7 @@ public struct UNet2DSettings: Hashable, Sendable {
       help: "whether the embedding of the timestep is added, or scales and shifts")
     scalesAndShifts = shift == "scale_shift"
     middleAttentionGroups = middleGroups ?? (scalesAndShifts ? nil : groups)
-    middleAttends = try reader.value(
+    middleAttends = try reader.flag(
       "add_attention", default: true, help: "whether the middle block has attention")
     try reader.computes("class_embed_type", only: .null, help: "how classes are embedded")
     classes = try reader.nullable(

@@ -8,6 +8,7 @@ import Tensors
 public struct UNetCondition: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
+  public let imageChannelsKey = "in_channels"
   public let predictionChannels: Int
   public let predictionChannelsKey = "out_channels"
   public let imageSize: ImageSize
@@ -33,7 +34,7 @@ public struct UNetCondition: Denoiser {
     imageChannels = settings.channels
     predictionChannels = settings.outputChannels
     imageSize = .multiples(of: 1 << (stages.count - 1))
-    classes = settings.classes.map { ModelClasses(count: $0, dropout: 0) }
+    classes = settings.classes.map { ModelClasses(count: $0, dropout: 0, key: "num_class_embeds") }
     contextWidth = settings.attends ? settings.contextWidth : nil
     centersInput = settings.centersInput
     activation = settings.activation

@@ -54,7 +54,7 @@ public struct UNetConditionSettings: Hashable, Sendable {
     channels = try reader.value("in_channels", default: 4, in: 1...4096, help: "channels of the images")
     outputChannels = try reader.value(
       "out_channels", default: 4, in: 1...8192, help: "channels of the prediction")
-    centersInput = try reader.value(
+    centersInput = try reader.flag(
       "center_input_sample", default: false, help: "whether images x become 2 x - 1 first")
     let widths = try reader.value(
       "block_out_channels", default: [320, 640, 1280, 1280], in: 1...16_384, count: 1...12,
@@ -65,7 +65,7 @@ public struct UNetConditionSettings: Hashable, Sendable {
     embeddingWidth = timeWidth ?? 4 * widths[0]
     frequencyShift = try reader.value(
       "freq_shift", default: 0, in: 0...1, help: "by how much fewer intervals than frequencies there are")
-    cosinesFirst = try reader.value(
+    cosinesFirst = try reader.flag(
       "flip_sin_to_cos", default: true, help: "whether cosines come before sines")
     downsamplePadding = try reader.value(
       "downsample_padding", default: 1, in: 0...1,
@@ -80,10 +80,10 @@ public struct UNetConditionSettings: Hashable, Sendable {
       try reader.value(
         "mid_block_scale_factor", default: 1, in: Above(0.0),
         help: "divides the sums of the middle block"))
-    usesLinearProjection = try reader.value(
+    usesLinearProjection = try reader.flag(
       "use_linear_projection", default: false,
       help: "whether files hold the transformers' projections as linear layers, not as 1x1 convolutions")
-    onlyCrossAttention = try reader.value(
+    onlyCrossAttention = try reader.flag(
       "only_cross_attention", default: false,
       help: "whether the first attention of a block is to the context as well")
     let shift = try reader.choice(
@@ -174,9 +174,9 @@ public struct UNetConditionSettings: Hashable, Sendable {
       "timestep_post_act", "time_cond_proj_dim",
     ] { try reader.computes(key, only: nil, help: "another kind of conditioning or embedding") }
     try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
-    try reader.computes("attention_type", only: "default", help: "kind of attention")
-    try reader.computes("dual_cross_attention", only: false, help: "two transformers at once")
-    try reader.computes("class_embeddings_concat", only: false, help: "classes beside the timestep")
+    try reader.computes("attention_type", only: "default", or: [.null], help: "kind of attention")
+    try reader.computes("dual_cross_attention", only: false, or: [.null], help: "two transformers at once")
+    try reader.computes("class_embeddings_concat", only: false, or: [.null], help: "classes beside the timestep")
     try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
     reader.kept(
       "sample_size", "_class_name", "_diffusers_version", "_name_or_path", "upcast_attention",
