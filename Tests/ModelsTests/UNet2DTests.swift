@@ -48,7 +48,8 @@ import Testing
     ("upsample_type: fir", "model.upsample_type: fir cannot be computed here"),
     ("down_block_types: [DownBlock2D]", "model.down_block_types: has 1 blocks"),
     (
-      "up_block_types: [SkipUpBlock2D, UpBlock2D, UpBlock2D, UpBlock2D]", "model.up_block_types: SkipUpBlock2D"
+      "up_block_types: [SkipUpBlock2D, UpBlock2D, UpBlock2D, UpBlock2D]",
+      "model.up_block_types: SkipUpBlock2D"
     ),
     ("mid_block_type: UNetMidBlock2DCrossAttn", "model.mid_block_type"),
     ("norm_num_groups: null", "model.norm_num_groups"),

@@ -140,7 +140,9 @@ public struct UNet2DSettings: Hashable, Sendable {
     }
   }
 
-  private static func samplesByResnet(_ reader: SettingsReader, _ key: String, _ help: String) throws -> Bool {
+  private static func samplesByResnet(
+    _ reader: SettingsReader, _ key: String, _ help: String
+  ) throws -> Bool {
     let name = try reader.nullable(key, default: "conv", help: help)
     guard let name, name != "conv" else { return false }
     guard name == "resnet" else {

@@ -176,7 +176,8 @@ public struct UNetConditionSettings: Hashable, Sendable {
     try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
     try reader.computes("attention_type", only: "default", or: [.null], help: "kind of attention")
     try reader.computes("dual_cross_attention", only: false, or: [.null], help: "two transformers at once")
-    try reader.computes("class_embeddings_concat", only: false, or: [.null], help: "classes beside the timestep")
+    try reader.computes(
+      "class_embeddings_concat", only: false, or: [.null], help: "classes beside the timestep")
     try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
     reader.kept(
       "sample_size", "_class_name", "_diffusers_version", "_name_or_path", "upcast_attention",
