@@ -2,8 +2,7 @@ import Layers
 import Tensors
 
 /// diffusers' `BasicTransformerBlock` with layer normalisation: attention of the tokens to each other, attention to the
-/// context, and a gated perceptron, each normalised before and added to what it was computed of. Block 2 of article
-/// 002's U-Net is made of it.
+/// context, and a gated perceptron, each normalised before and added to what it was computed of (Rombach et al., 2022).
 public struct BasicTransformerBlock: Sendable {
   private let norm1: LayerNorm
   private let attention1: TokenAttention
