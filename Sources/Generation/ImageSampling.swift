@@ -12,6 +12,8 @@ public struct ImageSampling {
   /// [H, W, C].
   private let shape: [Int]
   private let classes: SampleClasses
+  /// What takes the place of the images' first noise: [n, H, W, C], of unit variance.
+  private let latents: [Float]?
   private let engine: Engine
 
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
@@ -19,13 +21,14 @@ public struct ImageSampling {
 
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, imageShape: [Int],
-    classes: SampleClasses = SampleClasses(), engine: Engine
+    classes: SampleClasses = SampleClasses(), latents: [Float]? = nil, engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
     self.weights = weights
     self.shape = imageShape
     self.classes = classes
+    self.latents = latents
     self.engine = engine
   }
 
@@ -46,7 +49,7 @@ public struct ImageSampling {
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
       images += try sampler.sample(
-        shape: shape, samples: pass, threads: engine.threads,
+        shape: shape, samples: pass, threads: engine.threads, start: start(of: pass),
         onStep: { progress in
           try progress.images.withUnsafeBufferPointer { now in
             try onStep((start - samples.lowerBound) * steps + progress.done * pass.count, pass, now)
@@ -56,6 +59,13 @@ public struct ImageSampling {
       start = pass.upperBound
     }
     return images
+  }
+
+  /// What images number `pass` begin from.
+  private func start(of pass: Range<Int>) -> SamplingStart {
+    guard let latents else { return .noise }
+    let size = shape.reduce(1, *)
+    return .latents(Array(latents[pass.lowerBound * size..<pass.upperBound * size]))
   }
 
   /// The model's outputs for x [n, H, W, C]; with the second pass, those without conditions after them.

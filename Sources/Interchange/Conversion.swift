@@ -76,15 +76,7 @@ public enum Conversion {
     let state = TrainingState(
       layout: layout, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
     state.weights.copy(from: try StateDict.read(layout, from: file))
-    for parameter in layout.parameters {
-      let values = UnsafeBufferPointer(
-        start: state.weights.pointer + parameter.offset, count: parameter.count)
-      let count = values.nonFiniteCount()
-      guard count == 0 else {
-        throw ModelFileError(
-          file.path, "\(parameter.name) holds \(count) of \(parameter.count) values that are NaN or infinite")
-      }
-    }
+    try StateDict.requireFinite(layout, state.weights, of: file)
     state.copyWeightsToAverages()
     try Checkpoint.write(
       state,

@@ -1,3 +1,4 @@
+import Checkpoints
 import Layers
 import Safetensors
 import Tensors
@@ -45,6 +46,20 @@ enum StateDict {
       tensor.import(from: try file.floats(name(tensor)), to: flat.pointer)
     }
     return flat
+  }
+
+  /// - Throws: `ModelFileError` naming the first tensor that nothing could be computed with.
+  static func requireFinite(_ layout: ParameterLayout, _ flat: ParameterBuffer, of file: SafetensorsFile)
+    throws
+  {
+    for parameter in layout.parameters {
+      let values = UnsafeBufferPointer(start: flat.pointer + parameter.offset, count: parameter.count)
+      let count = values.nonFiniteCount()
+      guard count == 0 else {
+        throw ModelFileError(
+          file.path, "\(parameter.name) holds \(count) of \(parameter.count) values that are NaN or infinite")
+      }
+    }
   }
 
   /// Adds the tensors of `layout` to a file.

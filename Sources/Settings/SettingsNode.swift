@@ -33,6 +33,19 @@ public struct SettingsNode: Sendable {
       return entries.first { $0.key == key }?.node
     }
   }
+
+  /// This section with another value of a key, which comes last if it is new.
+  public func setting(_ key: String, to node: SettingsNode) -> SettingsNode {
+    guard case .section(var entries) = content else {
+      preconditionFailure("\(key) of what is no section: \(self)")
+    }
+    if let index = entries.firstIndex(where: { $0.key == key }) {
+      entries[index].node = node
+    } else {
+      entries.append(SettingsEntry(key: key, node: node))
+    }
+    return SettingsNode(.section(entries), location: location)
+  }
 }
 
 /// One `key: value` of a section.

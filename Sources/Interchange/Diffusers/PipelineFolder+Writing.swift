@@ -1,0 +1,76 @@
+import Checkpoints
+import Configuration
+import Diffusion
+import Files
+import Foundation
+import Models
+import Safetensors
+import Settings
+import Tensors
+
+extension PipelineFolder {
+  /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads.
+  ///
+  /// - Parameter directory: must not exist yet; it appears when it is complete.
+  /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,
+  ///   `CheckpointError`.
+  public static func export(
+    _ checkpoint: Checkpoint, weights which: StateMember, to directory: String
+  ) throws {
+    guard !FileManager.default.fileExists(atPath: directory) else {
+      throw FileError("create", directory, code: EEXIST)
+    }
+    let manifest = checkpoint.manifest
+    let configuration = try TrainingConfiguration(manifest.configuration)
+    let section = manifest.configuration["model"] ?? .empty
+    guard case .scalar(let kind)? = section["kind"]?.content,
+      let className = DenoiserKind(rawValue: kind.text)?.className
+    else {
+      throw ModelFileError(
+        checkpoint.directory, "diffusers has no network of its kind; --format safetensors takes any")
+    }
+    guard let process = configuration.diffusion as? DDPMProcess else {
+      throw ModelFileError(
+        checkpoint.directory,
+        "DDPMPipeline samples the process ddpm, and this is \(configuration.diffusion.kind.rawValue)")
+    }
+    let scheduler = try SchedulerConfiguration(of: process)
+    let place = URL(fileURLWithPath: directory)
+    let temporary = try WholeFile.makeTemporaryFolder(
+      in: place.deletingLastPathComponent().path, name: place.lastPathComponent)
+    do {
+      try write(
+        [
+          Name.pipelineClass: "DDPMPipeline",
+          Name.unet: [SettingsNode(Name.library), SettingsNode(className)],
+          Name.scheduler: [SettingsNode(Name.library), SettingsNode(scheduler.schedulerClass.rawValue)],
+        ], to: "\(temporary)/\(Name.index)")
+      var network = SettingsNode.empty.setting(Name.pipelineClass, to: SettingsNode(className))
+      for entry in section.entries where entry.key != "kind" {
+        network = network.setting(entry.key, to: entry.node)
+      }
+      network = network.setting("sample_size", to: SettingsNode(Array(manifest.imageShape.prefix(2))))
+      try write(network, to: "\(temporary)/\(Name.unet)/\(Name.configuration)")
+      try write(scheduler.resolved, to: "\(temporary)/\(Name.scheduler)/\(Name.schedulerConfiguration)")
+      let layout = configuration.model.parameters
+      var file = SafetensorsWriter(metadata: ["format": "pt"])
+      StateDict.add(
+        layout, from: try checkpoint.weights(which, layout: layout), batches: manifest.step, to: &file)
+      try file.write(to: "\(temporary)/\(Name.unet)/\(Name.weights)")
+      try WholeFile.rename(temporary, to: directory)
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
+    }
+  }
+
+  private static func write(_ node: SettingsNode, to file: String) throws {
+    let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw FileError("create", folder, cause: error)
+    }
+    try WholeFile.write(Data((node.json + "\n").utf8), to: file)
+  }
+}
