@@ -58,6 +58,14 @@ let package = Package(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
 
+    // How good images and models are.
+    .target(
+      name: "Evaluation",
+      dependencies: [
+        "COpenBLAS", "Datasets", "Diffusion", "Files", "Kernels", "MPI", "Models", "Pictures", "Randomness",
+        "Safetensors", "Tensors",
+      ], swiftSettings: common),
+
     // Training.
     .target(name: "DataParallel", dependencies: ["Kernels", "MPI", "Tensors"], swiftSettings: common),
     .target(
@@ -113,8 +121,8 @@ let package = Package(
       name: "Oboro",
       dependencies: [
         "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
-        "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Pictures", "Reporting",
-        "RunReports", "Safetensors", "Settings", "Tensors", "Training",
+        "Evaluation", "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Pictures",
+        "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
@@ -165,6 +173,13 @@ let package = Package(
       dependencies: ["Diffusion", "Generation", "Kernels", "Layers", "Models", "Tensors"],
       swiftSettings: common),
     .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"], swiftSettings: common),
+    .testTarget(
+      name: "EvaluationTests",
+      dependencies: [
+        "Datasets", "Diffusion", "Evaluation", "Kernels", "Layers", "Models", "NumericsTestSupport", "Pictures",
+        "Randomness", "Safetensors", "Tensors", "TestSupport",
+      ],
+      swiftSettings: common),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

@@ -1,6 +1,7 @@
 import Checkpoints
 import DataParallel
 import Datasets
+import Evaluation
 import Files
 import Foundation
 import HDF5
@@ -70,6 +71,10 @@ extension DatasetError: ExitStatusProviding {
     case .inputOutput: .inputOutput
     }
   }
+}
+
+extension EvaluationError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension FileError: ExitStatusProviding {

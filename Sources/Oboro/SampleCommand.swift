@@ -100,7 +100,9 @@ struct Sample: ParallelCommand {
   private func draw(on communicator: Communicator, threads: Int) throws {
     let isWriter = communicator.rank == 0
     let console = Console()
-    let model = try load(on: communicator) { console.print("oboro: passed over: \($0)") }
+    let model = try TrainedModel.load(checkpoint, weights, on: communicator) {
+      console.print("oboro: passed over: \($0)")
+    }
     let (sampling, count) = try communicator.agree { try self.sampling(model, threads: threads) }
     let folder: SampleFolder? = try communicator.agree { isWriter ? try SampleFolder(output) : nil }
     defer { folder?.abandon() }
@@ -131,40 +133,6 @@ struct Sample: ParallelCommand {
       try folder.commit()
       try print(folder.grid)
     }
-  }
-
-  /// A checkpoint's description and its weights.
-  private struct TrainedModel {
-    let manifest: CheckpointManifest
-    let configuration: TrainingConfiguration
-    let weights: ParameterBuffer
-  }
-
-  /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
-  /// later. Collective.
-  private func load(
-    on communicator: Communicator, onDamage: (CheckpointError) -> Void
-  ) throws -> TrainedModel {
-    let own: TrainedModel? = try communicator.agree {
-      guard communicator.rank == 0 else { return nil }
-      return try Checkpoint.read(at: checkpoint, onDamage: onDamage) { checkpoint in
-        let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
-        return TrainedModel(
-          manifest: checkpoint.manifest, configuration: configuration,
-          weights: try checkpoint.weights(weights, layout: configuration.model.parameters))
-      }
-    }
-    let text = try communicator.broadcast(own?.manifest.json ?? "")
-    let model = try communicator.agree {
-      if let own { return own }
-      let manifest = try CheckpointManifest(of: Array(text.utf8), in: checkpoint)
-      let configuration = try TrainingConfiguration(manifest.configuration)
-      return TrainedModel(
-        manifest: manifest, configuration: configuration,
-        weights: ParameterBuffer(count: configuration.model.parameters.flatCount))
-    }
-    try communicator.broadcast(model.weights.elements)
-    return model
   }
 
   /// What to draw with, and how many images.

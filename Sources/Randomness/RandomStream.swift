@@ -13,6 +13,7 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case samplerStart = 8
   case samplerNoise = 9
   case shapes = 10
+  case evaluation = 31
 }
 
 /// The random numbers of one (seed, purpose, step, sample): an unlimited sequence that can be read from any place.
