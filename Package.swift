@@ -176,8 +176,8 @@ let package = Package(
     .testTarget(
       name: "EvaluationTests",
       dependencies: [
-        "Datasets", "Diffusion", "Evaluation", "Kernels", "Layers", "Models", "NumericsTestSupport", "Pictures",
-        "Randomness", "Safetensors", "Tensors", "TestSupport",
+        "Datasets", "Diffusion", "Evaluation", "Kernels", "Layers", "Models", "NumericsTestSupport",
+        "Pictures", "Randomness", "Safetensors", "Tensors", "TestSupport",
       ],
       swiftSettings: common),
     .testTarget(

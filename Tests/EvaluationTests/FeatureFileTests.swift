@@ -20,10 +20,28 @@ import Testing
     #expect((set.count, set.width) == (3, 2))
   }
 
+  /// What numpy.asfortranarray makes of an array.
+  @Test func fortransOrderIsRead() throws {
+    let folder = try TemporaryDirectory()
+    var bytes = try Data(contentsOf: Fixture.url("evaluation/single.npy"))
+    let order = try #require(bytes.firstRange(of: Data("'fortran_order': False".utf8)))
+    bytes.replaceSubrange(order, with: Data("'fortran_order': True ".utf8))
+    let elements = bytes.suffix(24)
+    // [3, 2], columns first.
+    let columns = [0, 2, 4, 1, 3, 5].map { place in elements.dropFirst(4 * place).prefix(4) }
+    try (bytes.dropLast(24) + columns.joined()).write(to: URL(filePath: "\(folder.path)/fortran.npy"))
+    let file = try NumPyMatrix("\(folder.path)/fortran.npy")
+    var values = [Double](repeating: .nan, count: 6)
+    try values.withUnsafeMutableBufferPointer { try file.read(rows: 0..<3, into: $0) }
+    #expect(values == [0, 1.5, -3, 0.25, 1024, -0.5])
+    try values.withUnsafeMutableBufferPointer { try file.read(rows: 2..<3, into: .init(rebasing: $0[..<2])) }
+    #expect(values.prefix(2) == [1024, -0.5])
+  }
+
   @Test func otherArraysAreRefused() throws {
     for (name, fragment) in [
-      ("images", "holds elements of type uint8, expected floating-point numbers"),
-      ("labels", "holds elements of type int64"), ("floats", "has the shape [5, 4, 3, 3], expected a matrix"),
+      ("images", "holds elements of type |u1, expected floating-point numbers"),
+      ("labels", "holds elements of type <i8"), ("floats", "has the shape [5, 4, 3, 3], expected a matrix"),
       ("absent", "No such file"),
     ] {
       let error = #expect(throws: DatasetError.self) {
@@ -31,6 +49,13 @@ import Testing
       }
       #expect(error?.description.contains(fragment) == true, "\(error?.description ?? "")")
     }
+  }
+
+  @Test func anArchiveIsRefused() throws {
+    let error = #expect(throws: DatasetError.self) {
+      try FeatureSet(file: Fixture.url("arrays/stored.npz").path)
+    }
+    #expect(error?.description.contains("is an archive (.npz)") == true, "\(error?.description ?? "")")
   }
 
   @Test func aFileThatEndsEarlyIsRefused() throws {

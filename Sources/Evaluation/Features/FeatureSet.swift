@@ -71,7 +71,7 @@ public struct FeatureSet {
     guard a.width == b.width else {
       throw EvaluationError(
         a.name,
-        "its features have \(a.width) numbers, those of \(b.name) \(b.width); both sets need features of one kind"
+        "its features have \(a.width) numbers, those of \(b.name) \(b.width); both sets need features of one kind, and images of one shape if their pixels are compared"
       )
     }
   }

@@ -36,7 +36,8 @@ public enum FrechetDistance {
         into: product.row(rows.lowerBound), stride: a.width)
     }
     let root = try Decomposition.nuclearNorm(product, of: a.name)
-    return means + (traces[0] + traces[1] - 2 * root)
+    // Of equal distributions rounding may leave less than nothing.
+    return max(0, means + (traces[0] + traces[1] - 2 * root))
   }
 
   /// What to know of the distance of sets this small; nil if there are enough images.

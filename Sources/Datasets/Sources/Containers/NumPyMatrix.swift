@@ -11,10 +11,17 @@ public final class NumPyMatrix {
   ///
   /// - Throws: `DatasetError` if the file is missing, damaged, or holds an array of another kind.
   public init(_ path: String) throws {
-    array = try NumPyNumbers(NumPyArray(ReadableFile(path)), name: path)
+    let bytes = try ReadableFile(path)
+    if try bytes.bytes(min(bytes.size, 4), at: 0).starts(with: [0x50, 0x4B]) {
+      throw DatasetError.badData(
+        path, "is an archive (.npz), expected one array (.npy), as numpy.save writes it")
+    }
+    let file = try NumPyArray(bytes)
+    array = try NumPyNumbers(file, name: path)
     guard array.type.isFloatingPoint else {
       throw DatasetError.badData(
-        path, "holds elements of type \(array.type), expected floating-point numbers, such as float32")
+        path,
+        "holds elements of type \(file.descriptor), expected floating-point numbers, such as <f4 (float32)")
     }
     let shape = array.isReversed ? array.shape.reversed() : array.shape
     guard shape.count == 2 else {
