@@ -8,7 +8,8 @@ enum FileImage {
   /// Lets `access` open `bytes` in place of a file.
   ///
   /// - Returns: the name to open it by. The library wants one that no file has, and takes files of one name for one file.
-  static func set(_ bytes: UnsafeMutableRawBufferPointer, in access: Handle, _ place: Place) throws -> String {
+  static func set(_ bytes: UnsafeMutableRawBufferPointer, in access: Handle, _ place: Place) throws -> String
+  {
     try Library.call("H5Pset_fapl_core", place, using: [access]) {
       H5Pset_fapl_core(access.id, 1 << 20, false)
     }

@@ -136,11 +136,18 @@ import Testing
     expectFailure(
       try evaluate(grey, grey, "--features", "\(folder.path)/none.safetensors", ranks: 2), 74,
       "\(folder.path)/none.safetensors")
-    let trial = try Reference.short.get()
-    expectFailure(
-      try evaluate(trial.run, grey), 65, "\(trial.run): is a run", "oboro sample --checkpoint \(trial.run)")
-    expectFailure(
-      try oboro(["evaluate", "--generated", grey]), 64, "Missing expected argument '--reference <path>'")
+    for (options, fragment) in [
+      (["--generated", grey], "Missing expected argument '--reference <path>'"),
+      (["--checkpoint", grey], "Missing expected argument '--dataset <dir>'"),
+      ([], "nothing to evaluate: give --generated and --reference, or --checkpoint and --dataset"),
+      (["--generated", grey, "--dataset", grey], "not both"),
+      (["--generated", grey, "--reference", grey, "--timesteps", "3"], "--timesteps goes with --checkpoint"),
+      (["--checkpoint", grey, "--dataset", grey, "--steps", "3"], "--timesteps may be meant"),
+      (["--generated", grey, "--reference", grey, "--count", "9"], "--count is of no use"),
+      (["--generated", grey, "--reference", grey, "--count", "0"], "--count must be at least 1, is 0"),
+    ] {
+      expectFailure(try oboro(["evaluate"] + options), 64, fragment)
+    }
 
     var broken = fine
     broken[5][2] = .nan
@@ -160,5 +167,91 @@ import Testing
     for index in [3, 7] { truncate("\(damaged.path)/00\(index).png", 60) }
     expectFailure(try evaluate(damaged.path, grey, threads: 2), 65, "003.png")
     expectFailure(try evaluate(damaged.path, grey, ranks: 2), 65, "003.png")
+  }
+
+  // MARK: Of a model
+
+  private static let model = ["--count", "3", "--timesteps", "4", "--json"]
+
+  private func measure(
+    _ checkpoint: String, _ dataset: String, _ options: [String] = model, ranks: Int? = nil
+  )
+    throws -> ProcessRun
+  {
+    try oboro(["evaluate", "--checkpoint", checkpoint, "--dataset", dataset] + options, ranks: ranks)
+  }
+
+  @Test func aModelIsMeasuredTheSameOnAnyRanks() throws {
+    let (trial, dataset) = (try Reference.short.get(), try Trial.path(of: Trial.otherDataset))
+    let alone = try measure(trial.run, dataset)
+    let values = try report(alone)
+    let losses = try #require(values["loss_by_timestep"] as? [Double])
+    #expect(values["timesteps"] as? [Int] == [4, 9, 14, 19])
+    #expect(losses.count == 4 && losses.allSatisfy { $0.isFinite && $0 > 0 })
+    let terms = try #require(values["bits_per_dimension_by_timestep"] as? [Double])
+    let prior = try #require(values["bits_per_dimension_prior"] as? Double)
+    #expect(terms.count == 4 && terms.allSatisfy { $0.isFinite && $0 > 0 } && prior > 0)
+    let total = try #require(values["bits_per_dimension"] as? Double)
+    #expect(abs(total - terms.reduce(prior, +)) < 1e-9)
+    #expect((values["dataset"] as? [String: Any])?["images"] as? Int == 3)
+    #expect((values["checkpoint"] as? [String: Any])?["step"] as? Int == 8)
+
+    for ranks in [2, 3] { #expect(try measure(trial.run, dataset, ranks: ranks).output == alone.output) }
+    let threaded = try oboro(
+      ["evaluate", "--checkpoint", trial.checkpoint(8), "--dataset", dataset] + Self.model,
+      environment: ["OBORO_THREADS": "2"])
+    // Of the same checkpoint, by another name.
+    #expect(
+      threaded.output.split(separator: "\n").dropFirst(3) == alone.output.split(separator: "\n").dropFirst(3))
+    let other = try report(try measure(trial.run, dataset, Self.model + ["--seed", "1"]))
+    #expect(other["loss_by_timestep"] as? [Double] != losses)
+    let trained = try report(try measure(trial.run, dataset, Self.model + ["--weights", "model"]))
+    #expect(trained["loss_by_timestep"] as? [Double] != losses)
+  }
+
+  /// The table has the same numbers.
+  @Test func aModelsTableNamesItsMeasures() throws {
+    let run = try measure(
+      try Reference.short.get().run, try Trial.path(), ["--count", "2", "--timesteps", "2"])
+    #expect(run.exitStatus == 0, "\(run)")
+    for word in ["bits per dimension", "loss", "timestep", "step of the checkpoint         8"] {
+      #expect(run.output.contains(word), "\(run)")
+    }
+  }
+
+  @Test func aModelThatCannotBeMeasuredIsNamed() throws {
+    let (trial, dataset) = (try Reference.short.get(), try Trial.path())
+    expectFailure(try measure(trial.run, "\(trial.path)/none"), 65, "\(trial.path)/none: does not exist")
+    expectFailure(
+      try measure("\(trial.path)/none", dataset, ranks: 2), 65,
+      "\(trial.path)/none: there is no such checkpoint or run directory")
+    expectFailure(
+      try measure(trial.run, dataset, ["--timesteps", "21"], ranks: 2), 64, "at most the 20 of the model")
+    expectFailure(
+      try measure(trial.run, try Trial.path(of: Trial.colourDataset)), 64, "1 channels, these have 3")
+  }
+
+  // MARK: Of a run's images
+
+  @Test func aRunsImagesAreThoseOfSample() throws {
+    let (trial, dataset) = (try Reference.short.get(), try Trial.path())
+    let folder = try TemporaryDirectory()
+    let drawing = ["--count", "7", "--steps", "2", "--seed", "5"]
+    let drawn = try oboro(
+      ["sample", "--checkpoint", trial.run, "--output", "\(folder.path)/samples", "--gif"] + drawing)
+    #expect(drawn.exitStatus == 0, "\(drawn)")
+    // Without the grid and the animation that lie beside them.
+    let written = try report(try evaluate("\(folder.path)/samples", dataset, "--json"))
+    #expect((written["generated"] as? [String: Any])?["images"] as? Int == 7)
+    for ranks in [nil, 2] {
+      let run = try oboro(
+        ["evaluate", "--generated", trial.run, "--reference", dataset, "--json"] + drawing, ranks: ranks)
+      let direct = try report(run)
+      for key in ["fid", "kid", "kid_error", "precision", "recall", "density", "coverage"] {
+        #expect(direct[key] as? Double == written[key] as? Double)
+      }
+    }
+    expectFailure(
+      try evaluate(trial.run, dataset, "--steps", "21", ranks: 2), 64, "--steps must be at most the 20")
   }
 }

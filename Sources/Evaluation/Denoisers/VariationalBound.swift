@@ -17,17 +17,21 @@ struct VariationalBound {
     output: UnsafeBufferPointer<Float>,
     at step: ReverseStep, isLast: Bool
   ) -> Double {
+    // What the terms of all values share.
+    let variances = Self.divergence((0, step.logPosteriorVariance), (0, step.logVariance))
+    let precision = exp(-step.logVariance)
     var sum = 0.0
     for index in image.indices {
       let (x0, x) = (Double(image[index]), Double(noisy[index]))
       let estimate = step.imageFromX * x + step.imageFromOutput * Double(output[index])
       let clipped = estimate < -1 ? -1 : estimate > 1 ? 1 : estimate
-      let mean = step.posteriorFromImage * clipped + step.posteriorFromX * x
       if isLast {
+        let mean = step.posteriorFromImage * clipped + step.posteriorFromX * x
         sum -= logProbability(of: x0, mean: mean, logDeviation: 0.5 * step.logVariance)
       } else {
-        let target = step.posteriorFromImage * x0 + step.posteriorFromX * x
-        sum += Self.divergence((target, step.logPosteriorVariance), (mean, step.logVariance))
+        // Both means have the same part of x_t.
+        let distance = step.posteriorFromImage * (x0 - clipped)
+        sum += variances + 0.5 * precision * distance * distance
       }
     }
     return sum
