@@ -49,7 +49,13 @@ extension Evaluate {
         throw ValidationError("--\(option) is of no use: neither set is a run, whose images are drawn")
       }
     }
-    guard let features else { return (sets, .pixels) }
+    guard let features else {
+      // What is drawn has the units of the other set.
+      if let generated = sets[0], let reference = sets[1] {
+        try EvaluatedSet.requireSameUnits(generated, reference)
+      }
+      return (sets, .pixels)
+    }
     guard sets.contains(where: { $0?.hasImages ?? true }) else {
       throw ValidationError("--features is of no use: both sets are arrays of features already")
     }

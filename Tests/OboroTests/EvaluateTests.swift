@@ -42,10 +42,12 @@ import Testing
     (0..<count).map { UInt8(truncatingIfNeeded: ($0 * 31 + index * 57) * ($0 + 7 * index + 3) / 5) }
   }
 
-  /// Writes float32 [count, width] in NumPy's format.
-  private func write(_ rows: [[Float]], to path: String) throws {
-    var header =
-      "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows.count), \(rows.first?.count ?? 0)), }"
+  /// Writes float32 in NumPy's format.
+  ///
+  /// - Parameter shape: nil for [count, width].
+  private func write(_ rows: [[Float]], to path: String, shape: String? = nil) throws {
+    let shape = shape ?? "\(rows.count), \(rows.first?.count ?? 0)"
+    var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(shape)), }"
     while (10 + header.utf8.count + 1) % 64 != 0 { header += " " }
     header += "\n"
     var data = Data(
@@ -106,6 +108,38 @@ import Testing
       #expect(images[key] as? Double == given[key] as? Double)
     }
     #expect((given["generated"] as? [String: Any])?["features"] as? String == "as given")
+  }
+
+  /// Words and floating-point numbers of any number of channels; `prepare numpy` keeps the one, and may normalize the
+  /// other.
+  @Test func datasetsOfNumbersAreComparedByTheirValues() throws {
+    let folder = try TemporaryDirectory()
+    func values(_ seed: Int) -> [[Float]] {
+      (0..<9).map { row in (0..<24).map { Float((row * 37 + $0 * 11 + seed * 5) % 19) / 4 - 1 } }
+    }
+    var paths: [String] = []
+    for (seed, options) in [[], [], ["--normalize", "standard"]].enumerated() {
+      let path = "\(folder.path)/\(seed)"
+      try write(values(seed), to: "\(path).npy", shape: "9, 3, 4, 2")
+      try write(values(seed), to: "\(path)-rows.npy")
+      let made = try oboro(
+        ["prepare", "numpy", "--source", "\(path).npy", "--layout", "NHWC", "--output", path] + options)
+      #expect(made.exitStatus == 0, "\(made)")
+      paths.append(path)
+    }
+    let (images, rows) = (
+      try report(try evaluate(paths[0], paths[1], "--json")),
+      try report(try evaluate("\(paths[0])-rows.npy", "\(paths[1])-rows.npy", "--json"))
+    )
+    for key in ["fid", "kid", "kid_error", "precision", "recall", "density", "coverage"] {
+      #expect(images[key] as? Double == rows[key] as? Double)
+    }
+    expectFailure(
+      try evaluate(paths[0], paths[2]), 65, "\(paths[0]): its images are normalized by other offsets")
+    expectFailure(
+      try evaluate(paths[0], Trial.path(), ranks: 2), 65, "its images are float32, those of")
+    expectFailure(
+      try evaluate(paths[0], paths[1], "--features", Self.inception), 65, "float32 with 2 channels")
   }
 
   @Test func theTableNamesSetsAndMetrics() throws {

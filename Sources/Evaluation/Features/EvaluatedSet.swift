@@ -45,6 +45,28 @@ public enum EvaluatedSet {
     if case .images(let images) = self { images.type } else { nil }
   }
 
+  /// Throws unless the values of both sets' images are in the same units, so that they can be compared themselves.
+  ///
+  /// - Throws: `EvaluationError` naming both.
+  public static func requireSameUnits(_ a: EvaluatedSet, _ b: EvaluatedSet) throws {
+    guard case .images(let a) = a, case .images(let b) = b else { return }
+    guard a.type.isFloatingPoint == b.type.isFloatingPoint else {
+      throw EvaluationError(
+        a.path,
+        "its images are \(a.type.rawValue), those of \(b.path) \(b.type.rawValue): the values of one are parts of the "
+          + "greatest, those of the other are not")
+    }
+    func map(_ normalization: Normalization?) -> [[Double]] {
+      normalization.map { [$0.offset, $0.scale] } ?? []
+    }
+    guard map(a.normalization) == map(b.normalization) else {
+      throw EvaluationError(
+        a.path,
+        "its images are normalized by other offsets and scales than those of \(b.path), so their values cannot be "
+          + "compared; make both datasets without --normalize")
+    }
+  }
+
   /// The images that rank `rank` computes features of, or 0 if there are none.
   public func share(of communicator: Communicator) -> Int {
     guard case .images(let images) = self else { return 0 }

@@ -22,6 +22,7 @@ struct DatasetImages: EvaluatedImages {
 
   var count: Int { dataset.count }
   var type: FieldType { field.type }
+  var normalization: Normalization? { field.normalization }
 
   func picture(_ index: Int) throws -> Picture {
     guard field.type == .uint8, dataset.channels == 1 || dataset.channels == 3 else {

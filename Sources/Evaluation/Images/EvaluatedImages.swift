@@ -9,6 +9,8 @@ public protocol EvaluatedImages {
   var count: Int { get }
   /// What the images' values are where they lie.
   var type: FieldType { get }
+  /// How floating-point values follow from those of their source; nil if they are the same.
+  var normalization: Normalization? { get }
 
   /// Image `index`, of bytes.
   ///
@@ -26,4 +28,8 @@ public protocol EvaluatedImages {
   ///
   /// - Throws: `EvaluationError` naming two images that differ.
   func commonShape(pool: ThreadPool) throws -> ImageShape
+}
+
+extension EvaluatedImages {
+  public var normalization: Normalization? { nil }
 }
