@@ -145,7 +145,6 @@ extension Dataset {
   }
 
   private func fileSize() throws -> Int {
-    if let size = handle.place.imageSize { return size }
     var status = stat()
     guard stat(handle.place.file, &status) == 0 else {
       throw unstored("its file cannot be looked at: \(String(cString: strerror(errno)))")

@@ -28,23 +28,6 @@ public struct File: Sendable {
     isWritable = false
   }
 
-  /// Opens `image`, the bytes of a file, to read.
-  ///
-  /// - Parameters:
-  ///   - image: to stay as they are until the file is closed.
-  ///   - path: what errors call it.
-  /// - Throws: `HDF5Error` if that is not an HDF5 file, or is shorter than it should be.
-  public init(opening image: UnsafeMutableRawBufferPointer, path: String) throws {
-    let place = Place(file: path, imageSize: image.count)
-    guard !image.isEmpty else {
-      throw HDF5Error(place, .mismatch(what: "size", expected: "a file's bytes", found: "none"))
-    }
-    let access = try Self.accessProperties(place)
-    let name = try FileImage.set(image, in: access, place)
-    handle = try Handle("H5Fopen", place, using: [access]) { H5Fopen(name, get_H5F_ACC_RDONLY(), access.id) }
-    isWritable = false
-  }
-
   /// Creates `path` to write.
   ///
   /// - Parameter exclusively: whether a file that is there already is an error, rather than replaced.
@@ -69,11 +52,6 @@ public struct File: Sendable {
   public func close() throws {
     if isWritable {
       try Library.call("H5Fflush", handle.place, using: [handle]) { H5Fflush(handle.id, H5F_SCOPE_LOCAL) }
-    }
-    guard handle.place.imageSize == nil else {
-      // Nothing of memory is locked.
-      try Library.call("H5Fclose", handle.place, using: [handle]) { H5Fclose(handle.id) }
-      return
     }
     // Closing alone would leave the library's lock with a process that another thread is just starting: between its
     // fork and its exec it has our descriptors, and may have them for longer.

@@ -71,17 +71,12 @@ extension HDF5Error: CustomStringConvertible {
 struct Place: Sendable {
   let file: String
   var object: String?
-  /// The bytes of a file that lies in memory; nil for one with a path.
-  var imageSize: Int?
 
   /// The place of `name` seen from here. A name that starts with "/" starts at the root.
   func appending(_ name: String) -> Place {
-    var place = self
-    if let object, object != "/", !name.hasPrefix("/") {
-      place.object = "\(object)/\(name)"
-    } else {
-      place.object = name.hasPrefix("/") ? name : "/" + name
+    guard let object, object != "/", !name.hasPrefix("/") else {
+      return Place(file: file, object: name.hasPrefix("/") ? name : "/" + name)
     }
-    return place
+    return Place(file: file, object: "\(object)/\(name)")
   }
 }

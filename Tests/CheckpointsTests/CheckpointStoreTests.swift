@@ -34,8 +34,8 @@ import TrainingTestSupport
   /// In one file and in many; the last one holds a parameter each.
   @Test(arguments: [1 << 20, 20_000, 1]) func aStateComesBackBitForBit(partBytes: Int) throws {
     let saved = try state(step: 7, scale: 1 / 3)
-    // What arithmetic might not keep.
-    saved.weights.pointer[0] = Float(bitPattern: 0x0000_1234)
+    // What arithmetic would not keep.
+    saved.weights.pointer[0] = Float(bitPattern: 0x7FC0_1234)
     saved.ema.pointer[0] = -0.0
     saved.secondMoment.pointer[0] = .leastNonzeroMagnitude
     let directory = try save(saved, partBytes: partBytes)
