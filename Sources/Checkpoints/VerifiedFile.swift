@@ -1,4 +1,3 @@
-import CProcessor
 import Files
 import Foundation
 import HDF5
@@ -6,10 +5,9 @@ import Tensors
 
 /// A file of a checkpoint in memory, read once, whose digest is its manifest's.
 ///
-/// libhdf5 sees bytes only that are known to be good, and no byte is read twice: what it opens is a file of memory.
+/// libhdf5 sees bytes only that are known to be good, and no byte is read twice: what it opens is this memory.
 final class VerifiedFile {
   let path: String
-  private let descriptor: Int32
   private let bytes: UnsafeMutableRawBufferPointer
   private let file: HDF5.File
   /// The tensors by their groups and names.
@@ -26,45 +24,34 @@ final class VerifiedFile {
   init(_ entry: CheckpointManifest.File, in directory: String) throws {
     let path = "\(directory)/\(entry.name)"
     self.path = path
-    let descriptor = oboro_create_memory_file("checkpoint")
-    guard descriptor >= 0 else { throw FileError("take memory for", path, code: errno) }
-    let start: UnsafeMutableRawPointer
+    let size = max(entry.bytes, 1)
+    let mapping = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let start = mapping, start != MAP_FAILED else {
+      throw FileError("take memory for", path, code: ENOMEM)
+    }
+    bytes = UnsafeMutableRawBufferPointer(start: start, count: entry.bytes)
     do {
-      guard ftruncate(descriptor, off_t(entry.bytes)) == 0 else {
-        throw FileError("take memory for", path, code: ENOMEM)
-      }
-      let mapping = mmap(nil, max(entry.bytes, 1), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0)
-      guard let mapping, mapping != MAP_FAILED else { throw FileError("take memory for", path, code: ENOMEM) }
-      start = mapping
+      try Self.read(path, into: bytes, expecting: entry)
       do {
-        bytes = UnsafeMutableRawBufferPointer(start: start, count: entry.bytes)
-        try Self.read(path, into: bytes, expecting: entry)
-        do {
-          file = try HDF5.File(opening: "/proc/self/fd/\(descriptor)")
-          for group in try file.root.children() {
-            let content = try file.root.group(group)
-            for name in try content.children() {
-              tensors[group, default: [:]][name] = try content.dataset(name)
-            }
+        file = try HDF5.File(bytes: bytes, path: path)
+        for group in try file.root.children() {
+          let content = try file.root.group(group)
+          for name in try content.children() {
+            tensors[group, default: [:]][name] = try content.dataset(name)
           }
-        } catch let error as HDF5Error {
-          throw CheckpointError(path, "is not what a checkpoint holds: \(error.problem)")
         }
-      } catch {
-        munmap(start, max(entry.bytes, 1))
-        throw error
+      } catch let error as HDF5Error {
+        throw CheckpointError(path, "is not what a checkpoint holds: \(error)")
       }
     } catch {
-      close(descriptor)
+      munmap(start, size)
       throw error
     }
-    self.descriptor = descriptor
   }
 
   deinit {
     try? file.close()
     munmap(bytes.baseAddress, max(bytes.count, 1))
-    close(descriptor)
   }
 
   private static func read(
@@ -117,7 +104,7 @@ final class VerifiedFile {
         tensor.import(from: try dataset.read(as: Float.self), to: flat, startingAt: start)
       }
     } catch let error as HDF5Error {
-      throw CheckpointError(path, "is not what a checkpoint holds: \(error.problem)")
+      throw CheckpointError(path, "is not what a checkpoint holds: \(error)")
     }
   }
 }

@@ -11,6 +11,8 @@ import Foundation
 public struct File: Sendable {
   private let handle: Handle
   private let isWritable: Bool
+  /// Whether the file is memory, which nobody locks.
+  private let isMemory: Bool
 
   /// The file's path, as it was given.
   public var path: String { handle.place.file }
@@ -26,6 +28,39 @@ public struct File: Sendable {
     let access = try Self.accessProperties(place)
     handle = try Handle("H5Fopen", place, using: [access]) { H5Fopen(path, get_H5F_ACC_RDONLY(), access.id) }
     isWritable = false
+    isMemory = false
+  }
+
+  /// Opens the bytes of a file, which must stay as they are until it is closed; nothing is copied.
+  ///
+  /// - Parameter path: what messages call it.
+  /// - Throws: `HDF5Error` if they are no HDF5 file, or fewer than they should be.
+  public init(bytes: UnsafeMutableRawBufferPointer, path: String) throws {
+    let place = Place(file: path)
+    let access = try Self.accessProperties(place)
+    try Library.call("H5Pset_fapl_core", place, using: [access]) {
+      H5Pset_fapl_core(access.id, 1 << 16, false)
+    }
+    // Where the library would copy the bytes, it gets the same again, and it frees none.
+    var callbacks = H5FD_file_image_callbacks_t()
+    callbacks.image_malloc = { _, _, bytes in bytes }
+    callbacks.image_memcpy = { target, _, _, _, _ in target }
+    callbacks.image_realloc = { _, _, _, _ in nil }
+    callbacks.image_free = { _, _, _ in 0 }
+    callbacks.udata_copy = { $0 }
+    callbacks.udata_free = { _ in 0 }
+    callbacks.udata = bytes.baseAddress
+    try Library.call("H5Pset_file_image_callbacks", place, using: [access]) {
+      H5Pset_file_image_callbacks(access.id, &callbacks)
+    }
+    try Library.call("H5Pset_file_image", place, using: [access]) {
+      H5Pset_file_image(access.id, bytes.baseAddress, bytes.count)
+    }
+    // The library insists on a name that no file has.
+    let name = "/memory of process \(getpid())/\(path)"
+    handle = try Handle("H5Fopen", place, using: [access]) { H5Fopen(name, get_H5F_ACC_RDONLY(), access.id) }
+    isWritable = false
+    isMemory = true
   }
 
   /// Creates `path` to write.
@@ -43,6 +78,7 @@ public struct File: Sendable {
       H5Fcreate(path, exclusively ? get_H5F_ACC_EXCL() : get_H5F_ACC_TRUNC(), creation.id, access.id)
     }
     isWritable = true
+    isMemory = false
   }
 
   /// Writes all that is still in memory and closes the file with all that was opened in it, none of which can be used
@@ -55,10 +91,12 @@ public struct File: Sendable {
     }
     // Closing alone would leave the library's lock with a process that another thread is just starting: between its
     // fork and its exec it has our descriptors, and may have them for longer.
-    let locked = try duplicateDescriptor()
+    let locked = isMemory ? -1 : try duplicateDescriptor()
     defer {
-      flock(locked, LOCK_UN)
-      Foundation.close(locked)
+      if locked >= 0 {
+        flock(locked, LOCK_UN)
+        Foundation.close(locked)
+      }
     }
     try Library.call("H5Fclose", handle.place, using: [handle]) { H5Fclose(handle.id) }
   }

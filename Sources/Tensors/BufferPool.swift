@@ -12,6 +12,8 @@ final class BufferPool: Sendable {
     var all: [UnsafeMutableBufferPointer<Float>] = []
     var free = FreeBlocks()
     var inUse = 0
+    /// What all tensors get, of a shared pool.
+    var reserved: [SparseMemory] = []
 
     var count: Int { all.reduce(0) { $0 + $1.count } }
   }
@@ -32,7 +34,7 @@ final class BufferPool: Sendable {
     let size = max((count + Self.granularity - 1) / Self.granularity, 1) * Self.granularity
     let memory = regions.withLock { regions in
       regions.inUse += 1
-      if isShared { return Self.shared(size, &regions.all) }
+      if isShared { return Self.shared(size, &regions) }
       if let found = regions.free.take(size) { return found }
       // Half as much again as there is.
       let usual = min(max(regions.count / 2, Self.regionSizes.lowerBound), Self.regionSizes.upperBound)
@@ -44,16 +46,18 @@ final class BufferPool: Sendable {
     return Storage(memory: memory, count: count, pool: self)
   }
 
-  /// The beginning of the largest region. Where nothing is written, it takes no memory.
-  private static func shared(
-    _ size: Int, _ regions: inout [UnsafeMutableBufferPointer<Float>]
-  ) -> UnsafeMutableBufferPointer<Float> {
-    if let last = regions.last, last.count >= size {
-      return UnsafeMutableBufferPointer(rebasing: last[..<size])
+  /// The beginning of the largest region, which takes no memory where nothing is written.
+  private static func shared(_ size: Int, _ regions: inout Regions) -> UnsafeMutableBufferPointer<Float> {
+    let needed = size * MemoryLayout<Float>.size
+    if regions.reserved.last.map({ $0.byteCount < needed }) ?? true {
+      let larger = max(needed, 2 * (regions.reserved.last?.byteCount ?? 0))
+      guard let memory = SparseMemory(byteCount: larger) ?? SparseMemory(byteCount: needed) else {
+        preconditionFailure("the system reserves no \(needed) bytes of addresses")
+      }
+      regions.reserved.append(memory)
     }
-    let region = FloatMemory.allocate(max(size, 2 * (regions.last?.count ?? 0)))
-    regions.append(region)
-    return UnsafeMutableBufferPointer(rebasing: region[..<size])
+    let start = regions.reserved[regions.reserved.count - 1].pointer
+    return UnsafeMutableBufferPointer(start: start.assumingMemoryBound(to: Float.self), count: size)
   }
 
   func give(_ memory: UnsafeMutableBufferPointer<Float>) {

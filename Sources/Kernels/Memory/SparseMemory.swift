@@ -6,13 +6,15 @@ import Foundation
 /// `@unchecked Sendable`: who writes and who reads is agreed between those who share it.
 public final class SparseMemory: @unchecked Sendable {
   public let pointer: UnsafeMutableRawPointer
-  private let byteCount: Int
+  public let byteCount: Int
 
   /// nil where the system gives no such memory.
   public init?(byteCount: Int) {
     precondition(byteCount > 0, "\(byteCount) bytes")
     self.byteCount = byteCount
-    let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    // More may be reserved than there is, since most of it is never taken.
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
     guard let start, start != MAP_FAILED else { return nil }
     pointer = start
     // Advice only: where it is not taken, what is written takes more memory.
