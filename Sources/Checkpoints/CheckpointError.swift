@@ -9,7 +9,7 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
   public let code: Int32?
   /// Whether an earlier checkpoint may be used in its place: files are missing, altered, or cannot be read. Otherwise
   /// they are what was written, which is not what is wanted.
-  let isDamage: Bool
+  package let isDamage: Bool
 
   init(_ path: String, _ problem: String, code: Int32? = nil, isDamage: Bool = true) {
     self.path = path
@@ -19,7 +19,7 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
   }
 
   /// A checkpoint whose files are good, but which is not what is wanted.
-  static func unsuitable(_ path: String, _ problem: String) -> Self {
+  package static func unsuitable(_ path: String, _ problem: String) -> Self {
     Self(path, problem, isDamage: false)
   }
 
