@@ -33,7 +33,7 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CProcessor"),
-    .target(name: "CPictureCodecs", ),
+    .target(name: "CPictureCodecs", dependencies: ["CJPEG", "CPNG", "CTIFF"]),
 
     // Foundations, which know nothing of each other.
     .target(name: "Randomness", swiftSettings: common),

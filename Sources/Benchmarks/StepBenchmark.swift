@@ -40,6 +40,7 @@ public final class StepBenchmark {
     _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
     sum: TrainingStep.Sum, isOneOfMany: Bool = false
   ) throws {
+    try configuration.model.requireNoContext()
     let assignment = try MicrobatchAssignment(
       batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
       rank: communicator.rank, worldSize: communicator.size)

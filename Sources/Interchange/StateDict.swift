@@ -5,10 +5,10 @@ import Tensors
 /// A model's tensors in a safetensors file: PyTorch's state dict, under its names and in its layouts.
 enum StateDict {
   /// What a state dict of `layout` holds.
-  static func shapes(of layout: ParameterLayout, prefix: String = "") -> [String: [Int]] {
+  static func shapes(of layout: ParameterLayout) -> [String: [Int]] {
     var shapes: [String: [Int]] = [:]
-    for tensor in layout.fileTensors { shapes[prefix + tensor.name] = tensor.shape }
-    for name in layout.batchCounters { shapes[prefix + name] = [] }
+    for tensor in layout.fileTensors { shapes[tensor.name] = tensor.shape }
+    for name in layout.batchCounters { shapes[name] = [] }
     return shapes
   }
 
@@ -35,13 +35,14 @@ enum StateDict {
 
   /// The tensors of `layout`, from a file that has been found to hold them.
   ///
+  /// - Parameter name: what the file calls a tensor.
   /// - Throws: `FileError`; `SafetensorsError`, also for tensors that are no floats.
   static func read(
-    _ layout: ParameterLayout, from file: SafetensorsFile, prefix: String = ""
+    _ layout: ParameterLayout, from file: SafetensorsFile, name: (FileTensor) -> String = \.name
   ) throws -> ParameterBuffer {
     let flat = ParameterBuffer(count: layout.flatCount)
     for tensor in layout.fileTensors {
-      tensor.import(from: try file.floats(prefix + tensor.name), to: flat.pointer)
+      tensor.import(from: try file.floats(name(tensor)), to: flat.pointer)
     }
     return flat
   }

@@ -7,42 +7,71 @@ public struct Linear: Sendable {
   public enum Initialization: Sendable {
     /// PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
     case standard
-    /// The same for the weights, and no bias.
-    case standardWithoutBias
-    /// Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010), and no bias.
+    /// The same for the weights; the bias starts from 0, as that of the output layer of PyTorch's `MultiheadAttention`.
+    case standardWithZeroBias
+    /// Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010); the bias starts from 0.
     case xavier
-    /// Normal, and no bias.
+    /// Normal; the bias starts from 0.
     case normal(deviation: Float)
     case zeros
-  }
 
-  private let weight: Parameter
-  private let bias: Parameter
-
-  /// - Parameter prefix: what the names `weight` and `bias` start with, `in_proj_` for instance.
-  public init(
-    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, initialization: Initialization = .standard,
-    prefix: String = ""
-  ) {
-    let standard = Parameter.Initialization.uniform(bound: 1 / Float(inputs).squareRoot())
-    let weights: Parameter.Initialization =
-      switch initialization {
-      case .standard, .standardWithoutBias: standard
+    func weights(inputs: Int, outputs: Int) -> Parameter.Initialization {
+      switch self {
+      case .standard, .standardWithZeroBias: .uniform(bound: 1 / Float(inputs).squareRoot())
       case .xavier: .uniform(bound: (6 / Float(inputs + outputs)).squareRoot())
       case .normal(let deviation): .normal(deviation: deviation)
       case .zeros: .zeros
       }
+    }
+
+    func bias(inputs: Int) -> Parameter.Initialization {
+      if case .standard = self { .uniform(bound: 1 / Float(inputs).squareRoot()) } else { .zeros }
+    }
+  }
+
+  private let weight: Parameter
+  private let bias: Parameter?
+
+  /// - Parameters:
+  ///   - hasBias: whether there is a bias.
+  ///   - prefix: what the names `weight` and `bias` start with, `in_proj_` for instance.
+  ///   - isConvolution: whether files hold the weights as those of a 1x1 convolution, [outputs, inputs, 1, 1].
+  public init(
+    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, initialization: Initialization = .standard,
+    hasBias: Bool = true, prefix: String = "", isConvolution: Bool = false
+  ) {
     weight = builder.weights(
-      prefix + "weight", fileShape: [outputs, inputs], outputs: outputs, inputs: inputs, taps: 1, weights)
-    let hasBias = if case .standard = initialization { true } else { false }
-    bias = builder.vector(prefix + "bias", count: outputs, hasBias ? standard : .zeros)
+      prefix + "weight", fileShape: [outputs, inputs] + (isConvolution ? [1, 1] : []), outputs: outputs,
+      inputs: inputs, taps: 1, initialization.weights(inputs: inputs, outputs: outputs))
+    bias =
+      hasBias
+      ? builder.vector(prefix + "bias", count: outputs, initialization.bias(inputs: inputs)) : nil
+  }
+
+  /// Several layers on the same input in one product: `names` of modules with `each` outputs, one after the other.
+  public init(
+    _ builder: ParameterBuilder, packing names: [String], _ inputs: Int, each outputs: Int,
+    initialization: Initialization = .standard, hasBias: Bool = true
+  ) {
+    let all = names.count * outputs
+    func parts(_ name: String) -> [Parameter.Part] {
+      names.map { Parameter.Part("\($0).\(name)", outputs: outputs) }
+    }
+    weight = builder.weights(
+      "\(names[0]).weight", fileShape: [all, inputs], outputs: all, inputs: inputs, taps: 1,
+      initialization.weights(inputs: inputs, outputs: outputs), parts: parts("weight"))
+    bias =
+      hasBias
+      ? builder.vector(
+        "\(names[0]).bias", count: all, initialization.bias(inputs: inputs), parts: parts("bias")) : nil
   }
 
   /// - Parameter residual: what is added to the result.
   public func callAsFunction(
     _ x: Tensor, activation: LinearActivation = .none, residual: Tensor? = nil
   ) -> Tensor {
-    x.linear(weights: x.tape(weight), bias: x.tape(bias), activation: activation, residual: residual)
+    x.linear(
+      weights: x.tape(weight), bias: bias.map { x.tape($0) }, activation: activation, residual: residual)
   }
 }
 

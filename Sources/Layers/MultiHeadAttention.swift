@@ -20,7 +20,7 @@ public struct MultiHeadAttention: Sendable {
     self.init(
       heads: heads,
       qkv: Linear(builder, channels, 3 * channels, initialization: .xavier, prefix: "in_proj_"),
-      output: Linear(builder["out_proj"], channels, channels, initialization: .standardWithoutBias))
+      output: Linear(builder["out_proj"], channels, channels, initialization: .standardWithZeroBias))
   }
 
   /// - Parameter residual: what is added to the result.

@@ -10,6 +10,8 @@ public struct SinusoidalEmbedding: Sendable {
     case closed
     /// Frequency i is 10000^(-i / (width / 2)): 1/10000 would come next, as in the original.
     case halfOpen
+    /// Frequency i is 10000^(-i / (width / 2 - shift)), diffusers' `freq_shift`.
+    case shifted(Int)
   }
 
   /// Which half comes first.
@@ -29,7 +31,9 @@ public struct SinusoidalEmbedding: Sendable {
       switch spacing {
       case .closed: half - 1
       case .halfOpen: half
+      case .shifted(let shift): half - shift
       }
+    precondition(intervals > 0, "\(half) frequencies cannot be shifted by \(half - intervals)")
     let step = -Float(log(10000.0) / Double(intervals))
     frequencies = (0..<half).map { exp(Float($0) * step) }
     self.order = order

@@ -9,6 +9,8 @@ public protocol Denoiser: Sendable {
   var parameters: ParameterLayout { get }
   /// Channels of the images that go in.
   var imageChannels: Int { get }
+  /// The key of the model's settings that sets them.
+  var imageChannelsKey: String { get }
   /// Channels of the prediction.
   var predictionChannels: Int { get }
   /// The key of the model's settings by which these can differ from the images'.
@@ -16,6 +18,8 @@ public protocol Denoiser: Sendable {
   var imageSize: ImageSize { get }
   /// nil for a model that knows no classes.
   var classes: ModelClasses? { get }
+  /// Numbers of a token of the context that the model attends to; nil for a model that attends to none.
+  var contextWidth: Int? { get }
 
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
@@ -46,15 +50,20 @@ public struct ModelClasses: Hashable, Sendable {
   /// How often training keeps an image's class from the model, so that it learns to do without: what classifier-free
   /// guidance (Ho and Salimans, 2022) needs.
   public let dropout: Double
+  /// The key of the model's settings that sets `count`.
+  public let key: String
 
-  public init(count: Int, dropout: Double) {
+  public init(count: Int, dropout: Double, key: String = "classes") {
     self.count = count
     self.dropout = dropout
+    self.key = key
   }
 }
 
 extension Denoiser {
   public var classes: ModelClasses? { nil }
+  public var contextWidth: Int? { nil }
+  public var imageChannelsKey: String { "channels" }
   public var predictionChannelsKey: String { "out_dim" }
 
   /// The unconditional prediction.
@@ -62,12 +71,19 @@ extension Denoiser {
     self(x, timesteps: timesteps, conditioning: .none(batch: timesteps.count))
   }
 
+  /// Throws if the model attends to a context, for commands that have none to give it.
+  public func requireNoContext() throws {
+    guard let contextWidth else { return }
+    throw ModelError(
+      "the model attends to a context of tokens with \(contextWidth) numbers, and there is none to give it")
+  }
+
   /// Throws unless images of this size go through the model; the error says which sizes near it would.
   public func check(height: Int, width: Int, channels: Int) throws {
     guard channels == imageChannels else {
       throw ModelError(
         "the model is made for images of \(imageChannels) channels, these have \(channels): "
-          + "set model.channels to \(channels)")
+          + "set model.\(imageChannelsKey) to \(channels)")
     }
     switch imageSize {
     case .square(let side):

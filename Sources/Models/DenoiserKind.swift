@@ -7,6 +7,8 @@ public enum DenoiserKind: String, CaseIterable, Sendable {
   case conditionalUNet = "conditional-unet"
   case dit = "dit"
   case attentionUNet = "attention-unet"
+  case unet2D = "unet-2d"
+  case unetCondition = "unet-condition"
 
   /// The model that the section `model` of a configuration describes.
   ///
@@ -18,6 +20,8 @@ public enum DenoiserKind: String, CaseIterable, Sendable {
     case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader))
     case .dit: DiT(try DiTSettings(reader))
     case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader))
+    case .unet2D: UNet2D(try UNet2DSettings(reader))
+    case .unetCondition: UNetCondition(try UNetConditionSettings(reader))
     }
   }
 }

@@ -16,7 +16,7 @@ struct Average: ParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("A run directory.", valueName: "run"))
-  var run: String
+  var directory: String
 
   @Option(help: "The width as part of the run (sigma_rel): 0.01 to 0.28.")
   var width: Double
@@ -35,7 +35,7 @@ struct Average: ParsableCommand {
 
   func run() throws {
     let console = Console()
-    let average = try AverageReconstruction(run: run, width: width, step: step) {
+    let average = try AverageReconstruction(run: directory, width: width, step: step) {
       console.print("oboro: passed over: \($0)")
     }
     try average.write(to: output)

@@ -10,8 +10,14 @@ struct Check: ParsableCommand {
     abstract: "Compare a model's output, loss and gradients with a case made elsewhere.",
     discussion: """
       The case is a safetensors file. Metadata: model (JSON, the model section of a configuration) and loss (l1, l2 or \
-      huber). Tensors: model/NAME (PyTorch's state dict), x [B, C, H, W], t [B], target and output [B, C, H, W], loss, \
-      and grad/NAME. Errors are relative, ‖ours - theirs‖ / ‖theirs‖.
+      huber). Tensors: model/NAME (PyTorch's state dict), target, output, loss, grad/NAME, and the inputs by name. \
+      Errors are relative, ‖ours - theirs‖ / ‖theirs‖.
+
+      Denoiser: x [B, C, H, W], t [B], and as far as the model takes them classes y [B] and context [B, L, D]. \
+      Autoencoder: x and noise, which is as large as the latents; the output is the reconstruction from \
+      mean + deviation * noise, and kl_weight in the metadata times the divergence of a latent is added to the loss. \
+      Text encoder: tokens [B, L]; the output is the last hidden state after the final normalisation. CLIP: tokens and \
+      x; the output are the logits of each image, the loss is contrastive, and there is no target.
 
       oboro check case.safetensors --tolerance 1e-5
       """)

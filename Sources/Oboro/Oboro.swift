@@ -21,9 +21,7 @@ package struct OboroCommand: ParsableCommand {
 
   private static let subcommands: [any ParsableCommand.Type] = [
     Prepare.self, Train.self, Sample.self, Evaluate.self, Inspect.self, Convert.self, Average.self,
-    Tokenize.self,
-    Check.self,
-    Compare.self, Bench.self, Doctor.self, Report.self, Manual.self,
+    Tokenize.self, Check.self, Compare.self, Bench.self, Doctor.self, Report.self, Manual.self,
   ]
 
   package init() {}

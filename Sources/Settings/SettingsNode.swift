@@ -20,7 +20,7 @@ public struct SettingsNode: Sendable {
   /// A section that says nothing: every key has its default.
   public static var empty: SettingsNode { SettingsNode(.section([])) }
 
-  static var null: SettingsNode { SettingsNode(.scalar(.nothing)) }
+  public static var null: SettingsNode { SettingsNode(.scalar(.nothing)) }
 
   var isNull: Bool {
     if case .scalar(let scalar) = content { scalar.meaning == .nothing } else { false }

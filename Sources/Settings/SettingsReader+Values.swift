@@ -144,7 +144,7 @@ extension SettingsReader {
     return result
   }
 
-  private func convert<Value>(
+  func convert<Value>(
     _ node: SettingsNode, of key: String, _ rule: SettingsRule<Value>, _ expectation: String? = nil
   ) throws -> Value {
     guard case .scalar(let scalar) = node.content, let value = Value(settingsScalar: scalar),

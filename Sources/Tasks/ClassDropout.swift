@@ -28,12 +28,12 @@ extension ModelClasses {
     let names = dataset.classNames
     guard names.count <= count else {
       throw ModelError(
-        "the dataset has \(names.count) classes, model.classes is \(count): set model.classes to \(names.count)"
+        "the dataset has \(names.count) classes, model.\(key) is \(count): set model.\(key) to \(names.count)"
       )
     }
     guard !names.isEmpty else {
       throw ModelError(
-        "the dataset has no classes, model.classes is \(count): remove model.classes, or set it to 1")
+        "the dataset has no classes, model.\(key) is \(count): remove model.\(key), or set it to 1")
     }
   }
 }

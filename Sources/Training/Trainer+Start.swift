@@ -63,6 +63,7 @@ extension Trainer {
         try configuration.model.check(
           height: dataset.height, width: dataset.width, channels: dataset.channels)
         try configuration.model.classes?.check(dataset)
+        try configuration.model.requireNoContext()
       } catch {
         throw ModelError("\(dataset.directory): \(error)")
       }

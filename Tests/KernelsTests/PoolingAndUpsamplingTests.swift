@@ -73,6 +73,43 @@ private func filled(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void)
   }
 }
 
+@Suite struct AveragePoolingTests {
+  @Test(arguments: sizes.indices) func matchesMeans(index: Int) {
+    let (batch, height, width, channels) = sizes[index]
+    let count = batch * height * width * channels
+    let (x, dy) = (normalValues(4 * count, seed: 1), normalValues(count, seed: 2))
+    /// The places of the four pixels of output `place`.
+    func pixels(_ place: Int) -> [Int] {
+      let (pixel, channel) = (place / channels, place % channels)
+      let (row, column) = (pixel / width, pixel % width)
+      return [0, 1].flatMap { y in
+        [0, 1].map { x in ((2 * row + y) * 2 * width + 2 * column + x) * channels + channel }
+      }
+    }
+    let outputs = bitsByThreadCount { pool in
+      filled(count) {
+        AveragePooling.forward(
+          x, batch: batch, height: height, width: width, channels: channels, output: $0, pool: pool)
+      }
+    }
+    #expect(outputs.allSatisfy { $0 == outputs[0] })
+    let expected = (0..<count).map { place in pixels(place).reduce(0.0) { $0 + Double(x[$1]) } / 4 }
+    #expect(relativeError(of: outputs[0].map { Double(Float(bitPattern: $0)) }, from: expected) < 1e-6)
+
+    let gradients = bitsByThreadCount { pool in
+      filled(4 * count) {
+        AveragePooling.backward(
+          dy, batch: batch, height: height, width: width, channels: channels, inputGradient: $0, pool: pool)
+      }
+    }
+    var expectedGradient = [Float](repeating: .nan, count: 4 * count)
+    for place in 0..<count {
+      for pixel in pixels(place) { expectedGradient[pixel] = dy[place] / 4 }
+    }
+    #expect(gradients.allSatisfy { $0 == bitPatterns(expectedGradient) })
+  }
+}
+
 @Suite struct BilinearUpsamplingTests {
   private func upsampling(_ size: Size, _ alignsCorners: Bool) -> BilinearUpsampling {
     BilinearUpsampling(

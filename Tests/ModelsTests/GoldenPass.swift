@@ -23,16 +23,7 @@ struct GoldenPass {
     let loss = try #require(file.metadata["loss"].flatMap { PredictionLoss(rawValue: $0) })
     let layout = model.parameters
 
-    let weights = ParameterBuffer(count: layout.flatCount)
-    for parameter in layout.parameters {
-      let name = "model/\(parameter.name)"
-      try #require(try file.shape(of: name) == parameter.fileShape, "\(name)")
-      parameter.import(from: try file.floats(name), to: weights.pointer)
-    }
-    let stored = file.names.filter { $0.hasPrefix("model/") }
-    let expected = layout.parameters.map(\.name) + layout.batchCounters
-    try #require(Set(stored) == Set(expected.map { "model/\($0)" }))
-
+    let weights = try goldenWeights(file, layout)
     let shape = try file.shape(of: "x")
     let (batch, height, width) = (shape[0], shape[2], shape[3])
     let gradients = ParameterBuffer(count: layout.flatCount)
@@ -49,8 +40,30 @@ struct GoldenPass {
       file.names.contains("y")
       ? try file.int64s("y").map { classes.contains(Int($0)) ? Int($0) : nil }
       : [Int?](repeating: nil, count: batch)
+    var conditioning = Conditioning(classes: labels)
+    if file.names.contains("context") {
+      let context = tape.input(try file.shape(of: "context"))
+      _ = context.elements.update(fromContentsOf: try file.floats("context"))
+      conditioning.context = context
+    }
+    if file.names.contains("lengths") {
+      conditioning.contextLengths = try file.int64s("lengths").map(Int.init)
+    }
+    if file.names.contains("control/middle") {
+      func residual(_ name: String) throws -> Tensor {
+        let shape = try file.shape(of: "control/\(name)")
+        let residual = tape.input([shape[0], shape[2], shape[3], shape[1]])
+        _ = residual.elements.update(
+          fromContentsOf: exchanged(
+            try file.floats("control/\(name)"), batch: shape[0], shape[1], shape[2] * shape[3]))
+        return residual
+      }
+      let skips = file.names.count { $0.hasPrefix("control/") } - 1
+      conditioning.control = .init(
+        skips: try (0..<skips).map { try residual(String($0)) }, middle: try residual("middle"))
+    }
     let prediction = model(
-      x, timesteps: try file.int64s("t").map { Float($0) }, conditioning: Conditioning(classes: labels))
+      x, timesteps: try file.int64s("t").map { Float($0) }, conditioning: conditioning)
     predictionShape = prediction.shape
 
     let target = exchanged(
@@ -68,11 +81,7 @@ struct GoldenPass {
     self.completed = completed
     flat = Array(gradients.elements)
 
-    self.gradients = Dictionary(
-      uniqueKeysWithValues: layout.trained.map { parameter in
-        let values = parameter.exported(from: gradients.pointer)
-        return (parameter.name, values)
-      })
+    self.gradients = namedGradients(gradients, layout)
     withExtendedLifetime((prediction, gradients)) {}
   }
 }

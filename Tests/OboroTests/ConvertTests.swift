@@ -45,10 +45,10 @@ import Testing
     let metadata = try SafetensorsFile(path: first).metadata
     #expect(metadata["format"] == "pt" && metadata["step"] == "8" && metadata["image_shape"] == "[16, 16, 1]")
 
-    // The weights, not their average, in both places.
+    // What is converted is what samples are drawn with, and becomes both weights and average.
     var pictures: [Data] = []
     for (checkpoint, weights) in [
-      (it.source.run, "model"), (it.path("back"), "model"), (it.path("back"), "ema"),
+      (it.source.run, "ema"), (it.path("back"), "model"), (it.path("back"), "ema"),
     ] {
       let output = it.path("samples")
       let run = try oboro(

@@ -12,6 +12,10 @@ import Testing
     "{kind: conditional-unet, channels: 1, width: 4, time_embed_dim: 8, classes: 8, class_dropout: 0.2}",
     "{kind: dit, image_size: 16, patch_size: 4, channels: 1, hidden_size: 16, depth: 2, heads: 2, classes: 8}",
     "{kind: attention-unet, channels: 1, image_size: 16, width: 4, time_dim: 8}",
+    "{kind: unet-2d, sample_size: 16, in_channels: 1, out_channels: 1, block_out_channels: [4, 8], "
+      + "layers_per_block: 1, down_block_types: [DownBlock2D, AttnDownBlock2D], num_class_embeds: 8, "
+      + "up_block_types: [AttnUpBlock2D, UpBlock2D], norm_num_groups: 4, downsample_type: resnet, "
+      + "upsample_type: null, resnet_time_scale_shift: scale_shift, attn_norm_num_groups: null}",
   ]
 
   private func trial(_ model: String) throws -> Trial {
@@ -82,6 +86,16 @@ import Testing
       ])
       expectFailure(wrong, 64, message)
     }
+  }
+
+  /// A text is what it attends to, and there is none.
+  @Test func aModelThatAttendsToAContextIsRefused() throws {
+    let trial = try trial(
+      "{kind: unet-condition, in_channels: 1, out_channels: 1, block_out_channels: [8], norm_num_groups: 4, "
+        + "cross_attention_dim: 12, attention_head_dim: 2, down_block_types: [CrossAttnDownBlock2D], "
+        + "up_block_types: [CrossAttnUpBlock2D]}")
+    expectFailure(try trial.train(), 64, "the model attends to a context of tokens with 12 numbers")
+    #expect(!exists(trial.run))
   }
 
   @Test func classesThatDoNotFitTheDatasetAreRefused() throws {

@@ -11,6 +11,7 @@ extension OperationCase {
       .init("relu", [[2, 5]], scales: [20], offsets: [3]) { $0[0].relu() },
       .init("a vector added to each image", [[2, 3, 4, 5], [2, 5]]) { $0[0].adding($0[1]) },
       .init("some columns added to each image", [[3, 2, 2, 16], [3, 21]]) { $0[0].adding($0[1], from: 3) },
+      .init("mean of 2x2", [[2, 4, 6, 19]]) { $0[0].averagePooled() },
       .init("largest of 2x2", [[2, 4, 6, 5]], scales: [40]) { $0[0].maxPooled() },
       .init(
         "group normalization, relu", [[1, 5, 4], [4], [4]], scales: [8, 6, 6]

@@ -1,0 +1,151 @@
+import Layers
+import Tensors
+
+/// diffusers' `AutoencoderKL`: the variational autoencoder (Kingma and Welling, 2014) in whose latents Stable
+/// Diffusion's U-Net works (Rombach et al., 2022).
+///
+/// Names in files are those of that class.
+public struct AutoencoderKL: Sendable {
+  public let parameters: ParameterLayout
+  /// Channels of the images.
+  public let imageChannels: Int
+  public let reconstructionChannels: Int
+  public let latentChannels: Int
+  /// Pixels of an image's side for each of a latent's.
+  public let downsampling: Int
+  /// What latents are multiplied by, after `latentShift` was taken off, for a denoiser.
+  public let scalingFactor: Float
+  public let latentShift: Float
+
+  private let encoder: Encoder
+  private let quantConvolution: Convolution2D?
+  private let postQuantConvolution: Convolution2D?
+  private let decoder: Decoder
+
+  /// Added to variances in normalisations.
+  fileprivate static let epsilon: Float = 1e-6
+
+  /// - Parameter set: what messages call the set of its parameters.
+  public init(_ settings: AutoencoderKLSettings, set: String = "autoencoder") {
+    let builder = ParameterBuilder(set)
+    imageChannels = settings.channels
+    reconstructionChannels = settings.outputChannels
+    latentChannels = settings.latentChannels
+    downsampling = 1 << (settings.widths.count - 1)
+    scalingFactor = Float(settings.scalingFactor)
+    latentShift = Float(settings.latentShift)
+    let latents = settings.latentChannels
+    encoder = Encoder(builder["encoder"], settings)
+    quantConvolution =
+      settings.hasQuantConvolution
+      ? Convolution2D(builder["quant_conv"], 2 * latents, 2 * latents, kernel: 1) : nil
+    postQuantConvolution =
+      settings.hasPostQuantConvolution
+      ? Convolution2D(builder["post_quant_conv"], latents, latents, kernel: 1) : nil
+    decoder = Decoder(builder["decoder"], settings)
+    parameters = builder.layout
+  }
+
+  /// The posterior of images' latents.
+  ///
+  /// - Parameter images: [B, H, W, C], sides that are multiples of `downsampling`.
+  public func encode(_ images: Tensor) -> LatentDistribution {
+    let moments = encoder(images)
+    return LatentDistribution(moments: quantConvolution.map { $0(moments) } ?? moments)
+  }
+
+  /// The images of latents.
+  ///
+  /// - Parameter latents: [B, H / f, W / f, `latentChannels`], as `encode` gives them: neither shifted nor scaled.
+  /// - Returns: [B, H, W, `reconstructionChannels`].
+  public func decode(_ latents: Tensor) -> Tensor {
+    decoder(postQuantConvolution.map { $0(latents) } ?? latents)
+  }
+
+  /// Throws unless images of this size go through the autoencoder.
+  public func check(height: Int, width: Int, channels: Int) throws {
+    guard channels == imageChannels else {
+      throw ModelError(
+        "the autoencoder is made for images of \(imageChannels) channels, these have \(channels): "
+          + "set model.in_channels to \(channels)")
+    }
+    for (name, side) in [("height", height), ("width", width)] where side % downsampling != 0 || side == 0 {
+      let lower = side / downsampling * downsampling
+      throw ModelError(
+        "the autoencoder's latents have a side \(downsampling) times smaller, so \(name) must be a multiple of it, "
+          + "is \(side); \(lower > 0 ? "\(lower) or " : "")\(lower + downsampling) would do")
+    }
+  }
+}
+
+/// `Encoder`: from images to means and log-variances of latents.
+private struct Encoder: Sendable {
+  let input: Convolution2D
+  let down: [DownBlock2D]
+  let middle: MiddleBlock2D
+  let norm: GroupNorm
+  let output: Convolution2D
+
+  init(_ builder: ParameterBuilder, _ settings: AutoencoderKLSettings) {
+    let widths = settings.widths
+    let style = ResnetBlock2D.Style(
+      embeddingWidth: nil, groups: settings.groups, epsilon: AutoencoderKL.epsilon,
+      activation: settings.activation)
+    let lowest = widths[widths.count - 1]
+    input = Convolution2D(builder["conv_in"], settings.channels, widths[0], kernel: 3, padding: 1)
+    down = widths.indices.map { index in
+      DownBlock2D(
+        builder["down_blocks"][index], index == 0 ? widths[0] : widths[index - 1], widths[index],
+        layers: settings.layers,
+        downsampling: index == widths.count - 1 ? nil : .convolution(padding: 0), style)
+    }
+    middle = MiddleBlock2D(
+      builder["mid_block"], lowest,
+      attention: settings.middleAttends ? .spatial(headWidth: lowest, groups: settings.groups) : nil, style)
+    norm = GroupNorm(
+      builder["conv_norm_out"], groups: settings.groups, channels: lowest, epsilon: AutoencoderKL.epsilon)
+    output = Convolution2D(
+      builder["conv_out"], lowest, 2 * settings.latentChannels, kernel: 3, padding: 1)
+  }
+
+  func callAsFunction(_ images: Tensor) -> Tensor {
+    let x = down.reduce(input(images)) { x, block in block(x) }
+    return output(norm(middle(x), activation: .silu))
+  }
+}
+
+/// `Decoder`: from latents to images.
+private struct Decoder: Sendable {
+  let input: Convolution2D
+  let middle: MiddleBlock2D
+  let up: [UpBlock2D]
+  let norm: GroupNorm
+  let output: Convolution2D
+
+  init(_ builder: ParameterBuilder, _ settings: AutoencoderKLSettings) {
+    let widths = Array(settings.widths.reversed())
+    let style = ResnetBlock2D.Style(
+      embeddingWidth: nil, groups: settings.groups, epsilon: AutoencoderKL.epsilon,
+      activation: settings.activation)
+    let last = widths[widths.count - 1]
+    input = Convolution2D(builder["conv_in"], settings.latentChannels, widths[0], kernel: 3, padding: 1)
+    middle = MiddleBlock2D(
+      builder["mid_block"], widths[0],
+      attention: settings.middleAttends ? .spatial(headWidth: widths[0], groups: settings.groups) : nil,
+      style)
+    up = widths.indices.map { index in
+      let others = [Int](repeating: widths[index], count: settings.layers)
+      return UpBlock2D(
+        builder["up_blocks"][index], [widths[max(index - 1, 0)]] + others, widths[index],
+        upsampling: index < widths.count - 1 ? .convolution : nil, style)
+    }
+    norm = GroupNorm(
+      builder["conv_norm_out"], groups: settings.groups, channels: last, epsilon: AutoencoderKL.epsilon)
+    output = Convolution2D(builder["conv_out"], last, settings.outputChannels, kernel: 3, padding: 1)
+  }
+
+  func callAsFunction(_ latents: Tensor) -> Tensor {
+    let x = up.reduce(middle(input(latents))) { x, block in block(x) }
+    return output(norm(x, activation: .silu))
+  }
+}

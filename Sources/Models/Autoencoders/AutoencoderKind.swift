@@ -1,0 +1,15 @@
+import Settings
+
+/// The autoencoders, by the names that a configuration has for them.
+public enum AutoencoderKind: String, CaseIterable, Sendable {
+  case kl = "autoencoder-kl"
+
+  /// The autoencoder that a section of a configuration describes.
+  ///
+  /// - Throws: `SettingsError`.
+  public static func model(_ reader: SettingsReader) throws -> AutoencoderKL {
+    switch try reader.requiredChoice("kind", as: AutoencoderKind.self, help: "which network") {
+    case .kl: AutoencoderKL(try AutoencoderKLSettings(reader))
+    }
+  }
+}

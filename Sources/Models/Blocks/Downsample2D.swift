@@ -1,0 +1,40 @@
+import Layers
+import Tensors
+
+/// What halves the sides of a stage: diffusers' `Downsample2D`, or a `ResnetBlock2D` that averages 2x2 pixels.
+struct Downsample2D: Sendable {
+  enum Kind: Hashable, Sendable {
+    /// A 3x3 convolution; its padding is 1 for zeros on each side, 0 for zeros behind the last row and column only.
+    case convolution(padding: Int)
+    case residual
+  }
+
+  private enum Layer: Sendable {
+    case convolution(Convolution2D)
+    case residual(ResnetBlock2D)
+  }
+
+  private let layer: Layer
+
+  init(_ builder: ParameterBuilder, channels: Int, _ kind: Kind, _ style: ResnetBlock2D.Style) {
+    switch kind {
+    case .convolution(let padding):
+      precondition(padding == 0 || padding == 1, "a padding of \(padding)")
+      layer = .convolution(
+        Convolution2D(
+          builder["conv"], channels, channels, kernel: 3, stride: 2, padding: padding, endPadding: 1))
+    case .residual:
+      layer = .residual(ResnetBlock2D(builder, channels, channels, sides: .halved, style))
+    }
+  }
+
+  /// [B, H, W, C] -> [B, H / 2, W / 2, C].
+  ///
+  /// - Parameter activated: see `ResnetBlock2D`.
+  func callAsFunction(_ x: Tensor, activated: Tensor? = nil) -> Tensor {
+    switch layer {
+    case .convolution(let convolution): convolution(x)
+    case .residual(let resnet): resnet([x], activated: activated)
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Layers
+import Tensors
+
+/// diffusers' `ResnetBlock2D`: twice normalisation, activation and convolution, with the embedding of the timestep
+/// between, and a shortcut around (He et al., 2016; Ho et al., 2020).
+public struct ResnetBlock2D: Sendable {
+  /// What blocks of one network share.
+  public struct Style: Sendable {
+    /// Channels of the embedding of the timestep; nil: there is none.
+    public var embeddingWidth: Int?
+    public var groups: Int
+    public var epsilon: Float
+    public var activation: BlockActivation
+    /// Whether the embedding scales and shifts the second normalisation (`scale_shift`), or is added before (`default`).
+    public var scalesAndShifts: Bool
+    /// The sum with the shortcut is divided by it.
+    public var outputScale: Float
+
+    public init(
+      embeddingWidth: Int?, groups: Int, epsilon: Float, activation: BlockActivation = .silu,
+      scalesAndShifts: Bool = false, outputScale: Float = 1
+    ) {
+      self.embeddingWidth = embeddingWidth
+      self.groups = groups
+      self.epsilon = epsilon
+      self.activation = activation
+      self.scalesAndShifts = scalesAndShifts
+      self.outputScale = outputScale
+    }
+  }
+
+  /// What becomes of height and width, before the first convolution.
+  public enum Sides: Hashable, Sendable {
+    case kept
+    /// The means of 2x2 pixels.
+    case halved
+    /// Each pixel four times.
+    case doubled
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      switch self {
+      case .kept: x
+      case .halved: x.averagePooled()
+      case .doubled: x.upsampledToNearest()
+      }
+    }
+  }
+
+  private let style: Style
+  private let sides: Sides
+  private let norm1: GroupNorm
+  private let convolution1: Convolution2D
+  private let embedding: Linear?
+  private let norm2: GroupNorm
+  private let convolution2: Convolution2D
+  private let shortcut: Convolution2D?
+
+  /// From `inputs` channels, in all, to `outputs`.
+  public init(
+    _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, sides: Sides = .kept, _ style: Style
+  ) {
+    self.style = style
+    self.sides = sides
+    norm1 = GroupNorm(builder["norm1"], groups: style.groups, channels: inputs, epsilon: style.epsilon)
+    convolution1 = Convolution2D(builder["conv1"], inputs, outputs, kernel: 3, padding: 1)
+    embedding = style.embeddingWidth.map {
+      Linear(builder["time_emb_proj"], $0, style.scalesAndShifts ? 2 * outputs : outputs)
+    }
+    norm2 = GroupNorm(builder["norm2"], groups: style.groups, channels: outputs, epsilon: style.epsilon)
+    convolution2 = Convolution2D(builder["conv2"], outputs, outputs, kernel: 3, padding: 1)
+    shortcut =
+      inputs == outputs ? nil : Convolution2D(builder["conv_shortcut"], inputs, outputs, kernel: 1)
+  }
+
+  /// - Parameters:
+  ///   - inputs: [B, H, W, C] each, concatenated along the channels.
+  ///   - activated: the embedding of the timestep after its activation, [B, D].
+  /// - Returns: [B, H, W, outputs], or of other sides.
+  public func callAsFunction(_ inputs: [Tensor], activated: Tensor? = nil) -> Tensor {
+    inputs[0].tape.checkpointed {
+      let x = inputs.count == 1 ? inputs[0] : .concatenated(inputs, axis: 3)
+      var h = convolution1(sides(style.activation(norm1, x)))
+      if let embedding, let activated {
+        let v = embedding(activated)
+        if style.scalesAndShifts {
+          h = style.activation(norm2, h, scaleShift: v)
+        } else {
+          h = style.activation(norm2, h.adding(v, from: 0))
+        }
+      } else {
+        h = style.activation(norm2, h)
+      }
+      // A shortcut's convolution reads several inputs as they are.
+      let sum = convolution2(h) + (shortcut.map { $0(sides == .kept ? inputs : [sides(x)]) } ?? sides(x))
+      return style.outputScale == 1 ? sum : sum.scaled(by: 1 / style.outputScale)
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import Layers
+import Tensors
+
+/// diffusers' `Attention` in a transformer block: of tokens [B, ..., C] to each other, or to those of a context. The
+/// projections of queries, keys and values have no biases.
+public struct TokenAttention: Sendable {
+  private let heads: Int
+  private let input: Input
+  private let output: Linear
+
+  private enum Input {
+    /// Queries, keys and values of the tokens in one product.
+    case ofThemselves(Linear)
+    case ofContext(queries: Linear, keysAndValues: Linear)
+  }
+
+  /// - Parameters:
+  ///   - channels: C.
+  ///   - contextWidth: of the context's tokens; nil: the tokens attend to each other.
+  public init(
+    _ builder: ParameterBuilder, channels: Int, heads: Int, headWidth: Int, contextWidth: Int? = nil
+  ) {
+    let hidden = heads * headWidth
+    self.heads = heads
+    if let contextWidth {
+      input = .ofContext(
+        queries: Linear(builder["to_q"], channels, hidden, hasBias: false),
+        keysAndValues: Linear(builder, packing: ["to_k", "to_v"], contextWidth, each: hidden, hasBias: false))
+    } else {
+      input = .ofThemselves(
+        Linear(builder, packing: ["to_q", "to_k", "to_v"], channels, each: hidden, hasBias: false))
+    }
+    output = Linear(builder["to_out"][0], hidden, channels)
+  }
+
+  /// - Parameters:
+  ///   - context: what the tokens attend to, if not to each other.
+  ///   - residual: what is added to the result.
+  public func callAsFunction(_ x: Tensor, context: TokenContext? = nil, residual: Tensor) -> Tensor {
+    switch input {
+    case .ofThemselves(let qkv): return output(qkv(x).attended(heads: heads), residual: residual)
+    case .ofContext(let queries, let keysAndValues):
+      guard let context else { preconditionFailure("attention to a context, and there is none") }
+      let attended = queries(x).attending(
+        to: keysAndValues(context.tokens), heads: heads, keyMask: context.mask)
+      return output(attended, residual: residual)
+    }
+  }
+}
+
+/// Tokens that others attend to.
+public struct TokenContext {
+  /// [B, L, D].
+  public let tokens: Tensor
+  /// [B, L], 0 for a token that does not count; nil: all do.
+  public let mask: Tensor?
+
+  /// - Parameter lengths: how many tokens of each sample count, from the first; nil: all.
+  public init(_ tokens: Tensor, lengths: [Int]? = nil) {
+    precondition(tokens.shape.count == 3, "a context is [B, L, D], not \(tokens.shape)")
+    self.tokens = tokens
+    let (batch, count) = (tokens.shape[0], tokens.shape[1])
+    guard let lengths, lengths.contains(where: { $0 < count }) else {
+      mask = nil
+      return
+    }
+    precondition(
+      lengths.count == batch && lengths.allSatisfy { (0...count).contains($0) },
+      "lengths \(lengths) for a context \(tokens.shape)")
+    let mask = tokens.tape.input([batch, count])
+    for index in mask.elements.indices {
+      mask.elements[index] = index % count < lengths[index / count] ? 1 : 0
+    }
+    self.mask = mask
+  }
+}

@@ -1,0 +1,69 @@
+import Layers
+import Tensors
+
+/// transformers' `CLIPModel` (Radford et al., 2021): a text and a vision transformer whose embeddings are alike where text
+/// and image belong together.
+///
+/// Names in files are those of the class.
+public struct CLIP: Sendable {
+  public let parameters: ParameterLayout
+  public let settings: CLIPSettings
+  private let text: CLIPTextNetwork
+  private let vision: CLIPVisionNetwork
+  private let textProjection: Linear
+  private let visionProjection: Linear
+  private let logitScale: TrainedVector
+
+  public init(_ settings: CLIPSettings) {
+    self.settings = settings
+    let builder = ParameterBuilder("clip")
+    func projection(_ name: String, _ inputs: Int) -> Linear {
+      Linear(
+        builder[name], inputs, settings.width,
+        initialization: .normal(deviation: settings.factor / Float(inputs).squareRoot()), hasBias: false)
+    }
+    logitScale = TrainedVector(builder, "logit_scale", shape: [], .values([settings.logitScale]))
+    text = CLIPTextNetwork(builder["text_model"], settings.text)
+    vision = CLIPVisionNetwork(builder["vision_model"], settings.vision)
+    visionProjection = projection("visual_projection", settings.vision.transformer.width)
+    textProjection = projection("text_projection", settings.text.transformer.width)
+    parameters = builder.layout
+  }
+
+  /// The embeddings of texts, of unit length: [B, width].
+  ///
+  /// - Parameters:
+  ///   - tokens: of each of B texts, L of each.
+  ///   - lengths: how many tokens of each text count, from the first; nil: all L.
+  public func embed(_ tokens: [[Int]], lengths: [Int]? = nil, on tape: Tape) -> Tensor {
+    textProjection(text(tokens, lengths: lengths, on: tape).pooled).normalizedToUnitLength()
+  }
+
+  /// The embeddings of images [B, H, W, C], of unit length: [B, width].
+  public func embed(images: Tensor) -> Tensor {
+    visionProjection(vision(images)).normalizedToUnitLength()
+  }
+
+  /// What similarities are multiplied by, a scalar: the inverse of a trained temperature.
+  public func scale(on tape: Tape) -> Tensor { logitScale(on: tape).exponential() }
+
+  /// The similarities of each image to each text, scaled: [images, texts].
+  public func logits(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor {
+    images.timesTranspose(of: texts).scaled(by: scale)
+  }
+
+  /// The mean of two cross entropies: of finding each image's text among all texts, and each text's image among all
+  /// images. Image i belongs to text i.
+  ///
+  /// - Parameters:
+  ///   - images, texts: embeddings of unit length, [N, width].
+  ///   - scale: a scalar.
+  /// - Returns: a scalar.
+  public func contrastiveLoss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor {
+    precondition(images.shape == texts.shape, "\(images.shape) images for \(texts.shape) texts")
+    let labels = Array(0..<images.shape[0])
+    let ofImages = logits(images: images, texts: texts, scale: scale).crossEntropy(labels: labels)
+    let ofTexts = logits(images: texts, texts: images, scale: scale).crossEntropy(labels: labels)
+    return (ofImages + ofTexts).scaled(by: 0.5)
+  }
+}

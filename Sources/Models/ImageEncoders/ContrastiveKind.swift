@@ -1,0 +1,15 @@
+import Settings
+
+/// Pairs of encoders that are trained against each other, by the names that a configuration has for them.
+public enum ContrastiveKind: String, CaseIterable, Sendable {
+  case clip
+
+  /// The encoders that a section of a configuration describes.
+  ///
+  /// - Throws: `SettingsError`.
+  public static func model(_ reader: SettingsReader) throws -> CLIP {
+    switch try reader.requiredChoice("kind", as: ContrastiveKind.self, help: "which network") {
+    case .clip: CLIP(try CLIPSettings(reader))
+    }
+  }
+}

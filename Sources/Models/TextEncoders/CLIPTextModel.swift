@@ -1,0 +1,67 @@
+import Layers
+import Tensors
+
+/// transformers' `CLIPTextModel`: the text transformer of CLIP (Radford et al., 2021), with attention to earlier tokens
+/// only.
+///
+/// Names in files are those of the class in transformers 5; earlier ones put `text_model.` before them.
+public struct CLIPTextModel: TextEncoder {
+  public let parameters: ParameterLayout
+  private let network: CLIPTextNetwork
+
+  public var vocabularySize: Int { network.settings.vocabularySize }
+  public var tokenLimit: Int { network.settings.tokenLimit }
+  public var width: Int { network.settings.transformer.width }
+
+  public init(_ settings: CLIPTextSettings) {
+    let builder = ParameterBuilder("text encoder")
+    network = CLIPTextNetwork(builder, settings)
+    parameters = builder.layout
+  }
+
+  public func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, on tape: Tape) -> EncodedText {
+    network(tokens, lengths: lengths, on: tape)
+  }
+}
+
+/// The layers of `CLIPTextModel`, also as a part of `CLIP`.
+struct CLIPTextNetwork: Sendable {
+  let settings: CLIPTextSettings
+  private let tokenEmbedding: Embedding
+  private let positions: PositionTable
+  private let transformer: CLIPTransformer
+  private let finalNorm: LayerNorm
+
+  init(_ builder: ParameterBuilder, _ settings: CLIPTextSettings) {
+    self.settings = settings
+    let width = settings.transformer.width
+    let initialization = Parameter.Initialization.normal(deviation: 0.02 * settings.transformer.factor)
+    tokenEmbedding = Embedding(
+      builder["embeddings"]["token_embedding"], rows: settings.vocabularySize, width: width, initialization)
+    positions = PositionTable(
+      builder["embeddings"]["position_embedding"], places: settings.tokenLimit, width: width, initialization)
+    transformer = CLIPTransformer(builder["encoder"], settings.transformer)
+    finalNorm = LayerNorm(
+      builder["final_layer_norm"], channels: width, epsilon: settings.transformer.epsilon)
+  }
+
+  func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, on tape: Tape) -> EncodedText {
+    let length = tokens.first?.count ?? 0
+    precondition(
+      length > 0 && length <= settings.tokenLimit && tokens.allSatisfy { $0.count == length },
+      "texts of \(Set(tokens.map(\.count)).sorted()) tokens, for \(settings.tokenLimit) places")
+    let embedded = tokenEmbedding(tokens.flatMap { $0 }, on: tape)
+      .reshaped([tokens.count, length, settings.transformer.width])
+    let mask = TokenContext(embedded, lengths: lengths).mask
+    let hidden = transformer(
+      positions(embedded), isCausal: true, keyMask: mask, skipping: settings.skippedLayers)
+    return EncodedText(tokens: finalNorm(hidden), ends: tokens.map(end))
+  }
+
+  /// The place of the token that stands for a text: the first that ends it; where files still have the end token's wrong
+  /// number 2, the first of the largest number. Without such a token it is the first, as transformers has it.
+  private func end(_ tokens: [Int]) -> Int {
+    let wanted = settings.endToken == 2 ? tokens.max() : settings.endToken
+    return tokens.firstIndex { $0 == wanted } ?? 0
+  }
+}

@@ -1,0 +1,115 @@
+// Keys of configurations that other programs publish, such as a `config.json` of diffusers or transformers: `null` is
+// what `None` is there, and a key that is left out has the default of the published class.
+
+extension SettingsReader {
+  /// A scalar that is nil if it is null, and has a default if it is left out.
+  ///
+  /// - Throws: ``SettingsError``.
+  public func nullable<Value: SettingsValue>(
+    _ key: String, default value: Value?, in bounds: some SettingsBounds<Value>, help: String
+  ) throws -> Value? {
+    try nullable(key, SettingsRule(bounds), default: value, help: help)
+  }
+
+  /// A scalar of any value that is nil if it is null, and has a default if it is left out.
+  ///
+  /// - Throws: ``SettingsError``.
+  public func nullable<Value: SettingsValue>(_ key: String, default value: Value?, help: String) throws
+    -> Value?
+  {
+    try nullable(key, SettingsRule<Value>(), default: value, help: help)
+  }
+
+  /// A switch with a default if it is left out; null is off, as what is `None` counts as false.
+  ///
+  /// - Throws: ``SettingsError``.
+  public func flag(_ key: String, default value: Bool, help: String) throws -> Bool {
+    try nullable(key, default: value, help: help) ?? false
+  }
+
+  private func nullable<Value>(
+    _ key: String, _ rule: SettingsRule<Value>, default value: Value?, help: String
+  ) throws -> Value? {
+    let expectation = rule.expectation + ", or null"
+    let result: Value? =
+      switch given(key) {
+      case nil: value
+      case .some(let node) where node.isNull: nil
+      case .some(let node): try convert(node, of: key, rule, expectation)
+      }
+    declare(
+      key, expectation: expectation, defaultValue: value.map { SettingsNode($0) } ?? .null, help: help,
+      resolved: result.map { SettingsNode($0) } ?? .null)
+    return result
+  }
+
+  /// A scalar, or a list with an element for each of `count` places; nil if it is null.
+  ///
+  /// - Throws: ``SettingsError``.
+  public func oneOrEach<Value: SettingsValue>(
+    _ key: String, default value: Value?, in bounds: some SettingsBounds<Value>, count: Int, help: String
+  ) throws -> [Value]? {
+    let rule = SettingsRule(bounds)
+    let expectation = "\(rule.expectation), or a list of \(count)"
+    var result = value.map { [Value](repeating: $0, count: count) }
+    var resolved = value.map { SettingsNode($0) } ?? .null
+    if let node = given(key) {
+      resolved = SettingsNode(node.content)
+      if node.isNull {
+        result = nil
+      } else if case .list(let nodes) = node.content {
+        guard nodes.count == count else { throw mismatch(key, expected: expectation, found: node) }
+        result = try nodes.map { try convert($0, of: key, rule, expectation) }
+      } else {
+        result = [Value](repeating: try convert(node, of: key, rule, expectation), count: count)
+      }
+    }
+    declare(
+      key, expectation: expectation, defaultValue: value.map { SettingsNode($0) } ?? .null, help: help,
+      resolved: resolved)
+    return result
+  }
+
+  /// Keys that compute nothing: they are kept as they were given, whatever they say.
+  public func kept(_ keys: String..., help: String = "computes nothing") {
+    for key in keys {
+      guard let node = given(key) else { continue }
+      declare(
+        key, expectation: "anything", defaultValue: .null, help: help, resolved: SettingsNode(node.content))
+    }
+  }
+
+  /// A key of which only one value can be computed, that which it has if it is left out.
+  ///
+  /// - Parameter others: values that mean the same.
+  /// - Throws: ``SettingsError`` naming the key for any other value.
+  public func computes(_ key: String, only value: SettingsNode, or others: [SettingsNode] = [], help: String)
+    throws
+  {
+    guard let node = given(key) else { return }
+    let allowed = [value] + others
+    guard allowed.contains(where: { $0.flowText == node.flowText }) else {
+      throw mismatch(
+        key,
+        expected: allowed.map(\.flowText).joined(separator: " or ") + ": nothing else can be computed here",
+        found: node)
+    }
+    declare(
+      key, expectation: allowed.map(\.flowText).joined(separator: " or "), defaultValue: value, help: help,
+      resolved: SettingsNode(node.content))
+  }
+
+  /// A list of names with a default.
+  ///
+  /// - Throws: ``SettingsError`` naming what is none of `names`.
+  public func choices(
+    _ key: String, among names: [String], default value: [String], help: String
+  ) throws -> [String] {
+    let found = try self.value(key, default: value, count: 1..., help: help)
+    if let unknown = found.first(where: { !names.contains($0) }) {
+      throw invalid(
+        key, "\(unknown) cannot be computed here, expected of each \(names.joined(separator: ", "))")
+    }
+    return found
+  }
+}

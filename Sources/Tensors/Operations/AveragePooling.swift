@@ -1,0 +1,21 @@
+import Kernels
+
+extension Tensor {
+  /// The means of 2x2 pixels: [B, H, W, C] -> [B, H / 2, W / 2, C], for even H and W.
+  public func averagePooled() -> Tensor {
+    precondition(
+      shape.count == 4 && shape[1] % 2 == 0 && shape[2] % 2 == 0, "no images of 2x2 blocks: \(shape)")
+    let (b, h, w, c) = (shape[0], shape[1] / 2, shape[2] / 2, shape[3])
+    let output = tape.result([b, h, w, c], of: [self])
+    AveragePooling.forward(
+      pointer, batch: b, height: h, width: w, channels: c, output: output.pointer, pool: threads)
+    tape.record(output) { [target] tape, dy in
+      let dx = tape.engine.storage(4 * dy.count)
+      AveragePooling.backward(
+        dy.pointer, batch: b, height: h, width: w, channels: c, inputGradient: dx.pointer,
+        pool: tape.engine.threads)
+      tape.add(dx, to: target)
+    }
+    return output
+  }
+}
