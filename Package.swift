@@ -71,6 +71,14 @@ let package = Package(
       name: "Reporting", dependencies: ["Files", .product(name: "Logging", package: "swift-log")],
       swiftSettings: common),
 
+    // How good images and models are.
+    .target(
+      name: "Evaluation",
+      dependencies: [
+        "COpenBLAS", "Datasets", "Diffusion", "Files", "Kernels", "MPI", "Models", "Pictures", "Randomness",
+        "Safetensors", "Tensors",
+      ], swiftSettings: common),
+
     // Training.
     .target(name: "DataParallel", dependencies: ["Kernels", "MPI", "Tensors"], swiftSettings: common),
     .target(
@@ -128,9 +136,9 @@ let package = Package(
       name: "Oboro",
       dependencies: [
         "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
-        "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models", "Optimization", "Pictures",
-        "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Text", "Training",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Evaluation", "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models",
+        "Optimization", "Pictures", "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Text",
+        "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
 
@@ -181,6 +189,13 @@ let package = Package(
       dependencies: ["Diffusion", "Generation", "Kernels", "Layers", "Models", "Tensors"],
       swiftSettings: common),
     .testTarget(name: "BenchmarksTests", dependencies: ["Benchmarks"], swiftSettings: common),
+    .testTarget(
+      name: "EvaluationTests",
+      dependencies: [
+        "Datasets", "Diffusion", "Evaluation", "Kernels", "Layers", "Models", "NumericsTestSupport",
+        "Pictures", "Randomness", "Safetensors", "Tensors", "TestSupport",
+      ],
+      swiftSettings: common),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

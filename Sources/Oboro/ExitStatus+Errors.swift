@@ -2,6 +2,7 @@ import Checkpoints
 import DataParallel
 import Datasets
 import Diffusion
+import Evaluation
 import Files
 import Foundation
 import HDF5
@@ -85,6 +86,10 @@ extension DatasetError: ExitStatusProviding {
     case .inputOutput: .inputOutput
     }
   }
+}
+
+extension EvaluationError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension FileError: ExitStatusProviding {

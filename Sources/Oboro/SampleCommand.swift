@@ -39,14 +39,7 @@ struct Sample: ParallelCommand {
   @Option(help: "A whole number, at least 0; another seed gives other images.")
   var seed: UInt64 = 0
 
-  @Option(help: "How noise becomes images: sampling.sampler.")
-  var sampler: SamplerKind?
-
-  @Option(help: "Steps of the sampler: sampling.steps.")
-  var steps: Int?
-
-  @Option(help: "Where the steps lie: sampling.spacing.")
-  var spacing: Spacing?
+  @OptionGroup var samplingOverrides: SamplingOverrides
 
   @Option(
     help: "ema, the weights' moving average, the name of a further one, or model, the weights themselves.")
@@ -54,19 +47,6 @@ struct Sample: ParallelCommand {
 
   @Option(name: .customLong("class"), help: "The name or the number of the class to draw, or all.")
   var classChoice: ClassChoice?
-
-  @Option(
-    help: ArgumentHelp(
-      "Scale of classifier-free guidance: sampling.guidance.",
-      discussion: "1 for none; more for images that are more like their class."))
-  var guidance: Double?
-
-  @Option(
-    name: .customLong("set"), parsing: .singleValue,
-    help: ArgumentHelp(
-      "Another value of a key of sampling, repeatable. Without one, those of the run's configuration hold.",
-      valueName: "sampling.key=value"))
-  var overrides: [String] = []
 
   @Flag(help: "Write the way from noise to the images as an animation, denoising.gif.")
   var gif = false
@@ -77,18 +57,6 @@ struct Sample: ParallelCommand {
     if let count, !(1...100_000).contains(count) {
       throw ValidationError("--count must be 1 to 100000, is \(count)")
     }
-    if let other = overrides.first(where: { !$0.hasPrefix("sampling.") }) {
-      throw ValidationError("--set \(other): only keys of sampling can be set here, as in sampling.eta=0.5")
-    }
-  }
-
-  /// `--set`, and the options that are names for it.
-  private var samplingOverrides: [String] {
-    let named = [
-      sampler.map { "sampler=\($0.rawValue)" }, steps.map { "steps=\($0)" },
-      spacing.map { "spacing=\($0.rawValue)" }, guidance.map { "guidance=\($0)" },
-    ]
-    return overrides + named.compactMap { $0.map { "sampling.\($0)" } }
   }
 
   func run() throws {
@@ -103,7 +71,11 @@ struct Sample: ParallelCommand {
   private func draw(on communicator: Communicator, threads: Int) throws {
     let isWriter = communicator.rank == 0
     let console = Console()
-    let model = try load(on: communicator) { console.print("oboro: passed over: \($0)") }
+    let model = try TrainedModel.load(
+      checkpoint, weights: weights, overrides: samplingOverrides.overrides, on: communicator
+    ) {
+      console.print("oboro: passed over: \($0)")
+    }
     let (sampling, count) = try communicator.agree { try self.sampling(model, threads: threads) }
     let folder: SampleFolder? = try communicator.agree { isWriter ? try SampleFolder(output) : nil }
     defer { folder?.abandon() }
@@ -134,45 +106,6 @@ struct Sample: ParallelCommand {
       try folder.commit()
       try print(folder.grid)
     }
-  }
-
-  /// A checkpoint's description and its weights.
-  private struct TrainedModel {
-    let manifest: CheckpointManifest
-    let configuration: TrainingConfiguration
-    let weights: ParameterBuffer
-  }
-
-  /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
-  /// later. Collective.
-  private func load(
-    on communicator: Communicator, onDamage: (CheckpointError) -> Void
-  ) throws -> TrainedModel {
-    let own: TrainedModel? = try communicator.agree {
-      guard communicator.rank == 0 else { return nil }
-      return try Checkpoint.read(at: checkpoint, onDamage: onDamage) { checkpoint in
-        let configuration = try configuration(of: checkpoint.manifest)
-        return TrainedModel(
-          manifest: checkpoint.manifest, configuration: configuration,
-          weights: try checkpoint.weights(.weights(named: weights), layout: configuration.model.parameters))
-      }
-    }
-    let text = try communicator.broadcast(own?.manifest.json ?? "")
-    let model = try communicator.agree {
-      if let own { return own }
-      let manifest = try CheckpointManifest(of: Array(text.utf8), in: checkpoint)
-      let configuration = try configuration(of: manifest)
-      return TrainedModel(
-        manifest: manifest, configuration: configuration,
-        weights: ParameterBuffer(count: configuration.model.parameters.flatCount))
-    }
-    try communicator.broadcast(model.weights.elements)
-    return model
-  }
-
-  /// The configuration that the checkpoint was trained with, but for what is asked of sampling.
-  private func configuration(of manifest: CheckpointManifest) throws -> TrainingConfiguration {
-    try TrainingConfiguration(manifest.configuration.applying(overrides: samplingOverrides))
   }
 
   /// What to draw with, and how many images.
@@ -209,6 +142,3 @@ struct NonFiniteSampleError: Error, CustomStringConvertible, ExitStatusProviding
   }
   var exitStatus: ExitStatus { .badData }
 }
-
-extension SamplerKind: ExpressibleByArgument {}
-extension Spacing: ExpressibleByArgument {}

@@ -15,7 +15,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "prepare", "train", "sample", "inspect", "convert", "check", "compare", "bench", "doctor", "report",
+    "prepare", "train", "sample", "evaluate", "inspect", "convert", "check", "compare", "bench", "doctor",
+    "report",
   ])
   func everyCommandHasExamples(name: String) throws {
     let help = try oboro([name, "--help"])

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Formulas of the normal distribution.
-enum Gaussian {
+package enum Gaussian {
   /// The z below which the standard normal has the probability `p`, in (0, 1).
   ///
   /// Acklam's rational approximation (relative error 1.15e-9), improved by one step of Halley's method.
@@ -40,7 +40,7 @@ enum Gaussian {
   }
 
   /// Φ(x) ≈ (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) / 2, as improved-diffusion has it, and its derivative.
-  static func approximateDistribution(_ x: Double) -> (value: Double, slope: Double) {
+  package static func approximateDistribution(_ x: Double) -> (value: Double, slope: Double) {
     let scale = (2 / Double.pi).squareRoot()
     let hyperbolic = tanh(scale * (x + 0.044715 * x * x * x))
     let slope = 0.5 * (1 - hyperbolic * hyperbolic) * scale * (1 + 3 * 0.044715 * x * x)

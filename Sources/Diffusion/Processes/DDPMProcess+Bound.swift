@@ -6,7 +6,7 @@ import Foundation
 
 extension DDPMProcess {
   /// log σ² of p(x_{t-1} | x_t) lies between these: β̃_t and β_t (equation 15). At t = 0, where β̃ is 0, β̃_1 stands in.
-  func logVarianceRange(_ t: Int) -> (small: Double, large: Double) {
+  package func logVarianceRange(_ t: Int) -> (small: Double, large: Double) {
     let small = schedule.posteriorVariance(t == 0 && schedule.timesteps > 1 ? 1 : t)
     return (log(max(small, 1e-20)), log(schedule.betas[t]))
   }

@@ -6,11 +6,11 @@ import struct
 
 import numpy as np
 
-_DTYPES = {np.dtype("float32"): "F32", np.dtype("float64"): "F64", np.dtype("int64"): "I64"}
+_DTYPES = {np.dtype("float16"): "F16", np.dtype("float32"): "F32", np.dtype("float64"): "F64", np.dtype("int64"): "I64"}
 
 
 def write(path, tensors, metadata):
-    """Writes a dictionary of numpy arrays (float32, float64, int64) and one of strings.
+    """Writes a dictionary of numpy arrays (float16, float32, float64, int64) and one of strings.
 
     The widest elements come first and the header is padded to 8 bytes, so that every tensor is aligned.
     """

@@ -1,0 +1,270 @@
+import Datasets
+import Diffusion
+import Foundation
+import Kernels
+import MPI
+import Models
+import Randomness
+import Tensors
+
+/// The training loss of a denoiser at each timestep, and of a discrete process the variational bound.
+///
+/// Work is cut into passes of a few images at one timestep, always the same ones, which the ranks share. The noise of
+/// an image follows from (seed, image, timestep). So the result is the same for any number of ranks and threads.
+public struct DenoiserEvaluation {
+  private let model: any Denoiser
+  private let weights: ParameterBuffer
+  private let process: any DiffusionProcess
+  private let seed: UInt64
+  private let dataset: ShardedDataset
+  /// The places in the dataset of the images that are looked at.
+  private let images: [Int]
+  private let imageField: Int
+  private let labelField: Int?
+  private let shape: ImageShape
+  private let bound: VariationalBound?
+  /// Where losses are computed, from the least noise on.
+  private let levels: [NoiseLevel]
+  /// What tells apart the noise that an image gets at each of `levels`.
+  private let noiseSteps: [Int]
+  /// The terms of the bound at `levels`.
+  private let steps: [ReverseStep]
+  private let imagesPerPass: Int
+
+  /// Values of the images of a pass: enough to keep the threads busy, few enough to stay small.
+  private static let valuesPerPass = 1 << 17
+  private static let mostImagesPerPass = 32
+  /// Timesteps that are visited in continuous time unless told otherwise.
+  private static let continuousTimesteps = 100
+
+  /// How many timesteps can be visited.
+  public static func mostTimesteps(of process: any DiffusionProcess) -> Int {
+    (process as? DDPMProcess)?.schedule.timesteps ?? 100_000
+  }
+
+  /// - Parameters:
+  ///   - count: how many images to look at, spread evenly over the dataset; nil, or more than there are: all.
+  ///   - timesteps: how many timesteps K to visit, at most `mostTimesteps(of:)`. Of a discrete process they are spread
+  ///     evenly over its T, nil is all, and the bound is that of the process of so many steps (Nichol and Dhariwal, 2021,
+  ///     section 4). In continuous time they are those below which training draws a part (k + 1/2) / K of its samples,
+  ///     and nil is 100.
+  /// - Throws: `DatasetError` for a dataset without images; `ModelError` or `EvaluationError` for one that does not fit
+  ///   the model.
+  public init(
+    model: any Denoiser, weights: ParameterBuffer, process: any DiffusionProcess, dataset: ShardedDataset,
+    count: Int? = nil, timesteps: Int? = nil, seed: UInt64
+  ) throws {
+    let field = try dataset.requireImages()
+    try model.check(height: dataset.height, width: dataset.width, channels: dataset.channels)
+    guard field.type != .int32 else {
+      throw EvaluationError(
+        dataset.directory, "has images of int32, expected bytes, words or floating-point numbers")
+    }
+    if let known = model.classes, known.count > 1, dataset.classNames.count > known.count {
+      throw EvaluationError(
+        dataset.directory,
+        "has \(dataset.classNames.count) classes, the model knows \(known.count): it was trained on others")
+    }
+    let total = dataset.count
+    let chosen = min(count ?? total, total)
+    self.model = model
+    self.weights = weights
+    self.dataset = dataset
+    self.seed = seed
+    images = (0..<chosen).map { $0 * total / chosen }
+    imageField = try dataset.index(of: field.name)
+    labelField = dataset.fields.firstIndex { $0.role == .label }
+    shape = ImageShape(height: dataset.height, width: dataset.width, channels: dataset.channels)
+    if let process = process as? DDPMProcess {
+      let schedule = timesteps.map { process.schedule.respaced(to: $0) } ?? process.schedule
+      // The plain distance: neither weighted, nor with what variances learn by.
+      let visited = DDPMProcess(
+        schedule: schedule, prediction: process.prediction, variance: process.variance, loss: process.loss,
+        boundWeight: 0)
+      self.process = visited
+      levels = (0..<schedule.timesteps).map { visited.level(at: $0) }
+      noiseSteps = schedule.modelTimesteps
+      bound =
+        switch field.type {
+        case .uint8: VariationalBound(halfStep: 1 / 255)
+        case .uint16: VariationalBound(halfStep: 1 / 65_535)
+        default: nil
+        }
+      steps = bound == nil ? [] : (0..<schedule.timesteps).map { ReverseStep(visited, $0) }
+    } else {
+      let count = timesteps ?? Self.continuousTimesteps
+      self.process = process
+      levels = (0..<count).map { process.level(atQuantile: (Double($0) + 0.5) / Double(count)) }
+      noiseSteps = Array(0..<count)
+      bound = nil
+      steps = []
+    }
+    imagesPerPass = max(1, min(Self.mostImagesPerPass, Self.valuesPerPass / shape.count))
+  }
+
+  /// Some images at one timestep.
+  private struct Pass {
+    let images: Range<Int>
+    let level: Int
+  }
+
+  /// Sums over the images of a pass: of the loss, of the bound's term and, at the last timestep, of the prior, per
+  /// value.
+  private struct Sums {
+    var loss = 0.0
+    var term = 0.0
+    var prior = 0.0
+
+    static let count = 3
+    var values: [Double] { [loss, term, prior] }
+  }
+
+  /// The passes, those of the same images one after the other.
+  private var passCount: Int { (images.count + imagesPerPass - 1) / imagesPerPass * levels.count }
+
+  private func pass(_ index: Int) -> Pass {
+    let start = index / levels.count * imagesPerPass
+    return Pass(
+      images: start..<min(start + imagesPerPass, images.count), level: index % levels.count)
+  }
+
+  private func part(_ rank: Int, _ size: Int) -> Range<Int> {
+    passCount * rank / size..<passCount * (rank + 1) / size
+  }
+
+  /// The passes that rank `rank` of `size` computes.
+  public func passes(rank: Int, of size: Int) -> Int { part(rank, size).count }
+
+  /// The scores on rank 0, nil elsewhere. Collective.
+  ///
+  /// - Parameter progress: called with how many of this rank's passes are done.
+  /// - Throws: `CollectiveFailure` for images that cannot be read; `MPIError`.
+  public func scores(
+    engine: Engine, on communicator: Communicator, progress: (Int) -> Void = { _ in }
+  ) throws -> DenoiserScores? {
+    let own = part(communicator.rank, communicator.size)
+    let found = try communicator.agree { try sums(own, engine: engine, progress: progress) }
+    let all = try communicator.gather(found)
+    return try communicator.agree { try all.map { try scores(of: $0.flatMap { $0 }) } }
+  }
+
+  /// What the passes `own` find: of each the sums over its images.
+  package func sums(_ own: Range<Int>, engine: Engine, progress: (Int) -> Void = { _ in }) throws -> [Double]
+  {
+    var loaded: Samples?
+    return try own.flatMap { index in
+      let pass = pass(index)
+      let samples: Samples
+      if let loaded, loaded.range == pass.images { samples = loaded } else { samples = try load(pass.images) }
+      loaded = samples
+      defer { progress(index - own.lowerBound + 1) }
+      return sums(samples, at: pass.level, engine).values
+    }
+  }
+
+  /// Images of a pass.
+  private struct Samples {
+    /// Among those that are looked at.
+    let range: Range<Int>
+    /// [n, H, W, C].
+    let values: [Float]
+    let labels: [Int32]
+  }
+
+  private func load(_ range: Range<Int>) throws -> Samples {
+    let size = shape.count
+    var labels = [Int32](repeating: -1, count: range.count)
+    let values = try [Float](unsafeUninitializedCapacity: range.count * size) { buffer, filled in
+      for (place, image) in range.enumerated() {
+        let part = UnsafeMutableBufferPointer(rebasing: buffer[place * size..<(place + 1) * size])
+        try dataset.read(images[image], field: imageField, into: part)
+        if let labelField {
+          try withUnsafeMutableBytes(of: &labels[place]) {
+            try dataset.read(images[image], field: labelField, into: $0)
+          }
+        }
+      }
+      filled = range.count * size
+    }
+    return Samples(range: range, values: values, labels: labels)
+  }
+
+  private func sums(_ samples: Samples, at index: Int, _ engine: Engine) -> Sums {
+    let (size, count) = (shape.count, samples.range.count)
+    let tape = Tape(engine: engine, weights: weights, gradients: nil)
+    let examples = samples.values.withUnsafeBufferPointer { values in
+      process.examples(
+        of: values, shape: [count, shape.height, shape.width, shape.channels],
+        levels: [NoiseLevel](repeating: levels[index], count: count), on: tape
+      ) { place, epsilon in
+        RandomStream(
+          seed: seed, purpose: .evaluation, step: noiseSteps[index],
+          sample: images[samples.range.lowerBound + place]
+        ).fillNormal(epsilon)
+      }
+    }
+    let output = predict(examples, samples.labels)
+    var sums = Sums(loss: process.loss(of: output, for: examples).samples.reduce(0, +))
+    guard let bound else { return sums }
+    let step = steps[index]
+    let outputSize = output.count / count
+    // Each image's, to be added in their order.
+    var terms = [(term: Double, prior: Double)](repeating: (0, 0), count: count)
+    terms.withUnsafeMutableBufferPointer { terms in
+      samples.values.withUnsafeBufferPointer { images in
+        engine.threads.parallel(count) { place, _ in
+          let range = place * size..<(place + 1) * size
+          let image = UnsafeBufferPointer(rebasing: images[range])
+          terms[place].term = bound.term(
+            of: image, noisy: UnsafeBufferPointer(rebasing: examples.noisy.elements[range]),
+            output: UnsafeBufferPointer(
+              rebasing: output.elements[place * outputSize..<(place + 1) * outputSize]),
+            channels: shape.channels, at: step, isLast: index == 0)
+          if index == steps.count - 1 { terms[place].prior = bound.prior(of: image, at: step) }
+        }
+      }
+    }
+    for (term, prior) in terms {
+      sums.term += term / Double(size)
+      sums.prior += prior / Double(size)
+    }
+    return sums
+  }
+
+  private func predict(_ examples: TrainingExamples, _ labels: [Int32]) -> Tensor {
+    guard let known = model.classes else { return model(examples.noisy, timesteps: examples.timesteps) }
+    // Of an only class all images are.
+    let classes = labels.map { known.count == 1 ? 0 : $0 < 0 ? nil : Int($0) }
+    return model(
+      examples.noisy, timesteps: examples.timesteps, conditioning: Conditioning(classes: classes))
+  }
+
+  /// Adds what all passes have found, in their order.
+  ///
+  /// - Throws: `EvaluationError` if that is no finite number.
+  package func scores(of values: [Double]) throws -> DenoiserScores {
+    var sums = [Sums](repeating: Sums(), count: levels.count)
+    for index in 0..<passCount {
+      let level = index % levels.count
+      let own = values[index * Sums.count..<(index + 1) * Sums.count]
+      sums[level].loss += own[own.startIndex]
+      sums[level].term += own[own.startIndex + 1]
+      sums[level].prior += own[own.startIndex + 2]
+    }
+    if let level = sums.firstIndex(where: { !($0.loss + $0.term + $0.prior).isFinite }) {
+      throw EvaluationError(
+        dataset.directory,
+        "the model's prediction at timestep \(DenoiserScores.text(of: levels[level].timestep)) holds NaN or infinity, though its weights do "
+          + "not")
+    }
+    let count = Double(images.count)
+    // From nats to bits.
+    let scale = 1 / (count * log(2))
+    return DenoiserScores(
+      timesteps: levels.map(\.timestep), images: images.count, losses: sums.map { $0.loss / count },
+      bound: bound.map { _ in
+        DenoiserScores.Bound(
+          terms: sums.map { $0.term * scale }, prior: (sums.last?.prior ?? 0) * scale)
+      })
+  }
+}

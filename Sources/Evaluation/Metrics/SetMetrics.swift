@@ -1,0 +1,67 @@
+import Kernels
+
+/// How a set of generated images compares with a reference set, by their features.
+public struct SetMetrics: Sendable, Equatable {
+  /// The Fréchet distance, see `FrechetDistance`.
+  public let fid: Double
+  /// The kernel distance and its standard error, see `KernelDistance`.
+  public let kid: KernelDistance
+  /// The share of generated images within the manifold of the reference images, and of reference images within that of
+  /// the generated ones: the balls around each image that reach its 3rd neighbour, with their surface (Kynkäänniemi and
+  /// others, "Improved Precision and Recall Metric for Assessing Generative Models", 2019, equation 2).
+  public let precision: Double
+  public let recall: Double
+  /// How many reference images' balls a generated image lies in, in fifths, and the share of reference images whose ball
+  /// holds a generated image: the balls reach the 5th neighbour, without their surface (Naeem and others, "Reliable
+  /// Fidelity and Diversity Metrics for Generative Models", 2020, equations 4 and 5).
+  public let density: Double
+  public let coverage: Double
+  /// What to know before the numbers are used.
+  public let warnings: [String]
+
+  /// Neighbours of precision and recall, and of density and coverage.
+  public static let (precisionNeighbours, densityNeighbours) = (3, 5)
+  /// Images that a set must have.
+  public static let leastImages = densityNeighbours + 1
+
+  /// The rows that `progress` counts to, for sets of these sizes.
+  public static func rows(generated: Int, reference: Int) -> Int { 2 * generated + reference }
+
+  /// - Parameter progress: called on any thread with how many rows of pairs are done, of `rows(generated:reference:)`.
+  /// - Throws: `EvaluationError` if the widths differ or a set has too few images.
+  public init(
+    generated: FeatureSet, reference: FeatureSet, pool: ThreadPool, progress: (Int) -> Void = { _ in }
+  ) throws {
+    try FeatureSet.requireSameWidth(generated, reference)
+    let (k, larger) = (Self.precisionNeighbours, Self.densityNeighbours)
+    for set in [generated, reference] {
+      try set.require(atLeast: Self.leastImages, for: "density and coverage with \(larger) neighbours")
+    }
+    let kernel = CubicKernel(width: generated.width)
+    let (m, n) = (generated.count, reference.count)
+    let norms = (
+      generated: PairwiseProducts.squaredNorms(generated.matrix, pool: pool),
+      reference: PairwiseProducts.squaredNorms(reference.matrix, pool: pool)
+    )
+    let ofGenerated = SelfPairs(
+      generated, norms: norms.generated, kernel: kernel, neighbours: [k], pool: pool, progress: progress)
+    let ofReference = SelfPairs(
+      reference, norms: norms.reference, kernel: kernel, neighbours: [k, larger], pool: pool,
+      progress: { progress(m + $0) })
+    let cross = CrossPairs(
+      generated: generated, reference: reference, norms: norms, kernel: kernel,
+      radii: .init(
+        generated: ofGenerated.squaredRadii[0], reference: ofReference.squaredRadii[0],
+        referenceLarger: ofReference.squaredRadii[1]),
+      pool: pool, progress: { progress(m + n + $0) })
+    kid = KernelDistance(
+      own: (ofGenerated.kernelSums, ofReference.kernelSums),
+      cross: (cross.generatedKernelSums, cross.referenceKernelSums))
+    precision = Double(cross.generatedCovered) / Double(m)
+    recall = Double(cross.referenceCovered) / Double(n)
+    density = Double(cross.pairsWithin) / Double(larger * m)
+    coverage = Double(cross.referenceReached) / Double(n)
+    fid = try FrechetDistance.compute(generated, reference, pool: pool)
+    warnings = FrechetDistance.warning(generated, reference).map { [$0] } ?? []
+  }
+}

@@ -1,0 +1,95 @@
+import Datasets
+import Diffusion
+import Evaluation
+import Foundation
+import Generation
+import Kernels
+import MPI
+import Pictures
+import Tensors
+
+/// Images that a trained model has drawn, to be evaluated. A rank has those of its part.
+struct DrawnImages: EvaluatedImages {
+  let path: String
+  let count: Int
+  let type: FieldType
+  private let shape: ImageShape
+  /// The number of the first that this rank has.
+  private let first: Int
+  /// [n, H, W, C], about in [-1, 1].
+  private let values: [Float]
+
+  /// Whether `path` is a run, or a checkpoint, and no dataset or folder of pictures.
+  static func areOf(_ path: String) -> Bool {
+    func holds(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
+    return !holds(DatasetManifest.fileName)
+      && (holds("config.yaml") || holds("manifest.json") && holds("model.h5"))
+  }
+
+  /// Draws `count` images, of each class in turn, as `oboro sample` does; each rank those of its part.
+  ///
+  /// - Parameters:
+  ///   - type: bytes, to which the drawn values are then rounded, or what they are compared with.
+  ///   - progress: called with how many evaluations are done, of how many.
+  /// - Throws: `SamplingError`, `NonFiniteSampleError`, what `SampleClasses.check` throws.
+  init(
+    _ model: TrainedModel, count: Int, type: FieldType, seed: UInt64, rank: Int, of size: Int,
+    engine: Engine, progress: (_ done: Int, _ total: Int) -> Void
+  ) throws {
+    let own = EvaluatedSet.part(of: count, rank, size)
+    let plan = try model.configuration.samplingPlan()
+    let classes = SampleClasses()
+    try classes.check(model.configuration.model, guidance: plan.guidance.scale)
+    let sampling = ImageSampling(
+      model: model.configuration.model, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
+      imageShape: model.manifest.imageShape, classes: classes, engine: engine)
+    let total = own.count * sampling.steps
+    values = sampling.images(own) { done, _, _ in progress(done, total) }
+    let imageShape = model.manifest.imageShape
+    shape = ImageShape(height: imageShape[0], width: imageShape[1], channels: imageShape[2])
+    if let wrong = values.firstIndex(where: { !$0.isFinite }) {
+      throw NonFiniteSampleError(path: model.path, image: own.lowerBound + wrong / shape.count)
+    }
+    (path, first) = (model.path, own.lowerBound)
+    (self.count, self.type) = (count, type)
+  }
+
+  private func values(of index: Int) -> ArraySlice<Float> {
+    values[(index - first) * shape.count..<(index - first + 1) * shape.count]
+  }
+
+  func picture(_ index: Int) throws -> Picture {
+    guard shape.channels == 1 || shape.channels == 3 else {
+      throw NoPictureError(path: path, channels: shape.channels)
+    }
+    return Picture(
+      width: shape.width, height: shape.height, channels: shape.channels, signed: values(of: index))
+  }
+
+  func read(_ index: Int, shape: ImageShape, into values: UnsafeMutableBufferPointer<Float>) throws {
+    let own = self.values(of: index)
+    switch type {
+    case .uint8, .uint16:
+      // As a file would hold them.
+      let greatest: Float = type == .uint8 ? 255 : 65_535
+      for (place, value) in own.enumerated() {
+        values[place] = min(max(((value + 1) * greatest / 2).rounded(), 0), greatest) / greatest
+      }
+    default: _ = values.update(fromContentsOf: own)
+    }
+  }
+
+  func commonShape(pool: ThreadPool) -> ImageShape { shape }
+}
+
+/// Images of a run that Inception-v3 cannot see.
+struct NoPictureError: Error, CustomStringConvertible, ExitStatusProviding {
+  let path: String
+  let channels: Int
+
+  var description: String {
+    "\(path): draws images of \(channels) channels; Inception-v3 sees pictures of 1 or 3: leave --features away to compare "
+      + "the values"
+  }
+  var exitStatus: ExitStatus { .badData }
+}

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Datasets
+import Evaluation
+import Foundation
+import MPI
+import Reporting
+import Settings
+import Tensors
+
+extension Evaluate {
+  /// Measures the model at `checkpoint` on `dataset`, each rank its part. Collective.
+  func measure(_ checkpoint: String, _ dataset: String, on communicator: Communicator, _ engine: Engine)
+    throws
+  {
+    let console = Console()
+    let isFirst = communicator.rank == 0
+    let model = try TrainedModel.load(checkpoint, weights: weights, on: communicator) {
+      console.print("oboro: passed over: \($0)")
+    }
+    let evaluation = try communicator.agree {
+      let most = DenoiserEvaluation.mostTimesteps(of: model.configuration.diffusion)
+      if let timesteps, timesteps > most {
+        throw ValidationError("--timesteps must be at most the \(most) of the model, is \(timesteps)")
+      }
+      return try DenoiserEvaluation(
+        model: model.configuration.model, weights: model.weights, process: model.configuration.diffusion,
+        dataset: ShardedDataset(directory: dataset), count: count ?? Self.defaultCount,
+        timesteps: timesteps, seed: seed)
+    }
+    let share = evaluation.passes(rank: communicator.rank, of: communicator.size)
+    let bar = isFirst && share > 0 ? ProgressBar("evaluate", total: share, console: console) : nil
+    let scores = try evaluation.scores(engine: engine, on: communicator) { bar?.update($0) }
+    bar?.finish()
+    try communicator.agree {
+      guard let scores else { return }
+      try print(
+        json ? report(scores, model, dataset).indentedJSON : table(scores, model, dataset), terminator: "")
+    }
+  }
+
+  private func report(_ scores: DenoiserScores, _ model: TrainedModel, _ dataset: String) -> SettingsNode {
+    func list(_ values: [Double]) -> SettingsNode { SettingsNode(.list(values.map { SettingsNode($0) })) }
+    return [
+      "checkpoint": [
+        "path": SettingsNode(model.path), "step": SettingsNode(model.manifest.step),
+        "weights": SettingsNode(weights),
+      ],
+      "dataset": ["path": SettingsNode(dataset), "images": SettingsNode(scores.images)],
+      "bits_per_dimension": scores.bound.map { SettingsNode($0.total) } ?? nil,
+      "bits_per_dimension_by_timestep": scores.bound.map { list($0.terms) } ?? nil,
+      "bits_per_dimension_prior": scores.bound.map { SettingsNode($0.prior) } ?? nil,
+      "loss": SettingsNode(scores.meanLoss),
+      "loss_by_timestep": list(scores.losses),
+      "timesteps": SettingsNode(
+        .list(
+          scores.timesteps.map {
+            SettingsNode(.scalar(SettingsScalar(text: DenoiserScores.text(of: $0), isQuoted: false)))
+          })),
+    ]
+  }
+
+  /// Rows of the table of timesteps.
+  private static let rows = 20
+
+  /// Why a model has no bits per dimension.
+  private func withoutBound(_ model: TrainedModel) -> String {
+    let process = model.configuration.diffusion.kind
+    return process == .ddpm
+      ? "images are floating-point numbers" : "the time of the process \(process.rawValue) is continuous"
+  }
+
+  private func table(_ scores: DenoiserScores, _ model: TrainedModel, _ dataset: String) -> String {
+    func digits(_ value: Double) -> String { String(format: "%.6g", value) }
+    var values = TextTable(["measure", "value"])
+    values.add(["step of the checkpoint", "\(model.manifest.step)"])
+    values.add(["images of \(dataset)", "\(scores.images)"])
+    values.add([
+      "bits per dimension",
+      scores.bound.map { digits($0.total) } ?? "none: \(withoutBound(model))",
+    ])
+    values.add(["loss", digits(scores.meanLoss)])
+    var steps = TextTable(["timestep", "loss"] + (scores.bound == nil ? [] : ["bits per dimension"]))
+    let count = scores.timesteps.count
+    let rows = min(count, Self.rows)
+    for row in 0..<rows {
+      let step = rows == 1 ? 0 : row * (count - 1) / (rows - 1)
+      steps.add(
+        [DenoiserScores.text(of: scores.timesteps[step]), digits(scores.losses[step])]
+          + (scores.bound.map { [digits($0.terms[step])] } ?? []))
+    }
+    return values.text + "\n" + steps.text
+  }
+}

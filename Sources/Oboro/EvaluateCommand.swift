@@ -1,0 +1,122 @@
+import ArgumentParser
+import Checkpoints
+import Foundation
+import Kernels
+import MPI
+import Reporting
+import Tensors
+
+/// `oboro evaluate`: how generated images compare with a reference set, or how well a model does on a dataset.
+struct Evaluate: ParallelCommand {
+  static let configuration = CommandConfiguration(
+    abstract:
+      "Compare generated images with a reference set, or measure a model on a dataset.",
+    discussion: """
+      Of two sets: FID, KID, precision, recall, density and coverage. Each set is a folder of PNG, JPEG, WebP, GIF or BMP \
+      pictures, a dataset, an array of features [N, D] in NumPy's format (.npy), or a run, whose images are drawn. Of a \
+      model: the variational bound in bits per dimension, and the loss at each timestep. The ranks of mpirun share the \
+      work; the result is the same for any number of ranks and threads.
+
+      oboro evaluate --generated samples --reference data/fashion-mnist
+      oboro evaluate --generated samples --reference data/photos --features inception.safetensors --json
+      oboro evaluate --generated runs/first --reference data/fashion-mnist --count 5000 --steps 50
+      oboro evaluate --checkpoint runs/first --dataset data/fashion-mnist-test --count 200
+
+      Features are those of Inception-v3 if --features names its weights (Docs/Evaluation.md says how to make that file), \
+      else the pixels themselves, of which numbers are comparable only within one dataset.
+      """)
+
+  @Option(help: ArgumentHelp("The images to judge, or their features.", valueName: "path"))
+  var generated: String?
+
+  @Option(help: ArgumentHelp("The images that they should be like, or their features.", valueName: "path"))
+  var reference: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Inception-v3's weights, safetensors; the pixels are the features if not given.", valueName: "file"))
+  var features: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The model to measure: a checkpoint, or a run directory, whose newest good checkpoint is taken.",
+      valueName: "path"))
+  var checkpoint: String?
+
+  @Option(help: ArgumentHelp("The dataset to measure it on.", valueName: "dir"))
+  var dataset: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How many timesteps to measure at, spread evenly; the bound is then that of so many steps. If not given, all, or 100 "
+        + "where time is continuous.",
+      valueName: "k"))
+  var timesteps: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --dataset: how many of its images to look at, spread evenly over it. Of a run: how many to draw; no more than "
+        + "the other set has if not given.", valueName: "n"))
+  var count: Int?
+
+  /// What `--count` is at most if not given.
+  static let defaultCount = 1000
+
+  @OptionGroup var samplingOverrides: SamplingOverrides
+
+  @Option(help: "Another seed draws other images, or measures with other noise.")
+  var seed: UInt64 = 0
+
+  @Option(
+    help:
+      "Of a model: ema, the weights' moving average, the name of a further one, or model, the weights themselves."
+  )
+  var weights = StateSchema.ema
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @OptionGroup var threadOptions: ThreadOptions
+
+  func validate() throws {
+    for (option, value) in [("count", count), ("timesteps", timesteps)] {
+      if let value, value < 1 { throw ValidationError("--\(option) must be at least 1, is \(value)") }
+    }
+    let sets = [("--generated", generated), ("--reference", reference)]
+    let model = [("--checkpoint", checkpoint), ("--dataset", dataset)]
+    let (ofSets, ofModel) = (sets.contains { $0.1 != nil }, model.contains { $0.1 != nil })
+    guard ofSets != ofModel else {
+      throw ValidationError(
+        (ofSets ? "two sets are compared, or a model is measured, not both: " : "nothing to evaluate: ")
+          + "give --generated and --reference, or --checkpoint and --dataset")
+    }
+    if let missing = (ofSets ? sets : model).first(where: { $0.1 == nil }) {
+      throw ValidationError(
+        "Missing expected argument '\(missing.0) <\(missing.0 == "--dataset" ? "dir" : "path")>'")
+    }
+    let useless: [(String, Bool)] =
+      ofSets
+      ? [("--timesteps goes with --checkpoint", timesteps != nil)]
+      : [
+        ("--features goes with --generated and --reference", features != nil)
+      ]
+        + samplingOverrides.given.map { option in
+          let hint = option == "--steps" ? "; --timesteps may be meant" : ""
+          return ("\(option) goes with the run of --generated or --reference\(hint)", true)
+        }
+    if let mistake = useless.first(where: \.1) { throw ValidationError(mistake.0) }
+  }
+
+  func run() throws {
+    try runSession { session, environment in
+      let threads = try session.world.agree { try threadOptions.count(environment: environment) }
+      let engine = Engine(threadCount: threads)
+      if let generated, let reference {
+        try compare(generated, reference, on: session.world, engine)
+      } else if let checkpoint, let dataset {
+        try measure(checkpoint, dataset, on: session.world, engine)
+      }
+      return .done
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import Checkpoints
+import Configuration
+import MPI
+import Tensors
+
+/// A checkpoint's description and its weights, on every rank.
+struct TrainedModel {
+  /// The checkpoint, or the run that it is the newest of.
+  let path: String
+  let manifest: CheckpointManifest
+  let configuration: TrainingConfiguration
+  let weights: ParameterBuffer
+
+  /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
+  /// later. Collective.
+  ///
+  /// - Parameters:
+  ///   - path: a checkpoint, or a run directory, whose newest good checkpoint is taken.
+  ///   - weights: the name of the weights, or of an average of them.
+  ///   - overrides: what takes the place of values of the configuration that the checkpoint was trained with:
+  ///     `KEY=VALUE`, of keys on which no weight depends.
+  ///   - onDamage: told of checkpoints that are passed over.
+  /// - Throws: `CollectiveFailure`, `MPIError`.
+  static func load(
+    _ path: String, weights: String, overrides: [String] = [], on communicator: Communicator,
+    onDamage: (CheckpointError) -> Void
+  ) throws -> TrainedModel {
+    func configuration(of manifest: CheckpointManifest) throws -> TrainingConfiguration {
+      try TrainingConfiguration(manifest.configuration.applying(overrides: overrides))
+    }
+    let own: TrainedModel? = try communicator.agree {
+      guard communicator.rank == 0 else { return nil }
+      return try Checkpoint.read(at: path, onDamage: onDamage) { checkpoint in
+        let configuration = try configuration(of: checkpoint.manifest)
+        return TrainedModel(
+          path: path, manifest: checkpoint.manifest, configuration: configuration,
+          weights: try checkpoint.weights(.weights(named: weights), layout: configuration.model.parameters))
+      }
+    }
+    let text = try communicator.broadcast(own?.manifest.json ?? "")
+    let model = try communicator.agree {
+      if let own { return own }
+      let manifest = try CheckpointManifest(of: Array(text.utf8), in: path)
+      let configuration = try configuration(of: manifest)
+      return TrainedModel(
+        path: path, manifest: manifest, configuration: configuration,
+        weights: ParameterBuffer(count: configuration.model.parameters.flatCount))
+    }
+    try communicator.broadcast(model.weights.elements)
+    return model
+  }
+}
