@@ -102,8 +102,8 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Files", "Kernels", "Layers", "Models", "Optimization",
-        "Safetensors", "Settings", "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "Models",
+        "Optimization", "Safetensors", "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Training",
@@ -207,8 +207,9 @@ let package = Package(
     .testTarget(
       name: "OboroTests",
       dependencies: [
-        "Checkpoints", "Files", "HDF5", "Oboro", "Pictures", "Reporting", "Safetensors", "Settings",
-        "TestSupport", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Checkpoints", "Files", "HDF5", "NumericsTestSupport", "Oboro", "Pictures", "Reporting",
+        "Safetensors", "Settings", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: common),
 

@@ -27,9 +27,11 @@ public enum SHA256 {
 
   /// A digest in the making. libcrypto's functions for it fail only where the algorithm is missing or memory is.
   package final class Stream {
-    private let context = EVP_MD_CTX_new()
+    private let context: OpaquePointer?
 
     package init() {
+      oboro_keep_crypto()
+      context = EVP_MD_CTX_new()
       let outcome = EVP_DigestInit_ex(context, EVP_sha256(), nil)
       precondition(outcome == 1, "libcrypto offers no SHA-256")
     }

@@ -49,7 +49,7 @@ public struct ImageSampling {
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
       images += try sampler.sample(
-        shape: shape, samples: pass, threads: engine.threads, start: start(of: pass),
+        shape: shape, samples: pass, threads: engine.threads, start: beginning(of: pass),
         onStep: { progress in
           try progress.images.withUnsafeBufferPointer { now in
             try onStep((start - samples.lowerBound) * steps + progress.done * pass.count, pass, now)
@@ -62,7 +62,7 @@ public struct ImageSampling {
   }
 
   /// What images number `pass` begin from.
-  private func start(of pass: Range<Int>) -> SamplingStart {
+  private func beginning(of pass: Range<Int>) -> SamplingStart {
     guard let latents else { return .noise }
     let size = shape.reduce(1, *)
     return .latents(Array(latents[pass.lowerBound * size..<pass.upperBound * size]))

@@ -18,6 +18,7 @@ struct Convert: ParsableCommand {
       A file made elsewhere needs --config, which names its model. To train on from it, make it the first checkpoint \
       of a run:
 
+      oboro convert runs/first pipeline --format diffusers
       oboro convert theirs.safetensors runs/next/checkpoints/step-00000000 --config next.yaml
       oboro train --config next.yaml --output runs/next
       """)
@@ -38,6 +39,19 @@ struct Convert: ParsableCommand {
   )
   var weights = StateSchema.ema
 
+  /// What a checkpoint becomes.
+  enum Format: String, CaseIterable, ExpressibleByArgument {
+    case oboro
+    case safetensors
+    case diffusers
+  }
+
+  @Option(
+    help:
+      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline loads; oboro, a checkpoint. (default: by the names)"
+  )
+  var format: Format?
+
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
   var config: String?
 
@@ -52,11 +66,16 @@ struct Convert: ParsableCommand {
   var size: String?
 
   func validate() throws {
-    guard isExport || input.hasSuffix(Self.fileType) else {
-      throw ValidationError("one of \(input) and \(output) must be a file that ends in \(Self.fileType)")
+    guard isExport || isForeign else {
+      throw ValidationError(
+        "one of \(input) and \(output) must be a file that ends in \(Self.fileType), or a folder of diffusers"
+      )
     }
-    guard !(isExport && input.hasSuffix(Self.fileType)) else {
-      throw ValidationError("\(input) and \(output) are both safetensors files: one must be a checkpoint")
+    if format == .safetensors, !output.hasSuffix(Self.fileType) {
+      throw ValidationError("\(output) must end in \(Self.fileType)")
+    }
+    guard !(isExport && isForeign) else {
+      throw ValidationError("\(input) and \(output) are both weights for PyTorch: one must be a checkpoint")
     }
     if isExport && (config != nil || size != nil || !overrides.isEmpty) {
       throw ValidationError("--config, --set and --size are for making a checkpoint: \(input) has its own")
@@ -65,7 +84,15 @@ struct Convert: ParsableCommand {
     _ = try size.map(ImageSides.init)
   }
 
-  private var isExport: Bool { output.hasSuffix(Self.fileType) }
+  private var isExport: Bool {
+    switch format {
+    case .safetensors, .diffusers: true
+    case .oboro: false
+    case nil: output.hasSuffix(Self.fileType)
+    }
+  }
+  /// Whether what is read was made elsewhere, or for elsewhere.
+  private var isForeign: Bool { input.hasSuffix(Self.fileType) || PipelineFolder.isOne(input) }
 
   func run() throws {
     if isExport {
@@ -73,12 +100,23 @@ struct Convert: ParsableCommand {
       try Checkpoint.read(at: input) {
         console.print("oboro: passed over: \($0)")
       } _: { checkpoint in
-        try Conversion.export(checkpoint, weights: .weights(named: weights), to: output)
+        if format == .diffusers {
+          try PipelineFolder.export(checkpoint, weights: .weights(named: weights), to: output)
+        } else {
+          try Conversion.export(checkpoint, weights: .weights(named: weights), to: output)
+        }
       }
     } else {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }
       let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
-      try Conversion.makeCheckpoint(from: input, configuration: node, size: sides, in: output)
+      if PipelineFolder.isOne(input) {
+        let folder = try PipelineFolder(input)
+        try Conversion.makeCheckpoint(
+          from: folder.weightsFile, configuration: try node ?? folder.trainingConfiguration(),
+          size: sides ?? (height: folder.imageShape[0], width: folder.imageShape[1]), in: output)
+      } else {
+        try Conversion.makeCheckpoint(from: input, configuration: node, size: sides, in: output)
+      }
     }
     if !WholeFile.isStandardOutput(output) { try print(output) }
   }

@@ -5,6 +5,7 @@ import Diffusion
 import Files
 import Foundation
 import Generation
+import Interchange
 import MPI
 import Pictures
 import Reporting
@@ -20,6 +21,7 @@ struct Sample: ParallelCommand {
 
       oboro sample --checkpoint runs/first --output samples --count 64 --gif
       oboro sample --checkpoint runs/digits --output samples --class all --guidance 3
+      oboro sample --checkpoint ddpm-cifar10 --output samples --sampler unipc --steps 20 --format numpy
 
       Of a model that knows classes, images are drawn of each class in turn unless --class names one. With --class \
       all the grid has a row for each class, and --count says how many images that is.
@@ -27,7 +29,8 @@ struct Sample: ParallelCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A checkpoint, or a run directory, whose newest good checkpoint is taken.", valueName: "path"))
+      "A checkpoint, a run directory, whose newest good checkpoint is taken, or a folder of diffusers' pipeline.",
+      valueName: "path"))
   var checkpoint: String
 
   @Option(help: ArgumentHelp("The directory to write to, new or of an earlier call.", valueName: "dir"))
@@ -48,12 +51,25 @@ struct Sample: ParallelCommand {
   @Option(name: .customLong("class"), help: "The name or the number of the class to draw, or all.")
   var classChoice: ClassChoice?
 
+  @Option(
+    help: ArgumentHelp(
+      "A safetensors file whose latents [B, C, H, W] take the place of the first noise: B images.",
+      valueName: "file"))
+  var latents: String?
+
+  @Option(
+    help:
+      "png, pictures; numpy or hdf5, all images in one file, float32 [N, H, W, C] from -1 to 1, neither rounded nor clipped."
+  )
+  var format: SampleFormat = .png
+
   @Flag(help: "Write the way from noise to the images as an animation, denoising.gif.")
   var gif = false
 
   @OptionGroup var threadOptions: ThreadOptions
 
   func validate() throws {
+    if gif, format != .png { throw ValidationError("--gif is of --format png") }
     if let count, !(1...100_000).contains(count) {
       throw ValidationError("--count must be 1 to 100000, is \(count)")
     }
@@ -71,10 +87,10 @@ struct Sample: ParallelCommand {
   private func draw(on communicator: Communicator, threads: Int) throws {
     let isWriter = communicator.rank == 0
     let console = Console()
-    let model = try TrainedModel.load(
+    let model = try SampledModel.load(
       checkpoint, weights: weights, overrides: samplingOverrides.overrides, on: communicator
     ) {
-      console.print("oboro: passed over: \($0)")
+      console.print("oboro: \($0)")
     }
     let (sampling, count) = try communicator.agree { try self.sampling(model, threads: threads) }
     let folder: SampleFolder? = try communicator.agree { isWriter ? try SampleFolder(output) : nil }
@@ -82,7 +98,7 @@ struct Sample: ParallelCommand {
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
     let bar = isWriter ? ProgressBar("sample", total: own.count * sampling.steps, console: console) : nil
     var animation = SampleAnimation(
-      size: model.manifest.imageShape.reduce(1, *), steps: sampling.steps, samples: own)
+      size: model.imageShape.reduce(1, *), steps: sampling.steps, samples: own)
     let images = try sampling.images(count: count, on: communicator) { done, pass, now in
       bar?.update(done, fields: ["\(count) images, \(sampling.steps) steps each"])
       if gif { animation.add(step: done / pass.count, pass: pass, now) }
@@ -96,8 +112,17 @@ struct Sample: ParallelCommand {
       if let wrong = images.firstIndex(where: { !$0.isFinite }) {
         throw NonFiniteSampleError(path: checkpoint, image: wrong / size)
       }
+      if let name = format.fileName {
+        try format.write(images, shape: [count] + model.imageShape, to: folder.new(name))
+      }
+      guard [1, 3].contains(model.imageShape[2]) else {
+        try folder.commit()
+        return try print(folder.path)
+      }
       let pictures = sampling.pictures(images)
-      for (index, picture) in pictures.enumerated() { try picture.writePNG(to: folder.newImage(index)) }
+      if format == .png {
+        for (index, picture) in pictures.enumerated() { try picture.writePNG(to: folder.newImage(index)) }
+      }
       if let frames {
         try PictureAnimation(frames.map { sampling.grid(sampling.pictures($0)) })
           .writeGIF(to: folder.newAnimation)
@@ -109,24 +134,28 @@ struct Sample: ParallelCommand {
   }
 
   /// What to draw with, and how many images.
-  private func sampling(_ trained: TrainedModel, threads: Int) throws -> (ImageSampling, count: Int) {
-    let configuration = trained.configuration
-    let plan = try configuration.samplingPlan()
-    let model = configuration.model
+  private func sampling(_ trained: SampledModel, threads: Int) throws -> (ImageSampling, count: Int) {
+    let model = trained.model
+    let latents = try latents.map { try LatentsFile($0, imageShape: trained.imageShape) }
+    if let latents, let count, latents.count != count {
+      throw ValidationError("--count is \(count), and --latents holds noise for \(latents.count) images")
+    }
+    let count = latents?.count ?? count
     let choice: SampleClasses.Choice
-    let total: Int
+    var total: Int
     switch classChoice {
     case nil: (choice, total) = (.inTurn, count ?? 36)
     case .one(let named):
-      (choice, total) = (.one(try named.label(of: trained.manifest.classNames)), count ?? 36)
+      (choice, total) = (.one(try named.label(of: trained.classNames)), count ?? 36)
     case .all: (choice, total) = (.each(images: count ?? 8), (count ?? 8) * (model.classes?.count ?? 1))
     }
+    if let latents { total = latents.count }
     let classes = SampleClasses(choice)
-    try classes.check(model, guidance: plan.guidance.scale)
+    try classes.check(model, guidance: trained.plan.guidance.scale)
     let sampling = ImageSampling(
-      model: model, sampler: SamplingLoop(plan, seed: seed),
-      weights: trained.weights, imageShape: trained.manifest.imageShape, classes: classes,
-      engine: Engine(threadCount: threads))
+      model: model, sampler: SamplingLoop(trained.plan, seed: seed),
+      weights: trained.weights, imageShape: trained.imageShape, classes: classes,
+      latents: latents?.values, engine: Engine(threadCount: threads))
     return (sampling, total)
   }
 }

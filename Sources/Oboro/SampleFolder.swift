@@ -3,7 +3,7 @@ import Foundation
 
 /// Where `oboro sample` writes. An earlier call's pictures are replaced when the new ones are all there.
 struct SampleFolder {
-  private let path: String
+  let path: String
   /// Hidden in it, with the pictures until they are complete.
   private let staging: String
 
@@ -64,10 +64,11 @@ struct SampleFolder {
   /// Where they are to be written.
   var newGrid: String { "\(staging)/\(Self.gridName)" }
   var newAnimation: String { "\(staging)/\(Self.animationName)" }
+  func new(_ name: String) -> String { "\(staging)/\(name)" }
   func newImage(_ index: Int) -> String { "\(staging)/\(String(format: "%05d", index)).png" }
 
   private static func isOurs(_ name: String) -> Bool {
-    name == gridName || name == animationName
+    name == gridName || name == animationName || SampleFormat.allCases.contains { $0.fileName == name }
       || name.hasSuffix(".png") && name.count > 4 && name.dropLast(4).allSatisfy { $0.isASCII && $0.isNumber }
   }
 }

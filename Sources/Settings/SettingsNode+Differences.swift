@@ -33,7 +33,7 @@ extension SettingsNode {
   }
 
   /// nil for a scalar or a list.
-  private var entries: [SettingsEntry]? {
+  package var entries: [SettingsEntry]? {
     if case .section(let entries) = content { entries } else { nil }
   }
 }

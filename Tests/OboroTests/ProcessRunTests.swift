@@ -7,7 +7,7 @@ import Testing
 @Suite struct ProcessRunTests {
   private static let runs = [
     [
-      "diffusion.process=edm", "diffusion.loss=l2", "ema.profile=power", "ema.widths=[0.1, 0.05]",
+      "diffusion={process: edm}", "ema.profile=power", "ema.widths=[0.1, 0.05]",
       "sampling.steps=3", "optimizer.schedule=inverse-square-root", "optimizer.warmup_steps=2",
     ],
     [

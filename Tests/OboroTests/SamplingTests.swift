@@ -49,7 +49,7 @@ import Testing
     #expect(try sample("--count", "1", "--steps", "4") != all)
     #expect(try sample("--count", "1", "--weights", "ema") == all)
     #expect(try sample("--count", "1", "--weights", "model") != all)
-    #expect(try sample("--count", "1", "--sampler", "ancestral") == all)
+    #expect(try sample("--count", "1", "--sampler", "ddpm") == all)
     // A rank may be left without an image.
     #expect(try sample("--count", "1", ranks: 2) == all)
   }
@@ -92,12 +92,13 @@ import Testing
       #expect(names(in: folder.path) == [], "\(run)")
     }
     try fail(
-      64, "--steps must be at most the 20 timesteps of the model, is 21", "--checkpoint", source, "--output",
+      64, "21 steps are not in 1...20, the timesteps of the model", "--checkpoint", source, "--output",
       output,
       "--steps", "21", ranks: 2)
-    try fail(64, "--steps must be at least 1", "--checkpoint", source, "--output", output, "--steps", "0")
+    try fail(64, "expected a whole number from 1", "--checkpoint", source, "--output", output, "--steps", "0")
     try fail(64, "--count must be 1 to 100000", "--checkpoint", source, "--output", output, "--count", "0")
-    try fail(64, "ancestral", "--checkpoint", source, "--output", output, "--sampler", "karras", ranks: 2)
+    try fail(
+      64, "euler-ancestral", "--checkpoint", source, "--output", output, "--sampler", "karras", ranks: 2)
     try fail(
       65, "\(folder.path)/none: there is no such checkpoint or run directory", "--checkpoint",
       "\(folder.path)/none",

@@ -17,6 +17,7 @@ extension OperationCase {
       .init("linear without bias, silu", [[1200, 96], [1, 96, 400]]) {
         $0[0].linear(weights: $0[1], activation: .silu)
       },
+      .init("mean of 2x2", [[5, 40, 38, 67]]) { $0[0].averagePooled() },
       .init("gated gelu", [[3, 700, 96]]) { $0[0].gatedGELU() },
       .init("quick gelu", [[3, 70_001]]) { $0[0].quickGELU() },
       .init("approximate gelu", [[3, 70_001]]) { $0[0].tanhGELU() },

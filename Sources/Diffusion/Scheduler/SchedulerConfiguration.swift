@@ -116,9 +116,3 @@ public struct SchedulerConfiguration: Sendable {
     return read.keys.contains(entry.key) || !SchedulerClass.allKeys.contains(entry.key)
   }
 }
-
-extension SettingsNode {
-  var entries: [SettingsEntry]? {
-    if case .section(let entries) = content { entries } else { nil }
-  }
-}

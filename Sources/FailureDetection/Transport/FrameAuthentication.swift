@@ -124,6 +124,7 @@ package struct FrameAuthentication {
 /// RFC 2104.
 package func hmacSHA256(_ key: [UInt8], _ message: [UInt8]) -> [UInt8] {
   var digest = [UInt8](repeating: 0, count: 32)
+  oboro_keep_crypto()
   let result = HMAC(EVP_sha256(), key, Int32(key.count), message, message.count, &digest, nil)
   precondition(result != nil, "libcrypto offers no HMAC-SHA256")
   return digest

@@ -46,7 +46,7 @@ extension PipelineFolder {
           Name.scheduler: [SettingsNode(Name.library), SettingsNode(scheduler.schedulerClass.rawValue)],
         ], to: "\(temporary)/\(Name.index)")
       var network = SettingsNode.empty.setting(Name.pipelineClass, to: SettingsNode(className))
-      for entry in section.entries where entry.key != "kind" {
+      for entry in section.entries ?? [] where entry.key != "kind" {
         network = network.setting(entry.key, to: entry.node)
       }
       network = network.setting("sample_size", to: SettingsNode(Array(manifest.imageShape.prefix(2))))

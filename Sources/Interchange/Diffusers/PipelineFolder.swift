@@ -26,7 +26,8 @@ public struct PipelineFolder {
   public let model: any Denoiser
   /// [H, W, C] of the images.
   public let imageShape: [Int]
-  private let index: SettingsNode
+  /// The section `model` of a configuration for it.
+  private let section: SettingsNode
 
   /// Whether `path` is such a folder.
   public static func isOne(_ path: String) -> Bool {
@@ -38,7 +39,7 @@ public struct PipelineFolder {
   /// - Throws: `ModelFileError` for pipelines and networks that are not computed here; `SettingsError`, `FileError`.
   public init(_ path: String) throws {
     self.path = path
-    index = try Self.json("\(path)/\(Name.index)")
+    let index = try Self.json("\(path)/\(Name.index)")
     let file = "\(path)/\(Name.unet)/\(Name.configuration)"
     let className = try Self.className(of: Name.unet, in: index, "\(path)/\(Name.index)")
     guard let kind = DenoiserKind(className: className) else {
@@ -47,7 +48,8 @@ public struct PipelineFolder {
         path, "its \(Name.unet) is a \(className), which is not computed here; known are \(known)")
     }
     let configuration = try Self.json(file)
-    let reader = try SettingsReader(configuration.setting("kind", to: SettingsNode(kind.rawValue)))
+    section = configuration.setting("kind", to: SettingsNode(kind.rawValue))
+    let reader = try SettingsReader(section)
     model = try DenoiserKind.model(reader)
     try reader.finish()
     imageShape = try Self.imageShape(configuration, model, file)
@@ -90,12 +92,15 @@ public struct PipelineFolder {
     return sides + [model.imageChannels]
   }
 
+  /// The file of the network's weights.
+  public var weightsFile: String { "\(path)/\(Name.unet)/\(Name.weights)" }
+
   /// The weights, and nothing else, from the safetensors file of the network.
   ///
   /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, or that hold what is no
   ///   finite number; `SafetensorsError`, `FileError`.
   public func weights() throws -> ParameterBuffer {
-    let file = try SafetensorsFile(path: "\(path)/\(Name.unet)/\(Name.weights)")
+    let file = try SafetensorsFile(path: weightsFile)
     let layout = model.parameters
     try StateDict.require(StateDict.shapes(of: layout), in: file)
     let weights = try StateDict.read(layout, from: file)
@@ -111,6 +116,30 @@ public struct PipelineFolder {
     let file = "\(path)/\(Name.scheduler)/\(Name.schedulerConfiguration)"
     return try SchedulerConfiguration(
       json: String(decoding: WholeFile.read(file), as: UTF8.self), source: file, sampler: sampler)
+  }
+
+  /// A configuration to train the network further with, of which the rest has its defaults.
+  ///
+  /// - Throws: `ModelFileError` where the scheduler's noise schedule is none that a configuration can name.
+  public func trainingConfiguration() throws -> SettingsNode {
+    let scheduler = try scheduler()
+    let schedule = scheduler.schedule
+    guard let formula = schedule.formula else {
+      throw ModelFileError(
+        path,
+        "its noise schedule is a list of betas, which has no name: say with --config what to train it with")
+    }
+    var diffusion: SettingsNode = [
+      "timesteps": SettingsNode(schedule.timesteps), "schedule": SettingsNode(formula.kind.rawValue),
+      "prediction": SettingsNode(scheduler.prediction.rawValue),
+      "variance": SettingsNode(scheduler.variance.rawValue),
+      "loss": "l2", "zero_terminal_snr": SettingsNode(schedule.isRescaledToZeroSNR),
+    ]
+    if let start = formula.betaStart, let end = formula.betaEnd {
+      diffusion = diffusion.setting("beta_start", to: SettingsNode(start))
+        .setting("beta_end", to: SettingsNode(end))
+    }
+    return ["dataset": ["path": ""], "model": section, "diffusion": diffusion]
   }
 
   /// How images are drawn: by `options`, and where these say nothing, as the folder's scheduler does.

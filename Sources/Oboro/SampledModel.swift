@@ -1,0 +1,64 @@
+import Configuration
+import Diffusion
+import Interchange
+import MPI
+import Models
+import Settings
+import Tensors
+
+/// What `oboro sample` draws with, on every rank: a run's checkpoint, or a pipeline folder of diffusers.
+struct SampledModel {
+  let model: any Denoiser
+  let plan: SamplingPlan
+  /// [H, W, C].
+  let imageShape: [Int]
+  let classNames: [String]
+  let weights: ParameterBuffer
+
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - path: a checkpoint, a run directory, or a folder with `model_index.json`.
+  ///   - weights: of a checkpoint, the name of its weights or of an average.
+  ///   - overrides: `sampling.KEY=VALUE`.
+  ///   - tell: what a user should know of how it was read.
+  /// - Throws: `CollectiveFailure`, `MPIError`.
+  static func load(
+    _ path: String, weights: String, overrides: [String], on communicator: Communicator,
+    tell: (String) -> Void
+  ) throws -> SampledModel {
+    if PipelineFolder.isOne(path) {
+      return try load(folder: path, overrides: overrides, on: communicator, tell: tell)
+    }
+    let trained = try TrainedModel.load(path, weights: weights, overrides: overrides, on: communicator) {
+      tell("passed over: \($0)")
+    }
+    return try communicator.agree {
+      SampledModel(
+        model: trained.configuration.model, plan: try trained.configuration.samplingPlan(),
+        imageShape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
+        weights: trained.weights)
+    }
+  }
+
+  private static func load(
+    folder path: String, overrides: [String], on communicator: Communicator, tell: (String) -> Void
+  ) throws -> SampledModel {
+    let loaded = try communicator.agree {
+      let folder = try PipelineFolder(path)
+      let reader = try SettingsReader(SettingsNode.empty.applying(overrides: overrides))
+      let options = try SamplingOptions(reader.section("sampling"))
+      try reader.finish()
+      if communicator.rank == 0, let note = try folder.scheduler(for: options.sampler).note { tell(note) }
+      // One rank reads the weights and gives them to the others.
+      let weights =
+        communicator.rank == 0
+        ? try folder.weights() : ParameterBuffer(count: folder.model.parameters.flatCount)
+      return SampledModel(
+        model: folder.model, plan: try folder.samplingPlan(options), imageShape: folder.imageShape,
+        classNames: [], weights: weights)
+    }
+    try communicator.broadcast(loaded.weights.elements)
+    return loaded
+  }
+}
