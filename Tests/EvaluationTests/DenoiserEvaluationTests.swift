@@ -242,14 +242,20 @@ import Testing
     // Φ(0.9674216) = 5/6.
     let sigmas = [-0.967_421_566_1, 0, 0.967_421_566_1].map { exp(-1.2 + 1.2 * $0) }
     try compare(EDMProcess(offsetNoise: 1), sigmas.map { log($0) / 4 }) { k, x0, noise in
-      let (sigma, data) = (sigmas[k], 0.5)
-      let (x, total) = (x0 + sigma * noise, sigma * sigma + data * data)
-      let skip = data * data / total
-      return (x / total.squareRoot(), (x0 - skip * x) / (sigma * data / total.squareRoot()))
+      let sigma = sigmas[k]
+      let data = 0.5
+      let x: Double = x0 + sigma * noise
+      let total: Double = sigma * sigma + data * data
+      let skip: Double = data * data / total
+      let root = total.squareRoot()
+      return (x / root, (x0 - skip * x) * root / (sigma * data))
     }
-    try compare(FlowProcess(), [1 / 6, 1 / 2, 5 / 6].map { 1000 * $0 }) { k, x0, noise in
-      let t = (Double(k) + 0.5) / 3
-      return ((1 - t) * x0 + t * noise, noise - x0)
+    let times: [Double] = [1.0 / 6, 0.5, 5.0 / 6]
+    let told: [Double] = times.map { 1000 * $0 }
+    try compare(FlowProcess(), told) { k, x0, noise in
+      let t = times[k]
+      let x: Double = (1 - t) * x0 + t * noise
+      return (x: x, target: noise - x0)
     }
   }
 
