@@ -13,9 +13,9 @@ struct Evaluate: ParallelCommand {
       "Compare generated images with a reference set, or measure a model on a dataset.",
     discussion: """
       Of two sets: FID, KID, precision, recall, density and coverage. Each set is a folder of PNG, JPEG, WebP, GIF or BMP \
-      pictures, a dataset, an array of features [N, D] in NumPy's format (.npy), or a run, whose images are drawn. Of a \
-      model: the variational bound in bits per dimension, and the loss at each timestep. The ranks of mpirun share the \
-      work; the result is the same for any number of ranks and threads.
+      pictures, a dataset, an array of features [N, D] in NumPy's format (.npy), or a run, whose images are drawn as \
+      oboro sample draws them. Of a model: the variational bound in bits per dimension, and the loss at each timestep. \
+      The ranks of mpirun share the work; the result is the same for any number of ranks and threads.
 
       oboro evaluate --generated samples --reference data/fashion-mnist
       oboro evaluate --generated samples --reference data/photos --features inception.safetensors --json

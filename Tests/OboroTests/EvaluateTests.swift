@@ -177,7 +177,10 @@ import Testing
       (["--generated", grey, "--dataset", grey], "not both"),
       (["--generated", grey, "--reference", grey, "--timesteps", "3"], "--timesteps goes with --checkpoint"),
       (["--checkpoint", grey, "--dataset", grey, "--steps", "3"], "--timesteps may be meant"),
+      (["--checkpoint", grey, "--dataset", grey, "--sampler", "ddim"], "--sampler goes with the run"),
+      (["--generated", grey, "--reference", grey, "--set", "training.steps=1"], "only keys of sampling"),
       (["--generated", grey, "--reference", grey, "--count", "9"], "--count is of no use"),
+      (["--generated", grey, "--reference", grey, "--guidance", "2"], "--guidance is of no use"),
       (["--generated", grey, "--reference", grey, "--count", "0"], "--count must be at least 1, is 0"),
     ] {
       expectFailure(try oboro(["evaluate"] + options), 64, fragment)
@@ -243,6 +246,27 @@ import Testing
     #expect(trained["loss_by_timestep"] as? [Double] != losses)
   }
 
+  /// In continuous time there are losses, and no bound.
+  @Test func aModelInContinuousTimeHasLosses() throws {
+    let trial = try Trial()
+    try trial.trainToEnd(
+      settings: [
+        "diffusion.process=flow", "diffusion.loss=l2", "training.steps=2", "sampling.every=0",
+        "sampling.steps=3",
+      ])
+    let alone = try measure(trial.run, try Trial.path())
+    let values = try report(alone)
+    #expect(values["timesteps"] as? [Double] == [125, 375, 625, 875])
+    let losses = try #require(values["loss_by_timestep"] as? [Double])
+    #expect(losses.count == 4 && losses.allSatisfy { $0.isFinite && $0 > 0 })
+    for key in ["bits_per_dimension", "bits_per_dimension_by_timestep", "bits_per_dimension_prior"] {
+      #expect(values[key] is NSNull, "\(alone)")
+    }
+    #expect(try measure(trial.run, try Trial.path(), ranks: 2).output == alone.output)
+    let table = try measure(trial.run, try Trial.path(), ["--count", "2", "--timesteps", "2"])
+    #expect(table.output.contains("none: the time of the process flow is continuous"), "\(table)")
+  }
+
   /// The table has the same numbers.
   @Test func aModelsTableNamesItsMeasures() throws {
     let run = try measure(
@@ -270,7 +294,9 @@ import Testing
   @Test func aRunsImagesAreThoseOfSample() throws {
     let (trial, dataset) = (try Reference.short.get(), try Trial.path())
     let folder = try TemporaryDirectory()
-    let drawing = ["--count", "7", "--steps", "2", "--seed", "5"]
+    let drawing = [
+      "--count", "7", "--steps", "2", "--seed", "5", "--sampler", "ddim", "--set", "sampling.eta=0.5",
+    ]
     let drawn = try oboro(
       ["sample", "--checkpoint", trial.run, "--output", "\(folder.path)/samples", "--gif"] + drawing)
     #expect(drawn.exitStatus == 0, "\(drawn)")
@@ -286,6 +312,6 @@ import Testing
       }
     }
     expectFailure(
-      try evaluate(trial.run, dataset, "--steps", "21", ranks: 2), 64, "--steps must be at most the 20")
+      try evaluate(trial.run, dataset, "--steps", "21", ranks: 2), 64, "21 steps are not in 1...20")
   }
 }

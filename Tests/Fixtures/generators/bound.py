@@ -4,14 +4,14 @@ formula, on images with noise of known seeds.
     python3 bound.py
 
 needs torch and numpy; the committed file was written with torch 2.15.0. The bound is computed as improved-diffusion
-(https://github.com/openai/improved-diffusion, gaussian_diffusion.py and losses.py) does in calc_bpd_loop with fixed
-small variances and clip_denoised, in float64; written anew from the formulas of Ho et al. (2020), equations 5, 7 and
-13. The noise is Oboro's: Philox 4x32-10 of (seed, purpose, timestep, image), turned into normal numbers by Box and
+(https://github.com/openai/improved-diffusion, gaussian_diffusion.py and losses.py) does in calc_bpd_loop with
+clip_denoised, in float64, for its FIXED_SMALL, FIXED_LARGE and LEARNED_RANGE variances; written anew from the formulas
+of Ho et al. (2020), equations 5, 7 and 13, and Nichol and Dhariwal (2021), equation 15. The noise is Oboro's: Philox 4x32-10 of (seed, purpose, timestep, image), turned into normal numbers by Box and
 Muller.
 
 Each case has `CASE/images` [N, H, W, C] (integers), `CASE/labels` [N], `CASE/slopes` [K], `CASE/terms` [K] (bits per
 dimension at each of the K timesteps), `CASE/losses` [K], `CASE/prior`, `CASE/total`, `CASE/timesteps` [K]. The model
-answers slope[t] * x + 0.02 * (label + 1), without the latter for an image of no class.
+answers slope[t] * x + 0.02 * (label + 1), without the latter for an image of no class; a learned variance is 0.4 * x.
 """
 
 import pathlib
@@ -60,6 +60,13 @@ def cosine(timesteps):
     return np.clip(1 - alphas[1:] / alphas[:-1], 0.0001, 0.9999)
 
 
+def zero_terminal(betas):
+    """Lin et al. (2024), algorithm 1."""
+    roots = np.sqrt(np.cumprod(1 - betas))
+    roots = (roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])
+    return 1 - np.append(roots[0] ** 2, roots[1:] ** 2 / roots[:-1] ** 2)
+
+
 def normal_kl(mean1, logvar1, mean2, logvar2):
     return 0.5 * (-1 + logvar2 - logvar1 + torch.exp(logvar1 - logvar2) + (mean1 - mean2) ** 2 * torch.exp(-logvar2))
 
@@ -81,7 +88,23 @@ def loss(kind, difference):
     return {"l1": size, "l2": size**2, "huber": torch.where(size < 1, 0.5 * size**2, size - 0.5)}[kind]
 
 
-def case(name, betas, kind, images, labels, bits, seed, kept=None, spread=1.5):
+def target(prediction, signal, deviation):
+    """The coefficients of x_0 and ε."""
+    return {"epsilon": (0, 1), "v": (-deviation, signal), "sample": (1, 0)}[prediction]
+
+
+def estimate(prediction, now, x, output):
+    """x_0."""
+    return {
+        "epsilon": lambda: np.sqrt(1 / now) * x - np.sqrt(1 / now - 1) * output,
+        "v": lambda: np.sqrt(now) * x - np.sqrt(1 - now) * output,
+        "sample": lambda: output,
+    }[prediction]()
+
+
+def case(
+    name, betas, kind, images, labels, bits, seed, kept=None, spread=1.5, prediction="epsilon", variances="fixed-small"
+):
     greatest = 2**bits - 1
     x0_single = (images.astype(np.float32) / np.float32(greatest / 2) - 1).astype(np.float32)
     x0 = torch.from_numpy(x0_single.astype(np.float64))
@@ -95,8 +118,11 @@ def case(name, betas, kind, images, labels, bits, seed, kept=None, spread=1.5):
     variance = betas * (1 - before) / (1 - cumulative)
     variance[0] = variance[1]
     log_variance = torch.from_numpy(np.log(variance))
+    log_betas = torch.from_numpy(np.log(betas))
     # The best answer to images that are normal with this variance.
-    slopes = (np.sqrt(1 - cumulative) / (cumulative * spread + 1 - cumulative)).astype(np.float32)
+    of_image, of_noise = target(prediction, np.sqrt(cumulative), np.sqrt(1 - cumulative))
+    answer = of_image * np.sqrt(cumulative) * spread + of_noise * np.sqrt(1 - cumulative)
+    slopes = (answer / (cumulative * spread + 1 - cumulative)).astype(np.float32)
 
     terms, losses = [], []
     for index, t in enumerate(timesteps):
@@ -106,15 +132,23 @@ def case(name, betas, kind, images, labels, bits, seed, kept=None, spread=1.5):
         shift = np.where(labels < 0, 0, 0.02 * (labels + 1)).astype(np.float32)[:, None, None, None]
         output_single = slopes[index] * x_single + shift
         x, output = (torch.from_numpy(a.astype(np.float64)) for a in (x_single, output_single))
-        losses.append(float(loss(kind, output - torch.from_numpy(eps.astype(np.float64))).mean()))
+        of_image, of_noise = (np.float32(a) for a in target(prediction, signal, deviation))
+        wanted = torch.from_numpy((of_image * x0_single + of_noise * eps).astype(np.float64))
+        losses.append(float(loss(kind, output - wanted).mean()))
 
         now, past, beta = cumulative[index], before[index], betas[index]
-        estimate = (np.sqrt(1 / now) * x - np.sqrt(1 / now - 1) * output).clamp(-1, 1)
+        clipped = estimate(prediction, now, x, output).clamp(-1, 1)
+        if variances == "learned-range":
+            part = (torch.from_numpy((np.float32(0.4) * x_single).astype(np.float64)) + 1) / 2
+            model_log_variance = part * log_betas[index] + (1 - part) * log_variance[index]
+        else:
+            is_large = variances == "fixed-large" and index > 0
+            model_log_variance = log_betas[index] if is_large else log_variance[index]
         posterior = lambda image: np.sqrt(past) * beta / (1 - now) * image + np.sqrt(1 - beta) * (1 - past) / (1 - now) * x
         if index == 0:
-            term = -discretized_log_likelihood(x0, posterior(estimate), 0.5 * log_variance[0], 1 / greatest)
+            term = -discretized_log_likelihood(x0, posterior(clipped), 0.5 * model_log_variance, 1 / greatest)
         else:
-            term = normal_kl(posterior(x0), log_variance[index], posterior(estimate), log_variance[index])
+            term = normal_kl(posterior(x0), log_variance[index], posterior(clipped), model_log_variance)
         terms.append(float(term.mean() / np.log(2)))
     last = torch.tensor(1 - cumulative[-1]).log()
     prior = float(normal_kl(np.sqrt(cumulative[-1]) * x0, last, 0.0, torch.tensor(0.0, dtype=torch.float64)).mean() / np.log(2))
@@ -142,6 +176,15 @@ def main():
     tensors |= case("cosine", cosine(30), "l2", pictures(rng, 5, (6, 4, 1), 8), rng.integers(-1, 3, 5), 8, 0)
     tensors |= case("spaced", linear(50), "l1", pictures(rng, 6, (4, 4, 1), 8), rng.integers(-1, 3, 6), 8, 1 << 40, kept=7)
     tensors |= case("words", linear(12), "l2", pictures(rng, 4, (4, 4, 2), 16), rng.integers(-1, 3, 4), 16, 2)
+    tensors |= case(
+        "large", linear(15), "huber", pictures(rng, 4, (4, 4, 2), 8), rng.integers(-1, 3, 4), 8, 3, prediction="sample",
+        variances="fixed-large")
+    tensors |= case(
+        "learned", cosine(40), "l2", pictures(rng, 4, (4, 3, 3), 8), rng.integers(-1, 3, 4), 8, 4, kept=9,
+        variances="learned-range")
+    tensors |= case(
+        "zero-terminal", zero_terminal(linear(25)), "l2", pictures(rng, 4, (4, 4, 1), 8), rng.integers(-1, 3, 4), 8, 5,
+        prediction="v", variances="learned-range")
     folder = pathlib.Path(__file__).parent.parent / "evaluation"
     safetensors_format.write(folder / "bound.safetensors", tensors, {"torch": torch.__version__})
 
