@@ -23,7 +23,8 @@ import Testing
     let output = try TemporaryDirectory()
     let run = try oboro(
       [
-        "sample", "--checkpoint", Self.folder, "--output", output.path, "--latents", Self.drawn, "--steps", "5",
+        "sample", "--checkpoint", Self.folder, "--output", output.path, "--latents", Self.drawn, "--steps",
+        "5",
         "--sampler", sampler, "--format", "numpy",
       ], ranks: ranks)
     try #require(run.exitStatus == 0, "\(run)")
@@ -37,7 +38,9 @@ import Testing
 
   @Test func whatDoesNotFitIsNamed() throws {
     let output = try TemporaryDirectory()
-    func fail(_ status: Int32, _ message: String, _ options: String..., checkpoint: String = folder) throws {
+    func fail(_ status: Int32, _ message: String, _ options: String..., checkpoint: String = Self.folder)
+      throws
+    {
       let run = try oboro(
         ["sample", "--checkpoint", checkpoint, "--output", "\(output.path)/samples"] + options)
       expectFailure(run, status, message)

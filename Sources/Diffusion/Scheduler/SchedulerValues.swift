@@ -210,15 +210,18 @@ struct SchedulerValues {
     }
   }
 
+  private static let fixedVariances = ["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"]
+
   private func readVariance() throws -> ReverseVariance {
     guard read == .ddpm else {
-      // DPM-Solver++ leaves learned variances out.
+      // DPM-Solver++ leaves learned variances out, and has no use for fixed ones, which a DDPMScheduler's file names.
       let type = try reader.value("variance_type", as: String.self, help: "what the second outputs are")
-      guard [nil, "learned", "learned_range"].contains(type) else {
+      if ["learned", "learned_range"].contains(type) { return .learnedRange }
+      guard type.map(Self.fixedVariances.contains) ?? true else {
         throw reader.invalid(
-          "variance_type", "expected null, learned or learned_range, found \(type ?? "null")")
+          "variance_type", "expected null, learned, learned_range or a fixed one, found \(type ?? "null")")
       }
-      return type == nil ? .fixedSmall : .learnedRange
+      return .fixedSmall
     }
     let type = try reader.value(
       "variance_type", default: "fixed_small", help: "the noise of ancestral sampling")

@@ -40,7 +40,8 @@ latents = torch.randn(2, 3, 8, 12)
 drawn = {"latents": latents}
 with torch.no_grad():
     for name, scheduler_class in SAMPLERS.items():
-        sampler = scheduler_class.from_config(scheduler.config)
+        # From the file: in memory, keys that were not given are known as such, and are those of the other class.
+        sampler = scheduler_class.from_pretrained(output / "ddpm", subfolder="scheduler")
         sampler.set_timesteps(STEPS)
         x = latents * sampler.init_noise_sigma
         for t in sampler.timesteps:
