@@ -175,7 +175,9 @@ let package = Package(
       path: "Tests/TrainingTestSupport", swiftSettings: common),
     .testTarget(
       name: "ConfigurationTests",
-      dependencies: ["Configuration", "Files", "Settings", "TestSupport", "TrainingTestSupport"],
+      dependencies: [
+        "Configuration", "Files", "Optimization", "Settings", "TestSupport", "TrainingTestSupport",
+      ],
       swiftSettings: common),
     .testTarget(
       name: "TasksTests", dependencies: ["Diffusion", "Generation", "Layers", "Models", "Tasks", "Tensors"],

@@ -1,3 +1,4 @@
+import Configuration
 import Files
 import Foundation
 import Settings
@@ -116,7 +117,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     // Not in checkpoints of earlier versions.
     classNames = try reader.value(
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
-    configuration = node[Key.configuration] ?? .empty
+    configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
     }

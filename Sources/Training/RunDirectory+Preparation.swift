@@ -54,7 +54,7 @@ extension RunDirectory {
 
   /// With the keys that this version has and that one did not, at their defaults.
   private func configurationBefore() throws -> SettingsNode {
-    let node = try SettingsNode(contentsOfFile: configuration)
+    let node = try SettingsNode(contentsOfFile: configuration).withTodaysKeys
     return (try? TrainingConfiguration(node).resolved) ?? node
   }
 
