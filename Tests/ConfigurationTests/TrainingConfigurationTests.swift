@@ -54,6 +54,7 @@ import TrainingTestSupport
   }
 
   @Test(arguments: [
+    ("training.ema_decay=0", "training.ema_decay: is now ema.decay"),
     ("training.slices=4", "training.slices: is now training.microbatches"),
     (
       "training.answer_timeout_seconds=9",
