@@ -11,7 +11,7 @@ typedef struct {
   const uint8_t *bytes;
   size_t size, place;
   oboro_pixels pixels;
-  /// Whether what is warned of concerns pixels, and no longer what is told about them.
+  /// Whether pixels are being decoded: warnings before that are about the header.
   int is_decoding;
 } reading;
 

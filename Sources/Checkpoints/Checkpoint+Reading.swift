@@ -11,11 +11,24 @@ extension Checkpoint {
   ///
   /// - Parameter member: ``StateMember/weights``, or an average.
   public func weights(_ member: StateMember, layout: ParameterLayout) throws -> ParameterBuffer {
-    let flat = ParameterBuffer(count: layout.flatCount)
+    try weights([member], layout: layout)[0]
+  }
+
+  /// Several of them, from one reading of the file.
+  ///
+  /// - Throws: as for one.
+  package func weights(_ members: [StateMember], layout: ParameterLayout) throws -> [ParameterBuffer] {
     guard let entry = manifest.files.first(where: { $0.name == Self.modelFile }) else {
       throw CheckpointError(directory, "its manifest does not name \(Self.modelFile)")
     }
     let file = try VerifiedFile(entry, in: directory)
+    return try members.map { try weights($0, layout: layout, from: file) }
+  }
+
+  private func weights(
+    _ member: StateMember, layout: ParameterLayout, from file: VerifiedFile
+  ) throws -> ParameterBuffer {
+    let flat = ParameterBuffer(count: layout.flatCount)
     guard let tensors = file.tensors[member.name] else {
       let there = file.tensors.keys.sorted().joined(separator: ", ")
       throw CheckpointError.unsuitable(file.path, "holds no weights named \(member.name); it has \(there)")

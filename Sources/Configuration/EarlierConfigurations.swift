@@ -1,24 +1,42 @@
 import Settings
 
-extension SettingsNode {
-  /// Keys of earlier versions, by section, and where their values are now.
-  private static let renamed: [(section: String, key: String, to: (section: String, key: String))] = [
-    ("training", "slices", ("training", "microbatches")),
-    ("training", "answer_timeout_seconds", ("training", "heartbeat_timeout_seconds")),
-    ("training", "ema_decay", ("ema", "decay")),
-    ("diffusion", "objective", ("diffusion", "prediction")),
-  ]
+/// A key of an earlier version, and where its value is now.
+private struct RenamedKey {
+  let section: String
+  let key: String
+  let newSection: String
+  let newKey: String
 
+  static let all = [
+    RenamedKey(section: "training", key: "slices", newSection: "training", newKey: "microbatches"),
+    RenamedKey(
+      section: "training", key: "answer_timeout_seconds", newSection: "training",
+      newKey: "heartbeat_timeout_seconds"),
+    RenamedKey(section: "training", key: "ema_decay", newSection: "ema", newKey: "decay"),
+    RenamedKey(section: "diffusion", key: "objective", newSection: "diffusion", newKey: "prediction"),
+  ]
+}
+
+extension SettingsReader {
+  /// Makes errors about the section's keys of earlier versions name those of today.
+  func tellOfEarlierKeys(in section: String) {
+    for change in RenamedKey.all where change.section == section {
+      renamed(change.key, to: "\(change.newSection).\(change.newKey)")
+    }
+  }
+}
+
+extension SettingsNode {
   /// This configuration, which a run or a checkpoint has kept, under today's keys: what was trained with an earlier
   /// version can be drawn with and trained on. A configuration that a user gives is told of the new names instead.
   package var withTodaysKeys: SettingsNode {
-    Self.renamed.reduce(self) { configuration, change in
+    RenamedKey.all.reduce(self) { configuration, change in
       guard let section = configuration[change.section], let value = section[change.key] else {
         return configuration
       }
       let without = configuration.setting(change.section, to: section.removing(change.key))
-      let target = without[change.to.section] ?? .empty
-      return without.setting(change.to.section, to: target.setting(change.to.key, to: value))
+      let target = without[change.newSection] ?? .empty
+      return without.setting(change.newSection, to: target.setting(change.newKey, to: value))
     }
   }
 

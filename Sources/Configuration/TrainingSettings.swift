@@ -33,9 +33,7 @@ public struct TrainingSettings: Hashable, Sendable {
     microbatches = try reader.value(
       "microbatches", default: 8, in: 1...65_536,
       help: "equal parts of the batch; the number of ranks must divide it")
-    reader.renamed("slices", to: "microbatches")
-    reader.renamed("answer_timeout_seconds", to: "heartbeat_timeout_seconds")
-    if reader.isGiven("ema_decay") { throw reader.invalid("ema_decay", "is now ema.decay") }
+    reader.tellOfEarlierKeys(in: "training")
     steps = try reader.value(
       "steps", default: 2800, in: 1...4_000_000_000, help: "optimiser updates of the whole run")
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")

@@ -62,7 +62,7 @@ package struct ResourceLimits: Equatable, Sendable {
 
   // MARK: Both
 
-  /// - Parameter quota: time of the processors in each `period`; without a limit it is no number, or negative.
+  /// - Parameter quota: time of the processors in each `period`; nil or negative without a limit.
   private mutating func restrict(quota: Double?, period: Double?) {
     guard let quota, let period, quota > 0, period > 0 else { return }
     coreShare = min(coreShare ?? .infinity, quota / period)

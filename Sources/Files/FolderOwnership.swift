@@ -22,7 +22,7 @@ public final class FolderOwnership: Sendable {
     public var description: String { "process \(process) on \(host)" }
   }
 
-  /// Somebody else has the folder.
+  /// Another process owns the folder.
   public struct Taken: Error, Equatable {
     /// nil where it is not known who.
     public let owner: Owner?

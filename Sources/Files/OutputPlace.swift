@@ -2,8 +2,8 @@ import Foundation
 
 /// What a path that is to be written to leads to, through all links.
 ///
-/// Only a plain file may be replaced by another under its name. A device, a pipe or a link is somebody's: the bytes go
-/// into it, or to what it leads to.
+/// Only a plain file may be replaced by another under its name. Into a device or a pipe the bytes are
+/// written; of a link, what it leads to is replaced.
 enum OutputPlace {
   /// A plain file, or none yet, at the end of all links; with the permissions of the one that is there.
   case file(String, permissions: mode_t?)

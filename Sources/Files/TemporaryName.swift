@@ -1,7 +1,7 @@
 import Foundation
 
-/// The hidden names of files that are being written, by which those that a crash has left are told from those that
-/// somebody still writes: `.NAME.MACHINE-PROCESS-NUMBER.tmp`.
+/// The hidden names of files that are being written, which tell those that a crash has left from those that
+/// a process is still writing: `.NAME.MACHINE-PROCESS-NUMBER.tmp`.
 enum TemporaryName {
   private static let suffix = ".tmp"
   /// The longest name that file systems take, in bytes.

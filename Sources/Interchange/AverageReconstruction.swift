@@ -9,11 +9,12 @@ import Tensors
 /// An average of a run's weights of any width, made afterwards of the averages that its checkpoints hold
 /// (Karras et al., 2024, "Analyzing and Improving the Training Dynamics of Diffusion Models", section 3).
 public struct AverageReconstruction {
-  /// An average that a checkpoint holds.
+  /// The averages that a checkpoint holds.
   private struct Snapshot {
     let checkpoint: Checkpoint
-    let member: StateMember
-    let average: PowerProfile.Average
+    let members: [StateMember]
+    /// Of each member.
+    let averages: [PowerProfile.Average]
   }
 
   /// The step whose average it is.
@@ -50,10 +51,10 @@ public struct AverageReconstruction {
     }
     step = last
     manifest = newest.checkpoint.manifest
-    averages = found.count
-    checkpoints = Set(found.map { $0.checkpoint.manifest.step }).count
+    averages = found.reduce(0) { $0 + $1.averages.count }
+    checkpoints = found.count
     let coefficients = try PowerProfile.coefficients(
-      of: found.map(\.average),
+      of: found.flatMap(\.averages),
       for: PowerProfile.Average(step: Double(last), gamma: PowerProfile.gamma(relativeWidth: width)))
     weights = try Self.sum(
       found, coefficients, layout: TrainingConfiguration(manifest.configuration).model.parameters)
@@ -62,23 +63,23 @@ public struct AverageReconstruction {
   private static func snapshots(
     _ store: CheckpointStore, _ steps: [Int], _ onDamage: (CheckpointError) -> Void
   ) throws -> [Snapshot] {
-    try steps.flatMap { step -> [Snapshot] in
+    try steps.compactMap { step -> Snapshot? in
       let checkpoint: Checkpoint
       do {
         checkpoint = try Checkpoint(opening: store.path(step))
       } catch let error as CheckpointError where error.isDamage {
         onDamage(error)
-        return []
+        return nil
       }
-      let averages = try TrainingConfiguration(checkpoint.manifest.configuration).ema
-      let members =
-        [(StateMember.ema, averages.first)] + averages.further.map { (.average($0.name), $0.profile) }
-      return members.compactMap { member, profile in
+      let settings = try TrainingConfiguration(checkpoint.manifest.configuration).ema
+      let profiles =
+        [(StateMember.ema, settings.first)] + settings.further.map { (.average($0.name), $0.profile) }
+      let found = profiles.compactMap { member, profile -> (StateMember, PowerProfile.Average)? in
         guard case .power(let gamma) = profile else { return nil }
-        return Snapshot(
-          checkpoint: checkpoint, member: member,
-          average: PowerProfile.Average(step: Double(step), gamma: gamma))
+        return (member, PowerProfile.Average(step: Double(step), gamma: gamma))
       }
+      return found.isEmpty
+        ? nil : Snapshot(checkpoint: checkpoint, members: found.map(\.0), averages: found.map(\.1))
     }
   }
 
@@ -87,9 +88,13 @@ public struct AverageReconstruction {
     _ snapshots: [Snapshot], _ coefficients: [Double], layout: ParameterLayout
   ) throws -> ParameterBuffer {
     var sums = [Double](repeating: 0, count: layout.flatCount)
-    for (snapshot, coefficient) in zip(snapshots, coefficients) {
-      let weights = try snapshot.checkpoint.weights(snapshot.member, layout: layout)
-      for index in sums.indices { sums[index] += coefficient * Double(weights.pointer[index]) }
+    var rest = coefficients[...]
+    for snapshot in snapshots {
+      let averages = try snapshot.checkpoint.weights(snapshot.members, layout: layout)
+      for (weights, coefficient) in zip(averages, rest) {
+        for index in sums.indices { sums[index] += coefficient * Double(weights.pointer[index]) }
+      }
+      rest = rest.dropFirst(averages.count)
     }
     let flat = ParameterBuffer(count: layout.flatCount)
     for index in sums.indices { flat.pointer[index] = Float(sums[index]) }

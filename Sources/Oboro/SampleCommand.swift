@@ -69,6 +69,10 @@ struct Sample: ParallelCommand {
   @OptionGroup var threadOptions: ThreadOptions
 
   func validate() throws {
+    if latents != nil, case .all? = classChoice {
+      throw ValidationError(
+        "--class all draws so many images of each class, and --latents says how many there are")
+    }
     if gif, format != .png { throw ValidationError("--gif is of --format png") }
     if let count, !(1...100_000).contains(count) {
       throw ValidationError("--count must be 1 to 100000, is \(count)")
@@ -82,6 +86,8 @@ struct Sample: ParallelCommand {
       return .done
     }
   }
+
+  private static let pictureChannels = [1, 3]
 
   /// Draws the images, each rank its part, and writes them on rank 0. Collective.
   private func draw(on communicator: Communicator, threads: Int) throws {
@@ -115,7 +121,7 @@ struct Sample: ParallelCommand {
       if let name = format.fileName {
         try format.write(images, shape: [count] + model.imageShape, to: folder.new(name))
       }
-      guard [1, 3].contains(model.imageShape[2]) else {
+      guard Self.pictureChannels.contains(model.imageShape[2]) else {
         try folder.commit()
         return try print(folder.path)
       }
@@ -141,15 +147,19 @@ struct Sample: ParallelCommand {
       throw ValidationError("--count is \(count), and --latents holds noise for \(latents.count) images")
     }
     let count = latents?.count ?? count
+    guard format != .png || Self.pictureChannels.contains(trained.imageShape[2]) else {
+      throw ValidationError(
+        "the model draws images of \(trained.imageShape[2]) channels, and pictures have 1 or 3: --format numpy or "
+          + "hdf5 writes the numbers")
+    }
     let choice: SampleClasses.Choice
-    var total: Int
+    let total: Int
     switch classChoice {
     case nil: (choice, total) = (.inTurn, count ?? 36)
     case .one(let named):
       (choice, total) = (.one(try named.label(of: trained.classNames)), count ?? 36)
     case .all: (choice, total) = (.each(images: count ?? 8), (count ?? 8) * (model.classes?.count ?? 1))
     }
-    if let latents { total = latents.count }
     let classes = SampleClasses(choice)
     try classes.check(model, guidance: trained.plan.guidance.scale)
     let sampling = ImageSampling(

@@ -49,13 +49,14 @@ struct SampledModel {
       let reader = try SettingsReader(SettingsNode.empty.applying(overrides: overrides))
       let options = try SamplingOptions(reader.section("sampling"))
       try reader.finish()
-      if communicator.rank == 0, let note = try folder.scheduler(for: options.sampler).note { tell(note) }
+      let scheduler = try folder.scheduler(for: options.sampler)
+      if communicator.rank == 0, let note = scheduler.note { tell(note) }
       // One rank reads the weights and gives them to the others.
       let weights =
         communicator.rank == 0
         ? try folder.weights() : ParameterBuffer(count: folder.model.parameters.flatCount)
       return SampledModel(
-        model: folder.model, plan: try folder.samplingPlan(options), imageShape: folder.imageShape,
+        model: folder.model, plan: try folder.samplingPlan(options, scheduler), imageShape: folder.imageShape,
         classNames: [], weights: weights)
     }
     try communicator.broadcast(loaded.weights.elements)

@@ -60,8 +60,8 @@ public final class SettingsReader {
 
   /// Makes the error about a key of earlier versions say what became of it.
   ///
-  /// - Parameter successor: the key of this section that took its place.
-  public func renamed(_ key: String, to successor: String) { former[key] = "is now \(fullPath(successor))" }
+  /// - Parameter successor: the whole path of what took its place, such as `training.microbatches`.
+  public func renamed(_ key: String, to successor: String) { former[key] = "is now \(successor)" }
 
   /// An error about a key that was read, for rules that hold between keys; `message` goes behind its path.
   public func invalid(_ key: String, _ message: String) -> SettingsError {

@@ -104,7 +104,6 @@ public struct Optimizer: Sendable {
     for (profile, shard) in zip(furtherAverages, state.furtherAverages) {
       let decay = profile.decay(at: state.step)
       let follow = MovingAverage(decay: decay)
-      let take = 1 - Float(decay)
       for (index, part) in shard.parts.enumerated() {
         for segment in segments where segment.range.overlaps(part) {
           let range = segment.range.clamped(to: part)
@@ -113,7 +112,9 @@ public struct Optimizer: Sendable {
           switch segment.role {
           case .trained: follow(average, of: weights, count: range.count, pool: threads)
           case .runningAverage:
-            for place in 0..<range.count { average[place] += take * (weights[place] - average[place]) }
+            for place in 0..<range.count {
+              average[place] = Self.averaged(average[place], weights[place], keep: Float(decay))
+            }
           case .constant: break
           }
         }
@@ -134,7 +135,12 @@ public struct Optimizer: Sendable {
       // Where no average is kept, it is the weights.
       let ema = old.ema == old.weights ? moved : old.ema[index]
       new.weights[index] = moved
-      new.ema[index] = ema + (1 - keep) * (moved - ema)
+      new.ema[index] = Self.averaged(ema, moved, keep: keep)
     }
+  }
+
+  /// What an average of `running` becomes; exact where both are equal.
+  private static func averaged(_ average: Float, _ running: Float, keep: Float) -> Float {
+    average + (1 - keep) * (running - average)
   }
 }

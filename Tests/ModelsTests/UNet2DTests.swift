@@ -34,9 +34,11 @@ import Testing
         + "flip_sin_to_cos: null, downsample_type: null, upsample_type: null, num_class_embeds: null, "
         + "attn_norm_num_groups: null, time_embedding_dim: null, class_embed_type: null, sample_size: null}",
       UNet2DSettings.init)
-    #expect(none.headWidth == nil && !none.hasMiddle && !none.middleAttends && !none.cosinesFirst)
-    #expect(!none.centersInput && !none.resnetDownsamples && !none.resnetUpsamples && none.classes == nil)
-    #expect(none.middleAttentionGroups == 32 && none.embeddingWidth == 896)
+    #expect(none.headWidth == nil && !none.hasMiddle && !none.middleAttends && !none.common.cosinesFirst)
+    #expect(
+      !none.common.centersInput && !none.resnetDownsamples && !none.resnetUpsamples
+        && none.common.classes == nil)
+    #expect(none.middleAttentionGroups == 32 && none.common.embeddingWidth == 896)
     #expect(try settings("{}", UNet2DSettings.init).headWidth == 8)
   }
 

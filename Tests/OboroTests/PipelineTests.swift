@@ -46,6 +46,7 @@ import Testing
       expectFailure(run, status, message)
     }
     try fail(64, "--latents holds noise for 2 images", "--latents", Self.drawn, "--count", "3")
+    try fail(64, "--class all draws", "--latents", Self.drawn, "--class", "all")
     try fail(64, "--gif is of --format png", "--gif", "--format", "numpy")
     let other = "\(Self.folder)/unet/diffusion_pytorch_model.safetensors"
     try fail(65, "has no latents", "--latents", other)

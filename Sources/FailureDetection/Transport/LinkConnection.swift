@@ -39,7 +39,7 @@ final class LinkConnection {
     unsent = ownHello.bytes
   }
 
-  /// A connection that somebody has made to this rank. Nothing is sent before that one has said hello.
+  /// An incoming connection. Nothing is sent on it before the peer's hello.
   init(from socket: Socket, own: Int, key: RunKey, worldSize: Int, now: Double) {
     self.socket = socket
     self.key = key

@@ -142,11 +142,12 @@ public struct PipelineFolder {
     return ["dataset": ["path": ""], "model": section, "diffusion": diffusion]
   }
 
-  /// How images are drawn: by `options`, and where these say nothing, as the folder's scheduler does.
+  /// How images are drawn: by `options`, and where these say nothing, as `scheduler` does, the folder's.
   ///
-  /// - Throws: `SettingsError`, `SamplingError`, `FileError`.
-  public func samplingPlan(_ options: SamplingOptions) throws -> SamplingPlan {
-    let scheduler = try scheduler(for: options.sampler)
+  /// - Throws: `ModelFileError`, `SettingsError`, `SamplingError`.
+  public func samplingPlan(
+    _ options: SamplingOptions, _ scheduler: SchedulerConfiguration
+  ) throws -> SamplingPlan {
     let process = DDPMProcess(
       schedule: scheduler.schedule, prediction: scheduler.prediction, variance: scheduler.variance, loss: .l2)
     guard model.predictionChannels == model.imageChannels * process.outputsPerChannel else {

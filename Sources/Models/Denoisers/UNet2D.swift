@@ -26,27 +26,26 @@ public struct UNet2D: Denoiser {
 
   public init(_ settings: UNet2DSettings) {
     let builder = ParameterBuilder("denoiser")
-    let (widths, epsilon) = (settings.widths, Float(settings.epsilon))
-    imageChannels = settings.channels
-    predictionChannels = settings.outputChannels
-    imageSize = .multiples(of: 1 << (widths.count - 1))
-    classes = settings.classes.map { ModelClasses(count: $0, dropout: 0, key: "num_class_embeds") }
-    centersInput = settings.centersInput
-    activation = settings.activation
+    let common = settings.common
+    let (widths, epsilon) = (common.widths, common.epsilon)
+    imageChannels = common.channels
+    predictionChannels = common.outputChannels
+    imageSize = common.imageSize
+    classes = common.modelClasses
+    centersInput = common.centersInput
+    activation = common.activation
 
-    var style = ResnetBlock2D.Style(
-      embeddingWidth: settings.embeddingWidth, groups: settings.groups, epsilon: epsilon,
-      activation: settings.activation, scalesAndShifts: settings.scalesAndShifts)
-    input = Convolution2D(builder["conv_in"], settings.channels, widths[0], kernel: 3, padding: 1)
+    var style = common.style
+    input = Convolution2D(builder["conv_in"], common.channels, widths[0], kernel: 3, padding: 1)
     timeEmbedding = TimestepEmbedding(
-      builder["time_embedding"], sinusoids: widths[0], width: settings.embeddingWidth,
-      cosinesFirst: settings.cosinesFirst, shift: settings.frequencyShift)
-    classEmbedding = settings.classes.map {
-      Embedding(builder["class_embedding"], rows: $0, width: settings.embeddingWidth)
+      builder["time_embedding"], sinusoids: widths[0], width: common.embeddingWidth,
+      cosinesFirst: common.cosinesFirst, shift: common.frequencyShift)
+    classEmbedding = common.classes.map {
+      Embedding(builder["class_embedding"], rows: $0, width: common.embeddingWidth)
     }
     func attention(_ block: UNet2DSettings.Block, _ channels: Int) -> StageAttention? {
       guard block == .attention else { return nil }
-      return .spatial(headWidth: settings.headWidth ?? channels, groups: settings.groups)
+      return .spatial(headWidth: settings.headWidth ?? channels, groups: common.groups)
     }
     down = settings.down.enumerated().map { [style] index, block in
       DownBlock2D(
@@ -62,7 +61,7 @@ public struct UNet2D: Denoiser {
         upsampling: index == widths.count - 1 ? nil : settings.upsampling(block), style)
     }
     let lowest = widths[widths.count - 1]
-    style.outputScale = Float(settings.middleScale)
+    style.outputScale = common.middleScale
     let middleAttention = StageAttention.spatial(
       headWidth: settings.headWidth ?? lowest, groups: settings.middleAttentionGroups)
     middle =
@@ -70,8 +69,8 @@ public struct UNet2D: Denoiser {
       ? MiddleBlock2D(
         builder["mid_block"], lowest, attention: settings.middleAttends ? middleAttention : nil, style) : nil
     outputNorm = GroupNorm(
-      builder["conv_norm_out"], groups: settings.groups, channels: widths[0], epsilon: epsilon)
-    output = Convolution2D(builder["conv_out"], widths[0], settings.outputChannels, kernel: 3, padding: 1)
+      builder["conv_norm_out"], groups: common.groups, channels: widths[0], epsilon: epsilon)
+    output = Convolution2D(builder["conv_out"], widths[0], common.outputChannels, kernel: 3, padding: 1)
     parameters = builder.layout
   }
 

@@ -10,32 +10,19 @@ public struct UNet2DSettings: Hashable, Sendable {
     case residual
   }
 
-  public let channels: Int
-  public let outputChannels: Int
-  public let widths: [Int]
+  public let common: UNetSettings
   public let down: [Block]
   public let up: [Block]
   public let hasMiddle: Bool
   public let middleAttends: Bool
-  public let middleScale: Double
   public let layers: Int
-  public let downsamplePadding: Int
   /// Whether residual blocks halve or double the sides of blocks with attention.
   public let resnetDownsamples: Bool
   public let resnetUpsamples: Bool
-  public let activation: BlockActivation
   /// nil: one head at each resolution.
   public let headWidth: Int?
-  public let groups: Int
   /// Of the attention in the middle; nil: no normalisation.
   public let middleAttentionGroups: Int?
-  public let epsilon: Double
-  public let scalesAndShifts: Bool
-  public let embeddingWidth: Int
-  public let cosinesFirst: Bool
-  public let frequencyShift: Int
-  public let classes: Int?
-  public let centersInput: Bool
 
   static let downBlocks = [
     "DownBlock2D": Block.plain, "AttnDownBlock2D": .attention, "ResnetDownsampleBlock2D": .residual,
@@ -47,23 +34,8 @@ public struct UNet2DSettings: Hashable, Sendable {
 
   /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
   public init(_ reader: SettingsReader) throws {
-    channels = try reader.value("in_channels", default: 3, in: 1...4096, help: "channels of the images")
-    outputChannels = try reader.value(
-      "out_channels", default: 3, in: 1...8192, help: "channels of the prediction")
-    centersInput = try reader.flag(
-      "center_input_sample", default: false, help: "whether images x become 2 x - 1 first")
-    try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
-    widths = try reader.value(
-      "block_out_channels", default: [224, 448, 672, 896], in: 1...16_384, count: 1...12,
-      help: "channels at each resolution")
-    let timeWidth = try reader.nullable(
-      "time_embedding_dim", default: nil, in: 1...65_536,
-      help: "width of the embedding of the timestep; null: four times the channels at full resolution")
-    embeddingWidth = timeWidth ?? 4 * widths[0]
-    frequencyShift = try reader.value(
-      "freq_shift", default: 0, in: 0...1, help: "by how much fewer intervals than frequencies there are")
-    cosinesFirst = try reader.flag(
-      "flip_sin_to_cos", default: true, help: "whether cosines come before sines")
+    common = try UNetSettings(reader, channels: 3, widths: [224, 448, 672, 896])
+    let (widths, groups) = (common.widths, common.groups)
     let down = try reader.choices(
       "down_block_types", among: Self.downBlocks.keys.sorted(),
       default: ["DownBlock2D"] + [String](repeating: "AttnDownBlock2D", count: 3),
@@ -79,36 +51,18 @@ public struct UNet2DSettings: Hashable, Sendable {
     hasMiddle = middle != nil
     layers = try reader.value(
       "layers_per_block", default: 2, in: 1...64, help: "residual blocks at each resolution")
-    middleScale = try reader.value(
-      "mid_block_scale_factor", default: 1, in: Above(0.0), help: "divides the sums of the middle block")
-    downsamplePadding = try reader.value(
-      "downsample_padding", default: 1, in: 0...1,
-      help: "1: zeros on each side of what is halved; 0: behind the last row and column only")
     resnetDownsamples = try Self.samplesByResnet(
       reader, "downsample_type", "what halves the sides of an AttnDownBlock2D: conv or resnet; null: conv")
     resnetUpsamples = try Self.samplesByResnet(
       reader, "upsample_type", "what doubles the sides of an AttnUpBlock2D: conv or resnet; null: conv")
-    try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
-    activation = try reader.choice("act_fn", default: BlockActivation.silu, help: "the activation function")
     headWidth = try reader.nullable(
       "attention_head_dim", default: 8, in: 1...16_384, help: "channels of an attention head; null: all")
-    groups = try reader.value(
-      "norm_num_groups", default: 32, in: 1...16_384, help: "groups of each group normalisation")
     let middleGroups = try reader.nullable(
       "attn_norm_num_groups", default: nil, in: 1...16_384,
       help: "groups of the normalisation before the middle attention")
-    epsilon = try reader.value(
-      "norm_eps", default: 1e-5, in: Above(0.0), help: "added to variances in normalisations")
-    let shift = try reader.choice(
-      "resnet_time_scale_shift", among: ["default", "scale_shift"], default: "default",
-      help: "whether the embedding of the timestep is added, or scales and shifts")
-    scalesAndShifts = shift == "scale_shift"
-    middleAttentionGroups = middleGroups ?? (scalesAndShifts ? nil : groups)
+    middleAttentionGroups = middleGroups ?? (common.scalesAndShifts ? nil : groups)
     middleAttends = try reader.flag(
       "add_attention", default: true, help: "whether the middle block has attention")
-    try reader.computes("class_embed_type", only: .null, help: "how classes are embedded")
-    classes = try reader.nullable(
-      "num_class_embeds", default: nil, in: 1...1_000_000, help: "classes that the model can be told of")
     reader.kept(
       "sample_size", "num_train_timesteps", "_class_name", "_diffusers_version", "_name_or_path")
 
@@ -120,23 +74,12 @@ public struct UNet2DSettings: Hashable, Sendable {
     where count != widths.count {
       throw reader.invalid(key, "has \(count) blocks, block_out_channels has \(widths.count) resolutions")
     }
-    try reader.requireMultiple(
-      "block_out_channels", widths[0], of: 2,
-      "half of the frequencies of the timestep are sines, half cosines")
-    for width in widths where width % groups != 0 {
-      throw reader.invalid(
-        "norm_num_groups", "\(groups) groups do not divide the \(width) channels of a block")
-    }
+    try common.check(reader, skips)
     try requireHeads(reader)
     guard widths[widths.count - 1] % (middleAttentionGroups ?? 1) == 0 else {
       throw reader.invalid(
         "attn_norm_num_groups",
         "\(middleAttentionGroups ?? 1) groups do not divide \(widths[widths.count - 1]) channels")
-    }
-    for (below, skip) in skips.inputs.joined() where (below + skip) % groups != 0 {
-      throw reader.invalid(
-        "norm_num_groups",
-        "\(groups) groups do not divide \(below) + \(skip) channels, which a block on the way up reads")
     }
   }
 
@@ -154,6 +97,7 @@ public struct UNet2DSettings: Hashable, Sendable {
   /// Where there is attention, a head has no more channels than there are.
   private func requireHeads(_ reader: SettingsReader) throws {
     guard let headWidth else { return }
+    let widths = common.widths
     var attending = zip(widths, down).filter { $0.1 == .attention }.map(\.0)
     attending += zip(widths.reversed(), up).filter { $0.1 == .attention }.map(\.0)
     if hasMiddle && middleAttends { attending.append(widths[widths.count - 1]) }
@@ -163,12 +107,12 @@ public struct UNet2DSettings: Hashable, Sendable {
     }
   }
 
-  var skips: SkipConnections { SkipConnections(widths.map { ($0, layers) }) }
+  var skips: SkipConnections { SkipConnections(common.widths.map { ($0, layers) }) }
 
   /// How a block that is not of the lowest resolution halves its sides.
   func downsampling(_ block: Block) -> Downsample2D.Kind {
     let isResidual = block == .residual || block == .attention && resnetDownsamples
-    return isResidual ? .residual : .convolution(padding: downsamplePadding)
+    return isResidual ? .residual : .convolution(padding: common.downsamplePadding)
   }
 
   /// How a block that is not of full resolution doubles its sides.

@@ -29,42 +29,41 @@ public struct UNetCondition: Denoiser {
 
   public init(_ settings: UNetConditionSettings) {
     let builder = ParameterBuilder("denoiser")
+    let common = settings.common
     let stages = settings.stages
     let (first, last) = (stages[0], stages[stages.count - 1])
-    imageChannels = settings.channels
-    predictionChannels = settings.outputChannels
-    imageSize = .multiples(of: 1 << (stages.count - 1))
-    classes = settings.classes.map { ModelClasses(count: $0, dropout: 0, key: "num_class_embeds") }
+    imageChannels = common.channels
+    predictionChannels = common.outputChannels
+    imageSize = common.imageSize
+    classes = common.modelClasses
     contextWidth = settings.attends ? settings.contextWidth : nil
-    centersInput = settings.centersInput
-    activation = settings.activation
+    centersInput = common.centersInput
+    activation = common.activation
 
-    var style = ResnetBlock2D.Style(
-      embeddingWidth: settings.embeddingWidth, groups: settings.groups, epsilon: settings.epsilon,
-      activation: settings.activation, scalesAndShifts: settings.scalesAndShifts)
+    var style = common.style
     func attention(_ stage: UNetConditionSettings.Stage, onlyCross: Bool) -> StageAttention {
       .transformer(
         depth: stage.transformerDepth,
         Transformer2D.Style(
-          heads: stage.heads, contextWidth: settings.contextWidth, groups: settings.groups,
+          heads: stage.heads, contextWidth: settings.contextWidth, groups: common.groups,
           usesLinearProjection: settings.usesLinearProjection, onlyCrossAttention: onlyCross))
     }
     let onlyCross = settings.onlyCrossAttention
 
     input = Convolution2D(
-      builder["conv_in"], settings.channels, first.width, kernel: settings.inputKernel,
+      builder["conv_in"], common.channels, first.width, kernel: settings.inputKernel,
       padding: (settings.inputKernel - 1) / 2)
     timeEmbedding = TimestepEmbedding(
-      builder["time_embedding"], sinusoids: first.width, width: settings.embeddingWidth,
-      cosinesFirst: settings.cosinesFirst, shift: settings.frequencyShift, activation: settings.activation)
-    classEmbedding = settings.classes.map {
-      Embedding(builder["class_embedding"], rows: $0, width: settings.embeddingWidth)
+      builder["time_embedding"], sinusoids: first.width, width: common.embeddingWidth,
+      cosinesFirst: common.cosinesFirst, shift: common.frequencyShift, activation: common.activation)
+    classEmbedding = common.classes.map {
+      Embedding(builder["class_embedding"], rows: $0, width: common.embeddingWidth)
     }
     down = stages.enumerated().map { [style] index, stage in
       DownBlock2D(
         builder["down_blocks"][index], stages[max(index - 1, 0)].width, stage.width, layers: stage.layers,
         attention: stage.attendsDown ? attention(stage, onlyCross: onlyCross) : nil,
-        downsampling: index == stages.count - 1 ? nil : .convolution(padding: settings.downsamplePadding),
+        downsampling: index == stages.count - 1 ? nil : .convolution(padding: common.downsamplePadding),
         style)
     }
     let inputs = settings.skips.sums
@@ -74,7 +73,7 @@ public struct UNetCondition: Denoiser {
         attention: stage.attendsUp ? attention(stage, onlyCross: onlyCross) : nil,
         upsampling: index < stages.count - 1 ? .convolution : nil, style)
     }
-    style.outputScale = settings.middleScale
+    style.outputScale = common.middleScale
     switch settings.middle {
     case .none: middle = nil
     case .some(let kind):
@@ -84,9 +83,9 @@ public struct UNetCondition: Denoiser {
         hasSecond: kind == .attending, style)
     }
     outputNorm = GroupNorm(
-      builder["conv_norm_out"], groups: settings.groups, channels: first.width, epsilon: settings.epsilon)
+      builder["conv_norm_out"], groups: common.groups, channels: first.width, epsilon: common.epsilon)
     output = Convolution2D(
-      builder["conv_out"], first.width, settings.outputChannels, kernel: settings.outputKernel,
+      builder["conv_out"], first.width, common.outputChannels, kernel: settings.outputKernel,
       padding: (settings.outputKernel - 1) / 2)
     parameters = builder.layout
   }

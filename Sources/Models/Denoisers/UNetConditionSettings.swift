@@ -22,27 +22,15 @@ public struct UNetConditionSettings: Hashable, Sendable {
     case attending
   }
 
-  public let channels: Int
-  public let outputChannels: Int
+  public let common: UNetSettings
   /// From full resolution down.
   public let stages: [Stage]
   /// nil: there is none.
   public let middle: Middle?
-  public let middleScale: Float
-  public let downsamplePadding: Int
-  public let activation: BlockActivation
-  public let groups: Int
-  public let epsilon: Float
   /// Numbers of a token of the context.
   public let contextWidth: Int
   public let usesLinearProjection: Bool
   public let onlyCrossAttention: Bool
-  public let scalesAndShifts: Bool
-  public let embeddingWidth: Int
-  public let cosinesFirst: Bool
-  public let frequencyShift: Int
-  public let classes: Int?
-  public let centersInput: Bool
   public let inputKernel: Int
   public let outputKernel: Int
 
@@ -51,47 +39,14 @@ public struct UNetConditionSettings: Hashable, Sendable {
 
   /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
   public init(_ reader: SettingsReader) throws {
-    channels = try reader.value("in_channels", default: 4, in: 1...4096, help: "channels of the images")
-    outputChannels = try reader.value(
-      "out_channels", default: 4, in: 1...8192, help: "channels of the prediction")
-    centersInput = try reader.flag(
-      "center_input_sample", default: false, help: "whether images x become 2 x - 1 first")
-    let widths = try reader.value(
-      "block_out_channels", default: [320, 640, 1280, 1280], in: 1...16_384, count: 1...12,
-      help: "channels at each resolution")
-    let timeWidth = try reader.nullable(
-      "time_embedding_dim", default: nil, in: 1...65_536,
-      help: "width of the embedding of the timestep; null: four times the channels at full resolution")
-    embeddingWidth = timeWidth ?? 4 * widths[0]
-    frequencyShift = try reader.value(
-      "freq_shift", default: 0, in: 0...1, help: "by how much fewer intervals than frequencies there are")
-    cosinesFirst = try reader.flag(
-      "flip_sin_to_cos", default: true, help: "whether cosines come before sines")
-    downsamplePadding = try reader.value(
-      "downsample_padding", default: 1, in: 0...1,
-      help: "1: zeros on each side of what is halved; 0: behind the last row and column only")
-    activation = try reader.choice("act_fn", default: BlockActivation.silu, help: "the activation function")
-    groups = try reader.value(
-      "norm_num_groups", default: 32, in: 1...16_384, help: "groups of each group normalisation")
-    epsilon = Float(
-      try reader.value(
-        "norm_eps", default: 1e-5, in: Above(0.0), help: "added to variances in normalisations"))
-    middleScale = Float(
-      try reader.value(
-        "mid_block_scale_factor", default: 1, in: Above(0.0),
-        help: "divides the sums of the middle block"))
+    common = try UNetSettings(reader, channels: 4, widths: [320, 640, 1280, 1280])
+    let widths = common.widths
     usesLinearProjection = try reader.flag(
       "use_linear_projection", default: false,
       help: "whether files hold the transformers' projections as linear layers, not as 1x1 convolutions")
     onlyCrossAttention = try reader.flag(
       "only_cross_attention", default: false,
       help: "whether the first attention of a block is to the context as well")
-    let shift = try reader.choice(
-      "resnet_time_scale_shift", among: ["default", "scale_shift"], default: "default",
-      help: "whether the embedding of the timestep is added, or scales and shifts")
-    scalesAndShifts = shift == "scale_shift"
-    classes = try reader.nullable(
-      "num_class_embeds", default: nil, in: 1...1_000_000, help: "classes that the model can be told of")
     inputKernel = try reader.value(
       "conv_in_kernel", default: 3, in: 1...31, help: "sides of the first convolution")
     outputKernel = try reader.value(
@@ -170,15 +125,13 @@ public struct UNetConditionSettings: Hashable, Sendable {
   private static func refuseTheRest(_ reader: SettingsReader) throws {
     for key in [
       "num_attention_heads", "reverse_transformer_layers_per_block", "encoder_hid_dim",
-      "encoder_hid_dim_type", "class_embed_type", "addition_embed_type", "time_embedding_act_fn",
+      "encoder_hid_dim_type", "addition_embed_type", "time_embedding_act_fn",
       "timestep_post_act", "time_cond_proj_dim",
     ] { try reader.computes(key, only: nil, help: "another kind of conditioning or embedding") }
-    try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
     try reader.computes("attention_type", only: "default", or: [.null], help: "kind of attention")
     try reader.computes("dual_cross_attention", only: false, or: [.null], help: "two transformers at once")
     try reader.computes(
       "class_embeddings_concat", only: false, or: [.null], help: "classes beside the timestep")
-    try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
     reader.kept(
       "sample_size", "_class_name", "_diffusers_version", "_name_or_path", "upcast_attention",
       "resnet_skip_time_act", "resnet_out_scale_factor", "cross_attention_norm",
@@ -192,23 +145,10 @@ public struct UNetConditionSettings: Hashable, Sendable {
     where kernel % 2 == 0 {
       throw reader.invalid(key, "must be odd, is \(kernel): the prediction is as large as the image")
     }
-    try reader.requireMultiple(
-      "block_out_channels", stages[0].width, of: 2,
-      "half of the frequencies of the timestep are sines, half cosines")
-    for stage in stages {
-      guard stage.width % groups == 0 else {
-        throw reader.invalid(
-          "norm_num_groups", "\(groups) groups do not divide the \(stage.width) channels of a block")
-      }
-      guard stage.width >= stage.heads else {
-        throw reader.invalid(
-          "attention_head_dim", "\(stage.heads) heads cannot split the \(stage.width) channels of a block")
-      }
-    }
-    for (below, skip) in skips.inputs.joined() where (below + skip) % groups != 0 {
+    try common.check(reader, skips)
+    for stage in stages where stage.width < stage.heads {
       throw reader.invalid(
-        "norm_num_groups",
-        "\(groups) groups do not divide \(below) + \(skip) channels, which a block on the way up reads")
+        "attention_head_dim", "\(stage.heads) heads cannot split the \(stage.width) channels of a block")
     }
   }
 

@@ -144,19 +144,6 @@ extension CLIPTokenizer {
     return framed(ids.prefix(contextLength - 2), cut: max(0, ids.count - (contextLength - 2)))
   }
 
-  /// The tokens of `text` in as many parts as it takes for none to be lost, each with start, end and padding; one part
-  /// at least. CLIP's hold 75 of the text's tokens each.
-  ///
-  /// A text encoder takes them one by one; their hidden states are joined along the tokens.
-  public func encodeInChunks(_ text: String) -> [TokenizedText] {
-    let ids = ids(of: text)
-    let room = contextLength - 2
-    precondition(room > 0, "no room for a text in a context of \(contextLength) tokens")
-    return stride(from: 0, to: max(1, ids.count), by: room).map {
-      framed(ids[$0..<min($0 + room, ids.count)], cut: 0)
-    }
-  }
-
   private func framed(_ ids: ArraySlice<Int>, cut: Int) -> TokenizedText {
     let tokens = [startToken] + ids + [endToken]
     return TokenizedText(
@@ -186,28 +173,5 @@ extension CLIPTokenizer {
   public func symbol(of id: Int) -> String? {
     if let token = Int32(exactly: id).flatMap({ added[$0] }) { return String(token.content) }
     return vocabulary.symbol(id).map { String(decoding: $0, as: UTF8.self) }
-  }
-
-  /// Checks that a text encoder can take the tokens.
-  ///
-  /// - Parameters:
-  ///   - vocabularySize: the encoder's number of embeddings. It may have more than the tokeniser uses.
-  ///   - positions: the encoder's number of positions.
-  ///   - encoder: the encoder's path, for the message.
-  /// - Throws: ``TokenizerError`` if the tokeniser belongs to another encoder.
-  public func requireFit(vocabularySize: Int, positions: Int, encoder: String) throws {
-    guard self.vocabularySize <= vocabularySize else {
-      throw TokenizerError(
-        path,
-        "has tokens up to \(self.vocabularySize - 1), but the text encoder \(encoder) only has \(vocabularySize) "
-          + "embeddings: it is the tokeniser of another encoder; take the one from the encoder's own folder")
-    }
-    guard contextLength <= positions else {
-      throw TokenizerError(
-        path,
-        "gives \(contextLength) tokens a text, but the text encoder \(encoder) has positions for \(positions) only: "
-          + "set model_max_length in tokenizer_config.json to \(positions), or take the encoder's own tokeniser"
-      )
-    }
   }
 }

@@ -69,7 +69,7 @@ struct ArrayValues {
         return value.isFinite && (!isWhole || Double(value) == number || !Self.isInteger(number))
           ? value : nil
       }
-    case .text: preconditionFailure("text is no number")
+    case .text: preconditionFailure("text is not numeric")
     }
   }
 

@@ -61,7 +61,7 @@ extension ElementType {
     case .uint16: Double(load(UInt16.self))
     case .uint32: Double(load(UInt32.self))
     case .uint64: Double(load(UInt64.self))
-    case .string, .other: preconditionFailure("\(self) is no number")
+    case .string, .other: preconditionFailure("\(self) is not numeric")
     }
   }
 
