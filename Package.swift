@@ -232,7 +232,8 @@ let package = Package(
     .testTarget(
       name: "ModelsTests",
       dependencies: [
-        "Kernels", "Layers", "Models", "NumericsTestSupport", "Safetensors", "Settings", "Tensors",
+        "Kernels", "Layers", "Models", "NumericsTestSupport", "Randomness", "Safetensors", "Settings",
+        "Tensors",
       ],
       swiftSettings: common),
     .testTarget(

@@ -30,7 +30,8 @@ public struct Convolution2D: Sendable {
     let bound = 1 / Float(inputs * kernel * kernel).squareRoot()
     weight = builder.weights(
       "weight", fileShape: fileShape ?? [outputs, inputs, kernel, kernel], outputs: outputs, inputs: inputs,
-      taps: kernel * kernel, initialization ?? .uniform(bound: bound))
+      taps: kernel * kernel, initialization ?? .uniform(bound: bound),
+      adaptability: isStandardized ? .beside : .full)
     bias =
       hasBias ? builder.vector("bias", count: outputs, initialization ?? .uniform(bound: bound)) : nil
     self.kernel = kernel
@@ -46,9 +47,22 @@ public struct Convolution2D: Sendable {
 
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
-    return Tensor.convolution(
-      inputs, weights: tape(weight), bias: bias.map { tape($0, needsGradient: !precedesBatchNorm) },
-      kernel: kernel, stride: stride, padding: padding, endPadding: endPadding,
-      standardizesWeights: isStandardized)
+    func convolution(_ inputs: [Tensor], _ weights: Tensor, isOwn: Bool) -> Tensor {
+      .convolution(
+        inputs, weights: weights,
+        bias: isOwn ? bias.map { tape($0, needsGradient: !precedesBatchNorm) } : nil, kernel: kernel,
+        stride: stride, padding: padding, endPadding: endPadding,
+        standardizesWeights: isOwn && isStandardized)
+    }
+    switch tape.change(of: weight) {
+    case .none: return convolution(inputs, tape(weight), isOwn: true)
+    case .sum(let change):
+      guard isStandardized else { return convolution(inputs, tape(weight) + change, isOwn: true) }
+      return convolution(inputs, tape(weight), isOwn: true) + convolution(inputs, change, isOwn: false)
+    case .lowRank(let change):
+      let own = convolution(inputs, tape(weight), isOwn: true)
+      return convolution(change.seen(inputs), change.down, isOwn: false)
+        .linear(weights: change.up, residual: own)
+    }
   }
 }

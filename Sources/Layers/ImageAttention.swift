@@ -24,18 +24,19 @@ public struct ImageAttention: Sendable {
     let hidden = heads * headWidth
     qkv = builder["to_qkv"].weights(
       "weight", fileShape: [3 * hidden, channels, 1, 1], outputs: 3 * hidden, inputs: channels, taps: 1,
-      .uniform(bound: 1 / Float(channels).squareRoot()))
+      .uniform(bound: 1 / Float(channels).squareRoot()), adaptability: .merged)
     let bound = 1 / Float(hidden).squareRoot()
     outputWeight = output.weights(
       "weight", fileShape: [channels, hidden, 1, 1], outputs: channels, inputs: hidden, taps: 1,
-      .uniform(bound: bound))
+      .uniform(bound: bound), adaptability: .merged)
     outputBias = output.vector("bias", count: channels, .uniform(bound: bound))
   }
 
   /// [B, H, W, C] -> [B, H, W, C].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     x.selfAttention(
-      kind, heads: heads, headWidth: headWidth, qkvWeights: x.tape(qkv), outputWeights: x.tape(outputWeight),
+      kind, heads: heads, headWidth: headWidth, qkvWeights: x.tape.adapted(qkv),
+      outputWeights: x.tape.adapted(outputWeight),
       outputBias: x.tape(outputBias))
   }
 }

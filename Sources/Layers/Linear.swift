@@ -42,7 +42,7 @@ public struct Linear: Sendable {
   ) {
     weight = builder.weights(
       prefix + "weight", fileShape: [outputs, inputs] + (isConvolution ? [1, 1] : []), outputs: outputs,
-      inputs: inputs, taps: 1, initialization.weights(inputs: inputs, outputs: outputs))
+      inputs: inputs, taps: 1, initialization.weights(inputs: inputs, outputs: outputs), adaptability: .full)
     bias =
       hasBias
       ? builder.vector(prefix + "bias", count: outputs, initialization.bias(inputs: inputs)) : nil
@@ -59,7 +59,7 @@ public struct Linear: Sendable {
     }
     weight = builder.weights(
       "\(names[0]).weight", fileShape: [all, inputs], outputs: all, inputs: inputs, taps: 1,
-      initialization.weights(inputs: inputs, outputs: outputs), parts: parts("weight"))
+      initialization.weights(inputs: inputs, outputs: outputs), parts: parts("weight"), adaptability: .full)
     bias =
       hasBias
       ? builder.vector(
@@ -70,8 +70,34 @@ public struct Linear: Sendable {
   public func callAsFunction(
     _ x: Tensor, activation: LinearActivation = .none, residual: Tensor? = nil
   ) -> Tensor {
-    x.linear(
-      weights: x.tape(weight), bias: bias.map { x.tape($0) }, activation: activation, residual: residual)
+    let tape = x.tape
+    func product(_ weights: Tensor, _ activation: LinearActivation, residual: Tensor?) -> Tensor {
+      x.linear(
+        weights: weights, bias: bias.map { tape($0) }, activation: activation, residual: residual)
+    }
+    switch tape.change(of: weight) {
+    case .none: return product(tape(weight), activation, residual: residual)
+    case .sum(let change): return product(tape(weight) + change, activation, residual: residual)
+    case .lowRank(let change):
+      let isActivated = activation != .none
+      let own = product(tape(weight), .none, residual: isActivated ? nil : residual)
+      let sum = change.seen([x])[0].linear(weights: change.down).linear(weights: change.up, residual: own)
+      guard isActivated else { return sum }
+      let activated = sum.activated(activation)
+      return residual.map { activated + $0 } ?? activated
+    }
+  }
+}
+
+extension Tensor {
+  fileprivate func activated(_ activation: LinearActivation) -> Tensor {
+    switch activation {
+    case .none: self
+    case .gelu: gelu()
+    case .tanhGELU: tanhGELU()
+    case .quickGELU: quickGELU()
+    case .silu: silu()
+    }
   }
 }
 

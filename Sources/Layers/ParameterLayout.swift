@@ -10,6 +10,8 @@ public struct ParameterLayout: Sendable {
   public let batchCounters: [String]
   /// The set that they make up.
   public let set: ParameterSetIdentity
+  /// What adapters can do to weights, by their offsets; to others nothing.
+  let adaptability: [Int: Adaptability]
   /// Floats of the flat memory. Each parameter starts on a cache line; what lies between is zero and stays so.
   public let flatCount: Int
 
@@ -83,6 +85,7 @@ public struct ParameterBuilder {
     var names: Set<String> = []
     var parameters: [Parameter] = []
     var batchCounters: [String] = []
+    var adaptability: [Int: Adaptability] = [:]
     var flatCount = 0
 
     init(_ set: ParameterSetIdentity) { self.set = set }
@@ -111,12 +114,16 @@ public struct ParameterBuilder {
 
   /// Weights of PyTorch's shape `fileShape`, whose elements are [outputs, inputs, taps].
   ///
-  /// - Parameter parts: the file tensors that they are made of, named from here, if there are several.
+  /// - Parameters:
+  ///   - parts: the file tensors that they are made of, named from here, if there are several.
+  ///   - adaptability: what adapters can do to them; nil: nothing.
   func weights(
     _ name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int,
-    _ initialization: Parameter.Initialization, parts: [Parameter.Part] = []
+    _ initialization: Parameter.Initialization, parts: [Parameter.Part] = [],
+    adaptability: Adaptability? = nil
   ) -> Parameter {
-    add(
+    collected.adaptability[collected.flatCount] = adaptability
+    return add(
       Parameter(
         name: path + name, fileShape: fileShape, outputs: outputs, inputs: inputs, taps: taps,
         offset: collected.flatCount, initialization: initialization, set: collected.set,
@@ -163,6 +170,6 @@ public struct ParameterBuilder {
   public var layout: ParameterLayout {
     ParameterLayout(
       parameters: collected.parameters, batchCounters: collected.batchCounters, set: collected.set,
-      flatCount: collected.flatCount)
+      adaptability: collected.adaptability, flatCount: collected.flatCount)
   }
 }

@@ -12,7 +12,7 @@ public struct PatchEmbedding: Sendable {
     // Xavier's uniform distribution for a linear map of all of a patch.
     weight = builder.weights(
       "weight", fileShape: [width, channels, side, side], outputs: width, inputs: channels, taps: side * side,
-      .uniform(bound: (6 / Float(inputs + width)).squareRoot()))
+      .uniform(bound: (6 / Float(inputs + width)).squareRoot()), adaptability: .merged)
     bias = builder.vector("bias", count: width, .zeros)
     self.side = side
   }
@@ -20,6 +20,6 @@ public struct PatchEmbedding: Sendable {
   /// -> [B, H / side, W / side, width].
   public func callAsFunction(_ images: Tensor) -> Tensor {
     .convolution(
-      [images], weights: images.tape(weight), bias: images.tape(bias), kernel: side, stride: side)
+      [images], weights: images.tape.adapted(weight), bias: images.tape(bias), kernel: side, stride: side)
   }
 }

@@ -20,6 +20,8 @@ public protocol Denoiser: Sendable {
   var classes: ModelClasses? { get }
   /// Numbers of a token of the context that the model attends to; nil for a model that attends to none.
   var contextWidth: Int? { get }
+  /// Channels of the skip connections, to which a control network may add; nil for a model that takes no residuals.
+  var skipChannels: [Int]? { get }
 
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
@@ -63,6 +65,7 @@ public struct ModelClasses: Hashable, Sendable {
 extension Denoiser {
   public var classes: ModelClasses? { nil }
   public var contextWidth: Int? { nil }
+  public var skipChannels: [Int]? { nil }
   public var imageChannelsKey: String { "channels" }
   public var predictionChannelsKey: String { "out_dim" }
 

@@ -112,4 +112,17 @@ extension SettingsReader {
     }
     return found
   }
+
+  /// A list of names with a default, of which a single one may stand for itself.
+  public func oneOrSeveral(_ key: String, default value: [String], help: String) throws -> [String] {
+    guard let node = given(key), case .scalar = node.content, !node.isNull else {
+      return try self.value(key, default: value, help: help)
+    }
+    let rule = SettingsRule<String>()
+    let name = try convert(node, of: key, rule)
+    declare(
+      key, expectation: "a name or a list of names", defaultValue: SettingsNode(value), help: help,
+      resolved: SettingsNode(name))
+    return [name]
+  }
 }

@@ -1,9 +1,9 @@
 /// The memory of a set of parameters during one pass.
 public struct BoundParameters {
   /// nil: of whichever set the first parameter that the pass uses is of, for passes with one set.
-  let set: ParameterSetIdentity?
-  let weights: ParameterBuffer
-  let gradients: ParameterBuffer?
+  public let set: ParameterSetIdentity?
+  public let weights: ParameterBuffer
+  public let gradients: ParameterBuffer?
 
   /// - Parameters:
   ///   - weights: the values of the set's parameters.

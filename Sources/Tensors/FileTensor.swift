@@ -8,7 +8,7 @@ public struct FileTensor: Sendable {
   /// PyTorch's shape.
   public let shape: [Int]
   /// Of the parameter.
-  private let outputs: Range<Int>
+  public let outputs: Range<Int>
 
   init(_ parameter: Parameter, _ name: String, _ shape: [Int], outputs: Range<Int>) {
     self.parameter = parameter

@@ -31,9 +31,10 @@ public struct Parameter: Hashable, Sendable {
   public let initialization: Initialization
   public let role: Role
 
-  let outputs: Int
-  let inputs: Int
-  let taps: Int
+  /// Of weights: see `shape`.
+  public let outputs: Int
+  public let inputs: Int
+  public let taps: Int
   /// The names of the file tensors and how many outputs each has; empty: one, of this parameter's name.
   let parts: [Part]
 

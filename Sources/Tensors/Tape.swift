@@ -8,6 +8,8 @@ import Kernels
 public final class Tape {
   public let engine: Engine
   private let sets: [BoundParameters]
+  /// What changes weights of the sets; nil: nothing.
+  let adaptation: (any WeightAdaptation)?
   /// The set of the one that was bound without saying of which it is, when it is known.
   private var adopted: ParameterSetIdentity?
   private let profile: Profile?
@@ -40,11 +42,13 @@ public final class Tape {
   ///   - recomputes: whether stages keep only their inputs for the backward pass, see `checkpointed`.
   ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
   ///     `deferred` has them, and their place in `gradients` is not touched.
+  ///   - adaptation: what changes weights on this pass, whose own parameters are one of the sets.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
   public init(
     engine: Engine, sets: [BoundParameters], recomputes: Bool = false, defersGradients: Bool = false,
-    profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
+    adaptation: (any WeightAdaptation)? = nil, profile: Profile? = nil,
+    onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
       sets.count <= 1 || sets.allSatisfy { $0.set != nil } && Set(sets.map(\.set)).count == sets.count,
@@ -56,6 +60,7 @@ public final class Tape {
     self.sets = sets
     self.recomputes = recomputes
     self.defersGradients = defersGradients
+    self.adaptation = adaptation
     self.profile = profile
     self.onUse = onUse
   }

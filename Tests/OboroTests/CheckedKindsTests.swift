@@ -8,7 +8,9 @@ import Testing
   private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appending(components: "Fixtures").path
 
-  private static let kinds = ["unet-2d", "unet-condition", "autoencoder-kl", "clip-text", "clip"]
+  private static let kinds = [
+    "unet-2d", "unet-condition", "autoencoder-kl", "clip-text", "clip", "adapters", "controlnet",
+  ]
   private static let cases = kinds.flatMap { kind in
     let names = try? FileManager.default.contentsOfDirectory(atPath: "\(fixtures)/\(kind)")
     return (names ?? []).map { "\(kind)/\($0)" }
@@ -21,7 +23,7 @@ import Testing
   }
 
   @Test func everyKindHasCases() {
-    #expect(Set(Self.cases.map { $0.split(separator: "/")[0] }).count == 5 && Self.cases.count >= 18)
+    #expect(Set(Self.cases.map { $0.split(separator: "/")[0] }).count == 7 && Self.cases.count >= 30)
   }
 
   /// What to change of a case.
@@ -108,6 +110,39 @@ import Testing
     let run = try check("clip/small", Change(metadata: ["model": "{\"kind\": \"unet-3d\"}"]))
     expectFailure(run, 64, "model.kind: expected one of")
     for kind in ["unet-2d", "autoencoder-kl", "clip-text", "clip"] { #expect(run.errors.contains(kind)) }
+  }
+
+  /// What is wrong with an adapter, or with a control network, is named.
+  @Test func adaptersAndControlThatDoNotFitAreNamed() throws {
+    let lora = "adapters/lora-convolutions"
+    func adapter(_ text: String) -> Change { Change(metadata: ["adapter": text]) }
+    expectFailure(
+      try check(lora, adapter("{\"targets\": [\"to_qq\"]}")), 64,
+      "adapter.targets: no linear layer or convolution")
+    expectFailure(try check(lora, adapter("{\"targets\": [\"to_out.1\"]}")), 64, "did you mean to_out.0?")
+    expectFailure(try check(lora, adapter("{\"rnak\": 2}")), 64, "did you mean \"rank\"")
+    expectFailure(
+      try check(lora, adapter("{\"targets\": [\"to_q\"]}")), 65, "which is no target")
+    expectFailure(
+      try check(lora, adapter("{\"targets\": \"all\", \"kind\": \"loha\"}")), 65, "is of kind lora")
+    let down = "adapter/mid_block.resnets.0.conv1.lora_A.weight"
+    expectFailure(
+      try check(lora, Change(name: { $0 == down ? nil : $0 })), 65, "lacks mid_block.resnets.0.conv1")
+    expectFailure(
+      try check(lora, Change(name: { $0 == down ? "adapter/mid_block.resnets.0.conv3.lora_A.weight" : $0 })),
+      65,
+      "the nearest is mid_block.resnets.0.conv1")
+
+    let control = "controlnet/halved-twice-l2"
+    expectFailure(
+      try check(control, Change(name: { $0 == "control" ? nil : $0 })), 65, "lacks: control")
+    expectFailure(
+      try check(
+        control,
+        Change(metadata: [
+          "model":
+            "{\"denoiser\": {\"kind\": \"unet-2d\", \"in_channels\": 4}, \"control\": {\"kind\": \"controlnet\"}}"
+        ])), 64, "takes no residuals of a control network")
   }
 
   @Test func inputsThatDoNotFitAreNamed() throws {

@@ -37,6 +37,7 @@ extension OperationCase {
       return $0[0].layerNormalized(
         gamma: $0[1], beta: $0[2], modulation: (parts[0], parts[1]), epsilon: 1e-5)
     },
+    .init("Kronecker product", [[1, 2, 3], [4, 3, 18]]) { $0[0].kroneckerProduct(with: $0[1]) },
     .init("gated addition", [[2, 3, 5], [2, 3, 5], [2, 15]]) {
       $0[0].adding($0[1], gate: $0[2].columnSlices(3)[1])
     },

@@ -12,7 +12,7 @@ struct AutoencoderParity: ParityNetwork {
 
   init(_ reader: SettingsReader) throws { model = try AutoencoderKind.model(reader) }
 
-  var parameters: ParameterLayout { model.parameters }
+  var sets: [ParitySet] { [ParitySet(model.parameters, prefix: ParityFile.Name.weights)] }
 
   func shapes(of file: ParityFile) throws -> ParityShapes {
     let shape = try file.imageShape(ParityFile.Name.x)

@@ -12,7 +12,7 @@ struct ContrastiveParity: ParityNetwork {
 
   init(_ reader: SettingsReader) throws { model = try ContrastiveKind.model(reader) }
 
-  var parameters: ParameterLayout { model.parameters }
+  var sets: [ParitySet] { [ParitySet(model.parameters, prefix: ParityFile.Name.weights)] }
 
   func shapes(of file: ParityFile) throws -> ParityShapes {
     let loss = file.file.metadata[ParityFile.Name.loss]

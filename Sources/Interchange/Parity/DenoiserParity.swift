@@ -6,11 +6,11 @@ import Tensors
 /// A denoiser: it predicts something of noisy images `x` at timesteps `t`, told of classes `y` or a `context`.
 struct DenoiserParity: ParityNetwork {
   static let kinds = DenoiserKind.allCases.map(\.rawValue)
-  private let model: any Denoiser
+  let model: any Denoiser
 
   init(_ reader: SettingsReader) throws { model = try DenoiserKind.model(reader) }
 
-  var parameters: ParameterLayout { model.parameters }
+  var sets: [ParitySet] { [ParitySet(model.parameters, prefix: ParityFile.Name.weights)] }
 
   func shapes(of file: ParityFile) throws -> ParityShapes {
     typealias Name = ParityFile.Name
@@ -36,14 +36,21 @@ struct DenoiserParity: ParityNetwork {
   }
 
   func pass(_ file: ParityFile, on tape: Tape) throws -> ParityPass {
+    let (x, timesteps, conditioning) = try inputs(file, on: tape)
+    let output = model(x, timesteps: timesteps, conditioning: conditioning)
+    return ParityPass(output: output, loss: try file.loss(of: output))
+  }
+
+  func inputs(
+    _ file: ParityFile, on tape: Tape
+  ) throws -> (x: Tensor, timesteps: [Float], conditioning: Conditioning) {
     let x = try file.tensor(ParityFile.Name.x, on: tape)
     var conditioning = Conditioning.none(batch: x.shape[0])
     if hasLabels(file) { conditioning.classes = try labels(file) }
     if model.contextWidth != nil {
       conditioning.context = try file.tensor(ParityFile.Name.context, on: tape)
     }
-    let output = model(x, timesteps: try file.timesteps(), conditioning: conditioning)
-    return ParityPass(output: output, loss: try file.loss(of: output))
+    return (x, try file.timesteps(), conditioning)
   }
 
   private func hasLabels(_ file: ParityFile) -> Bool {

@@ -38,38 +38,55 @@ public struct ParityCheck: Sendable {
     let parityFile = try ParityFile(path: path)
     let file = parityFile.file
     let network = try parityFile.network(among: Self.roles)
-    let layout = network.parameters
-    func named(_ tensor: FileTensor) -> String { network.fileName(tensor.name, in: parityFile) }
-    let trained = layout.trained.flatMap(\.fileTensors)
+    let adapter = try network.sets.last.flatMap { try ParityAdapter.adapter(parityFile, of: $0.layout) }
+    var sets = network.sets
+    if let adapter {
+      sets = sets.map { ParitySet($0.layout, prefix: $0.prefix, isTrained: false) }
+      sets.append(ParitySet(adapter.parameters, prefix: Name.adapterWeights))
+    }
+    func named(_ name: String) -> String { network.fileName(name, in: parityFile) }
+    let trained = sets.filter(\.isTrained).flatMap { $0.layout.trained.flatMap(\.fileTensors) }
 
     let shapes = try network.shapes(of: parityFile)
     var expected = shapes.inputs
-    for (name, shape) in StateDict.shapes(of: layout) {
-      expected[Name.weights + network.fileName(name, in: parityFile)] = shape
+    for set in sets {
+      for (name, shape) in StateDict.shapes(of: set.layout) { expected[set.prefix + named(name)] = shape }
     }
     if shapes.hasTarget { expected[Name.target] = shapes.output }
     expected[Name.output] = shapes.output
     expected[Name.loss] = []
-    for tensor in trained { expected[Name.gradients + named(tensor)] = tensor.shape }
+    for tensor in trained { expected[Name.gradients + named(tensor.name)] = tensor.shape }
     try StateDict.require(expected, in: file)
 
-    let weights = try StateDict.read(layout, from: file) { Name.weights + named($0) }
-    let flatGradients = ParameterBuffer(count: weights.count)
-    let tape = Tape(engine: engine, weights: weights, gradients: flatGradients)
+    let bound = try sets.map { set in
+      let weights = try StateDict.read(set.layout, from: file) { set.prefix + named($0.name) }
+      return BoundParameters(
+        set.layout.set, weights: weights,
+        gradients: set.isTrained ? ParameterBuffer(count: weights.count) : nil)
+    }
+    let tape = Tape(engine: engine, sets: bound, adaptation: adapter)
     let pass = try network.pass(parityFile, on: tape)
     let theirOutput = ParityFile.channelsLast(try file.floats(Name.output), shapes.output)
     output = Self.deviation(of: pass.output.elements, from: theirOutput)
     loss = Self.deviation(of: pass.loss.elements, from: try file.floats(Name.loss))
 
-    tape.clearUnusedGradients(of: layout.parameters)
+    for set in sets where set.isTrained { tape.clearUnusedGradients(of: set.layout.parameters) }
     tape.backward(from: Loss(pass.loss)) { _ in }
-    let theirs = try trained.map { try file.floats(Name.gradients + named($0)) }
+    let theirs = try trained.map { try file.floats(Name.gradients + named($0.name)) }
     let whole = Self.length(theirs.joined())
+    let gradientMemory = Dictionary(
+      uniqueKeysWithValues: zip(sets, bound).compactMap { set, bound in
+        bound.gradients.map { (set.layout.set, $0) }
+      })
     gradients = zip(trained, theirs).map { tensor, theirs in
-      let ours = tensor.exported(from: flatGradients.pointer)
+      guard let memory = gradientMemory[tensor.parameter.set] else {
+        preconditionFailure("\(tensor.name) has no gradient")
+      }
       let isZero = Self.length(theirs) < Self.zeroGradient * whole
       return Deviation(
-        name: named(tensor), error: Self.deviation(of: ours, from: theirs, length: isZero ? whole : nil))
+        name: named(tensor.name),
+        error: Self.deviation(
+          of: tensor.exported(from: memory.pointer), from: theirs, length: isZero ? whole : nil))
     }
   }
 

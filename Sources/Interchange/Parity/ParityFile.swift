@@ -19,6 +19,9 @@ struct ParityFile {
     static let target = "target"
     static let output = "output"
     static let weights = "model/"
+    static let control = "control"
+    static let adapter = "adapter"
+    static let adapterWeights = "adapter/"
     static let gradients = "grad/"
   }
 
@@ -38,6 +41,12 @@ struct ParityFile {
       throw problem("its metadata have no \"\(Name.model)\", the JSON of a model section")
     }
     let node = try SettingsNode(yaml: text, source: "\(file.path), metadata \(Name.model)")
+    if node[Name.control] != nil {
+      let reader = try SettingsReader(node, path: Name.model)
+      let network = try ControlParity(reader)
+      try reader.finish()
+      return network
+    }
     // The kind says which role reads the rest, that key included.
     let kind = try SettingsReader(node, path: Name.model)
       .requiredChoice("kind", among: roles.flatMap { $0.kinds }, help: "which network")

@@ -13,7 +13,8 @@ protocol ParityNetwork {
   /// - Throws: `SettingsError`.
   init(_ reader: SettingsReader) throws
 
-  var parameters: ParameterLayout { get }
+  /// Its parameters, of which the last set may be adapted.
+  var sets: [ParitySet] { get }
 
   /// Shapes of the inputs that the network takes of the case, which are found to fit it, and of its output.
   ///

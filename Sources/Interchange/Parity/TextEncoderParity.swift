@@ -10,7 +10,7 @@ struct TextEncoderParity: ParityNetwork {
 
   init(_ reader: SettingsReader) throws { model = try TextEncoderKind.model(reader) }
 
-  var parameters: ParameterLayout { model.parameters }
+  var sets: [ParitySet] { [ParitySet(model.parameters, prefix: ParityFile.Name.weights)] }
 
   func shapes(of file: ParityFile) throws -> ParityShapes {
     let shape = try file.tokenShape(limit: model.tokenLimit)

@@ -21,21 +21,32 @@ public struct UNetSettings: Hashable, Sendable {
   /// - Parameters:
   ///   - channels: the class's default of `in_channels` and `out_channels`.
   ///   - widths: its default of `block_out_channels`.
+  ///   - isWhole: false for a network that consists of an encoder: then some keys do not exist, which have the values
+  ///     that make no difference.
   /// - Throws: `SettingsError`.
-  init(_ reader: SettingsReader, channels: Int, widths: [Int]) throws {
+  init(_ reader: SettingsReader, channels: Int, widths: [Int], isWhole: Bool = true) throws {
     self.channels = try reader.value(
       "in_channels", default: channels, in: 1...4096, help: "channels of the images")
-    outputChannels = try reader.value(
-      "out_channels", default: channels, in: 1...8192, help: "channels of the prediction")
-    centersInput = try reader.flag(
-      "center_input_sample", default: false, help: "whether images x become 2 x - 1 first")
-    try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
+    outputChannels =
+      isWhole
+      ? try reader.value(
+        "out_channels", default: channels, in: 1...8192, help: "channels of the prediction") : self.channels
+    centersInput =
+      isWhole
+      ? try reader.flag(
+        "center_input_sample", default: false, help: "whether images x become 2 x - 1 first") : false
+    if isWhole {
+      try reader.computes("time_embedding_type", only: "positional", help: "sinusoids of the timestep")
+    }
     self.widths = try reader.value(
       "block_out_channels", default: widths, in: 1...16_384, count: 1...12,
       help: "channels at each resolution")
-    let timeWidth = try reader.nullable(
-      "time_embedding_dim", default: nil, in: 1...65_536,
-      help: "width of the embedding of the timestep; null: four times the channels at full resolution")
+    let timeWidth =
+      isWhole
+      ? try reader.nullable(
+        "time_embedding_dim", default: nil, in: 1...65_536,
+        help: "width of the embedding of the timestep; null: four times the channels at full resolution")
+      : nil
     embeddingWidth = timeWidth ?? 4 * self.widths[0]
     frequencyShift = try reader.value(
       "freq_shift", default: 0, in: 0...1, help: "by how much fewer intervals than frequencies there are")
@@ -44,7 +55,9 @@ public struct UNetSettings: Hashable, Sendable {
     downsamplePadding = try reader.value(
       "downsample_padding", default: 1, in: 0...1,
       help: "1: zeros on each side of what is halved; 0: behind the last row and column only")
-    try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
+    if isWhole {
+      try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
+    }
     activation = try reader.choice("act_fn", default: BlockActivation.silu, help: "the activation function")
     groups = try reader.value(
       "norm_num_groups", default: 32, in: 1...16_384, help: "groups of each group normalisation")

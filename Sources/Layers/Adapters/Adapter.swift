@@ -1,0 +1,112 @@
+import Tensors
+
+/// Small tensors that change the weights of a frozen model: an own set of parameters, which a tape binds beside the
+/// model's, and which it is told of as what adapts them.
+///
+/// Names in files are peft's, such as `mid_block.attentions.0.proj_in.lora_A.weight`.
+public struct Adapter: WeightAdaptation {
+  public let parameters: ParameterLayout
+  /// In the order of the model.
+  public let modules: [AdaptedModule]
+  private let model: ParameterSetIdentity
+  /// By the offset of the weights that they change.
+  private let parts: [Int: [Part]]
+  /// What makes layers drop inputs of low-rank adapters; nil: they do not.
+  private var dropout: AdapterDropout?
+
+  /// What changes some outputs of weights.
+  private struct Part {
+    let outputs: Range<Int>
+    let factors: any AdapterFactors
+    let scale: Float
+  }
+
+  /// - Parameters:
+  ///   - modules: of the model with `layout`, each once.
+  ///   - set: what messages call the set of the adapter's parameters.
+  public init(_ modules: [AdaptedModule], of layout: ParameterLayout, set: String = "adapter") {
+    let builder = ParameterBuilder(set)
+    let adapted = Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0) })
+    var ordered: [AdaptedModule] = []
+    var parts: [Int: [Part]] = [:]
+    for module in layout.adaptableModules {
+      guard let adaptation = adapted[module.name] else { continue }
+      ordered.append(adaptation)
+      parts[module.weight.parameter.offset, default: []].append(
+        Part(
+          outputs: module.weight.outputs,
+          factors: Self.factors(builder[module.name], module, adaptation.form), scale: adaptation.scale))
+    }
+    precondition(
+      ordered.count == modules.count,
+      "\(Set(modules.map(\.name)).subtracting(ordered.map(\.name)).sorted()) cannot be adapted")
+    self.modules = ordered
+    self.parts = parts
+    model = layout.set
+    parameters = builder.layout
+  }
+
+  private static func factors(
+    _ builder: ParameterBuilder, _ module: AdaptableModule, _ form: AdapterForm
+  ) -> any AdapterFactors {
+    switch form {
+    case .lora(let rank): LowRankFactors(builder, module, rank: rank)
+    case .loha(let rank, let isTucker):
+      HadamardFactors(builder, module, rank: rank, isTucker: isTucker)
+    case .lokr(let form): KroneckerFactors(builder, module, form)
+    }
+  }
+
+  /// The same adapter, dropping inputs of low-rank changes.
+  public func dropping(_ dropout: AdapterDropout?) -> Adapter {
+    var copy = self
+    copy.dropout = dropout
+    return copy
+  }
+
+  public func change(of weights: Parameter, on tape: Tape) -> WeightChange? {
+    guard weights.set == model, let parts = parts[weights.offset] else { return nil }
+    let lowRank = parts.compactMap { part in
+      (part.factors as? LowRankFactors).map { (part.outputs, $0.factors(on: tape, scale: part.scale)) }
+    }
+    guard lowRank.count == parts.count else { return .sum(sum(parts, of: weights, on: tape)) }
+    return .lowRank(
+      LowRankChange(
+        down: lowRank.count == 1 ? lowRank[0].1.down : .concatenated(lowRank.map(\.1.down), axis: 2),
+        up: Self.stacked(lowRank.map { (outputs: $0.0, up: $0.1.up) }, outputs: weights.outputs),
+        dropout: dropout.map { dropout in { dropout($0, of: weights, input: $1) } }))
+  }
+
+  /// [1, R, K] each, of some outputs, below each other: [1, sum of R, all outputs], zeros in the others.
+  private static func stacked(_ parts: [(outputs: Range<Int>, up: Tensor)], outputs: Int) -> Tensor {
+    let wide = parts.map { padded($0.up, $0.outputs, of: outputs) }
+    return wide.count == 1 ? wide[0] : .concatenated(wide, axis: 1)
+  }
+
+  /// `part`, whose outputs are `range` of `outputs`, with zeros for the others.
+  private static func padded(_ part: Tensor, _ range: Range<Int>, of outputs: Int) -> Tensor {
+    func zeros(_ count: Int) -> [Tensor] {
+      count == 0 ? [] : [part.tape.zeros(part.shape.dropLast() + [count])]
+    }
+    let all = zeros(range.lowerBound) + [part] + zeros(outputs - range.upperBound)
+    return all.count == 1 ? part : .concatenated(all, axis: 2)
+  }
+
+  /// What is added to the weights.
+  private func sum(_ parts: [Part], of weights: Parameter, on tape: Tape) -> Tensor {
+    var pieces: [Tensor] = []
+    var end = 0
+    func fill(to place: Int) {
+      guard place > end else { return }
+      pieces.append(tape.zeros([weights.taps, weights.inputs, place - end]))
+    }
+    for part in parts.sorted(by: { $0.outputs.lowerBound < $1.outputs.lowerBound }) {
+      fill(to: part.outputs.lowerBound)
+      let product = part.factors.product(on: tape)
+      pieces.append(part.scale == 1 ? product : product.scaled(by: part.scale))
+      end = part.outputs.upperBound
+    }
+    fill(to: weights.outputs)
+    return pieces.count == 1 ? pieces[0] : .concatenated(pieces, axis: 2)
+  }
+}

@@ -1,0 +1,78 @@
+/// Which small tensors make the change of a module's weights.
+public enum AdapterForm: Hashable, Sendable {
+  /// B A (Hu et al., "LoRA", 2021).
+  case lora(rank: Int)
+  /// (A1 B1) * (A2 B2), element by element (Hyeon-Woo et al., "FedPara", 2021).
+  ///
+  /// - isTucker: whether the kernel of a convolution has tensors of its own.
+  case loha(rank: Int, isTucker: Bool)
+  /// A Kronecker product (Yeh et al., "LyCORIS", 2023).
+  case lokr(KroneckerForm)
+
+  public var kind: AdapterKind {
+    switch self {
+    case .lora: .lora
+    case .loha: .loha
+    case .lokr: .lokr
+    }
+  }
+}
+
+/// The kinds of adapters, by the names that configurations have for them.
+public enum AdapterKind: String, CaseIterable, Sendable {
+  case lora
+  case loha
+  case lokr
+}
+
+/// The factors of a Kronecker product.
+public struct KroneckerForm: Hashable, Sendable {
+  /// What a factor is made of.
+  public enum Factor: Hashable, Sendable {
+    case whole
+    case product(rank: Int)
+    /// A product whose kernel is a tensor of its own.
+    case tucker(rank: Int)
+
+    public var rank: Int? {
+      switch self {
+      case .whole: nil
+      case .product(let rank), .tucker(let rank): rank
+      }
+    }
+  }
+
+  /// Outputs and inputs of the first factor; those of the second are the quotients.
+  public let firstOutputs: Int
+  public let firstInputs: Int
+  public let first: Factor
+  public let second: Factor
+
+  public init(firstOutputs: Int, firstInputs: Int, first: Factor, second: Factor) {
+    self.firstOutputs = firstOutputs
+    self.firstInputs = firstInputs
+    self.first = first
+    self.second = second
+  }
+
+  /// As peft takes it for a rank: both sides are split near their square roots, and the second factor is whole if that
+  /// is no larger.
+  public init(rank: Int, outputs: Int, inputs: Int) {
+    let (firstOutputs, firstInputs) = (Self.smallerFactor(outputs), Self.smallerFactor(inputs))
+    let longest = max(outputs / firstOutputs, inputs / firstInputs)
+    self.init(
+      firstOutputs: firstOutputs, firstInputs: firstInputs, first: .whole,
+      second: 2 * rank >= longest ? .whole : .product(rank: rank))
+  }
+
+  /// The largest divisor of `number` that is not above its square root.
+  static func smallerFactor(_ number: Int) -> Int {
+    var best = 1
+    var candidate = 2
+    while candidate * candidate <= number {
+      if number % candidate == 0 { best = candidate }
+      candidate += 1
+    }
+    return best
+  }
+}

@@ -1,0 +1,38 @@
+import Tensors
+
+/// The factors of LoHa: two products, which are multiplied element by element.
+struct HadamardFactors: AdapterFactors {
+  private enum Half: Sendable {
+    case matrices(MatrixFactors)
+    case tucker(TuckerFactors)
+
+    func product(on tape: Tape) -> Tensor {
+      switch self {
+      case .matrices(let factors): factors.product(on: tape)
+      case .tucker(let factors): factors.product(on: tape)
+      }
+    }
+  }
+
+  private let halves: (Half, Half)
+
+  init(_ builder: ParameterBuilder, _ module: AdaptableModule, rank: Int, isTucker: Bool) {
+    // The second half starts from zero.
+    func half(_ number: Int) -> Half {
+      let (a, b) = ("hada_w\(number)_a", "hada_w\(number)_b")
+      guard isTucker else {
+        return .matrices(
+          MatrixFactors(
+            builder, names: (outer: a, inner: b), outputs: module.outputs, inputs: module.inputs,
+            taps: module.taps, rank: rank, startsFromZero: number == 2 ? .inner : nil))
+      }
+      return .tucker(
+        TuckerFactors(
+          builder, names: (core: "hada_t\(number)", outer: a, inner: b), outputs: module.outputs,
+          inputs: module.inputs, kernel: module.kernel, rank: rank, startsFromZero: number == 2))
+    }
+    halves = (half(1), half(2))
+  }
+
+  func product(on tape: Tape) -> Tensor { halves.0.product(on: tape) * halves.1.product(on: tape) }
+}

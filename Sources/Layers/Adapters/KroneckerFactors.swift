@@ -1,0 +1,59 @@
+import Tensors
+
+/// The factors of LoKr: a small matrix, and one or several tensors that hold the kernel of a convolution.
+struct KroneckerFactors: AdapterFactors {
+  private enum Factor: Sendable {
+    case whole(Parameter)
+    case matrices(MatrixFactors)
+    case tucker(TuckerFactors)
+
+    func product(on tape: Tape) -> Tensor {
+      switch self {
+      case .whole(let parameter): tape(parameter)
+      case .matrices(let factors): factors.product(on: tape)
+      case .tucker(let factors): factors.product(on: tape)
+      }
+    }
+  }
+
+  private let first: Factor
+  private let second: Factor
+
+  init(_ builder: ParameterBuilder, _ module: AdaptableModule, _ form: KroneckerForm) {
+    // The first factor starts from zero.
+    first = Self.factor(
+      builder, "lokr_w1", form.first, outputs: form.firstOutputs, inputs: form.firstInputs, kernel: [],
+      startsFromZero: true)
+    second = Self.factor(
+      builder, "lokr_w2", form.second, outputs: module.outputs / form.firstOutputs,
+      inputs: module.inputs / form.firstInputs, kernel: module.kernel, startsFromZero: false)
+  }
+
+  private static func factor(
+    _ builder: ParameterBuilder, _ name: String, _ form: KroneckerForm.Factor, outputs: Int, inputs: Int,
+    kernel: [Int], startsFromZero: Bool
+  ) -> Factor {
+    let taps = kernel.reduce(1, *)
+    switch form {
+    case .whole:
+      return .whole(
+        builder.weights(
+          name, fileShape: [outputs, inputs] + kernel, outputs: outputs, inputs: inputs, taps: taps,
+          startsFromZero ? .zeros : .kaiming(fanIn: inputs * taps)))
+    case .product(let rank):
+      return .matrices(
+        MatrixFactors(
+          builder, names: (outer: "\(name)_a", inner: "\(name)_b"), outputs: outputs, inputs: inputs,
+          taps: taps, rank: rank, startsFromZero: startsFromZero ? .outer : nil))
+    case .tucker(let rank):
+      return .tucker(
+        TuckerFactors(
+          builder, names: (core: "lokr_t2", outer: "\(name)_a", inner: "\(name)_b"), outputs: outputs,
+          inputs: inputs, kernel: kernel, rank: rank, startsFromZero: startsFromZero))
+    }
+  }
+
+  func product(on tape: Tape) -> Tensor {
+    first.product(on: tape).kroneckerProduct(with: second.product(on: tape))
+  }
+}

@@ -1,0 +1,26 @@
+import Tensors
+
+/// The factors of LoRA. Of a convolution the first has the kernel, and the second is 1x1.
+struct LowRankFactors: AdapterFactors {
+  /// [taps, C, R] and [1, R, K].
+  private let down: Parameter
+  private let up: Parameter
+
+  init(_ builder: ParameterBuilder, _ module: AdaptableModule, rank: Int) {
+    let size = module.inputs * module.taps
+    let shape = [rank] + module.weight.shape.dropFirst()
+    down = builder["lora_A"].weights(
+      "weight", fileShape: shape, outputs: rank, inputs: module.inputs, taps: module.taps,
+      .kaiming(fanIn: size))
+    up = builder["lora_B"].weights(
+      "weight", fileShape: [module.outputs, rank] + module.kernel.map { _ in 1 }, outputs: module.outputs,
+      inputs: rank, taps: 1, .zeros)
+  }
+
+  func product(on tape: Tape) -> Tensor { LowRankChange(down: tape(down), up: tape(up)).product }
+
+  /// - Parameter scale: of the second factor.
+  func factors(on tape: Tape, scale: Float) -> (down: Tensor, up: Tensor) {
+    (tape(down), scale == 1 ? tape(up) : tape(up).scaled(by: scale))
+  }
+}

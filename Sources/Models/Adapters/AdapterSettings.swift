@@ -1,0 +1,100 @@
+import Layers
+import Settings
+
+/// The keys of the section `adapter`: what is trained beside a frozen model.
+public struct AdapterSettings: Hashable, Sendable {
+  public let kind: AdapterKind
+  public let rank: Int
+  public let alpha: Double
+  public let targets: AdapterTargets
+  /// Of convolutions of more than one pixel.
+  public let wideRank: Int
+  public let dropout: Double
+
+  /// - Throws: `SettingsError`.
+  public init(_ reader: SettingsReader) throws {
+    kind = try reader.choice("kind", default: AdapterKind.lora, help: "how weights are changed")
+    rank = try reader.value("rank", default: 8, in: 1...16_384, help: "of the products that change weights")
+    alpha =
+      try reader.nullable(
+        "alpha", default: nil, in: Above(0.0),
+        help: "the change is multiplied by alpha / rank of the module; null: alpha is rank")
+      ?? Double(rank)
+    let names = try reader.oneOrSeveral(
+      "targets", default: [AdapterTargets.Preset.attention.rawValue],
+      help: "attention, transformer, all, or the names of modules from their end, such as to_q")
+    wideRank =
+      try reader.nullable(
+        "conv_rank", default: nil, in: 1...16_384, help: "of convolutions larger than 1x1; null: rank")
+      ?? rank
+    dropout = try reader.value(
+      "dropout", default: 0, in: 0...0.95, help: "how often an input of a change is dropped in training")
+    targets = try Self.targets(names, reader)
+    guard kind == .lora || dropout == 0 else {
+      throw reader.invalid("dropout", "is for kind: lora, whose change has inputs of its own")
+    }
+  }
+
+  private static func targets(_ names: [String], _ reader: SettingsReader) throws -> AdapterTargets {
+    let presets = names.compactMap { AdapterTargets.Preset(rawValue: $0) }
+    guard let preset = presets.first else { return .names(names) }
+    guard names.count == 1 else {
+      throw reader.invalid("targets", "\(preset.rawValue) is a set of modules, and stands alone")
+    }
+    return .preset(preset)
+  }
+
+  /// The adapter of a model with `layout`.
+  ///
+  /// - Parameter reader: that of the section, for messages.
+  /// - Throws: `SettingsError` naming a target that matches no module, and the nearest that there is.
+  public func adapter(of layout: ParameterLayout, _ reader: SettingsReader) throws -> Adapter {
+    try requireTargets(in: layout, reader)
+    let modules = layout.adaptableModules.filter { targets.contains($0.name) }
+    if dropout > 0, let module = modules.first(where: { $0.adaptability == .merged }) {
+      throw reader.invalid(
+        "dropout", "must be 0 for the target \(module.name): its inputs go through several products at once")
+    }
+    return Adapter(modules.map(adaptation), of: layout)
+  }
+
+  private func adaptation(of module: AdaptableModule) -> AdaptedModule {
+    let rank = rank(of: module)
+    let form: AdapterForm =
+      switch kind {
+      case .lora: .lora(rank: rank)
+      case .loha: .loha(rank: rank, isTucker: false)
+      case .lokr: .lokr(KroneckerForm(rank: rank, outputs: module.outputs, inputs: module.inputs))
+      }
+    return AdaptedModule(name: module.name, form: form, scale: Float(alpha / Double(rank)))
+  }
+
+  /// The rank of the change of a module.
+  public func rank(of module: AdaptableModule) -> Int { module.isWideConvolution ? wideRank : rank }
+
+  /// Throws unless each target is a module of the model.
+  public func requireTargets(in layout: ParameterLayout, _ reader: SettingsReader) throws {
+    let modules = layout.adaptableModules.map(\.name)
+    guard case .names(let names) = targets else {
+      guard modules.contains(where: targets.contains) else {
+        throw reader.invalid("targets", "the model has no such modules")
+      }
+      return
+    }
+    guard !names.isEmpty else { throw reader.invalid("targets", "is empty: nothing would be trained") }
+    for name in names where !modules.contains(where: AdapterTargets.names([name]).contains) {
+      // As long an end of each module's name as the target has parts.
+      let parts = name.split(separator: ".").count
+      let ends = modules.map { $0.split(separator: ".").suffix(parts).joined(separator: ".") }
+      let others = modules.compactMap { $0.split(separator: ".").last.map(String.init) }
+      let twoParts = modules.map { $0.split(separator: ".").suffix(2).joined(separator: ".") }
+      var seen: Set<String> = []
+      let known = (ends + twoParts + others).filter { seen.insert($0).inserted && Int($0) == nil }
+      let advice = NearestKey.among(known, to: name).map { "did you mean \($0)?" }
+      throw reader.invalid(
+        "targets",
+        "no linear layer or convolution is named \(name); \(advice ?? "there are \(known.prefix(5).joined(separator: ", "))")"
+      )
+    }
+  }
+}
