@@ -60,13 +60,20 @@ public final class StepBenchmark {
     self.imageShape = imageShape
     self.threads = threads
     self.communicator = communicator
-    let layout = configuration.model.parameters
+    let layout = configuration.trainedParameters
+    let base =
+      configuration.adapter == nil
+      ? nil
+      : try FrozenWeights(count: configuration.model.parameters.flatCount, on: communicator) {
+        $0.copy(from: configuration.model.parameters.initialWeights(seed: seed))
+      }
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = try TrainingStep(
       configuration,
-      task: DiffusionTask(
-        configuration.model, configuration.diffusion, imageShape: imageShape,
-        seed: configuration.training.seed),
+      task: configuration.adapting(
+        DiffusionTask(
+          configuration.model, configuration.diffusion, imageShape: imageShape,
+          seed: configuration.training.seed), weights: base?.memory),
       state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,

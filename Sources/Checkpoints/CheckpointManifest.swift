@@ -32,19 +32,22 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let datasetDigest: String
   /// The dataset's, label 0 first; empty if it has none.
   public let classNames: [String]
+  /// The digest of the frozen model that what the checkpoint holds belongs to; nil if it holds a whole model.
+  public let baseDigest: String?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
     self.imageShape = imageShape
     self.datasetDigest = datasetDigest
     self.classNames = classNames
+    self.baseDigest = baseDigest
     self.configuration = configuration
     self.files = files
   }
@@ -56,6 +59,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let imageShape = "image_shape"
     static let datasetDigest = "dataset_sha256"
     static let classNames = "class_names"
+    static let baseDigest = "base_sha256"
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -117,6 +121,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     // Not in checkpoints of earlier versions.
     classNames = try reader.value(
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
+    baseDigest = try reader.value(
+      Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -143,17 +149,18 @@ public struct CheckpointManifest: Sendable, Equatable {
       ]
         as SettingsNode
     }
-    let node: SettingsNode = [
+    var node: SettingsNode = [
       Key.version: SettingsNode(Self.currentVersion),
       Key.step: SettingsNode(step),
       Key.images: SettingsNode(images),
       Key.imageShape: SettingsNode(imageShape),
       Key.datasetDigest: SettingsNode(datasetDigest),
       Key.classNames: SettingsNode(classNames),
-      Key.configuration: configuration,
-      Key.files: SettingsNode(.list(files)),
-      Key.seal: SettingsNode(ChecksummedText.blank),
     ]
+    if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
+    node = node.setting(Key.configuration, to: configuration)
+      .setting(Key.files, to: SettingsNode(.list(files)))
+      .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))
     return ChecksummedText.seal(node.indentedJSON, key: Key.seal)
   }
 }

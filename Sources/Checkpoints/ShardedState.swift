@@ -98,6 +98,13 @@ public final class ShardedState {
       isShared: plan.worldSize > 1)
   }
 
+  /// Begins from other weights than random ones: averages are those, too.
+  package func begin(from weights: ParameterBuffer) {
+    precondition(step == 0, "training has begun: step \(step)")
+    self.weights.copy(from: weights)
+    for average in [ema] + furtherAverages { average.load(from: weights) }
+  }
+
   /// A rank's share of `whole`.
   package convenience init(_ whole: TrainingState, parts: [Range<Int>]) {
     let weights = ParameterBuffer(count: whole.weights.count)

@@ -1,5 +1,6 @@
 import Diffusion
 import Files
+import Layers
 import Models
 import Settings
 
@@ -7,6 +8,11 @@ import Settings
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
   public let model: any Denoiser
+  /// What the model's weights come from: a run, a checkpoint, a safetensors file or a folder of diffusers; nil: from
+  /// random numbers.
+  public let base: String?
+  /// What is trained while the model's own weights stay as they are; nil: these are trained.
+  public let adapter: AdapterSection?
   public let diffusion: any DiffusionProcess
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
@@ -32,6 +38,8 @@ public struct TrainingConfiguration: Sendable {
     dataset = try DatasetSettings(reader.section("dataset"))
     let modelReader = try reader.section("model")
     model = try DenoiserKind.model(modelReader)
+    base = try Self.base(reader)
+    adapter = try AdapterSection(reader, of: model.parameters, base: base)
     diffusion = try DiffusionSettings.process(reader.section("diffusion"))
     let optimizerReader = try reader.section("optimizer")
     training = try TrainingSettings(reader.section("training"))
@@ -53,6 +61,9 @@ public struct TrainingConfiguration: Sendable {
     _ = try samplingPlan()
   }
 
+  /// The parameters that training moves.
+  public var trainedParameters: ParameterLayout { adapter?.adapter.parameters ?? model.parameters }
+
   /// How samples are drawn of the model that is trained.
   ///
   /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give.
@@ -71,7 +82,7 @@ public struct TrainingConfiguration: Sendable {
   private static let freeKeys: Set = [
     "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
-    "dataset.path", "dataset.verify",
+    "dataset.path", "dataset.verify", baseKey,
   ]
   private static let freeSections = ["checkpoint.", "sampling."]
 }

@@ -8,7 +8,7 @@ import Tensors
 public struct ImageSampling {
   private let model: any Denoiser
   private let sampler: SamplingLoop
-  private let weights: ParameterBuffer
+  private let weights: PassWeights
   /// [H, W, C].
   private let shape: [Int]
   private let classes: SampleClasses
@@ -20,7 +20,7 @@ public struct ImageSampling {
   private static let imagesPerPass = 32
 
   public init(
-    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, imageShape: [Int],
+    model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, imageShape: [Int],
     classes: SampleClasses = SampleClasses(), latents: [Float]? = nil, engine: Engine
   ) {
     self.model = model
@@ -30,6 +30,16 @@ public struct ImageSampling {
     self.classes = classes
     self.latents = latents
     self.engine = engine
+  }
+
+  /// With the weights of the model as they are.
+  public init(
+    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, imageShape: [Int],
+    classes: SampleClasses = SampleClasses(), latents: [Float]? = nil, engine: Engine
+  ) {
+    self.init(
+      model: model, sampler: sampler, weights: PassWeights(weights), imageShape: imageShape,
+      classes: classes, latents: latents, engine: engine)
   }
 
   /// Model evaluations for each image.
@@ -72,7 +82,7 @@ public struct ImageSampling {
   private func outputs(
     for x: UnsafeBufferPointer<Float>, timestep: Float, _ pass: GuidancePass, samples: Range<Int>
   ) -> [Float] {
-    let tape = Tape(engine: engine, weights: weights, gradients: nil)
+    let tape = weights.tape(on: engine)
     let noisy = tape.input([samples.count] + shape)
     _ = noisy.elements.update(from: x)
     let timesteps = [Float](repeating: timestep, count: samples.count)

@@ -57,7 +57,7 @@ public struct AverageReconstruction {
       of: found.flatMap(\.averages),
       for: PowerProfile.Average(step: Double(last), gamma: PowerProfile.gamma(relativeWidth: width)))
     weights = try Self.sum(
-      found, coefficients, layout: TrainingConfiguration(manifest.configuration).model.parameters)
+      found, coefficients, layout: TrainingConfiguration(manifest.configuration).trainedParameters)
   }
 
   private static func snapshots(

@@ -67,6 +67,10 @@ extension ModelFileError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .badData }
 }
 
+extension AdapterMergeError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
 extension SafetensorsError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .badData }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Configuration
+import Interchange
 import MPI
 import Tensors
 
@@ -34,7 +35,7 @@ struct TrainedModel {
         let configuration = try configuration(of: checkpoint.manifest)
         return TrainedModel(
           path: path, manifest: checkpoint.manifest, configuration: configuration,
-          weights: try checkpoint.weights(.weights(named: weights), layout: configuration.model.parameters))
+          weights: try checkpoint.modelWeights(.weights(named: weights), configuration))
       }
     }
     let text = try communicator.broadcast(own?.manifest.json ?? "")

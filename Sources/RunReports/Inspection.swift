@@ -116,7 +116,7 @@ public enum Inspection {
       "step": SettingsNode(manifest.step),
       "images": SettingsNode(manifest.images),
       "image_shape": SettingsNode(manifest.imageShape),
-      "parameters": SettingsNode(configuration.model.parameters.valueCount),
+      "parameters": SettingsNode(configuration.trainedParameters.valueCount),
       "dataset_sha256": SettingsNode(manifest.datasetDigest),
       "class_names": SettingsNode(manifest.classNames),
       "files": SettingsNode(
@@ -168,7 +168,7 @@ public enum Inspection {
     let configuration = try TrainingConfiguration(file: path)
     let node: SettingsNode = [
       "kind": "configuration",
-      "parameters": SettingsNode(configuration.model.parameters.valueCount),
+      "parameters": SettingsNode(configuration.trainedParameters.valueCount),
       "image_size": SettingsNode("\(configuration.model.imageSize)"),
       "configuration": configuration.resolved,
     ]

@@ -30,7 +30,7 @@ public struct RunComparison {
   ) throws -> ShardedState {
     try Checkpoint.read(at: run, onDamage: onDamage) { checkpoint in
       let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
-      let layout = configuration.model.parameters
+      let layout = configuration.trainedParameters
       let state = ShardedState(
         layout: layout, seed: 0, parts: [0..<layout.flatCount], schema: StateSchema(configuration.ema))
       try checkpoint.restore(state)

@@ -12,6 +12,9 @@ public protocol TrainingTask: Sendable {
   /// The parts of the loss that are reported by name, in the order of `TaskLosses.parts`; the loss itself is not one.
   var lossNames: [String] { get }
 
+  /// What changes weights of the frozen sets on the tape of a micro-batch; nil: nothing.
+  func adaptation(of input: TaskInput) -> (any WeightAdaptation)?
+
   /// The losses of a micro-batch, on a tape that has bound `parameters` and `frozen`. Random numbers are functions of
   /// the seed, the step and the samples' positions in the step's batch.
   func losses(of input: TaskInput, on tape: Tape) -> TaskLosses
@@ -20,6 +23,7 @@ public protocol TrainingTask: Sendable {
 extension TrainingTask {
   public var frozen: [BoundParameters] { [] }
   public var lossNames: [String] { [] }
+  public func adaptation(of input: TaskInput) -> (any WeightAdaptation)? { nil }
 }
 
 /// One micro-batch of a step.

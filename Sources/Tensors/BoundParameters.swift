@@ -1,5 +1,5 @@
 /// The memory of a set of parameters during one pass.
-public struct BoundParameters {
+public struct BoundParameters: Sendable {
   /// nil: of whichever set the first parameter that the pass uses is of, for passes with one set.
   public let set: ParameterSetIdentity?
   public let weights: ParameterBuffer

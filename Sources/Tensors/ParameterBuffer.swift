@@ -10,6 +10,8 @@ public final class ParameterBuffer: @unchecked Sendable {
   private let shared: SharedMemory?
   /// What `memory` is part of, if it is sparse.
   private let sparse: SparseMemory?
+  /// What `memory` is part of, if it is another process's.
+  private let view: SharedMemory.View?
 
   /// `count` zeros.
   ///
@@ -18,6 +20,7 @@ public final class ParameterBuffer: @unchecked Sendable {
   ///   - isSparse: whether it is to take memory only where something has been written.
   public init(count: Int, isShared: Bool = false, isSparse: Bool = false) {
     self.count = count
+    view = nil
     let byteCount = FloatMemory.byteCount(count)
     shared = isShared ? SharedMemory(byteCount: byteCount) : nil
     sparse = isSparse && shared == nil ? SparseMemory(byteCount: byteCount) : nil
@@ -26,12 +29,24 @@ public final class ParameterBuffer: @unchecked Sendable {
     if sparse == nil { clear() }
   }
 
-  deinit { if shared == nil && sparse == nil { memory.deallocate() } }
+  /// `count` floats that another process of this host has, to be read only.
+  public init(viewing view: SharedMemory.View, count: Int) {
+    self.count = count
+    shared = nil
+    sparse = nil
+    self.view = view
+    memory = FloatMemory.view(UnsafeMutableRawPointer(mutating: view.pointer), count)
+  }
+
+  deinit { if shared == nil && sparse == nil && view == nil { memory.deallocate() } }
 
   /// Where other processes find it; nil if only this one does.
   public var address: SharedMemory.Address? { shared?.address }
 
   public var pointer: UnsafeMutablePointer<Float> { memory.baseAddress! }
+  /// Whether another process has it.
+  public var isView: Bool { view != nil }
+
   public var elements: UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(rebasing: memory[..<count])
   }

@@ -121,17 +121,17 @@ package final class GradientAccumulation {
     onStep: (_ tape: Tape, _ completed: [Int]) throws -> Void = { _, _ in }
   ) throws -> TaskLosses {
     let trained = task.parameters
+    let samples = assignment.samples(of: microbatch)
+    let first = samples.lowerBound - assignment.ownSamples.lowerBound
+    let input = TaskInput(
+      batch: batch, places: first..<first + samples.count, samples: samples, step: step, profile: profile)
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
-      recomputes: recomputes, defersGradients: defersGradients, profile: profile
+      recomputes: recomputes, defersGradients: defersGradients, adaptation: task.adaptation(of: input),
+      profile: profile
     ) { [arrival] in arrival?.use($0) }
-    let samples = assignment.samples(of: microbatch)
-    let first = samples.lowerBound - assignment.ownSamples.lowerBound
-    let losses = task.losses(
-      of: TaskInput(
-        batch: batch, places: first..<first + samples.count, samples: samples, step: step, profile: profile),
-      on: tape)
+    let losses = task.losses(of: input, on: tape)
     // The backward pass uses the buckets' lanes, and perhaps weights that nothing in the forward pass did. What was
     // computed with weights that did not come is dropped here.
     try arrival?.finish()

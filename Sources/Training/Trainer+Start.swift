@@ -4,6 +4,7 @@ import DataParallel
 import Datasets
 import Files
 import Foundation
+import Interchange
 import Kernels
 import Logging
 import MPI
@@ -52,7 +53,9 @@ extension Trainer {
     let directory = RunDirectory(start.output)
 
     let (configuration, dataset, assignment) = try communicator.agree {
-      let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
+      let configuration = try TrainingConfiguration(
+        BaseModel.completing(
+          SettingsNode(contentsOfFile: start.configurationFile).applying(overrides: start.overrides)))
       let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
@@ -93,11 +96,15 @@ extension Trainer {
     let log = try communicator.agree {
       try RunLog(path: directory.log, rank: rank, console: console).logger("train")
     }
-    let layout = configuration.model.parameters
+    let layout = configuration.trainedParameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
-    try Self.resume(
-      state, dataset, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+    let base = configuration.adapter == nil ? nil : try FrozenBase(configuration, communicator, log)
+    let isResumed = try Self.resume(
+      state, dataset, base, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+    if !isResumed && configuration.adapter == nil && configuration.base != nil {
+      try state.begin(from: FrozenBase(configuration, communicator, log).weights)
+    }
     if prepared?.ownership.hasLocks == false {
       log.notice(
         "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
@@ -127,6 +134,7 @@ extension Trainer {
         "parameters": "\(state.layout.valueCount)", "images": "\(dataset.count)",
         "step": "\(state.step)", "steps": "\(configuration.training.steps)",
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
+        "gradient_bytes": "\(state.layout.flatCount * MemoryLayout<Float>.size)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
     if !assignment.isExact {
@@ -146,9 +154,10 @@ extension Trainer {
       threads: engine.threads, log: log)
     try self.init(
       configuration: configuration,
-      task: DiffusionTask(
-        configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
-        seed: configuration.training.seed),
+      task: configuration.adapting(
+        DiffusionTask(
+          configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
+          seed: configuration.training.seed), weights: base?.weights), base: base,
       dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
@@ -174,13 +183,16 @@ extension Trainer {
   }
 
   /// Takes the state of the newest good checkpoint, if there is one. Collective.
+  ///
+  /// - Returns: whether there is one.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsOtherDataset: Bool,
-    _ communicator: Communicator, _ log: Logger
-  ) throws {
+    _ state: ShardedState, _ dataset: ShardedDataset, _ base: FrozenBase?, _ directory: RunDirectory,
+    allowsOtherDataset: Bool, _ communicator: Communicator, _ log: Logger
+  ) throws -> Bool {
     let store = CheckpointStore(directory: directory.checkpoints)
     try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
-    _ = try store.restoreNewest(state, on: communicator) { checkpoint in
+    let checkpoint = try store.restoreNewest(state, on: communicator) { checkpoint in
+      try base?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }
@@ -197,5 +209,6 @@ extension Trainer {
     } onDamage: { error in
       if communicator.rank == 0 { log.warning("checkpoint passed over", metadata: ["reason": "\(error)"]) }
     }
+    return checkpoint != nil
   }
 }

@@ -28,6 +28,8 @@ public final class Trainer {
   public let state: ShardedState
   private let configuration: TrainingConfiguration
   private let task: any TrainingTask
+  /// The frozen model whose adapter is trained, if one is.
+  private let base: FrozenBase?
   private let dataset: ShardedDataset
   private let assignment: MicrobatchAssignment
   private let engine: Engine
@@ -224,7 +226,7 @@ public final class Trainer {
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
-      weights: try state.gatheredEMA(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
+      weights: passWeights(try state.gatheredEMA(by: step.exchange)), imageShape: dataset.imageShape, engine: engine)
     let count = configuration.sampling.count
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
     let images: [Float]?
@@ -264,6 +266,16 @@ public final class Trainer {
       ])
   }
 
+  /// What passes go through the model with, given the weights that are trained.
+  private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
+    guard let base, let adapter = configuration.adapter?.adapter else { return PassWeights(trained) }
+    return PassWeights(
+      sets: [
+        BoundParameters(adapter.parameters.set, weights: trained),
+        BoundParameters(configuration.model.parameters.set, weights: base.weights),
+      ], adaptation: adapter)
+  }
+
   /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
   /// Collective.
   ///
@@ -286,7 +298,8 @@ public final class Trainer {
       state,
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
-        datasetDigest: dataset.digest, classNames: dataset.classNames, configuration: configuration.resolved),
+        datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: base?.digest,
+        configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)
   }
@@ -294,7 +307,7 @@ public final class Trainer {
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
-    configuration: TrainingConfiguration, task: any TrainingTask, dataset: ShardedDataset,
+    configuration: TrainingConfiguration, task: any TrainingTask, base: FrozenBase?, dataset: ShardedDataset,
     assignment: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
@@ -321,6 +334,7 @@ public final class Trainer {
     replicaCheck = ReplicaCheck(hosts: hosts)
     self.saving = saving
     self.task = task
+    self.base = base
     step = try TrainingStep(
       configuration, task: task, state: state, plan: plan, assignment: assignment, engine: engine,
       communicator: communicator)

@@ -55,7 +55,7 @@ extension PipelineFolder {
       let layout = configuration.model.parameters
       var file = SafetensorsWriter(metadata: ["format": "pt"])
       StateDict.add(
-        layout, from: try checkpoint.weights(which, layout: layout), batches: manifest.step, to: &file)
+        layout, from: try checkpoint.modelWeights(which, configuration), batches: manifest.step, to: &file)
       try file.write(to: "\(temporary)/\(Name.unet)/\(Name.weights)")
       try WholeFile.rename(temporary, to: directory)
     } catch {

@@ -27,7 +27,7 @@ public struct PipelineFolder {
   /// [H, W, C] of the images.
   public let imageShape: [Int]
   /// The section `model` of a configuration for it.
-  private let section: SettingsNode
+  let section: SettingsNode
 
   /// Whether `path` is such a folder.
   public static func isOne(_ path: String) -> Bool {

@@ -50,12 +50,23 @@ public struct AdapterSettings: Hashable, Sendable {
   /// - Throws: `SettingsError` naming a target that matches no module, and the nearest that there is.
   public func adapter(of layout: ParameterLayout, _ reader: SettingsReader) throws -> Adapter {
     try requireTargets(in: layout, reader)
-    let modules = layout.adaptableModules.filter { targets.contains($0.name) }
+    let modules = try modules(of: layout, reader)
     if dropout > 0, let module = modules.first(where: { $0.adaptability == .merged }) {
       throw reader.invalid(
         "dropout", "must be 0 for the target \(module.name): its inputs go through several products at once")
     }
     return Adapter(modules.map(adaptation), of: layout)
+  }
+
+  /// The targets; of a named set those whose change can become a part of the model's weights.
+  private func modules(of layout: ParameterLayout, _ reader: SettingsReader) throws -> [AdaptableModule] {
+    let modules = layout.adaptableModules.filter { targets.contains($0.name) }
+    guard case .names = targets else { return modules.filter { $0.adaptability != .beside } }
+    if let module = modules.first(where: { $0.adaptability == .beside }) {
+      throw reader.invalid(
+        "targets", "\(module.name) standardises its weights: a change of them could not be merged")
+    }
+    return modules
   }
 
   private func adaptation(of module: AdaptableModule) -> AdaptedModule {

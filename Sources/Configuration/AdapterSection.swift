@@ -1,0 +1,40 @@
+import Layers
+import Models
+import Settings
+
+/// The section `adapter` of a configuration: what is trained beside a frozen model.
+public struct AdapterSection: Sendable {
+  public let settings: AdapterSettings
+  /// Of the configured model.
+  public let adapter: Adapter
+
+  static let key = "adapter"
+
+  /// nil for a configuration without the section.
+  ///
+  /// - Throws: `SettingsError`.
+  init?(_ reader: SettingsReader, of layout: ParameterLayout, base: String?) throws {
+    guard reader.isGiven(Self.key) else { return nil }
+    let section = try reader.section(Self.key)
+    settings = try AdapterSettings(section)
+    adapter = try settings.adapter(of: layout, section)
+    guard base != nil else {
+      throw reader.invalid(
+        Self.key, "needs \(TrainingConfiguration.baseKey): the model that it changes, and that is not trained")
+    }
+  }
+}
+
+extension TrainingConfiguration {
+  package static let baseKey = "base"
+
+  /// The value of `base`; nil where it is left out.
+  static func base(_ reader: SettingsReader) throws -> String? {
+    guard reader.isGiven(baseKey) else { return nil }
+    let path = try reader.required(
+      baseKey, as: String.self,
+      help: "where weights come from: a run, a checkpoint, a safetensors file or a folder of diffusers")
+    guard !path.isEmpty else { throw reader.invalid(baseKey, "is empty, expected a path") }
+    return path
+  }
+}

@@ -1,0 +1,109 @@
+import Checkpoints
+import Configuration
+import Foundation
+import Layers
+import Models
+import Safetensors
+import Settings
+import Tensors
+
+/// A model that training starts from, or that an adapter changes: of a run, a checkpoint, a safetensors file or a folder
+/// of diffusers.
+public struct BaseModel {
+  public let path: String
+  /// The section `model` of a configuration for it; nil for a file that does not say.
+  public let section: SettingsNode?
+  private let source: Source
+
+  private enum Source {
+    /// The run or checkpoint, which may be trained on while it is read: the newest good one counts.
+    case checkpoint(onDamage: (CheckpointError) -> Void)
+    case folder(PipelineFolder)
+    case file(SafetensorsFile)
+  }
+
+  /// Looks at what lies at `path`, without reading weights.
+  ///
+  /// - Parameter onDamage: told of checkpoints of a run that are passed over.
+  /// - Throws: `ModelFileError` if there is nothing, or something else; `CheckpointError`, `SafetensorsError`,
+  ///   `SettingsError`, `FileError`.
+  public init(_ path: String, onDamage: @escaping (CheckpointError) -> Void = { _ in }) throws {
+    self.path = path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw ModelFileError(path, "there is no such base model")
+    }
+    if !isFolder.boolValue {
+      let file = try SafetensorsFile(path: path)
+      source = .file(file)
+      section = try file.metadata[Self.sectionKey].map {
+        try SettingsNode(yaml: $0, source: "\(path), metadata \(Self.sectionKey)")
+      }
+    } else if PipelineFolder.isOne(path) {
+      let folder = try PipelineFolder(path)
+      source = .folder(folder)
+      section = folder.section
+    } else {
+      source = .checkpoint(onDamage: onDamage)
+      section = try Checkpoint.read(at: path, onDamage: onDamage) {
+        $0.manifest.configuration[Self.sectionKey] ?? .empty
+      }
+    }
+  }
+
+  static let sectionKey = "model"
+
+  /// Reads the weights of a model with `layout`; of a run or checkpoint their average.
+  ///
+  /// - Throws: `ModelFileError`, `CheckpointError` naming tensors that are missing, not used or of another shape, or
+  ///   that hold what is no finite number; `SafetensorsError`, `FileError`.
+  public func read(_ layout: ParameterLayout, into weights: ParameterBuffer) throws {
+    switch source {
+    case .file(let file): try Self.read(layout, from: file, into: weights)
+    case .folder(let folder): weights.copy(from: try folder.weights())
+    case .checkpoint(let onDamage):
+      try Checkpoint.read(at: path, onDamage: onDamage) { checkpoint in
+        weights.copy(
+          from: try checkpoint.modelWeights(
+            .weights(named: StateSchema.ema), TrainingConfiguration(checkpoint.manifest.configuration)))
+      }
+    }
+  }
+
+  private static func read(
+    _ layout: ParameterLayout, from file: SafetensorsFile, into weights: ParameterBuffer
+  ) throws {
+    try StateDict.require(StateDict.shapes(of: layout), in: file)
+    for tensor in layout.fileTensors {
+      tensor.import(from: try file.floats(tensor.name), to: weights.pointer)
+    }
+    try StateDict.requireFinite(layout, weights, of: file)
+  }
+
+  /// A configuration whose model is that of its base, where it names one: the section `model` may be left out.
+  ///
+  /// - Throws: `ModelFileError` if the section is there and describes another model, or if neither says what it is;
+  ///   what `init` throws.
+  public static func completing(
+    _ configuration: SettingsNode, onDamage: @escaping (CheckpointError) -> Void = { _ in }
+  ) throws -> SettingsNode {
+    guard case .scalar(let path)? = configuration[TrainingConfiguration.baseKey]?.content, !path.text.isEmpty
+    else { return configuration }
+    let base = try BaseModel(path.text, onDamage: onDamage)
+    guard let own = configuration[sectionKey], !(own.entries ?? []).isEmpty else {
+      guard let section = base.section else {
+        throw ModelFileError(
+          base.path, "does not say which model its tensors are of: describe it in the section model")
+      }
+      return configuration.setting(sectionKey, to: section)
+    }
+    if let section = base.section {
+      let differences = try ModelDigest.differences(own, section)
+      guard differences.isEmpty else {
+        throw ModelFileError(
+          base.path, "is another model than that of the configuration: \(differences.joined(separator: "; "))")
+      }
+    }
+    return configuration
+  }
+}

@@ -1,0 +1,38 @@
+import Checkpoints
+import Configuration
+import Layers
+import Tensors
+
+extension Checkpoint {
+  /// The weights of the model that its run trains: of an adapter's run the base's weights, changed by the adapter.
+  ///
+  /// - Parameter configuration: the checkpoint's.
+  /// - Throws: as `weights(_:layout:)`, and what reading the base throws.
+  public func modelWeights(
+    _ member: StateMember, _ configuration: TrainingConfiguration
+  ) throws -> ParameterBuffer {
+    let own = try weights(member, layout: configuration.trainedParameters)
+    guard let section = configuration.adapter else { return own }
+    let model = try baseWeights(configuration)
+    try section.adapter.merge(own, into: model, of: configuration.model.parameters)
+    return model
+  }
+
+  /// The weights of the frozen model that an adapter's run was trained with.
+  ///
+  /// - Throws: `ModelFileError` if the base holds others by now.
+  func baseWeights(_ configuration: TrainingConfiguration) throws -> ParameterBuffer {
+    guard let path = configuration.base else { preconditionFailure("\(directory) has no base") }
+    let layout = configuration.model.parameters
+    let weights = ParameterBuffer(count: layout.flatCount)
+    try BaseModel(path).read(layout, into: weights)
+    let digest = try ModelDigest.of(
+      manifest.configuration[BaseModel.sectionKey] ?? .empty, layout, weights)
+    guard manifest.baseDigest == nil || digest == manifest.baseDigest else {
+      throw ModelFileError(
+        path, "holds another model than that which \(directory) was trained with: its digest is \(digest), "
+          + "expected \(manifest.baseDigest ?? "")")
+    }
+    return weights
+  }
+}

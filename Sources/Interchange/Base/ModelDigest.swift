@@ -1,0 +1,41 @@
+import Files
+import Layers
+import Models
+import Settings
+import Tensors
+
+/// What tells a model with its weights from others, wherever it lies.
+public enum ModelDigest {
+  /// SHA-256 of the settings on which results depend, and of all tensors as files hold them.
+  ///
+  /// - Parameter section: the section `model`.
+  /// - Throws: `SettingsError`.
+  public static func of(
+    _ section: SettingsNode, _ layout: ParameterLayout, _ weights: ParameterBuffer
+  ) throws -> String {
+    let stream = SHA256.Stream()
+    func add(_ text: String) { Array("\(text)\n".utf8).withUnsafeBytes { stream.append($0) } }
+    for entry in try settings(section) { add("\(entry.key): \(entry.node.json)") }
+    for tensor in layout.fileTensors {
+      add("\(tensor.name) \(tensor.shape)")
+      tensor.exportStretches(from: weights.pointer) { stream.append(UnsafeRawBufferPointer($0)) }
+    }
+    return stream.finish()
+  }
+
+  /// In words, what differs between two models' settings.
+  static func differences(_ a: SettingsNode, _ b: SettingsNode) throws -> [String] {
+    SettingsNode.differences(
+      SettingsNode(.section(try settings(a))), SettingsNode(.section(try settings(b)))
+    ).map { "\($0)" }
+  }
+
+  /// All settings with their values, but for those that change nothing in what is computed.
+  private static func settings(_ section: SettingsNode) throws -> [SettingsEntry] {
+    let reader = try SettingsReader(section, path: BaseModel.sectionKey)
+    _ = try DenoiserKind.model(reader)
+    try reader.finish()
+    return (reader.resolved.entries ?? []).filter { !$0.key.hasPrefix("_") && $0.key != "sample_size" }
+      .sorted { $0.key < $1.key }
+  }
+}

@@ -1,0 +1,44 @@
+import Layers
+import Tensors
+
+/// Trains an adapter of a network whose own weights stay as they are, by the losses of another task.
+public struct AdapterTask: TrainingTask {
+  private let task: any TrainingTask
+  private let adapter: Adapter
+  private let weights: ParameterBuffer
+  private let dropout: Double
+  private let seed: UInt64
+
+  /// - Parameters:
+  ///   - task: which would train the network.
+  ///   - weights: the network's.
+  ///   - dropout: how often an input of a change is dropped.
+  public init(
+    _ adapter: Adapter, of task: any TrainingTask, weights: ParameterBuffer, dropout: Double, seed: UInt64
+  ) {
+    precondition(
+      weights.count == task.parameters.flatCount,
+      "\(weights.count) weights for a network of \(task.parameters.flatCount)")
+    self.task = task
+    self.adapter = adapter
+    self.weights = weights
+    self.dropout = dropout
+    self.seed = seed
+  }
+
+  public var parameters: ParameterLayout { adapter.parameters }
+
+  public var frozen: [BoundParameters] {
+    task.frozen + [BoundParameters(task.parameters.set, weights: weights)]
+  }
+
+  public var lossNames: [String] { task.lossNames }
+
+  public func adaptation(of input: TaskInput) -> (any WeightAdaptation)? {
+    guard dropout > 0 else { return adapter }
+    return adapter.dropping(
+      AdapterDropout(probability: Float(dropout), seed: seed, step: input.step, samples: input.samples))
+  }
+
+  public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses { task.losses(of: input, on: tape) }
+}

@@ -1,0 +1,22 @@
+/// The weights that passes without gradients go through a network with: its own, and what changes them.
+public struct PassWeights: Sendable {
+  private let sets: [BoundParameters]
+  private let adaptation: (any WeightAdaptation)?
+
+  /// A network's weights as they are.
+  public init(_ weights: ParameterBuffer) {
+    sets = [BoundParameters(nil, weights: weights)]
+    adaptation = nil
+  }
+
+  /// - Parameters:
+  ///   - sets: without gradients.
+  ///   - adaptation: what changes them, whose own parameters are one of them.
+  public init(sets: [BoundParameters], adaptation: (any WeightAdaptation)?) {
+    precondition(sets.allSatisfy { $0.gradients == nil }, "a set with gradients")
+    self.sets = sets
+    self.adaptation = adaptation
+  }
+
+  public func tape(on engine: Engine) -> Tape { Tape(engine: engine, sets: sets, adaptation: adaptation) }
+}
