@@ -8,7 +8,7 @@ public struct AdapterSection: Sendable {
   /// Of the configured model.
   public let adapter: Adapter
 
-  static let key = "adapter"
+  package static let key = "adapter"
 
   /// nil for a configuration without the section.
   ///

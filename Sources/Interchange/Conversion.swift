@@ -3,6 +3,7 @@ import Configuration
 import Datasets
 import Files
 import Foundation
+import Layers
 import Models
 import Safetensors
 import Settings
@@ -25,15 +26,16 @@ public enum Conversion {
   /// Where a configuration lies in the whole of its settings.
   private static let modelSection = "model"
 
-  /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict.
+  /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict; of an adapter's run those of its
+  /// base with the adapter merged.
   ///
   /// - Throws: `FileError`, `CheckpointError`, `HDF5Error`.
   public static func export(
     _ checkpoint: Checkpoint, weights which: StateMember, to path: String
   ) throws {
-    let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
+    let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
     try write(
-      try checkpoint.weights(which, layout: layout), named: which.name, of: checkpoint.manifest, to: path)
+      try checkpoint.modelWeights(which, configuration), named: which.name, of: checkpoint.manifest, to: path)
   }
 
   /// Writes weights of the model of `manifest` as PyTorch's state dict.
@@ -44,7 +46,7 @@ public enum Conversion {
     var file = SafetensorsWriter(metadata: [
       Key.format: "pt",
       Key.model: (manifest.configuration[modelSection] ?? .empty).json,
-      Key.configuration: manifest.configuration.json,
+      Key.configuration: manifest.configuration.withoutAdapter.json,
       Key.imageShape: SettingsNode(manifest.imageShape).json,
       Key.classNames: SettingsNode(manifest.classNames).json,
       Key.step: String(manifest.step),
@@ -71,6 +73,9 @@ public enum Conversion {
     }
     let file = try SafetensorsFile(path: path)
     let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
+    guard resolved.adapter == nil else {
+      throw ModelFileError(path, "holds a whole model, and the configuration trains an adapter")
+    }
     let layout = resolved.model.parameters
     try StateDict.require(StateDict.shapes(of: layout), in: file)
     let state = TrainingState(
@@ -84,6 +89,18 @@ public enum Conversion {
         images: 0, imageShape: try imageShape(file, resolved, size),
         datasetDigest: "", classNames: try classNames(file), configuration: resolved.resolved),
       partBytes: resolved.checkpoint.partBytes, to: directory)
+  }
+
+  /// Writes a model's weights as PyTorch's state dict.
+  ///
+  /// - Parameter section: the section `model` that describes it.
+  /// - Throws: `FileError`.
+  static func write(
+    _ weights: ParameterBuffer, _ layout: ParameterLayout, section: SettingsNode, to path: String
+  ) throws {
+    var file = SafetensorsWriter(metadata: [Key.format: "pt", Key.model: section.json])
+    StateDict.add(layout, from: weights, batches: 0, to: &file)
+    try file.write(to: path)
   }
 
   private static func configuration(_ file: SafetensorsFile) throws -> SettingsNode {
@@ -135,5 +152,13 @@ public enum Conversion {
     }
     try model.check(height: shape[0], width: shape[1], channels: shape[2])
     return shape
+  }
+}
+
+extension SettingsNode {
+  /// A configuration of the model alone, which has become what an adapter made of it.
+  fileprivate var withoutAdapter: SettingsNode {
+    SettingsNode(
+      .section((entries ?? []).filter { ![AdapterSection.key, TrainingConfiguration.baseKey].contains($0.key) }))
   }
 }

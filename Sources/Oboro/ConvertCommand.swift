@@ -23,7 +23,7 @@ struct Convert: ParsableCommand {
       oboro train --config next.yaml --output runs/next
       """)
 
-  private static let fileType = ".safetensors"
+  static let fileType = ".safetensors"
 
   @Argument(
     help: ArgumentHelp(
@@ -44,13 +44,20 @@ struct Convert: ParsableCommand {
     case oboro
     case safetensors
     case diffusers
+    case peft
+    case kohya
   }
 
   @Option(
     help:
-      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline loads; oboro, a checkpoint. (default: by the names)"
+      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline loads, or of an adapter a file for load_lora_weights; oboro, a checkpoint; of an adapter peft, or kohya for the names of kohya's scripts and LyCORIS. (default: by the names; of an adapter peft)"
   )
   var format: Format?
+
+  @Flag(help: "Of an adapter's run, or with --adapter: the model with the adapter merged into its weights.")
+  var merge = false
+
+  @OptionGroup var adapters: AdapterOptions
 
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
   var config: String?
@@ -66,6 +73,7 @@ struct Convert: ParsableCommand {
   var size: String?
 
   func validate() throws {
+    if try validateAdapter() { return }
     guard isExport || isForeign else {
       throw ValidationError(
         "one of \(input) and \(output) must be a file that ends in \(Self.fileType), or a folder of diffusers"
@@ -86,7 +94,7 @@ struct Convert: ParsableCommand {
 
   private var isExport: Bool {
     switch format {
-    case .safetensors, .diffusers: true
+    case .safetensors, .diffusers, .peft, .kohya: true
     case .oboro: false
     case nil: output.hasSuffix(Self.fileType)
     }
@@ -95,6 +103,10 @@ struct Convert: ParsableCommand {
   private var isForeign: Bool { input.hasSuffix(Self.fileType) || PipelineFolder.isOne(input) }
 
   func run() throws {
+    if try convertAdapter() {
+      if !WholeFile.isStandardOutput(output) { try print(output) }
+      return
+    }
     if isExport {
       let console = Console()
       try Checkpoint.read(at: input) {

@@ -44,6 +44,8 @@ struct Sample: ParallelCommand {
 
   @OptionGroup var samplingOverrides: SamplingOverrides
 
+  @OptionGroup var adapters: AdapterOptions
+
   @Option(
     help: "ema, the weights' moving average, the name of a further one, or model, the weights themselves.")
   var weights = StateSchema.ema
@@ -94,7 +96,8 @@ struct Sample: ParallelCommand {
     let isWriter = communicator.rank == 0
     let console = Console()
     let model = try SampledModel.load(
-      checkpoint, weights: weights, overrides: samplingOverrides.overrides, on: communicator
+      checkpoint, weights: weights, adapters: adapters.sources, overrides: samplingOverrides.overrides,
+      on: communicator
     ) {
       console.print("oboro: \($0)")
     }

@@ -20,10 +20,24 @@ struct SampledModel {
   /// - Parameters:
   ///   - path: a checkpoint, a run directory, or a folder with `model_index.json`.
   ///   - weights: of a checkpoint, the name of its weights or of an average.
+  ///   - adapters: what is merged into the weights.
   ///   - overrides: `sampling.KEY=VALUE`.
   ///   - tell: what a user should know of how it was read.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
+    _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
+    on communicator: Communicator, tell: (String) -> Void
+  ) throws -> SampledModel {
+    let loaded = try load(path, weights: weights, overrides: overrides, on: communicator, tell: tell)
+    try communicator.agree {
+      guard communicator.rank == 0 else { return }
+      try AdapterSource.merge(adapters, into: loaded.weights, of: loaded.model.parameters, tell: tell)
+    }
+    if !adapters.isEmpty { try communicator.broadcast(loaded.weights.elements) }
+    return loaded
+  }
+
+  private static func load(
     _ path: String, weights: String, overrides: [String], on communicator: Communicator,
     tell: (String) -> Void
   ) throws -> SampledModel {

@@ -70,6 +70,23 @@ public struct BaseModel {
     }
   }
 
+  /// Writes the model, changed by adapters, as PyTorch's state dict.
+  ///
+  /// - Parameter tell: see `AdapterSource.tensors`.
+  /// - Throws: as `read` and `AdapterSource.merge`; `ModelFileError` for a file that does not say which model it is.
+  public func write(
+    merging adapters: [AdapterSource], to output: String, tell: (String) -> Void
+  ) throws {
+    guard let section else { throw ModelFileError(path, "does not say which model its tensors are of") }
+    let reader = try SettingsReader(section, path: Self.sectionKey)
+    let layout = try DenoiserKind.model(reader).parameters
+    try reader.finish()
+    let weights = ParameterBuffer(count: layout.flatCount)
+    try read(layout, into: weights)
+    try AdapterSource.merge(adapters, into: weights, of: layout, tell: tell)
+    try Conversion.write(weights, layout, section: section, to: output)
+  }
+
   private static func read(
     _ layout: ParameterLayout, from file: SafetensorsFile, into weights: ParameterBuffer
   ) throws {

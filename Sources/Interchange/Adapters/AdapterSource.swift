@@ -1,0 +1,82 @@
+import Checkpoints
+import Configuration
+import Files
+import Foundation
+import Layers
+import Tensors
+
+/// An adapter to be merged into a model, and how strongly: `FILE` or `FILE:WEIGHT`.
+public struct AdapterSource: Sendable {
+  /// A file of peft, diffusers, kohya's scripts or LyCORIS, peft's folder, or a run or checkpoint of an adapter.
+  public let path: String
+  /// What the change is multiplied by.
+  public let weight: Float
+
+  /// - Returns: nil if what follows the last colon is no number, and there is no file of the whole name.
+  public init?(_ text: String) {
+    let files = FileManager.default
+    guard let colon = text.lastIndex(of: ":"), !files.fileExists(atPath: text) else {
+      (path, weight) = (text, 1)
+      return
+    }
+    guard let weight = Float(text[text.index(after: colon)...]), weight.isFinite else { return nil }
+    (path, self.weight) = (String(text[..<colon]), weight)
+  }
+
+  /// The adapter's tensors.
+  ///
+  /// - Parameter tell: told what a user should know of how they were read.
+  /// - Throws: `ModelFileError`, `CheckpointError`, `SafetensorsError`, `FileError`, `SettingsError`.
+  public func tensors(tell: (String) -> Void) throws -> AdapterTensors {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw ModelFileError(path, "there is no such adapter")
+    }
+    let tensors = try Self.tensors(path) { tell("passed over: \($0)") }
+    for note in tensors.notes { tell(note) }
+    return tensors
+  }
+
+  private static func tensors(
+    _ path: String, onDamage: (CheckpointError) -> Void
+  ) throws -> AdapterTensors {
+    let files = FileManager.default
+    let names = [CheckpointManifest.fileName, (RunDirectory(path).configuration as NSString).lastPathComponent]
+    guard names.contains(where: { files.fileExists(atPath: "\(path)/\($0)") }) else {
+      return try AdapterTensors(path: path)
+    }
+    return try Checkpoint.read(at: path, onDamage: onDamage) {
+      try AdapterTensors($0, weights: .weights(named: StateSchema.ema))
+    }
+  }
+
+  /// Merges adapters into the weights of a denoiser with `layout`.
+  ///
+  /// - Throws: as `tensors`; `ModelFileError` for an adapter that does not fit; `AdapterMergeError`.
+  public static func merge(
+    _ sources: [AdapterSource], into weights: ParameterBuffer, of layout: ParameterLayout,
+    tell: (String) -> Void
+  ) throws {
+    for source in sources {
+      let tensors = try source.tensors(tell: tell)
+      guard !tensors.components.contains(.textEncoder) else {
+        throw ModelFileError(source.path, "changes a text encoder as well, and there is none")
+      }
+      let (adapter, own) = try tensors.adapter(of: .denoiser, layout, in: source.path)
+      try adapter.merge(own, into: weights, of: layout, factor: source.weight)
+    }
+  }
+}
+
+extension AdapterTensors {
+  /// The adapter of a checkpoint.
+  ///
+  /// - Throws: `ModelFileError` if its run trains a whole model; `CheckpointError`.
+  public init(_ checkpoint: Checkpoint, weights member: StateMember) throws {
+    let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+    guard let section = configuration.adapter else {
+      throw ModelFileError(checkpoint.directory, "holds a whole model, and an adapter is wanted")
+    }
+    self.init(
+      section.adapter, weights: try checkpoint.weights(member, layout: section.adapter.parameters))
+  }
+}

@@ -1,0 +1,167 @@
+import Files
+import Foundation
+import Layers
+import Safetensors
+import Settings
+
+extension AdapterTensors {
+  /// Where diffusers keeps the configuration of an adapter in a file's metadata.
+  static let configurationKey = "lora_adapter_metadata"
+  /// peft's files of a folder.
+  static let configurationFile = "adapter_config.json"
+  static let weightsFile = "adapter_model.safetensors"
+
+  /// Whether a safetensors file holds an adapter.
+  public static func isOne(_ path: String) -> Bool {
+    guard let file = try? SafetensorsFile(path: path) else { return false }
+    return file.names.contains { name in
+      ["lora_", "hada_", "lokr_"].contains { name.contains(".\($0)") } || name.contains(".lora.")
+    }
+  }
+
+  /// Reads a file of peft, diffusers, kohya's scripts or LyCORIS, or a folder of peft.
+  ///
+  /// - Throws: `ModelFileError` naming a tensor that is none of an adapter; `SafetensorsError`, `FileError`,
+  ///   `SettingsError`.
+  public init(path: String) throws {
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    let file = try SafetensorsFile(path: isFolder.boolValue ? "\(path)/\(Self.weightsFile)" : path)
+    var parts: [String: Part] = [:]
+    for name in file.names {
+      guard let place = Self.place(of: name) else {
+        throw ModelFileError(file.path, "\(name) is no tensor of an adapter")
+      }
+      let key = "\(place.component.rawValue).\(place.module)"
+      var part = parts[key] ?? Part(component: place.component, name: place.module, isKohya: place.isKohya)
+      let tensor = Tensor(shape: try file.shape(of: name), values: try file.floats(name))
+      if place.tensor == Self.alphaName {
+        part.alpha = tensor.values.first.map(Double.init)
+      } else {
+        part.tensors[place.tensor] = tensor
+      }
+      parts[key] = part
+    }
+    let configuration = try Self.configuration(file, folder: (file.path as NSString).deletingLastPathComponent)
+    var guessed: [String] = []
+    let modules = try parts.values.map { part in
+      let tensors = try part.folded(in: file.path)
+      let rank = Self.rank(tensors)
+      let scale =
+        try part.scale(rank: rank) ?? configuration?(part.component).scale(of: part.name, formRank: rank)
+      if scale == nil { guessed.append(part.name) }
+      return Module(component: part.component, name: part.name, tensors: tensors, scale: scale ?? 1)
+    }
+    self.init(
+      modules,
+      notes: guessed.isEmpty
+        ? []
+        : [
+          "\(file.path) does not say alpha of \(guessed.sorted()[0])"
+            + "\(guessed.count > 1 ? " and \(guessed.count - 1) more modules" : ""): it is taken to be the rank"
+        ])
+  }
+
+  /// What is found of a module while a file is read.
+  private struct Part {
+    let component: Component
+    let name: String
+    let isKohya: Bool
+    var tensors: [String: Tensor] = [:]
+    var alpha: Double?
+
+    /// What the file's own alpha makes of it; nil if there is none. Of a product of whole factors LyCORIS takes none.
+    func scale(rank: Int?) -> Double? {
+      guard let rank else { return isKohya || alpha != nil ? 1 : nil }
+      return alpha.map { $0 / Double(rank) }
+    }
+
+    /// The tensors of LoRA whose kernel is a tensor of its own, which becomes a part of the first one.
+    func folded(in path: String) throws -> [String: Tensor] {
+      guard let middle = tensors[AdapterTensors.middleName] else { return tensors }
+      guard let down = tensors["lora_A.weight"], down.shape.count >= 2, middle.shape.count == 4,
+        middle.shape[1] == down.shape[0]
+      else {
+        throw ModelFileError(path, "\(name).lora_mid.weight has shape \(middle.shape), which fits no lora_down")
+      }
+      let (rank, between, inputs) = (middle.shape[0], middle.shape[1], down.shape[1])
+      let taps = middle.shape[2] * middle.shape[3]
+      var values = [Float](repeating: 0, count: rank * inputs * taps)
+      for row in 0..<rank {
+        for inner in 0..<between {
+          for input in 0..<inputs {
+            let factor = down.values[inner * inputs + input]
+            for tap in 0..<taps {
+              values[(row * inputs + input) * taps + tap] +=
+                factor * middle.values[(row * between + inner) * taps + tap]
+            }
+          }
+        }
+      }
+      var tensors = tensors
+      tensors[AdapterTensors.middleName] = nil
+      tensors["lora_A.weight"] = Tensor(
+        shape: [rank, inputs, middle.shape[2], middle.shape[3]], values: values)
+      return tensors
+    }
+  }
+
+  private static let alphaName = "alpha"
+  private static let middleName = "lora_mid.weight"
+  /// Other names of peft's tensors.
+  private static let synonyms = [
+    "lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight",
+    "lora.down.weight": "lora_A.weight", "lora.up.weight": "lora_B.weight",
+  ]
+
+  /// The module of a tensor, and what the tensor is called behind its name; nil for a name of no known kind.
+  private static func place(
+    of name: String
+  ) -> (component: Component, module: String, tensor: String, isKohya: Bool)? {
+    let known = AdapterForm.tensorNames + [alphaName, middleName] + synonyms.keys
+    guard let suffix = known.filter({ name.hasSuffix(".\($0)") }).max(by: { $0.count < $1.count }) else {
+      return nil
+    }
+    var module = String(name.dropLast(suffix.count + 1))
+    let tensor = synonyms[suffix] ?? suffix
+    if let (component, name) = KohyaNames.module(module) { return (component, name, tensor, true) }
+    for prefix in ["base_model.model.", "unet.", "denoiser."] where module.hasPrefix(prefix) {
+      module = String(module.dropFirst(prefix.count))
+    }
+    guard module.hasPrefix("text_encoder.") else { return (.denoiser, module, tensor, false) }
+    return (
+      .textEncoder, KohyaNames.withoutTextPrefix(String(module.dropFirst("text_encoder.".count))), tensor,
+      false
+    )
+  }
+
+  static func rank(_ tensors: [String: Tensor]) -> Int? {
+    let names = [
+      "lora_A.weight", "hada_t1", "hada_w1_b", "lokr_t2", "lokr_w2_b", "lokr_w1_b",
+    ]
+    return names.lazy.compactMap { tensors[$0]?.shape.first }.first
+  }
+
+  /// What says alpha and rank of a component, if anything does.
+  private static func configuration(
+    _ file: SafetensorsFile, folder: String
+  ) throws -> ((Component) throws -> PublishedAdapterConfiguration)? {
+    let beside = "\(folder.isEmpty ? "." : folder)/\(configurationFile)"
+    let node: SettingsNode
+    if let text = file.metadata[configurationKey] {
+      node = try SettingsNode(yaml: text, source: "\(file.path), metadata \(configurationKey)")
+    } else if FileManager.default.fileExists(atPath: beside) {
+      node = try SettingsNode(yaml: String(decoding: WholeFile.read(beside), as: UTF8.self), source: beside)
+    } else {
+      return nil
+    }
+    return { component in
+      let configuration = PublishedAdapterConfiguration(node, component)
+      guard !configuration.isDecomposed else {
+        throw ModelFileError(
+          file.path, "is an adapter with decomposed weights (use_dora), which is not computed here")
+      }
+      return configuration
+    }
+  }
+}

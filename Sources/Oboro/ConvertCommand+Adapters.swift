@@ -1,0 +1,71 @@
+import ArgumentParser
+import Checkpoints
+import Interchange
+import Reporting
+
+// Conversion of adapters: between the names of several programs, out of runs, and into models.
+
+extension Convert {
+  /// The dialect of an adapter's file; nil for what is none.
+  private var dialect: AdapterTensors.Dialect? {
+    switch format {
+    case nil, .peft: .peft
+    case .kohya: .kohya
+    case .diffusers: .diffusers
+    case .oboro, .safetensors: nil
+    }
+  }
+
+  /// - Returns: whether it is an adapter that is converted, or merged.
+  /// - Throws: `ValidationError` for options that do not go together.
+  func validateAdapter() throws -> Bool {
+    if !adapters.texts.isEmpty {
+      guard merge else { throw ValidationError("--adapter needs --merge") }
+      guard output.hasSuffix(Self.fileType), format == nil || format == .safetensors else {
+        throw ValidationError("a model with merged adapters becomes a file: \(output) must end in \(Self.fileType)")
+      }
+      return true
+    }
+    guard AdapterTensors.isOne(input) else {
+      if format == .peft || format == .kohya, merge {
+        throw ValidationError("--merge makes a model, and --format \(format?.rawValue ?? "") an adapter")
+      }
+      // Whether a run has trained an adapter is seen when it is read.
+      return format == .peft || format == .kohya
+    }
+    guard !merge else { throw ValidationError("--merge needs the model: \(input) is an adapter, name it with --adapter") }
+    guard format != nil, dialect != nil else {
+      throw ValidationError("\(input) is an adapter: say --format peft, diffusers or kohya")
+    }
+    return true
+  }
+
+  /// - Returns: false if no adapter is converted or merged.
+  /// - Throws: `ModelFileError`, `CheckpointError`, `SafetensorsError`, `FileError`, `SettingsError`,
+  ///   `AdapterMergeError`.
+  func convertAdapter() throws -> Bool {
+    let console = Console()
+    func tell(_ text: String) { console.print("oboro: \(text)") }
+    if !adapters.texts.isEmpty {
+      try BaseModel(input) { tell("passed over: \($0)") }
+        .write(merging: adapters.sources, to: output, tell: tell)
+      return true
+    }
+    if AdapterTensors.isOne(input) {
+      guard let dialect else { preconditionFailure("\(input) was not validated") }
+      try AdapterSource(input)?.tensors(tell: tell).write(dialect, to: output)
+      return true
+    }
+    guard !merge, let dialect, !input.hasSuffix(Self.fileType), !PipelineFolder.isOne(input) else {
+      return false
+    }
+    return try Checkpoint.read(at: input) {
+      tell("passed over: \($0)")
+    } _: { checkpoint in
+      let trainsAdapter = checkpoint.manifest.configuration["adapter"] != nil
+      guard trainsAdapter || format == .peft || format == .kohya else { return false }
+      try AdapterTensors(checkpoint, weights: .weights(named: weights)).write(dialect, to: output)
+      return true
+    }
+  }
+}
