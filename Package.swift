@@ -97,13 +97,13 @@ let package = Package(
         "Settings", "Tensors", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: common),
     .target(
-      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors"],
+      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors", "Text"],
       swiftSettings: common),
     .target(
       name: "Interchange",
       dependencies: [
         "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "Models",
-        "Optimization", "Safetensors", "Settings", "Tensors",
+        "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",

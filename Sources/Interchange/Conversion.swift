@@ -66,23 +66,47 @@ public enum Conversion {
   public static func makeCheckpoint(
     from path: String, configuration: SettingsNode?, size: (height: Int, width: Int)?, in directory: String
   ) throws {
+    let file = try SafetensorsFile(path: path)
+    let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
+    try makeCheckpoint(
+      of: resolved, from: file, imageShape: { try imageShape(file, resolved, size) },
+      classNames: { try classNames(file) }, in: directory)
+  }
+
+  /// The same of a pipeline folder's network.
+  ///
+  /// - Throws: as the other.
+  public static func makeCheckpoint(
+    from folder: PipelineFolder, configuration: SettingsNode?, size: (height: Int, width: Int)?,
+    in directory: String
+  ) throws {
+    let resolved = try TrainingConfiguration(configuration ?? folder.trainingConfiguration())
+    let shape = [
+      size?.height ?? folder.shape[0], size?.width ?? folder.shape[1], resolved.model.imageChannels,
+    ]
+    try resolved.model.check(height: shape[0], width: shape[1], channels: shape[2])
+    try makeCheckpoint(
+      of: resolved, from: folder.denoiserFiles(), imageShape: { shape }, classNames: { [] }, in: directory)
+  }
+
+  private static func makeCheckpoint(
+    of resolved: TrainingConfiguration, from source: some TensorSource, imageShape: () throws -> [Int],
+    classNames: () throws -> [String], in directory: String
+  ) throws {
     guard !FileManager.default.fileExists(atPath: directory) else {
       throw FileError("create", directory, code: EEXIST)
     }
-    let file = try SafetensorsFile(path: path)
-    let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
     let layout = resolved.model.parameters
-    try StateDict.require(StateDict.shapes(of: layout), in: file)
+    let weights = try StateDict.weights(of: layout, in: source)
     let state = TrainingState(
       layout: layout, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
-    state.weights.copy(from: try StateDict.read(layout, from: file))
-    try StateDict.requireFinite(layout, state.weights, of: file)
+    state.weights.copy(from: weights)
     state.copyWeightsToAverages()
     try Checkpoint.write(
       state,
       Checkpoint.Provenance(
-        images: 0, imageShape: try imageShape(file, resolved, size),
-        datasetDigest: "", classNames: try classNames(file), configuration: resolved.resolved),
+        images: 0, imageShape: try imageShape(),
+        datasetDigest: "", classNames: try classNames(), configuration: resolved.resolved),
       partBytes: resolved.checkpoint.partBytes, to: directory)
   }
 

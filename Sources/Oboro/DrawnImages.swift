@@ -38,11 +38,11 @@ struct DrawnImages: EvaluatedImages {
   ) throws {
     let own = EvaluatedSet.part(of: count, rank, size)
     let plan = try model.configuration.samplingPlan()
-    let classes = SampleClasses()
-    try classes.check(model.configuration.model, guidance: plan.guidance.scale)
+    let conditions = SampleConditions()
+    try conditions.check(model.configuration.model, guidance: plan.guidance.scale)
     let sampling = ImageSampling(
       model: model.configuration.model, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
-      imageShape: model.manifest.imageShape, classes: classes, engine: engine)
+      shape: model.manifest.imageShape, conditions: conditions, engine: engine)
     let total = own.count * sampling.steps
     values = sampling.images(own) { done, _, _ in progress(done, total) }
     let imageShape = model.manifest.imageShape

@@ -224,7 +224,7 @@ public final class Trainer {
     let sampling = ImageSampling(
       model: configuration.model,
       sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
-      weights: try state.gatheredEMA(by: step.exchange), imageShape: dataset.imageShape, engine: engine)
+      weights: try state.gatheredEMA(by: step.exchange), shape: dataset.imageShape, engine: engine)
     let count = configuration.sampling.count
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
     let images: [Float]?
