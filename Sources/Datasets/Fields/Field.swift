@@ -46,6 +46,9 @@ public struct Field: Codable, Sendable, Equatable {
   /// The class of each sample, -1 for none.
   static let labels = Field(name: "labels", type: .int32, shape: [], role: .label)
 
+  /// What the image of each sample shows.
+  static let captions = Field(name: "captions", type: .text, shape: [], role: .caption)
+
   /// The number of elements of one sample.
   public var elementCount: Int { shape.reduce(1, *) }
 
