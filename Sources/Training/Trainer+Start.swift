@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import DataParallel
 import Datasets
+import Diffusion
 import Files
 import Foundation
 import Kernels
@@ -131,6 +132,14 @@ extension Trainer {
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
+    if let process = configuration.diffusion as? DDPMProcess,
+      process.schedule.remainingSignal > NoiseSchedule.noticeableSignal
+    {
+      let remains = String(format: "%.3f", process.schedule.remainingSignal)
+      log.warning(
+        "diffusion.schedule leaves \(remains) of the image (√ᾱ_T) at the last timestep, where samples start from noise alone: more timesteps, or diffusion.zero_terminal_snr, leave less"
+      )
+    }
     if !assignment.isExact {
       log.notice(
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
