@@ -29,12 +29,14 @@ public struct TrainingConfiguration: Sendable {
   /// - Throws: `SettingsError`.
   public init(_ node: SettingsNode) throws {
     let reader = try SettingsReader(node)
-    dataset = try DatasetSettings(reader.section("dataset"))
+    let datasetReader = try reader.section("dataset")
+    dataset = try DatasetSettings(datasetReader)
     let modelReader = try reader.section("model")
     model = try DenoiserKind.model(modelReader)
     diffusion = try DiffusionSettings.process(reader.section("diffusion"))
     let optimizerReader = try reader.section("optimizer")
-    training = try TrainingSettings(reader.section("training"))
+    let trainingReader = try reader.section("training")
+    training = try TrainingSettings(trainingReader)
     optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
     ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
@@ -46,6 +48,14 @@ public struct TrainingConfiguration: Sendable {
         model.predictionChannelsKey,
         "the model predicts \(model.predictionChannels) channels of images of \(model.imageChannels): "
           + "the process needs \(needed)")
+    }
+    switch (training.validationEvery, dataset.validationPath) {
+    case (1..., ""):
+      throw trainingReader.invalid(
+        "validation_every", "there are no held-out samples: set dataset.validation_path")
+    case (0, let path) where !path.isEmpty:
+      throw datasetReader.invalid("validation_path", "is never looked at: set training.validation_every")
+    default: break
     }
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
@@ -71,7 +81,8 @@ public struct TrainingConfiguration: Sendable {
   private static let freeKeys: Set = [
     "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
-    "dataset.path", "dataset.verify",
+    "training.validation_every", "training.validation_samples",
+    "dataset.path", "dataset.verify", "dataset.validation_path",
   ]
   private static let freeSections = ["checkpoint.", "sampling."]
 }

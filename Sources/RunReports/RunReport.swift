@@ -92,6 +92,9 @@ public struct RunReport {
       metrics.map { (Double($0.step), value($0)) }
     }
     let losses = points { Double($0.loss) }
+    let validation = metrics.compactMap { metrics in
+      metrics.validationLoss.map { (step: Double(metrics.step), value: Double($0)) }
+    }
     let marks = log.filter { $0.message == "going on" }.compactMap { $0.values["step"].flatMap(Double.init) }
     return [
       Chart(
@@ -99,7 +102,8 @@ public struct RunReport {
         lines: [
           .init(name: "each step", style: "faint", points: losses),
           .init(name: "mean", style: "first", points: Chart.smoothed(losses)),
-        ], marks: marks, isLogarithmic: true),
+        ] + (validation.isEmpty ? [] : [.init(name: "validation", style: "second", points: validation)]),
+        marks: marks, isLogarithmic: true),
       Chart(
         title: "Learning rate",
         lines: [.init(name: "learning rate", style: "first", points: points(\.learningRate))],

@@ -23,13 +23,25 @@ public struct DiffusionTask: TrainingTask {
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
     let (places, samples) = (input.places, input.samples)
     let size = imageShape.reduce(1, *)
-    let classes = model.classes?.trainingLabels(
-      of: input.batch.labels[places], seed: seed, step: input.step, samples: samples)
+    let labels = input.batch.labels[places]
+    let classes = model.classes.map { known in
+      switch input.use {
+      case .training: known.trainingLabels(of: labels, seed: seed, step: input.step, samples: samples)
+      case .validation: labels.map { known.label($0) }
+      }
+    }
     let examples = input.profile.measure("noise", .phase) {
       input.batch.images.withUnsafeBufferPointer { images in
-        process.examples(
-          of: UnsafeBufferPointer(rebasing: images[places.lowerBound * size..<places.upperBound * size]),
-          shape: [samples.count] + imageShape, seed: seed, step: input.step, samples: samples, on: tape)
+        let own = UnsafeBufferPointer(
+          rebasing: images[places.lowerBound * size..<places.upperBound * size])
+        let shape = [samples.count] + imageShape
+        return switch input.use {
+        case .training:
+          process.examples(
+            of: own, shape: shape, seed: seed, step: input.step, samples: samples, on: tape)
+        case .validation:
+          process.validationExamples(of: own, shape: shape, seed: seed, samples: samples, on: tape)
+        }
       }
     }
     let prediction = input.profile.measure("forward", .group) {

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import DataParallel
 import Datasets
+import Diffusion
 import Files
 import Foundation
 import Kernels
@@ -51,30 +52,32 @@ extension Trainer {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
-    let (configuration, dataset, assignment) = try communicator.agree {
+    let (configuration, dataset, heldOut, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
       let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
         worldSize: communicator.size)
-      let dataset = try ShardedDataset(directory: configuration.dataset.path)
-      _ = try dataset.requireImages()
-      do {
-        try configuration.model.check(
-          height: dataset.height, width: dataset.width, channels: dataset.channels)
-        try configuration.model.classes?.check(dataset)
-        try configuration.model.requireNoContext()
-      } catch {
-        throw ModelError("\(dataset.directory): \(error)")
+      let dataset = try Self.dataset(configuration.dataset.path, for: configuration)
+      try configuration.model.requireNoContext()
+      let heldOut =
+        configuration.training.validationEvery > 0
+        ? try Self.dataset(configuration.dataset.validationPath, for: configuration) : nil
+      if let heldOut, heldOut.imageShape != dataset.imageShape {
+        throw ModelError(
+          "\(heldOut.directory): has images of \(heldOut.imageShape), training's are \(dataset.imageShape)")
       }
-      return (configuration, dataset, assignment)
+      return (configuration, dataset, heldOut, assignment)
     }
     let hosts = try communicator.allGather(communicator.hostName)
     let monitor = try RunMonitor(
       hosts: hosts, timeout: configuration.training.heartbeatTimeout, logPath: directory.log,
       communicator: communicator, console: console)
-    try Self.requireSame(configuration, dataset, communicator)
-    try communicator.agree { try dataset.check(part: rank, of: communicator.size) }
+    try Self.requireSame(configuration, [dataset] + (heldOut.map { [$0] } ?? []), communicator)
+    try communicator.agree {
+      try dataset.check(part: rank, of: communicator.size)
+      try heldOut?.check(part: rank, of: communicator.size)
+    }
     if configuration.dataset.isVerified {
       if rank == 0 { console.print("reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
@@ -129,6 +132,14 @@ extension Trainer {
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
+    if let process = configuration.diffusion as? DDPMProcess,
+      process.schedule.remainingSignal > NoiseSchedule.noticeableSignal
+    {
+      let remains = String(format: "%.3f", process.schedule.remainingSignal)
+      log.warning(
+        "diffusion.schedule leaves \(remains) of the image (√ᾱ_T) at the last timestep, where samples start from noise alone: more timesteps, or diffusion.zero_terminal_snr, leave less"
+      )
+    }
     if !assignment.isExact {
       log.notice(
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
@@ -149,7 +160,12 @@ extension Trainer {
       task: DiffusionTask(
         configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
         seed: configuration.training.seed),
-      dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
+      dataset: dataset,
+      validation: heldOut.map {
+        Validation(
+          $0, count: configuration.training.validationSamples, samplesPerPass: assignment.samples(of: 0).count
+        )
+      }, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,
@@ -158,12 +174,28 @@ extension Trainer {
       hosts: hosts, tracePath: start.trace)
   }
 
+  /// A dataset whose samples the model takes.
+  private static func dataset(_ path: String, for configuration: TrainingConfiguration) throws
+    -> ShardedDataset
+  {
+    let dataset = try ShardedDataset(directory: path)
+    _ = try dataset.requireImages()
+    do {
+      try configuration.model.check(
+        height: dataset.height, width: dataset.width, channels: dataset.channels)
+      try configuration.model.classes?.check(dataset)
+    } catch {
+      throw ModelError("\(dataset.directory): \(error)")
+    }
+    return dataset
+  }
+
   /// All ranks must have read the same: files on different hosts may differ. Collective.
   private static func requireSame(
-    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ communicator: Communicator
+    _ configuration: TrainingConfiguration, _ datasets: [ShardedDataset], _ communicator: Communicator
   ) throws {
     let configurations = try communicator.allGather(configuration.resolved.json)
-    let digests = try communicator.allGather(dataset.digest)
+    let digests = try communicator.allGather(datasets.map(\.digest).joined(separator: " "))
     try communicator.agree {
       for (what, values) in [("configuration", configurations), ("dataset", digests)] {
         if values[communicator.rank] != values[0] {

@@ -36,6 +36,7 @@ public final class Trainer {
   private let ownership: FolderOwnership?
   private let saving: CheckpointSaving
   private let step: TrainingStep
+  private let validation: Validation?
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
@@ -122,6 +123,7 @@ public final class Trainer {
         metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
         metrics.dataWaitSeconds = dataWait
         metrics.communicationWaitSeconds = communicationWait
+        metrics.validationLoss = try validationLoss()
         monitor.enter(.recording, step: state.step)
         try report?.step(metrics)
       } else {
@@ -157,6 +159,18 @@ public final class Trainer {
     try logWaits(waits.data, waits.communication, of: running.seconds)
     guard let stopReason, state.step < settings.steps else { return .finished }
     return .stopped(reason: stopReason)
+  }
+
+  /// The loss on held-out samples, where it is due. Collective.
+  private func validationLoss() throws -> Float? {
+    guard let validation, Self.isDue(configuration.training.validationEvery, at: state.step) else {
+      return nil
+    }
+    try step.exchange.finishGathering()
+    let loss = try validation.loss(of: task, weights: state.weights, engine: engine, on: communicator) {
+      monitor.enter(.validating, step: state.step)
+    }
+    return Float(loss)
   }
 
   /// Tells of a step that was left out, or gives up. Collective.
@@ -295,7 +309,7 @@ public final class Trainer {
 
   init(
     configuration: TrainingConfiguration, task: any TrainingTask, dataset: ShardedDataset,
-    assignment: MicrobatchAssignment,
+    validation: Validation?, assignment: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, ownership: FolderOwnership?, engine: Engine, communicator: Communicator,
@@ -305,6 +319,7 @@ public final class Trainer {
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
+    self.validation = validation
     self.assignment = assignment
     self.state = state
     self.directory = directory

@@ -60,8 +60,11 @@ final class TrainingReport {
 
   /// - Throws: `FileError`.
   func step(_ step: StepMetrics) throws {
-    if step.step % logEvery == 0 {
+    if step.step % logEvery == 0 || step.validationLoss != nil {
       try append(step)
+      if let loss = step.validationLoss {
+        tellEvents { try $0.add([("validation/loss", loss)], step: step.step) }
+      }
       tellEvents {
         try $0.add(
           [
