@@ -38,10 +38,11 @@ struct DrawnImages: EvaluatedImages {
   ) throws {
     let own = EvaluatedSet.part(of: count, rank, size)
     let plan = try model.configuration.samplingPlan()
+    let denoiser = try model.configuration.requireDiffusion().model
     let classes = SampleClasses()
-    try classes.check(model.configuration.model, guidance: plan.guidance.scale)
+    try classes.check(denoiser, guidance: plan.guidance.scale)
     let sampling = ImageSampling(
-      model: model.configuration.model, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
+      model: denoiser, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
       imageShape: model.manifest.imageShape, classes: classes, engine: engine)
     let total = own.count * sampling.steps
     values = sampling.images(own) { done, _, _ in progress(done, total) }

@@ -2,6 +2,7 @@ import Checkpoints
 import DataParallel
 import Datasets
 import Diffusion
+import Encoding
 import Evaluation
 import Files
 import Foundation
@@ -86,6 +87,10 @@ extension DatasetError: ExitStatusProviding {
     case .inputOutput: .inputOutput
     }
   }
+}
+
+extension LatentEncodingError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension EvaluationError: ExitStatusProviding {

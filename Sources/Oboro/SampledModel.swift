@@ -35,7 +35,7 @@ struct SampledModel {
     }
     return try communicator.agree {
       SampledModel(
-        model: trained.configuration.model, plan: try trained.configuration.samplingPlan(),
+        model: try trained.configuration.requireDiffusion().model, plan: try trained.configuration.samplingPlan(),
         imageShape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
         weights: trained.weights)
     }

@@ -10,7 +10,6 @@ import MPI
 import Models
 import Reporting
 import Settings
-import Tasks
 import Tensors
 
 extension Trainer {
@@ -51,23 +50,14 @@ extension Trainer {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
-    let (configuration, dataset, assignment) = try communicator.agree {
+    let (configuration, dataset, task, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
       let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
-      _ = try dataset.requireImages()
-      do {
-        try configuration.model.check(
-          height: dataset.height, width: dataset.width, channels: dataset.channels)
-        try configuration.model.classes?.check(dataset)
-        try configuration.model.requireNoContext()
-      } catch {
-        throw ModelError("\(dataset.directory): \(error)")
-      }
-      return (configuration, dataset, assignment)
+      return (configuration, dataset, try RunTask(configuration, dataset), assignment)
     }
     let hosts = try communicator.allGather(communicator.hostName)
     let monitor = try RunMonitor(
@@ -117,7 +107,7 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          flopsPerImage: ModelSummary(configuration.model, imageShape: dataset.imageShape).flops,
+          flopsPerImage: ModelSummary(configuration.model, imageShape: task.inputShape).flops,
           console: console, log: log)
         : nil
     }
@@ -146,10 +136,7 @@ extension Trainer {
       threads: engine.threads, log: log)
     try self.init(
       configuration: configuration,
-      task: DiffusionTask(
-        configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
-        seed: configuration.training.seed),
-      dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
+      task: task, dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,

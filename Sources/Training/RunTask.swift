@@ -1,0 +1,82 @@
+import Configuration
+import Datasets
+import Diffusion
+import Foundation
+import Generation
+import Models
+import Tasks
+import Tensors
+
+/// What a run does that depends on what it trains: what it reads of the dataset, the losses, and what it shows.
+struct RunTask {
+  let task: any TrainingTask
+  /// [H, W, C] of what the network sees.
+  let inputShape: [Int]
+  private let configuration: TrainingConfiguration
+  private let dataset: ShardedDataset
+
+  /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
+  init(_ configuration: TrainingConfiguration, _ dataset: ShardedDataset) throws {
+    self.configuration = configuration
+    self.dataset = dataset
+    inputShape = try dataset.requireImages().shape
+    do {
+      try configuration.model.check(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
+      if case .denoiser(let model) = configuration.model {
+        try model.classes?.check(dataset)
+        try model.requireNoContext()
+      }
+    } catch {
+      throw ModelError("\(dataset.directory): \(error)")
+    }
+    task = configuration.trainingTask(imageShape: inputShape)
+  }
+
+  /// How many images a preview shows.
+  var previewCount: Int {
+    switch configuration.task {
+    case .diffusion: configuration.sampling.count
+    case .autoencoder: min(configuration.sampling.count, dataset.count)
+    }
+  }
+
+  /// What shows how far the run is, with these weights.
+  ///
+  /// - Throws: `SamplingError`.
+  func preview(weights: ParameterBuffer, engine: Engine) throws -> any Preview {
+    switch configuration.task {
+    case .diffusion(let section):
+      return ImageSampling(
+        model: section.model,
+        sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
+        weights: weights, imageShape: inputShape, engine: engine)
+    case .autoencoder(let section):
+      let field = try dataset.index(of: dataset.requireImages().name)
+      return ImageReconstruction(
+        model: section.model, weights: weights, imageShape: inputShape, engine: engine
+      ) { [dataset, previewCount, size = inputShape.reduce(1, *)] index in
+        try [Float](unsafeUninitializedCapacity: size) { values, count in
+          count = size
+          // Spread over the dataset, which may be sorted.
+          try dataset.read(
+            index * dataset.count / previewCount, field: field,
+            into: UnsafeMutableBufferPointer(rebasing: values[..<size]))
+        }
+      }
+    }
+  }
+}
+
+extension TrainingConfiguration {
+  /// What training computes of each micro-batch of images of this shape, [H, W, C].
+  package func trainingTask(imageShape: [Int]) -> any TrainingTask {
+    switch task {
+    case .diffusion(let section):
+      DiffusionTask(section.model, section.process, imageShape: imageShape, seed: training.seed)
+    case .autoencoder(let section):
+      AutoencoderTask(
+        section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
+        imageShape: imageShape, seed: training.seed)
+    }
+  }
+}
