@@ -114,8 +114,8 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
-        "Generation", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting", "Settings", "Tasks",
-        "Tensors", .product(name: "Logging", package: "swift-log"),
+        "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
+        "Settings", "Tasks", "Tensors", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(

@@ -18,6 +18,16 @@ public enum TaskSettings: Sendable {
   public struct DiffusionSection: Sendable {
     public let model: any Denoiser
     public let process: any DiffusionProcess
+    /// nil for a denoiser of the images themselves.
+    public let latents: LatentSection?
+  }
+
+  /// Whose latents a denoiser works on: the section `autoencoder`.
+  public struct LatentSection: Hashable, Sendable {
+    /// Where the autoencoder lies, absolute or relative to where the command runs.
+    public let path: String
+    /// What latents are multiplied by; nil: what was measured when they were made.
+    public let scalingFactor: Double?
   }
 
   /// An autoencoder, and the parts of its loss.
@@ -84,6 +94,8 @@ extension TaskSettings.Kind {
 extension TaskSettings.DiffusionSection {
   init(_ model: SettingsReader, _ reader: SettingsReader) throws {
     self.model = try DenoiserKind.model(model)
+    latents =
+      reader.isGiven("autoencoder") ? try TaskSettings.LatentSection(reader.section("autoencoder")) : nil
     process = try DiffusionSettings.process(reader.section("diffusion"))
     let needed = self.model.imageChannels * process.outputsPerChannel
     guard self.model.predictionChannels == needed else {
@@ -92,6 +104,17 @@ extension TaskSettings.DiffusionSection {
         "the model predicts \(self.model.predictionChannels) channels of images of \(self.model.imageChannels): "
           + "the process needs \(needed)")
     }
+  }
+}
+
+extension TaskSettings.LatentSection {
+  init(_ reader: SettingsReader) throws {
+    path = try reader.required(
+      "path", as: String.self,
+      help: "the autoencoder whose latents the dataset holds: a run, a checkpoint or a folder of diffusers")
+    scalingFactor = try reader.value(
+      "scaling_factor", as: Double.self, in: Above(0.0),
+      help: "what latents are multiplied by; null: what oboro encode measured")
   }
 }
 

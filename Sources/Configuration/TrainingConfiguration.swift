@@ -77,7 +77,7 @@ public struct TrainingConfiguration: Sendable {
   private static let freeKeys: Set = [
     "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
-    "dataset.path", "dataset.verify",
+    "dataset.path", "dataset.verify", "autoencoder.path",
   ]
   private static let freeSections = ["checkpoint.", "sampling."]
 }

@@ -9,9 +9,11 @@ public struct ImageSampling: Preview {
   private let model: any Denoiser
   private let sampler: SamplingLoop
   private let weights: ParameterBuffer
-  /// [H, W, C].
+  /// [H, W, C] of what the model draws.
   private let shape: [Int]
   private let classes: SampleClasses
+  /// Of a model that draws latents.
+  private let decoder: LatentDecoder?
   /// What takes the place of the images' first noise: [n, H, W, C], of unit variance.
   private let latents: [Float]?
   private let engine: Engine
@@ -19,15 +21,20 @@ public struct ImageSampling: Preview {
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
   private static let imagesPerPass = 32
 
+  /// - Parameters:
+  ///   - shape: [H, W, C] of what the model draws: images or, with a decoder, their latents.
+  ///   - latents: what takes the place of the first noise, [n, H, W, C], of unit variance.
   public init(
-    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, imageShape: [Int],
-    classes: SampleClasses = SampleClasses(), latents: [Float]? = nil, engine: Engine
+    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, shape: [Int],
+    classes: SampleClasses = SampleClasses(), decoder: LatentDecoder? = nil, latents: [Float]? = nil,
+    engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
     self.weights = weights
-    self.shape = imageShape
+    self.shape = shape
     self.classes = classes
+    self.decoder = decoder
     self.latents = latents
     self.engine = engine
   }
@@ -35,20 +42,28 @@ public struct ImageSampling: Preview {
   /// Model evaluations for each image.
   public var steps: Int { sampler.plan.evaluations.count }
 
+  /// [H, W, C] of the images.
+  public var imageShape: [Int] { decoder?.imageShape(of: shape) ?? shape }
+
+  /// The images of what the model draws [n, H, W, C].
+  public func decoded(_ drawn: some Collection<Float>) -> [Float] {
+    decoder?.images(of: drawn, shape: shape) ?? Array(drawn)
+  }
+
   /// Images number `samples`, one after the other [n, H, W, C].
   ///
-  /// - Parameter onStep: called with how many of `samples.count * steps` evaluations are done, and with the images
-  ///   of the pass as they are now.
+  /// - Parameter onStep: called with how many of `samples.count * steps` evaluations are done, and with what the model
+  ///   draws in the pass as it is now.
   public func images(
     _ samples: Range<Int>,
     onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) throws -> Void
   ) rethrows -> [Float] {
     var images: [Float] = []
-    images.reserveCapacity(samples.count * shape.reduce(1, *))
+    images.reserveCapacity(samples.count * imageShape.reduce(1, *))
     var start = samples.lowerBound
     while start < samples.upperBound {
       let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
-      images += try sampler.sample(
+      let drawn = try sampler.sample(
         shape: shape, samples: pass, threads: engine.threads, start: beginning(of: pass),
         onStep: { progress in
           try progress.images.withUnsafeBufferPointer { now in
@@ -56,6 +71,7 @@ public struct ImageSampling: Preview {
           }
         },
         predict: { outputs(for: $0, timestep: $1, $2, samples: pass) })
+      images += decoded(drawn)
       start = pass.upperBound
     }
     return images
@@ -119,7 +135,7 @@ public struct ImageSampling: Preview {
 
   /// Each image of `images` [n, H, W, C] as a picture.
   public func pictures(_ images: some RandomAccessCollection<Float>) -> [Picture] {
-    Picture.all(of: images, shape: shape)
+    Picture.all(of: images, shape: imageShape)
   }
 
   /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its

@@ -18,13 +18,13 @@ extension Evaluate {
       console.print("oboro: passed over: \($0)")
     }
     switch model.configuration.task {
-    case .diffusion(let section): try measure(section, model, dataset, on: communicator, engine)
+    case .diffusion(let section): try measure(section, model, checkpoint, dataset, on: communicator, engine)
     case .autoencoder(let section): try measure(section.model, model, dataset, on: communicator, engine)
     }
   }
 
   private func measure(
-    _ section: TaskSettings.DiffusionSection, _ model: TrainedModel, _ dataset: String,
+    _ section: TaskSettings.DiffusionSection, _ model: TrainedModel, _ checkpoint: String, _ dataset: String,
     on communicator: Communicator, _ engine: Engine
   ) throws {
     let evaluation = try communicator.agree {
@@ -32,9 +32,14 @@ extension Evaluate {
       if let timesteps, timesteps > most {
         throw ValidationError("--timesteps must be at most the \(most) of the model, is \(timesteps)")
       }
+      let samples = try ShardedDataset(directory: dataset)
+      if let encoding = samples.manifest.encoding {
+        try model.manifest.latents?.require(
+          encoding.autoencoderDigest, of: encoding.autoencoder, for: checkpoint)
+      }
       return try DenoiserEvaluation(
-        model: section.model, weights: model.weights, process: section.process,
-        dataset: ShardedDataset(directory: dataset), count: count ?? Self.defaultCount,
+        model: section.model, weights: model.weights, process: section.process, dataset: samples,
+        scaling: model.manifest.latents?.scaling, count: count ?? Self.defaultCount,
         timesteps: timesteps, seed: seed)
     }
     let share = evaluation.passes(rank: communicator.rank, of: communicator.size)

@@ -89,6 +89,10 @@ extension DatasetError: ExitStatusProviding {
   }
 }
 
+extension LatentDatasetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
 extension LatentEncodingError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .badData }
 }

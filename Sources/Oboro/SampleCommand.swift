@@ -45,6 +45,11 @@ struct Sample: ParallelCommand {
   @OptionGroup var samplingOverrides: SamplingOverrides
 
   @Option(
+    help: ArgumentHelp(
+      "Of a model that draws latents: where its autoencoder lies, if no longer where it was.", valueName: "path"))
+  var autoencoder: String?
+
+  @Option(
     help: "ema, the weights' moving average, the name of a further one, or model, the weights themselves.")
   var weights = StateSchema.ema
 
@@ -82,7 +87,7 @@ struct Sample: ParallelCommand {
   func run() throws {
     try runSession { session, environment in
       let threads = try session.world.agree { try threadOptions.count(environment: environment) }
-      try draw(on: session.world, threads: threads)
+      try draw(on: session.world, engine: Engine(threadCount: threads))
       return .done
     }
   }
@@ -90,24 +95,25 @@ struct Sample: ParallelCommand {
   private static let pictureChannels = [1, 3]
 
   /// Draws the images, each rank its part, and writes them on rank 0. Collective.
-  private func draw(on communicator: Communicator, threads: Int) throws {
+  private func draw(on communicator: Communicator, engine: Engine) throws {
     let isWriter = communicator.rank == 0
     let console = Console()
     let model = try SampledModel.load(
-      checkpoint, weights: weights, overrides: samplingOverrides.overrides, on: communicator
+      checkpoint, weights: weights, overrides: samplingOverrides.overrides, autoencoder: autoencoder,
+      engine: engine, on: communicator
     ) {
       console.print("oboro: \($0)")
     }
-    let (sampling, count) = try communicator.agree { try self.sampling(model, threads: threads) }
+    let (sampling, count) = try communicator.agree { try self.sampling(model, engine: engine) }
     let folder: SampleFolder? = try communicator.agree { isWriter ? try SampleFolder(output) : nil }
     defer { folder?.abandon() }
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
     let bar = isWriter ? ProgressBar("sample", total: own.count * sampling.steps, console: console) : nil
-    var animation = SampleAnimation(
-      size: model.imageShape.reduce(1, *), steps: sampling.steps, samples: own)
+    let shape = sampling.imageShape
+    var animation = SampleAnimation(size: shape.reduce(1, *), steps: sampling.steps, samples: own)
     let images = try sampling.images(count: count, on: communicator) { done, pass, now in
       bar?.update(done, fields: ["\(count) images, \(sampling.steps) steps each"])
-      if gif { animation.add(step: done / pass.count, pass: pass, now) }
+      if gif { animation.add(step: done / pass.count, pass: pass, now, image: sampling.decoded) }
     }
     bar?.finish()
     let frames = gif ? try animation.gathered(on: communicator) : nil
@@ -119,9 +125,9 @@ struct Sample: ParallelCommand {
         throw NonFiniteSampleError(path: checkpoint, image: wrong / size)
       }
       if let name = format.fileName {
-        try format.write(images, shape: [count] + model.imageShape, to: folder.new(name))
+        try format.write(images, shape: [count] + shape, to: folder.new(name))
       }
-      guard Self.pictureChannels.contains(model.imageShape[2]) else {
+      guard Self.pictureChannels.contains(shape[2]) else {
         try folder.commit()
         return try print(folder.path)
       }
@@ -140,16 +146,17 @@ struct Sample: ParallelCommand {
   }
 
   /// What to draw with, and how many images.
-  private func sampling(_ trained: SampledModel, threads: Int) throws -> (ImageSampling, count: Int) {
+  private func sampling(_ trained: SampledModel, engine: Engine) throws -> (ImageSampling, count: Int) {
     let model = trained.model
-    let latents = try latents.map { try LatentsFile($0, imageShape: trained.imageShape) }
+    let latents = try latents.map { try LatentsFile($0, imageShape: trained.shape) }
     if let latents, let count, latents.count != count {
       throw ValidationError("--count is \(count), and --latents holds noise for \(latents.count) images")
     }
     let count = latents?.count ?? count
-    guard format != .png || Self.pictureChannels.contains(trained.imageShape[2]) else {
+    let channels = trained.decoder?.imageShape(of: trained.shape)[2] ?? trained.shape[2]
+    guard format != .png || Self.pictureChannels.contains(channels) else {
       throw ValidationError(
-        "the model draws images of \(trained.imageShape[2]) channels, and pictures have 1 or 3: --format numpy or "
+        "the model draws images of \(channels) channels, and pictures have 1 or 3: --format numpy or "
           + "hdf5 writes the numbers")
     }
     let choice: SampleClasses.Choice
@@ -164,8 +171,8 @@ struct Sample: ParallelCommand {
     try classes.check(model, guidance: trained.plan.guidance.scale)
     let sampling = ImageSampling(
       model: model, sampler: SamplingLoop(trained.plan, seed: seed),
-      weights: trained.weights, imageShape: trained.imageShape, classes: classes,
-      latents: latents?.values, engine: Engine(threadCount: threads))
+      weights: trained.weights, shape: trained.shape, classes: classes, decoder: trained.decoder,
+      latents: latents?.values, engine: engine)
     return (sampling, total)
   }
 }

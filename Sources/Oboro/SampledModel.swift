@@ -1,5 +1,6 @@
 import Configuration
 import Diffusion
+import Generation
 import Interchange
 import MPI
 import Models
@@ -10,10 +11,12 @@ import Tensors
 struct SampledModel {
   let model: any Denoiser
   let plan: SamplingPlan
-  /// [H, W, C].
-  let imageShape: [Int]
+  /// [H, W, C] of what the model draws.
+  let shape: [Int]
   let classNames: [String]
   let weights: ParameterBuffer
+  /// Of a model that draws latents.
+  let decoder: LatentDecoder?
 
   /// Collective.
   ///
@@ -21,11 +24,12 @@ struct SampledModel {
   ///   - path: a checkpoint, a run directory, or a folder with `model_index.json`.
   ///   - weights: of a checkpoint, the name of its weights or of an average.
   ///   - overrides: `sampling.KEY=VALUE`.
+  ///   - autoencoder: where the autoencoder of a denoiser of latents lies now; nil: where it was.
   ///   - tell: what a user should know of how it was read.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
-    _ path: String, weights: String, overrides: [String], on communicator: Communicator,
-    tell: (String) -> Void
+    _ path: String, weights: String, overrides: [String], autoencoder: String? = nil, engine: Engine,
+    on communicator: Communicator, tell: (String) -> Void
   ) throws -> SampledModel {
     if PipelineFolder.isOne(path) {
       return try load(folder: path, overrides: overrides, on: communicator, tell: tell)
@@ -33,11 +37,12 @@ struct SampledModel {
     let trained = try TrainedModel.load(path, weights: weights, overrides: overrides, on: communicator) {
       tell("passed over: \($0)")
     }
+    let decoder = try trained.decoder(autoencoder, engine: engine, on: communicator)
     return try communicator.agree {
       SampledModel(
         model: try trained.configuration.requireDiffusion().model, plan: try trained.configuration.samplingPlan(),
-        imageShape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
-        weights: trained.weights)
+        shape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
+        weights: trained.weights, decoder: decoder)
     }
   }
 
@@ -56,8 +61,8 @@ struct SampledModel {
         communicator.rank == 0
         ? try folder.weights() : ParameterBuffer(count: folder.model.parameters.flatCount)
       return SampledModel(
-        model: folder.model, plan: try folder.samplingPlan(options, scheduler), imageShape: folder.imageShape,
-        classNames: [], weights: weights)
+        model: folder.model, plan: try folder.samplingPlan(options, scheduler), shape: folder.imageShape,
+        classNames: [], weights: weights, decoder: nil)
     }
     try communicator.broadcast(loaded.weights.elements)
     return loaded

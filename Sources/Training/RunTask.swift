@@ -12,14 +12,17 @@ struct RunTask {
   let task: any TrainingTask
   /// [H, W, C] of what the network sees.
   let inputShape: [Int]
+  /// nil for a run on images.
+  let latents: RunLatents?
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
 
   /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
-  init(_ configuration: TrainingConfiguration, _ dataset: ShardedDataset) throws {
+  init(_ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?) throws {
     self.configuration = configuration
     self.dataset = dataset
-    inputShape = try dataset.requireImages().shape
+    self.latents = latents
+    inputShape = try latents?.shape ?? dataset.requireImages().shape
     do {
       try configuration.model.check(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
       if case .denoiser(let model) = configuration.model {
@@ -29,8 +32,11 @@ struct RunTask {
     } catch {
       throw ModelError("\(dataset.directory): \(error)")
     }
-    task = configuration.trainingTask(imageShape: inputShape)
+    task = configuration.trainingTask(imageShape: inputShape, scaling: latents?.scaling)
   }
+
+  /// What the loader reads of the dataset; nil: images and their labels.
+  var fields: [FieldRequest]? { latents?.fields }
 
   /// How many images a preview shows.
   var previewCount: Int {
@@ -49,7 +55,7 @@ struct RunTask {
       return ImageSampling(
         model: section.model,
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
-        weights: weights, imageShape: inputShape, engine: engine)
+        weights: weights, shape: inputShape, decoder: latents?.decoder(engine), engine: engine)
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
       return ImageReconstruction(
@@ -68,11 +74,16 @@ struct RunTask {
 }
 
 extension TrainingConfiguration {
-  /// What training computes of each micro-batch of images of this shape, [H, W, C].
-  package func trainingTask(imageShape: [Int]) -> any TrainingTask {
+  /// What training computes of each micro-batch.
+  ///
+  /// - Parameters:
+  ///   - imageShape: [H, W, C] of images or latents.
+  ///   - scaling: of latents; nil for images.
+  package func trainingTask(imageShape: [Int], scaling: LatentScaling? = nil) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
-      DiffusionTask(section.model, section.process, imageShape: imageShape, seed: training.seed)
+      DiffusionTask(
+        section.model, section.process, imageShape: imageShape, scaling: scaling, seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
         section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,

@@ -50,15 +50,17 @@ extension Trainer {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
-    let (configuration, dataset, task, assignment) = try communicator.agree {
+    let (configuration, dataset, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(file: start.configurationFile, overrides: start.overrides)
       let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
-      return (configuration, dataset, try RunTask(configuration, dataset), assignment)
+      return (configuration, dataset, assignment)
     }
+    let latents = try RunLatents.load(configuration, dataset, on: communicator)
+    let task = try communicator.agree { try RunTask(configuration, dataset, latents) }
     let hosts = try communicator.allGather(communicator.hostName)
     let monitor = try RunMonitor(
       hosts: hosts, timeout: configuration.training.heartbeatTimeout, logPath: directory.log,
@@ -87,7 +89,7 @@ extension Trainer {
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
     try Self.resume(
-      state, dataset, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+      state, dataset, latents, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
     if prepared?.ownership.hasLocks == false {
       log.notice(
         "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
@@ -162,12 +164,13 @@ extension Trainer {
 
   /// Takes the state of the newest good checkpoint, if there is one. Collective.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsOtherDataset: Bool,
-    _ communicator: Communicator, _ log: Logger
+    _ state: ShardedState, _ dataset: ShardedDataset, _ latents: RunLatents?, _ directory: RunDirectory,
+    allowsOtherDataset: Bool, _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)
     try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
     _ = try store.restoreNewest(state, on: communicator) { checkpoint in
+      try latents?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }

@@ -64,7 +64,7 @@ public final class Trainer {
   private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
-      dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
+      dataset: dataset, fields: task.fields, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
     // The last state of progress stays on display, also above the message of an error.
     defer {
@@ -282,7 +282,8 @@ public final class Trainer {
       state,
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
-        datasetDigest: dataset.digest, classNames: dataset.classNames, configuration: configuration.resolved),
+        datasetDigest: dataset.digest, classNames: dataset.classNames, latents: task.latents?.space,
+        configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)
   }
