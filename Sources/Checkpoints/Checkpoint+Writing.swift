@@ -12,15 +12,18 @@ extension Checkpoint {
     let imageShape: [Int]
     let datasetDigest: String
     let classNames: [String]
+    let latents: LatentSpace?
     let configuration: SettingsNode
 
     package init(
-      images: Int, imageShape: [Int], datasetDigest: String, classNames: [String], configuration: SettingsNode
+      images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
+      latents: LatentSpace? = nil, configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
       self.datasetDigest = datasetDigest
       self.classNames = classNames
+      self.latents = latents
       self.configuration = configuration
     }
   }
@@ -126,7 +129,7 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      configuration: provenance.configuration, files: files)
+      latents: provenance.latents, configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

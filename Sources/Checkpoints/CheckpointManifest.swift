@@ -32,19 +32,22 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let datasetDigest: String
   /// The dataset's, label 0 first; empty if it has none.
   public let classNames: [String]
+  /// What the latents are of that a denoiser draws; nil if it draws images.
+  public let latents: LatentSpace?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    configuration: SettingsNode, files: [File]
+    latents: LatentSpace? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
     self.imageShape = imageShape
     self.datasetDigest = datasetDigest
     self.classNames = classNames
+    self.latents = latents
     self.configuration = configuration
     self.files = files
   }
@@ -117,6 +120,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     // Not in checkpoints of earlier versions.
     classNames = try reader.value(
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
+    latents = try LatentSpace(of: reader)
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -143,17 +147,18 @@ public struct CheckpointManifest: Sendable, Equatable {
       ]
         as SettingsNode
     }
-    let node: SettingsNode = [
+    var node: SettingsNode = [
       Key.version: SettingsNode(Self.currentVersion),
       Key.step: SettingsNode(step),
       Key.images: SettingsNode(images),
       Key.imageShape: SettingsNode(imageShape),
       Key.datasetDigest: SettingsNode(datasetDigest),
       Key.classNames: SettingsNode(classNames),
-      Key.configuration: configuration,
-      Key.files: SettingsNode(.list(files)),
-      Key.seal: SettingsNode(ChecksummedText.blank),
     ]
+    if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
+    node = node.setting(Key.configuration, to: configuration)
+      .setting(Key.files, to: SettingsNode(.list(files)))
+      .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))
     return ChecksummedText.seal(node.indentedJSON, key: Key.seal)
   }
 }

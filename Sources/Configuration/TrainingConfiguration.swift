@@ -6,8 +6,8 @@ import Settings
 /// All that decides what a run computes: a YAML file with its overrides, read and checked.
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
-  public let model: any Denoiser
-  public let diffusion: any DiffusionProcess
+  /// What is trained, and by which loss.
+  public let task: TaskSettings
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
   public let ema: AverageSettings
@@ -31,24 +31,15 @@ public struct TrainingConfiguration: Sendable {
     let reader = try SettingsReader(node)
     let datasetReader = try reader.section("dataset")
     dataset = try DatasetSettings(datasetReader)
-    let modelReader = try reader.section("model")
-    model = try DenoiserKind.model(modelReader)
-    diffusion = try DiffusionSettings.process(reader.section("diffusion"))
+    task = try TaskSettings(reader, node)
     let optimizerReader = try reader.section("optimizer")
     let trainingReader = try reader.section("training")
     training = try TrainingSettings(trainingReader)
     optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
     ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
-    sampling = try SamplingSettings(reader.section("sampling"))
+    sampling = try SamplingSettings(reader.section("sampling"), of: task.kind)
     try reader.finish()
-    let needed = model.imageChannels * diffusion.outputsPerChannel
-    guard model.predictionChannels == needed else {
-      throw modelReader.invalid(
-        model.predictionChannelsKey,
-        "the model predicts \(model.predictionChannels) channels of images of \(model.imageChannels): "
-          + "the process needs \(needed)")
-    }
     switch (training.validationEvery, dataset.validationPath) {
     case (1..., ""):
       throw trainingReader.invalid(
@@ -60,14 +51,29 @@ public struct TrainingConfiguration: Sendable {
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
     // What cannot be drawn is found before anything is trained.
-    _ = try samplingPlan()
+    if case .diffusion = task { _ = try samplingPlan() }
+  }
+
+  /// The network that is trained.
+  public var model: TrainedNetwork { task.network }
+
+  /// What is trained, if that is a denoiser.
+  ///
+  /// - Throws: `ModelError` if it is another network.
+  public func requireDiffusion() throws -> TaskSettings.DiffusionSection {
+    switch task {
+    case .diffusion(let section): return section
+    case .autoencoder:
+      throw ModelError("the model is an autoencoder (training.task), which reconstructs images and draws none")
+    }
   }
 
   /// How samples are drawn of the model that is trained.
   ///
-  /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give.
+  /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give; `ModelError` if no
+  ///   denoiser is trained.
   public func samplingPlan() throws -> SamplingPlan {
-    try SamplingPlan(process: diffusion, options: sampling.options)
+    try SamplingPlan(process: requireDiffusion().process, options: sampling.options)
   }
 
   /// Whether nothing that a run has computed, or will, depends on the value of the key at `path`: a run may go on with
@@ -82,7 +88,7 @@ public struct TrainingConfiguration: Sendable {
     "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
     "training.validation_every", "training.validation_samples",
-    "dataset.path", "dataset.verify", "dataset.validation_path",
+    "dataset.path", "dataset.verify", "dataset.validation_path", "autoencoder.path",
   ]
   private static let freeSections = ["checkpoint.", "sampling."]
 }

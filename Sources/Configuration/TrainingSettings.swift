@@ -32,6 +32,7 @@ public struct TrainingSettings: Hashable, Sendable {
   public let stragglerShare: Double
 
   package init(_ reader: SettingsReader) throws {
+    _ = try TaskSettings.Kind(reader)
     batchSize = try reader.value(
       "batch_size", default: 128, in: 1...16_777_216, help: "images a step, over all ranks together")
     microbatches = try reader.value(

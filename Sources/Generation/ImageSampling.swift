@@ -5,7 +5,7 @@ import Pictures
 import Tensors
 
 /// Draws images with a model's weights, as pictures.
-public struct ImageSampling {
+public struct ImageSampling: Preview {
   private let model: any Denoiser
   private let sampler: SamplingLoop
   private let weights: ParameterBuffer
@@ -108,6 +108,12 @@ public struct ImageSampling {
     return conditional + model(noisy, timesteps: timesteps, conditioning: unconditional).elements
   }
 
+  public func drawn(_ samples: Range<Int>, onStep: () throws -> Void) throws -> [Float] {
+    try images(samples) { _, _, _ in try onStep() }
+  }
+
+  public func grid(_ values: [Float]) throws -> Picture { try grid(pictures(values)) }
+
   /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
   ///
   /// - Parameter onStep: called as that of `images(_:onStep:)`, for this rank's part.
@@ -135,13 +141,7 @@ public struct ImageSampling {
 
   /// Each image of `images` [n, H, W, C] as a picture.
   public func pictures(_ images: some RandomAccessCollection<Float>) -> [Picture] {
-    let (shape, size) = (imageShape, imageShape.reduce(1, *))
-    return (0..<images.count / size).map { index in
-      let start = images.index(images.startIndex, offsetBy: index * size)
-      return Picture(
-        width: shape[1], height: shape[0], channels: shape[2],
-        signed: images[start..<images.index(start, offsetBy: size)])
-    }
+    Picture.all(of: images, shape: imageShape)
   }
 
   /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its

@@ -6,11 +6,16 @@ import Tensors
 public struct LatentDecoder {
   private let autoencoder: AutoencoderKL
   private let weights: ParameterBuffer
+  private let scaling: LatentScaling
   private let engine: Engine
 
-  public init(_ autoencoder: AutoencoderKL, weights: ParameterBuffer, engine: Engine) {
+  /// - Parameter scaling: how latents are scaled; nil: as the autoencoder's settings say.
+  public init(
+    _ autoencoder: AutoencoderKL, weights: ParameterBuffer, scaling: LatentScaling? = nil, engine: Engine
+  ) {
     self.autoencoder = autoencoder
     self.weights = weights
+    self.scaling = scaling ?? autoencoder.publishedScaling
     self.engine = engine
   }
 
@@ -32,15 +37,26 @@ public struct LatentDecoder {
     images.reserveCapacity(latents.count / size * imageShape(of: shape).reduce(1, *))
     var rest = latents[...]
     while !rest.isEmpty {
-      let tape = Tape(engine: engine, weights: weights, gradients: nil)
-      let input = tape.input([1] + shape)
-      for (place, value) in zip(input.elements.indices, rest) {
-        input.elements[place] = value / autoencoder.scalingFactor + autoencoder.latentShift
-      }
-      images += autoencoder.decode(input).elements
+      images += image(of: rest.prefix(size).map(scaling.restored), shape: shape)
       rest = rest.dropFirst(size)
     }
     return images
+  }
+
+  /// The image of latents [h, w, c] as the autoencoder has them: at once, or tile by tile where that takes too much
+  /// memory.
+  private func image(of latents: [Float], shape: [Int]) -> [Float] {
+    guard let tiling = DecodingTiles(shape: shape) else { return decode(latents, shape: shape) }
+    return tiling.image(of: latents, scale: autoencoder.downsampling, channels: autoencoder.reconstructionChannels) {
+      decode($0, shape: $1)
+    }
+  }
+
+  private func decode(_ latents: [Float], shape: [Int]) -> [Float] {
+    let tape = Tape(engine: engine, weights: weights, gradients: nil)
+    let input = tape.input([1] + shape)
+    _ = input.elements.update(fromContentsOf: latents)
+    return Array(autoencoder.decode(input).elements)
   }
 
   /// The most probable latents of an image, of about unit variance.
@@ -55,16 +71,12 @@ public struct LatentDecoder {
     let tape = Tape(engine: engine, weights: weights, gradients: nil)
     let input = tape.input([1] + shape)
     _ = input.elements.update(fromContentsOf: image)
-    let (factor, shift) = (autoencoder.scalingFactor, autoencoder.latentShift)
-    return autoencoder.encode(input).mean.elements.map { ($0 - shift) * factor }
+    return autoencoder.encode(input).mean.elements.map(scaling.scaled)
   }
 
   /// [h, w, c] of the latents of an image [H, W, C].
   public func latentShape(of imageShape: [Int]) -> [Int] {
-    [
-      imageShape[0] / autoencoder.downsampling, imageShape[1] / autoencoder.downsampling,
-      autoencoder.latentChannels,
-    ]
+    [imageShape[0] / downsampling, imageShape[1] / downsampling, autoencoder.latentChannels]
   }
 
   /// Pixels of an image's side for each of its latents'.

@@ -152,7 +152,7 @@ public enum Conversion {
         throw ModelFileError(file.path, "its metadata \(Key.imageShape) is \(text), expected [H,W,C]")
       }
     } else if let dataset = try? ShardedDataset(directory: configuration.dataset.path) {
-      shape = dataset.imageShape
+      shape = dataset.sampleShape
     } else {
       throw ModelFileError(
         file.path, "nothing says how large the images are: give --size, such as --size 28x28")

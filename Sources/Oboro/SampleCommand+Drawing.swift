@@ -15,8 +15,8 @@ extension Sample {
     let isWriter = communicator.rank == 0
     let console = Console()
     let model = try SampledModel.load(
-      checkpoint, weights: weights, overrides: samplingOverrides.overrides, prompts: prompts, engine: engine,
-      on: communicator
+      checkpoint, weights: weights, overrides: samplingOverrides.overrides, prompts: prompts,
+      autoencoder: autoencoder, engine: engine, on: communicator
     ) {
       console.print("oboro: passed over: \($0)")
     }

@@ -50,6 +50,11 @@ struct Sample: ParallelCommand {
   @OptionGroup var samplingOverrides: SamplingOverrides
 
   @Option(
+    help: ArgumentHelp(
+      "Of a model that draws latents: where its autoencoder lies, if no longer where it was.", valueName: "path"))
+  var autoencoder: String?
+
+  @Option(
     help: "ema, the weights' moving average, the name of a further one, or model, the weights themselves.")
   var weights = StateSchema.ema
 

@@ -33,11 +33,12 @@ struct SampledModel {
   ///   - path: a checkpoint, a run directory, or a folder with `model_index.json`.
   ///   - weights: of a checkpoint, the name of its weights or of an average.
   ///   - overrides: `sampling.KEY=VALUE`.
+  ///   - autoencoder: where the autoencoder of a denoiser of latents lies now; nil: where it was.
   ///   - onDamage: told of checkpoints that are passed over.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
-    _ path: String, weights: String, overrides: [String], prompts: PromptOptions, engine: Engine,
-    on communicator: Communicator, onDamage: (CheckpointError) -> Void
+    _ path: String, weights: String, overrides: [String], prompts: PromptOptions, autoencoder: String? = nil,
+    engine: Engine, on communicator: Communicator, onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
     if PipelineFolder.isOne(path) {
       var notes: [String] = []
@@ -49,14 +50,16 @@ struct SampledModel {
     }
     let trained = try TrainedModel.load(
       path, weights: weights, overrides: overrides, on: communicator, onDamage: onDamage)
+    let decoder = try trained.decoder(autoencoder, engine: engine, on: communicator)
     return try communicator.agree {
       guard prompts.prompts.isEmpty else {
         throw ModelError("the model of \(path) reads no texts: leave --prompt away")
       }
       return SampledModel(
-        model: trained.configuration.model, plan: try trained.configuration.samplingPlan(),
-        shape: trained.manifest.imageShape, drawsOtherSizes: false, classNames: trained.manifest.classNames,
-        weights: trained.weights, weightsDigest: nil, prompts: nil, decoder: nil)
+        model: try trained.configuration.requireDiffusion().model,
+        plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
+        drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
+        weightsDigest: nil, prompts: nil, decoder: decoder)
     }
   }
 

@@ -11,7 +11,6 @@ import MPI
 import Models
 import Reporting
 import Settings
-import Tasks
 import Tensors
 
 extension Trainer {
@@ -58,16 +57,17 @@ extension Trainer {
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
         worldSize: communicator.size)
-      let dataset = try Self.dataset(configuration.dataset.path, for: configuration)
-      try configuration.model.requireNoContext()
+      let dataset = try ShardedDataset(directory: configuration.dataset.path)
       let heldOut =
         configuration.training.validationEvery > 0
-        ? try Self.dataset(configuration.dataset.validationPath, for: configuration) : nil
-      if let heldOut, heldOut.imageShape != dataset.imageShape {
-        throw ModelError(
-          "\(heldOut.directory): has images of \(heldOut.imageShape), training's are \(dataset.imageShape)")
-      }
+        ? try ShardedDataset(directory: configuration.dataset.validationPath) : nil
       return (configuration, dataset, heldOut, assignment)
+    }
+    let latents = try RunLatents.load(configuration, dataset, on: communicator)
+    let task = try communicator.agree {
+      let task = try RunTask(configuration, dataset, latents)
+      if let heldOut { try task.check(heldOut: heldOut) }
+      return task
     }
     let hosts = try communicator.allGather(communicator.hostName)
     let monitor = try RunMonitor(
@@ -100,7 +100,7 @@ extension Trainer {
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
     try Self.resume(
-      state, dataset, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+      state, dataset, latents, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
     if prepared?.ownership.hasLocks == false {
       log.notice(
         "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
@@ -120,7 +120,7 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          flopsPerImage: ModelSummary(configuration.model, imageShape: dataset.imageShape).flops,
+          flopsPerImage: ModelSummary(configuration.model, imageShape: task.inputShape).flops,
           console: console, log: log)
         : nil
     }
@@ -132,7 +132,7 @@ extension Trainer {
         "ranks": "\(communicator.size)", "threads": "\(start.threads)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
-    if let process = configuration.diffusion as? DDPMProcess,
+    if case .diffusion(let section) = configuration.task, let process = section.process as? DDPMProcess,
       process.schedule.remainingSignal > NoiseSchedule.noticeableSignal
     {
       let remains = String(format: "%.3f", process.schedule.remainingSignal)
@@ -157,14 +157,11 @@ extension Trainer {
       threads: engine.threads, log: log)
     try self.init(
       configuration: configuration,
-      task: DiffusionTask(
-        configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
-        seed: configuration.training.seed),
-      dataset: dataset,
+      task: task, dataset: dataset,
       validation: heldOut.map {
         Validation(
-          $0, count: configuration.training.validationSamples, samplesPerPass: assignment.samples(of: 0).count
-        )
+          $0, fields: task.fields, count: configuration.training.validationSamples,
+          samplesPerPass: assignment.samples(of: 0).count)
       }, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
@@ -172,22 +169,6 @@ extension Trainer {
       stopRequest: stopRequest,
       announcement: StopAnnouncement(stopRequest, rank: rank, console: console), monitor: monitor,
       hosts: hosts, tracePath: start.trace)
-  }
-
-  /// A dataset whose samples the model takes.
-  private static func dataset(_ path: String, for configuration: TrainingConfiguration) throws
-    -> ShardedDataset
-  {
-    let dataset = try ShardedDataset(directory: path)
-    _ = try dataset.requireImages()
-    do {
-      try configuration.model.check(
-        height: dataset.height, width: dataset.width, channels: dataset.channels)
-      try configuration.model.classes?.check(dataset)
-    } catch {
-      throw ModelError("\(dataset.directory): \(error)")
-    }
-    return dataset
   }
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.
@@ -207,12 +188,13 @@ extension Trainer {
 
   /// Takes the state of the newest good checkpoint, if there is one. Collective.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ directory: RunDirectory, allowsOtherDataset: Bool,
-    _ communicator: Communicator, _ log: Logger
+    _ state: ShardedState, _ dataset: ShardedDataset, _ latents: RunLatents?, _ directory: RunDirectory,
+    allowsOtherDataset: Bool, _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)
     try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
     _ = try store.restoreNewest(state, on: communicator) { checkpoint in
+      try latents?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }

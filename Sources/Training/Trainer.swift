@@ -2,7 +2,6 @@ import Checkpoints
 import Configuration
 import DataParallel
 import Datasets
-import Diffusion
 import Files
 import Foundation
 import Generation
@@ -12,7 +11,6 @@ import MPI
 import Models
 import Reporting
 import Settings
-import Tasks
 import Tensors
 
 /// One training run, on all ranks of a communicator alike.
@@ -26,8 +24,8 @@ public final class Trainer {
   }
 
   public let state: ShardedState
-  private let configuration: TrainingConfiguration
-  private let task: any TrainingTask
+  public let configuration: TrainingConfiguration
+  private let task: RunTask
   private let dataset: ShardedDataset
   private let assignment: MicrobatchAssignment
   private let engine: Engine
@@ -67,7 +65,7 @@ public final class Trainer {
   private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
-      dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
+      dataset: dataset, fields: task.fields, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
     // The last state of progress stays on display, also above the message of an error.
     defer {
@@ -116,7 +114,7 @@ public final class Trainer {
         metrics.step = state.step
         metrics.images = state.step * settings.batchSize
         metrics.loss = Float(losses.total)
-        metrics.parts = zip(task.lossNames, losses.parts).map { .init(name: $0, value: Float($1)) }
+        metrics.parts = zip(task.task.lossNames, losses.parts).map { .init(name: $0, value: Float($1)) }
         metrics.gradientNorm = Float(update.gradientNorm)
         metrics.learningRate = update.learningRate
         metrics.seconds = start.seconds
@@ -167,7 +165,7 @@ public final class Trainer {
       return nil
     }
     try step.exchange.finishGathering()
-    let loss = try validation.loss(of: task, weights: state.weights, engine: engine, on: communicator) {
+    let loss = try validation.loss(of: task.task, weights: state.weights, engine: engine, on: communicator) {
       monitor.enter(.validating, step: state.step)
     }
     return Float(loss)
@@ -235,17 +233,15 @@ public final class Trainer {
   private func writeSamples() throws -> String? {
     announcement.draw()
     try step.exchange.finishGathering()
-    let sampling = ImageSampling(
-      model: configuration.model,
-      sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
-      weights: try state.gatheredEMA(by: step.exchange), shape: dataset.imageShape, engine: engine)
-    let count = configuration.sampling.count
+    let weights = try state.gatheredEMA(by: step.exchange)
+    let preview = try communicator.agree { try task.preview(weights: weights, engine: engine) }
+    let count = task.previewCount
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
     let images: [Float]?
     do {
       var stop = SharedStop(
-        stopRequest, steps: sampling.steps(count: count, worldSize: communicator.size), on: communicator)
-      let drawn = try sampling.images(own) { _, _, _ in try stop.check() }
+        stopRequest, steps: preview.steps(count: count, worldSize: communicator.size), on: communicator)
+      let drawn = try preview.drawn(own) { try stop.check() }
       try stop.finish()
       images = try communicator.gather(drawn).map { $0.flatMap { $0 } }
     } catch let stopped as SharedStop.Stopped {
@@ -254,7 +250,7 @@ public final class Trainer {
     guard let images else { return nil }
     let path = directory.samples(step: state.step)
     do {
-      try sampling.grid(sampling.pictures(images)).writePNG(to: path)
+      try preview.grid(images).writePNG(to: path)
       report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     } catch {
@@ -299,8 +295,9 @@ public final class Trainer {
     try saving.start(
       state,
       Checkpoint.Provenance(
-        images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
-        datasetDigest: dataset.digest, classNames: dataset.classNames, configuration: configuration.resolved),
+        images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
+        datasetDigest: dataset.digest, classNames: dataset.classNames, latents: task.latents?.space,
+        configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)
   }
@@ -308,7 +305,7 @@ public final class Trainer {
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
-    configuration: TrainingConfiguration, task: any TrainingTask, dataset: ShardedDataset,
+    configuration: TrainingConfiguration, task: RunTask, dataset: ShardedDataset,
     validation: Validation?, assignment: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
@@ -337,7 +334,7 @@ public final class Trainer {
     self.saving = saving
     self.task = task
     step = try TrainingStep(
-      configuration, task: task, state: state, plan: plan, assignment: assignment, engine: engine,
+      configuration, task: task.task, state: state, plan: plan, assignment: assignment, engine: engine,
       communicator: communicator)
   }
 }

@@ -67,7 +67,7 @@ final class TrainingReport {
       }
       tellEvents {
         try $0.add(
-          [
+          step.parts.map { ("loss/\($0.name)", $0.value) } + [
             ("loss", step.loss), ("gradient_norm", step.gradientNorm),
             ("learning_rate", Float(step.learningRate)),
             ("speed/images_per_second", Float(step.imagesPerSecond)),

@@ -11,17 +11,21 @@ import Tensors
 /// any number of ranks and threads.
 package struct Validation: Sendable {
   private let dataset: ShardedDataset
+  /// What is read of each; nil for images and labels.
+  private let fields: [FieldRequest]?
   /// The places in the dataset of the samples that are looked at, spread evenly over it.
   private let indices: [Int]
   private let samplesPerPass: Int
 
   /// - Parameters:
+  ///   - fields: what the task reads; nil for images and labels.
   ///   - count: how many samples to look at, if there are as many.
   ///   - samplesPerPass: of a forward pass.
-  package init(_ dataset: ShardedDataset, count: Int, samplesPerPass: Int) {
+  package init(_ dataset: ShardedDataset, fields: [FieldRequest]? = nil, count: Int, samplesPerPass: Int) {
     precondition(count > 0 && samplesPerPass > 0, "\(count) samples in passes of \(samplesPerPass)")
     let chosen = min(count, dataset.count)
     self.dataset = dataset
+    self.fields = fields
     self.samplesPerPass = samplesPerPass
     indices = (0..<chosen).map { $0 * dataset.count / chosen }
   }
@@ -53,7 +57,7 @@ package struct Validation: Sendable {
     ofPass pass: Int, _ task: any TrainingTask, _ weights: ParameterBuffer, _ engine: Engine
   ) throws -> Double {
     let samples = pass * samplesPerPass..<min((pass + 1) * samplesPerPass, indices.count)
-    let batch = try dataset.batch(Array(indices[samples]))
+    let batch = try dataset.batch(Array(indices[samples]), fields: fields)
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(task.parameters.set, weights: weights, gradients: nil)] + task.frozen)

@@ -6,6 +6,13 @@ struct FieldReader: Sendable {
     let field: Field
     /// nil for int32 and text, which stay as they are.
     let conversion: FieldConversion?
+    /// The place of the field that holds the same of mirrored images.
+    let flippedIndex: Int?
+
+    /// Which field to read of a sample.
+    func index(isFlipped: Bool) -> Int { isFlipped ? flippedIndex ?? index : index }
+    /// Whether what was read is to be mirrored in a mirrored sample.
+    var isMirrored: Bool { flippedIndex == nil && field.role.isMirrored }
   }
 
   private let dataset: ShardedDataset
@@ -24,7 +31,8 @@ struct FieldReader: Sendable {
         return .success(
           Request(
             index: index, field: field,
-            conversion: isConverted ? FieldConversion(field, form: request.form) : nil))
+            conversion: isConverted ? FieldConversion(field, form: request.form) : nil,
+            flippedIndex: try field.flippedBy.map { try dataset.index(of: $0) }))
       } catch {
         return .failure(error as? DatasetError ?? .badData(dataset.directory, "\(error)"))
       }
@@ -63,10 +71,10 @@ struct FieldReader: Sendable {
       try [Float](unsafeUninitializedCapacity: indices.count * count) { values, filled in
         try withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { stored in
           for (place, index) in indices.enumerated() {
-            try dataset.read(index, field: request.index, into: stored)
+            try dataset.read(index, field: request.index(isFlipped: flips[place]), into: stored)
             conversion.convert(
               stored, to: UnsafeMutableBufferPointer(rebasing: values[place * count..<(place + 1) * count]),
-              isFlipped: flips[place] && field.role.isMirrored)
+              isFlipped: flips[place] && request.isMirrored)
           }
         }
         filled = indices.count * count

@@ -36,8 +36,11 @@ extension PipelineFolder {
   }
 
   func autoencoderFiles() throws -> ComponentWeights {
-    try ComponentWeights(
-      folder: "\(path)/\(Name.autoencoder)", stem: Name.weights, current: Self.autoencoderName)
+    try Self.autoencoderFiles("\(path)/\(Name.autoencoder)")
+  }
+
+  static func autoencoderFiles(_ folder: String) throws -> ComponentWeights {
+    try ComponentWeights(folder: folder, stem: Name.weights, current: autoencoderName)
   }
 
   func textEncoderFiles() throws -> ComponentWeights {

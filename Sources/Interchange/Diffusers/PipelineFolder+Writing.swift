@@ -29,10 +29,11 @@ extension PipelineFolder {
       throw ModelFileError(
         checkpoint.directory, "diffusers has no network of its kind; --format safetensors takes any")
     }
-    guard let process = configuration.diffusion as? DDPMProcess else {
+    let anyProcess = try configuration.requireDiffusion().process
+    guard let process = anyProcess as? DDPMProcess else {
       throw ModelFileError(
         checkpoint.directory,
-        "DDPMPipeline samples the process ddpm, and this is \(configuration.diffusion.kind.rawValue)")
+        "DDPMPipeline samples the process ddpm, and this is \(anyProcess.kind.rawValue)")
     }
     let scheduler = try SchedulerConfiguration(of: process)
     try whole(directory) { temporary in
