@@ -84,11 +84,13 @@ let package = Package(
     .target(
       name: "Configuration",
       dependencies: [
-        "DataParallel", "Datasets", "Diffusion", "Files", "Layers", "Models", "Optimization", "Settings",
+        "DataParallel", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "Models", "Optimization",
+        "Settings",
       ],
       swiftSettings: common),
     .target(
-      name: "Tasks", dependencies: ["Datasets", "Diffusion", "Layers", "Models", "Randomness", "Tensors"],
+      name: "Tasks",
+      dependencies: ["Datasets", "Diffusion", "Kernels", "Layers", "Models", "Randomness", "Tensors"],
       swiftSettings: common),
     .target(
       name: "Checkpoints",
@@ -97,27 +99,30 @@ let package = Package(
         "Settings", "Tensors", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: common),
     .target(
-      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors"],
+      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors", "Text"],
+      swiftSettings: common),
+    .target(
+      name: "Encoding", dependencies: ["Datasets", "Files", "MPI", "Models", "Tensors"],
       swiftSettings: common),
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "Models",
-        "Optimization", "Safetensors", "Settings", "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI", "Models",
+        "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
-        "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting", "Settings", "Tasks",
-        "Tensors", .product(name: "Logging", package: "swift-log"),
+        "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
+        "Settings", "Tasks", "Tensors", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
       name: "Benchmarks",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness",
-        "Reporting", "Settings", "Tasks", "Tensors", "Training",
+        "Reporting", "Settings", "Tensors", "Training",
       ], swiftSettings: common),
     .target(
       name: "RunReports",
@@ -136,7 +141,7 @@ let package = Package(
       name: "Oboro",
       dependencies: [
         "Benchmarks", "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diagnosis", "Diffusion",
-        "Evaluation", "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models",
+        "Encoding", "Evaluation", "Files", "Generation", "HDF5", "Interchange", "Kernels", "MPI", "Models",
         "Optimization", "Pictures", "Reporting", "RunReports", "Safetensors", "Settings", "Tensors", "Text",
         "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -7,7 +7,6 @@ import Kernels
 import MPI
 import Randomness
 import Reporting
-import Tasks
 import Tensors
 import Training
 
@@ -40,7 +39,11 @@ public final class StepBenchmark {
     _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
     sum: TrainingStep.Sum, isOneOfMany: Bool = false
   ) throws {
-    try configuration.model.requireNoContext()
+    var classCount = 1
+    if case .denoiser(let model) = configuration.model {
+      try model.requireNoContext()
+      classCount = model.classes?.count ?? 1
+    }
     let assignment = try MicrobatchAssignment(
       batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
       rank: communicator.rank, worldSize: communicator.size)
@@ -55,7 +58,7 @@ public final class StepBenchmark {
     }
     batch = Loader.Batch(
       step: 0, images: images, shape: imageShape,
-      labels: assignment.ownSamples.map { Int32($0 % (configuration.model.classes?.count ?? 1)) })
+      labels: assignment.ownSamples.map { [classCount] in Int32($0 % classCount) })
     self.configuration = configuration
     self.imageShape = imageShape
     self.threads = threads
@@ -71,9 +74,7 @@ public final class StepBenchmark {
     step = try TrainingStep(
       configuration,
       task: configuration.adapting(
-        DiffusionTask(
-          configuration.model, configuration.diffusion, imageShape: imageShape,
-          seed: configuration.training.seed), weights: base?.memory),
+        configuration.trainingTask(imageShape: imageShape), weights: base?.memory),
       state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,

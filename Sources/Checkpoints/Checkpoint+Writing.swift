@@ -13,17 +13,19 @@ extension Checkpoint {
     let datasetDigest: String
     let classNames: [String]
     let baseDigest: String?
+    let latents: LatentSpace?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-      baseDigest: String? = nil, configuration: SettingsNode
+      baseDigest: String? = nil, latents: LatentSpace? = nil, configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
       self.datasetDigest = datasetDigest
       self.classNames = classNames
       self.baseDigest = baseDigest
+      self.latents = latents
       self.configuration = configuration
     }
   }
@@ -129,7 +131,8 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      baseDigest: provenance.baseDigest, configuration: provenance.configuration, files: files)
+      baseDigest: provenance.baseDigest, latents: provenance.latents,
+      configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

@@ -34,13 +34,15 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let classNames: [String]
   /// The digest of the frozen model that what the checkpoint holds belongs to; nil if it holds a whole model.
   public let baseDigest: String?
+  /// What the latents are of that a denoiser draws; nil if it draws images.
+  public let latents: LatentSpace?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    baseDigest: String? = nil, configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, latents: LatentSpace? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -48,6 +50,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.datasetDigest = datasetDigest
     self.classNames = classNames
     self.baseDigest = baseDigest
+    self.latents = latents
     self.configuration = configuration
     self.files = files
   }
@@ -123,6 +126,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
+    latents = try LatentSpace(of: reader)
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -158,6 +162,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.classNames: SettingsNode(classNames),
     ]
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
+    if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     node = node.setting(Key.configuration, to: configuration)
       .setting(Key.files, to: SettingsNode(.list(files)))
       .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))

@@ -7,6 +7,8 @@ public struct DatasetSettings: Hashable, Sendable {
   public let flipsHorizontally: Bool
   /// Whether every shard's digest is checked before training starts.
   public let isVerified: Bool
+  /// The directory of the held-out dataset; empty for none.
+  public let validationPath: String
 
   init(_ reader: SettingsReader) throws {
     path = try reader.required(
@@ -15,5 +17,7 @@ public struct DatasetSettings: Hashable, Sendable {
       "horizontal_flip", default: false, help: "mirror every other image, at random")
     isVerified = try reader.value(
       "verify", default: false, help: "read all files before training, to see that none was altered")
+    validationPath = try reader.value(
+      "validation_path", default: "", help: "directory of held-out samples, for the validation loss")
   }
 }

@@ -27,7 +27,7 @@ public enum MeasuredImages {
     case .multiples(let number): divisor = number
     }
     if let dataset = try? ShardedDataset(directory: configuration.dataset.path) {
-      return (dataset.height, dataset.width)
+      return (dataset.sampleShape[0], dataset.sampleShape[1])
     }
     let stem = URL(fileURLWithPath: name).deletingPathExtension().lastPathComponent
     let number = stem.split(separator: "-").last.flatMap { Int($0) } ?? 0

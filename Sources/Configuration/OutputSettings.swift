@@ -40,13 +40,14 @@ public struct SamplingSettings: Hashable, Sendable {
   /// 0: never.
   public let every: Int
   public let count: Int
-  /// How they are drawn.
+  /// How they are drawn; the defaults where none are.
   public let options: SamplingOptions
 
-  init(_ reader: SettingsReader) throws {
+  /// - Parameter kind: what is trained. An autoencoder shows reconstructions, which no sampler draws.
+  init(_ reader: SettingsReader, of kind: TaskSettings.Kind) throws {
     every = try reader.value(
       "every", default: 1000, in: 0..., help: "steps between grids of samples; 0: never")
     count = try reader.value("count", default: 36, in: 1...10_000, help: "images in a grid")
-    options = try SamplingOptions(reader)
+    options = try SamplingOptions(kind == .diffusion ? reader : SettingsReader(.empty))
   }
 }

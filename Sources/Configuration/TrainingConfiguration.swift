@@ -7,13 +7,13 @@ import Settings
 /// All that decides what a run computes: a YAML file with its overrides, read and checked.
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
-  public let model: any Denoiser
+  /// What is trained, and by which loss.
+  public let task: TaskSettings
   /// What the model's weights come from: a run, a checkpoint, a safetensors file or a folder of diffusers; nil: from
   /// random numbers.
   public let base: String?
   /// What is trained while the model's own weights stay as they are; nil: these are trained.
   public let adapter: AdapterSection?
-  public let diffusion: any DiffusionProcess
   public let optimizer: OptimizerSettings
   public let training: TrainingSettings
   public let ema: AverageSettings
@@ -35,30 +35,45 @@ public struct TrainingConfiguration: Sendable {
   /// - Throws: `SettingsError`.
   public init(_ node: SettingsNode) throws {
     let reader = try SettingsReader(node)
-    dataset = try DatasetSettings(reader.section("dataset"))
-    let modelReader = try reader.section("model")
-    model = try DenoiserKind.model(modelReader)
+    let datasetReader = try reader.section("dataset")
+    dataset = try DatasetSettings(datasetReader)
+    task = try TaskSettings(reader, node)
     base = try Self.base(reader)
-    adapter = try AdapterSection(reader, of: model.parameters, base: base)
-    diffusion = try DiffusionSettings.process(reader.section("diffusion"))
+    adapter = try AdapterSection(reader, of: task.network.parameters, base: base)
     let optimizerReader = try reader.section("optimizer")
-    training = try TrainingSettings(reader.section("training"))
+    let trainingReader = try reader.section("training")
+    training = try TrainingSettings(trainingReader)
     optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
     ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
-    sampling = try SamplingSettings(reader.section("sampling"))
+    sampling = try SamplingSettings(reader.section("sampling"), of: task.kind)
     try reader.finish()
-    let needed = model.imageChannels * diffusion.outputsPerChannel
-    guard model.predictionChannels == needed else {
-      throw modelReader.invalid(
-        model.predictionChannelsKey,
-        "the model predicts \(model.predictionChannels) channels of images of \(model.imageChannels): "
-          + "the process needs \(needed)")
+    switch (training.validationEvery, dataset.validationPath) {
+    case (1..., ""):
+      throw trainingReader.invalid(
+        "validation_every", "there are no held-out samples: set dataset.validation_path")
+    case (0, let path) where !path.isEmpty:
+      throw datasetReader.invalid("validation_path", "is never looked at: set training.validation_every")
+    default: break
     }
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
     // What cannot be drawn is found before anything is trained.
-    _ = try samplingPlan()
+    if case .diffusion = task { _ = try samplingPlan() }
+  }
+
+  /// The network that is trained.
+  public var model: TrainedNetwork { task.network }
+
+  /// What is trained, if that is a denoiser.
+  ///
+  /// - Throws: `ModelError` if it is another network.
+  public func requireDiffusion() throws -> TaskSettings.DiffusionSection {
+    switch task {
+    case .diffusion(let section): return section
+    case .autoencoder:
+      throw ModelError("the model is an autoencoder (training.task), which reconstructs images and draws none")
+    }
   }
 
   /// The parameters that training moves.
@@ -66,9 +81,10 @@ public struct TrainingConfiguration: Sendable {
 
   /// How samples are drawn of the model that is trained.
   ///
-  /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give.
+  /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give; `ModelError` if no
+  ///   denoiser is trained.
   public func samplingPlan() throws -> SamplingPlan {
-    try SamplingPlan(process: diffusion, options: sampling.options)
+    try SamplingPlan(process: requireDiffusion().process, options: sampling.options)
   }
 
   /// Whether nothing that a run has computed, or will, depends on the value of the key at `path`: a run may go on with
@@ -82,7 +98,8 @@ public struct TrainingConfiguration: Sendable {
   private static let freeKeys: Set = [
     "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
-    "dataset.path", "dataset.verify", baseKey,
+    "training.validation_every", "training.validation_samples",
+    "dataset.path", "dataset.verify", "dataset.validation_path", "autoencoder.path", baseKey,
   ]
   private static let freeSections = ["checkpoint.", "sampling."]
 }

@@ -11,6 +11,10 @@ public struct TrainingSettings: Hashable, Sendable {
   public let steps: Int
   public let seed: UInt64
   public let logEvery: Int
+  /// Steps from one validation loss to the next; 0: none.
+  public let validationEvery: Int
+  /// Held-out samples that it looks at, at most.
+  public let validationSamples: Int
   /// Steps in a row that are left out because their loss or gradient is no number, before the run gives up.
   public let maxSkippedSteps: Int
   /// Steps from one comparison of all ranks' weights to the next; 0: never.
@@ -28,6 +32,7 @@ public struct TrainingSettings: Hashable, Sendable {
   public let stragglerShare: Double
 
   package init(_ reader: SettingsReader) throws {
+    _ = try TaskSettings.Kind(reader)
     batchSize = try reader.value(
       "batch_size", default: 128, in: 1...16_777_216, help: "images a step, over all ranks together")
     microbatches = try reader.value(
@@ -39,6 +44,11 @@ public struct TrainingSettings: Hashable, Sendable {
     seed = try reader.value("seed", default: UInt64(0), help: "decides every random number")
     logEvery = try reader.value(
       "log_every", default: 10, in: 1..., help: "steps from one line of metrics to the next")
+    validationEvery = try reader.value(
+      "validation_every", default: 0, in: 0...,
+      help: "steps from one loss on dataset.validation_path to the next; 0: never")
+    validationSamples = try reader.value(
+      "validation_samples", default: 2048, in: 1..., help: "held-out samples that it looks at, at most")
     maxSkippedSteps = try reader.value(
       "max_skipped_steps", default: 10, in: 0...,
       help: "steps in a row to leave out whose loss is not finite, before giving up")

@@ -5,60 +5,82 @@ import Pictures
 import Tensors
 
 /// Draws images with a model's weights, as pictures.
-public struct ImageSampling {
+public struct ImageSampling: Preview {
   private let model: any Denoiser
   private let sampler: SamplingLoop
   private let weights: PassWeights
-  /// [H, W, C].
+  /// [H, W, C] of what the model draws.
   private let shape: [Int]
-  private let classes: SampleClasses
+  private let conditions: SampleConditions
+  /// Of a model that draws latents.
+  private let decoder: LatentDecoder?
   /// What takes the place of the images' first noise: [n, H, W, C], of unit variance.
   private let latents: [Float]?
+  /// What all images are drawn from, where that is not noise alone.
+  private let startImage: StartImage?
   private let engine: Engine
 
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
-  private static let imagesPerPass = 32
+  private var imagesPerPass: Int { max(1, min(32, (1 << 15) / (shape[0] * shape[1]))) }
 
+  /// - Parameters:
+  ///   - shape: [H, W, C] of what the model draws: images or, with a decoder, their latents.
+  ///   - latents: what takes the place of the first noise, [n, H, W, C], of unit variance.
   public init(
-    model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, imageShape: [Int],
-    classes: SampleClasses = SampleClasses(), latents: [Float]? = nil, engine: Engine
+    model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, shape: [Int],
+    conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
+    latents: [Float]? = nil, startImage: StartImage? = nil, engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
     self.weights = weights
-    self.shape = imageShape
-    self.classes = classes
+    self.shape = shape
+    self.conditions = conditions
+    self.decoder = decoder
     self.latents = latents
+    self.startImage = startImage
     self.engine = engine
   }
 
   /// With the weights of the model as they are.
   public init(
-    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, imageShape: [Int],
-    classes: SampleClasses = SampleClasses(), latents: [Float]? = nil, engine: Engine
+    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, shape: [Int],
+    conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
+    latents: [Float]? = nil, startImage: StartImage? = nil, engine: Engine
   ) {
     self.init(
-      model: model, sampler: sampler, weights: PassWeights(weights), imageShape: imageShape,
-      classes: classes, latents: latents, engine: engine)
+      model: model, sampler: sampler, weights: PassWeights(weights), shape: shape, conditions: conditions,
+      decoder: decoder, latents: latents, startImage: startImage, engine: engine)
   }
 
   /// Model evaluations for each image.
-  public var steps: Int { sampler.plan.evaluations.count }
+  public var steps: Int {
+    let first = startImage.map { sampler.plan.firstEvaluation(strength: $0.strength) } ?? 0
+    return sampler.plan.evaluations.count - first
+  }
+
+  /// [H, W, C] of the images.
+  public var imageShape: [Int] { decoder?.imageShape(of: shape) ?? shape }
+
+  /// The images of what the model draws [n, H, W, C].
+  public func decoded(_ drawn: some Collection<Float>) -> [Float] {
+    decoder?.images(of: drawn, shape: shape) ?? Array(drawn)
+  }
 
   /// Images number `samples`, one after the other [n, H, W, C].
   ///
-  /// - Parameter onStep: called with how many of `samples.count * steps` evaluations are done, and with the images
-  ///   of the pass as they are now.
+  /// - Parameter onStep: called with how many of `samples.count * steps` evaluations are done, and with what the model
+  ///   draws in the pass as it is now.
   public func images(
     _ samples: Range<Int>,
     onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) throws -> Void
   ) rethrows -> [Float] {
     var images: [Float] = []
-    images.reserveCapacity(samples.count * shape.reduce(1, *))
+    images.reserveCapacity(samples.count * imageShape.reduce(1, *))
     var start = samples.lowerBound
     while start < samples.upperBound {
-      let pass = start..<min(start + Self.imagesPerPass, samples.upperBound)
-      images += try sampler.sample(
+      let pass = start..<min(start + imagesPerPass, samples.upperBound)
+      let drawn = try sampler.sample(
         shape: shape, samples: pass, threads: engine.threads, start: beginning(of: pass),
         onStep: { progress in
           try progress.images.withUnsafeBufferPointer { now in
@@ -66,6 +88,7 @@ public struct ImageSampling {
           }
         },
         predict: { outputs(for: $0, timestep: $1, $2, samples: pass) })
+      images += decoded(drawn)
       start = pass.upperBound
     }
     return images
@@ -73,9 +96,10 @@ public struct ImageSampling {
 
   /// What images number `pass` begin from.
   private func beginning(of pass: Range<Int>) -> SamplingStart {
-    guard let latents else { return .noise }
     let size = shape.reduce(1, *)
-    return .latents(Array(latents[pass.lowerBound * size..<pass.upperBound * size]))
+    let noise = latents.map { Array($0[pass.lowerBound * size..<pass.upperBound * size]) }
+    guard let startImage else { return noise.map { .latents($0) } ?? .noise }
+    return startImage.start(pass.count, noise: noise)
   }
 
   /// The model's outputs for x [n, H, W, C]; with the second pass, those without conditions after them.
@@ -86,15 +110,20 @@ public struct ImageSampling {
     let noisy = tape.input([samples.count] + shape)
     _ = noisy.elements.update(from: x)
     let timesteps = [Float](repeating: timestep, count: samples.count)
-    let conditioning =
-      model.classes.map { known in Conditioning(classes: samples.map { classes.label($0, of: known) }) }
-      ?? .none(batch: samples.count)
-    let conditional = Array(model(noisy, timesteps: timesteps, conditioning: conditioning).elements)
-    switch pass {
-    case .conditional: return conditional
-    case .conditionalAndUnconditional: return conditional + model(noisy, timesteps: timesteps).elements
-    }
+    let conditional = Array(
+      model(
+        noisy, timesteps: timesteps, conditioning: conditions.conditioning(model, samples, on: tape)
+      ).elements)
+    guard pass == .conditionalAndUnconditional else { return conditional }
+    let unconditional = conditions.unconditional(samples.count, on: tape)
+    return conditional + model(noisy, timesteps: timesteps, conditioning: unconditional).elements
   }
+
+  public func drawn(_ samples: Range<Int>, onStep: () throws -> Void) throws -> [Float] {
+    try images(samples) { _, _, _ in try onStep() }
+  }
+
+  public func grid(_ values: [Float]) throws -> Picture { try grid(pictures(values)) }
 
   /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
   ///
@@ -113,7 +142,7 @@ public struct ImageSampling {
   /// How often `onStep` is called on the rank that draws most of `count` images.
   public func steps(count: Int, worldSize: Int) -> Int {
     let most = (count + worldSize - 1) / worldSize
-    return (most + Self.imagesPerPass - 1) / Self.imagesPerPass * steps
+    return (most + imagesPerPass - 1) / imagesPerPass * steps
   }
 
   /// The numbers of the images that a rank draws.
@@ -123,28 +152,29 @@ public struct ImageSampling {
 
   /// Each image of `images` [n, H, W, C] as a picture.
   public func pictures(_ images: some RandomAccessCollection<Float>) -> [Picture] {
-    let size = shape.reduce(1, *)
-    return (0..<images.count / size).map { index in
-      let start = images.index(images.startIndex, offsetBy: index * size)
-      return Picture(
-        width: shape[1], height: shape[0], channels: shape[2],
-        signed: images[start..<images.index(start, offsetBy: size)])
-    }
+    Picture.all(of: images, shape: imageShape)
   }
 
   /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its
-  /// column; where they follow one another, its row.
-  public func grid(_ pictures: [Picture]) -> Picture {
+  /// column; where they follow one another, its row. Prompts stand under their pictures.
+  ///
+  /// - Throws: `PictureError` when there is no memory to write prompts in.
+  public func grid(_ pictures: [Picture]) throws -> Picture {
     var columns: Int?
     if let known = model.classes, known.count > 1 {
-      switch classes.choice {
+      switch conditions.classes.choice {
       case .inTurn: columns = min(known.count, pictures.count)
       case .each(let images): columns = images
       case .one: break
       }
     }
-    return ImageGrid(
-      columns: columns, enlargement: ImageGrid.enlargement(of: pictures[0].width, pictures[0].height)
-    ).compose(pictures)
+    let prompts = conditions.prompts
+    if let count = prompts?.texts.count, count > 1 { columns = min(count, pictures.count) }
+    let grid = ImageGrid(
+      columns: columns,
+      enlargement: ImageGrid.enlargement(
+        of: pictures[0].width, pictures[0].height, toAtLeast: prompts == nil ? 64 : 128))
+    guard let prompts else { return grid.compose(pictures) }
+    return try grid.compose(pictures, captions: pictures.indices.map(prompts.text))
   }
 }

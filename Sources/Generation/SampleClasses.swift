@@ -28,7 +28,6 @@ public struct SampleClasses: Hashable, Sendable {
   ///
   /// - Parameter guidance: the scale of classifier-free guidance, 1 for none.
   public func check(_ model: any Denoiser, guidance: Double) throws {
-    try model.requireNoContext()
     guard let classes = model.classes else {
       if choice != .inTurn { throw ModelError("the model knows no classes: leave --class away") }
       if guidance != 1 {

@@ -68,26 +68,50 @@ public enum Conversion {
   public static func makeCheckpoint(
     from path: String, configuration: SettingsNode?, size: (height: Int, width: Int)?, in directory: String
   ) throws {
+    let file = try SafetensorsFile(path: path)
+    let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
+    try makeCheckpoint(
+      of: resolved, from: file, imageShape: { try imageShape(file, resolved, size) },
+      classNames: { try classNames(file) }, in: directory)
+  }
+
+  /// The same of a pipeline folder's network.
+  ///
+  /// - Throws: as the other.
+  public static func makeCheckpoint(
+    from folder: PipelineFolder, configuration: SettingsNode?, size: (height: Int, width: Int)?,
+    in directory: String
+  ) throws {
+    let resolved = try TrainingConfiguration(configuration ?? folder.trainingConfiguration())
+    let shape = [
+      size?.height ?? folder.shape[0], size?.width ?? folder.shape[1], resolved.model.imageChannels,
+    ]
+    try resolved.model.check(height: shape[0], width: shape[1], channels: shape[2])
+    try makeCheckpoint(
+      of: resolved, from: folder.denoiserFiles(), imageShape: { shape }, classNames: { [] }, in: directory)
+  }
+
+  private static func makeCheckpoint(
+    of resolved: TrainingConfiguration, from source: some TensorSource, imageShape: () throws -> [Int],
+    classNames: () throws -> [String], in directory: String
+  ) throws {
     guard !FileManager.default.fileExists(atPath: directory) else {
       throw FileError("create", directory, code: EEXIST)
     }
-    let file = try SafetensorsFile(path: path)
-    let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
     guard resolved.adapter == nil else {
-      throw ModelFileError(path, "holds a whole model, and the configuration trains an adapter")
+      throw ModelFileError(directory, "would hold a whole model, and the configuration trains an adapter")
     }
     let layout = resolved.model.parameters
-    try StateDict.require(StateDict.shapes(of: layout), in: file)
+    let weights = try StateDict.weights(of: layout, in: source)
     let state = TrainingState(
       layout: layout, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
-    state.weights.copy(from: try StateDict.read(layout, from: file))
-    try StateDict.requireFinite(layout, state.weights, of: file)
+    state.weights.copy(from: weights)
     state.copyWeightsToAverages()
     try Checkpoint.write(
       state,
       Checkpoint.Provenance(
-        images: 0, imageShape: try imageShape(file, resolved, size),
-        datasetDigest: "", classNames: try classNames(file), configuration: resolved.resolved),
+        images: 0, imageShape: try imageShape(),
+        datasetDigest: "", classNames: try classNames(), configuration: resolved.resolved),
       partBytes: resolved.checkpoint.partBytes, to: directory)
   }
 
@@ -145,7 +169,7 @@ public enum Conversion {
         throw ModelFileError(file.path, "its metadata \(Key.imageShape) is \(text), expected [H,W,C]")
       }
     } else if let dataset = try? ShardedDataset(directory: configuration.dataset.path) {
-      shape = dataset.imageShape
+      shape = dataset.sampleShape
     } else {
       throw ModelFileError(
         file.path, "nothing says how large the images are: give --size, such as --size 28x28")

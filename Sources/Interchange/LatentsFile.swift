@@ -4,26 +4,34 @@ import Safetensors
 public struct LatentsFile {
   /// B.
   public let count: Int
+  /// [H, W, C] of each.
+  public let imageShape: [Int]
   /// [B, H, W, C].
   public let values: [Float]
 
   private static let tensor = "latents"
 
-  /// - Parameter shape: [H, W, C] of the images to be drawn.
+  /// - Parameters:
+  ///   - shape: [H, W, C] of the images to be drawn.
+  ///   - ofAnySize: whether images may be of another height and width.
   /// - Throws: `ModelFileError`, `SafetensorsError`, `FileError`.
-  public init(_ path: String, imageShape shape: [Int]) throws {
+  public init(_ path: String, imageShape shape: [Int], ofAnySize: Bool = false) throws {
     let file = try SafetensorsFile(path: path)
     guard file.contains(Self.tensor) else {
       throw ModelFileError(
         path, "has no \(Self.tensor); it has \(file.names.sorted().joined(separator: ", "))")
     }
     let found = try file.shape(of: Self.tensor)
-    let (height, width, channels) = (shape[0], shape[1], shape[2])
-    guard found.count == 4, found[0] > 0, Array(found[1...]) == [channels, height, width] else {
+    let channels = shape[2]
+    guard found.count == 4, found.allSatisfy({ $0 > 0 }), found[1] == channels,
+      ofAnySize || Array(found[2...]) == Array(shape[..<2])
+    else {
+      let sides = ofAnySize ? "height, width" : "\(shape[0]), \(shape[1])"
       throw ModelFileError(
-        path,
-        "\(Self.tensor) has shape \(found), expected [number of images, \(channels), \(height), \(width)]")
+        path, "\(Self.tensor) has shape \(found), expected [number of images, \(channels), \(sides)]")
     }
+    let (height, width) = (found[2], found[3])
+    imageShape = [height, width, channels]
     let planes = try file.floats(Self.tensor)
     if let wrong = planes.firstIndex(where: { !$0.isFinite }) {
       throw ModelFileError(path, "\(Self.tensor) holds \(planes[wrong]) at place \(wrong)")

@@ -13,8 +13,19 @@ enum StateDict {
     return shapes
   }
 
+  /// The tensors of `layout`, and nothing else, from a file.
+  ///
+  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, or that hold what is no
+  ///   finite number; `SafetensorsError`, `FileError`.
+  static func weights(of layout: ParameterLayout, in file: some TensorSource) throws -> ParameterBuffer {
+    try require(shapes(of: layout), in: file)
+    let weights = try read(layout, from: file)
+    try requireFinite(layout, weights, of: file)
+    return weights
+  }
+
   /// Throws unless the file has these tensors, of these shapes, and no others.
-  static func require(_ expected: [String: [Int]], in file: SafetensorsFile) throws {
+  static func require(_ expected: [String: [Int]], in file: some TensorSource) throws {
     let present = Set(file.names)
     let lists = [
       ("lacks", Set(expected.keys).subtracting(present)),
@@ -39,7 +50,7 @@ enum StateDict {
   /// - Parameter name: what the file calls a tensor.
   /// - Throws: `FileError`; `SafetensorsError`, also for tensors that are no floats.
   static func read(
-    _ layout: ParameterLayout, from file: SafetensorsFile, name: (FileTensor) -> String = \.name
+    _ layout: ParameterLayout, from file: some TensorSource, name: (FileTensor) -> String = \.name
   ) throws -> ParameterBuffer {
     let flat = ParameterBuffer(count: layout.flatCount)
     for tensor in layout.fileTensors {
@@ -49,7 +60,7 @@ enum StateDict {
   }
 
   /// - Throws: `ModelFileError` naming the first tensor that nothing could be computed with.
-  static func requireFinite(_ layout: ParameterLayout, _ flat: ParameterBuffer, of file: SafetensorsFile)
+  static func requireFinite(_ layout: ParameterLayout, _ flat: ParameterBuffer, of file: some TensorSource)
     throws
   {
     for parameter in layout.parameters {
@@ -64,12 +75,16 @@ enum StateDict {
 
   /// Adds the tensors of `layout` to a file.
   ///
-  /// - Parameter batches: what PyTorch's counters of batches say.
+  /// - Parameters:
+  ///   - batches: what PyTorch's counters of batches say.
+  ///   - names: what the file calls tensors, where that differs.
   static func add(
-    _ layout: ParameterLayout, from flat: ParameterBuffer, batches: Int, to file: inout SafetensorsWriter
+    _ layout: ParameterLayout, from flat: ParameterBuffer, batches: Int, to file: inout SafetensorsWriter,
+    names: [String: String] = [:]
   ) {
     for tensor in layout.fileTensors {
-      file.add(tensor.name, shape: tensor.shape, floats: tensor.exported(from: flat.pointer))
+      file.add(
+        names[tensor.name] ?? tensor.name, shape: tensor.shape, floats: tensor.exported(from: flat.pointer))
     }
     for name in layout.batchCounters { file.add(name, shape: [], int64s: [Int64(batches)]) }
   }

@@ -12,9 +12,6 @@ public struct ModelSummary {
     public let backwardFlops: Int
   }
 
-  /// Tokens of the context that a model attends to: as many as CLIP makes of a text.
-  private static let contextLength = 77
-
   public let layers: [Layer]
   /// [H, W, C] of the images that are counted for.
   public let imageShape: [Int]
@@ -26,15 +23,13 @@ public struct ModelSummary {
   public var flops: Int { forwardFlops + backwardFlops }
 
   /// Lets the model go through its operations, as in training with one image, without computing anything.
-  public init(_ model: any Denoiser, imageShape: [Int]) {
+  public init(_ model: TrainedNetwork, imageShape: [Int]) {
     let layout = model.parameters
     let profile = Profile()
     let tape = Tape(
       engine: .shapesOnly, weights: ParameterBuffer(count: layout.flatCount, isSparse: true),
       gradients: ParameterBuffer(count: layout.flatCount, isSparse: true), profile: profile)
-    var conditioning = Conditioning.none(batch: 1)
-    conditioning.context = model.contextWidth.map { tape.input([1, Self.contextLength, $0]) }
-    _ = model(tape.input([1] + imageShape), timesteps: [0], conditioning: conditioning)
+    model.run(tape.input([1] + imageShape))
 
     let tensors = Dictionary(grouping: layout.parameters, by: \.moduleName)
     let operations = Dictionary(grouping: profile.operations.filter { $0.forward.flops > 0 }, by: \.layer)

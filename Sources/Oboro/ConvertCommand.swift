@@ -19,6 +19,7 @@ struct Convert: ParsableCommand {
       of a run:
 
       oboro convert runs/first pipeline --format diffusers
+      oboro convert stable-diffusion copy --format diffusers
       oboro convert theirs.safetensors runs/next/checkpoints/step-00000000 --config next.yaml
       oboro train --config next.yaml --output runs/next
       """)
@@ -82,7 +83,7 @@ struct Convert: ParsableCommand {
     if format == .safetensors, !output.hasSuffix(Self.fileType) {
       throw ValidationError("\(output) must end in \(Self.fileType)")
     }
-    guard !(isExport && isForeign) else {
+    guard !(isExport && isForeign) || PipelineFolder.isOne(input) && format == .diffusers else {
       throw ValidationError("\(input) and \(output) are both weights for PyTorch: one must be a checkpoint")
     }
     if isExport && (config != nil || size != nil || !overrides.isEmpty) {
@@ -107,7 +108,13 @@ struct Convert: ParsableCommand {
       if !WholeFile.isStandardOutput(output) { try print(output) }
       return
     }
-    if isExport {
+    if PipelineFolder.isOne(input), format == .diffusers {
+      let folder = try PipelineFolder(input)
+      if !folder.unused.isEmpty {
+        Console().print("oboro: left out: \(folder.unused.joined(separator: ", "))")
+      }
+      try folder.write(to: output)
+    } else if isExport {
       let console = Console()
       try Checkpoint.read(at: input) {
         console.print("oboro: passed over: \($0)")
@@ -122,10 +129,8 @@ struct Convert: ParsableCommand {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }
       let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
       if PipelineFolder.isOne(input) {
-        let folder = try PipelineFolder(input)
         try Conversion.makeCheckpoint(
-          from: folder.weightsFile, configuration: try node ?? folder.trainingConfiguration(),
-          size: sides ?? (height: folder.imageShape[0], width: folder.imageShape[1]), in: output)
+          from: PipelineFolder(input), configuration: node, size: sides, in: output)
       } else {
         try Conversion.makeCheckpoint(from: input, configuration: node, size: sides, in: output)
       }

@@ -29,23 +29,25 @@ struct DrawnImages: EvaluatedImages {
   /// Draws `count` images, of each class in turn, as `oboro sample` does; each rank those of its part.
   ///
   /// - Parameters:
+  ///   - decoder: of a model that draws latents.
   ///   - type: bytes, to which the drawn values are then rounded, or what they are compared with.
   ///   - progress: called with how many evaluations are done, of how many.
   /// - Throws: `SamplingError`, `NonFiniteSampleError`, what `SampleClasses.check` throws.
   init(
-    _ model: TrainedModel, count: Int, type: FieldType, seed: UInt64, rank: Int, of size: Int,
+    _ model: TrainedModel, decoder: LatentDecoder?, count: Int, type: FieldType, seed: UInt64, rank: Int, of size: Int,
     engine: Engine, progress: (_ done: Int, _ total: Int) -> Void
   ) throws {
     let own = EvaluatedSet.part(of: count, rank, size)
     let plan = try model.configuration.samplingPlan()
-    let classes = SampleClasses()
-    try classes.check(model.configuration.model, guidance: plan.guidance.scale)
+    let denoiser = try model.configuration.requireDiffusion().model
+    let conditions = SampleConditions()
+    try conditions.check(denoiser, guidance: plan.guidance.scale)
     let sampling = ImageSampling(
-      model: model.configuration.model, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
-      imageShape: model.manifest.imageShape, classes: classes, engine: engine)
+      model: denoiser, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
+      shape: model.manifest.imageShape, conditions: conditions, decoder: decoder, engine: engine)
     let total = own.count * sampling.steps
     values = sampling.images(own) { done, _, _ in progress(done, total) }
-    let imageShape = model.manifest.imageShape
+    let imageShape = sampling.imageShape
     shape = ImageShape(height: imageShape[0], width: imageShape[1], channels: imageShape[2])
     if let wrong = values.firstIndex(where: { !$0.isFinite }) {
       throw NonFiniteSampleError(path: model.path, image: own.lowerBound + wrong / shape.count)

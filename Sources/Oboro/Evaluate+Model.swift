@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Datasets
 import Evaluation
 import Foundation
@@ -13,22 +14,37 @@ extension Evaluate {
     throws
   {
     let console = Console()
-    let isFirst = communicator.rank == 0
     let model = try TrainedModel.load(checkpoint, weights: weights, on: communicator) {
       console.print("oboro: passed over: \($0)")
     }
+    switch model.configuration.task {
+    case .diffusion(let section): try measure(section, model, checkpoint, dataset, on: communicator, engine)
+    case .autoencoder(let section): try measure(section.model, model, dataset, on: communicator, engine)
+    }
+  }
+
+  private func measure(
+    _ section: TaskSettings.DiffusionSection, _ model: TrainedModel, _ checkpoint: String, _ dataset: String,
+    on communicator: Communicator, _ engine: Engine
+  ) throws {
     let evaluation = try communicator.agree {
-      let most = DenoiserEvaluation.mostTimesteps(of: model.configuration.diffusion)
+      let most = DenoiserEvaluation.mostTimesteps(of: section.process)
       if let timesteps, timesteps > most {
         throw ValidationError("--timesteps must be at most the \(most) of the model, is \(timesteps)")
       }
+      let samples = try ShardedDataset(directory: dataset)
+      if let encoding = samples.manifest.encoding {
+        try model.manifest.latents?.require(
+          encoding.autoencoderDigest, of: encoding.autoencoder, for: checkpoint)
+      }
       return try DenoiserEvaluation(
-        model: model.configuration.model, weights: model.weights, process: model.configuration.diffusion,
-        dataset: ShardedDataset(directory: dataset), count: count ?? Self.defaultCount,
+        model: section.model, weights: model.weights, process: section.process, dataset: samples,
+        scaling: model.manifest.latents?.scaling, count: count ?? Self.defaultCount,
         timesteps: timesteps, seed: seed)
     }
     let share = evaluation.passes(rank: communicator.rank, of: communicator.size)
-    let bar = isFirst && share > 0 ? ProgressBar("evaluate", total: share, console: console) : nil
+    let bar =
+      communicator.rank == 0 && share > 0 ? ProgressBar("evaluate", total: share, console: Console()) : nil
     let scores = try evaluation.scores(engine: engine, on: communicator) { bar?.update($0) }
     bar?.finish()
     try communicator.agree {
@@ -64,9 +80,10 @@ extension Evaluate {
 
   /// Why a model has no bits per dimension.
   private func withoutBound(_ model: TrainedModel) -> String {
-    let process = model.configuration.diffusion.kind
-    return process == .ddpm
-      ? "images are floating-point numbers" : "the time of the process \(process.rawValue) is continuous"
+    guard case .diffusion(let section) = model.configuration.task, section.process.kind != .ddpm else {
+      return "images are floating-point numbers"
+    }
+    return "the time of the process \(section.process.kind.rawValue) is continuous"
   }
 
   private func table(_ scores: DenoiserScores, _ model: TrainedModel, _ dataset: String) -> String {

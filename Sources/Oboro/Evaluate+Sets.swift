@@ -73,10 +73,11 @@ extension Evaluate {
     ) {
       console.print("oboro: passed over: \($0)")
     }
+    let decoder = try model.decoder(engine: engine, on: communicator)
     return try communicator.agree {
       var bar: ProgressBar?
       let images = try DrawnImages(
-        model, count: count ?? min(Self.defaultCount, other?.imageCount ?? Self.defaultCount),
+        model, decoder: decoder, count: count ?? min(Self.defaultCount, other?.imageCount ?? Self.defaultCount),
         type: other?.type ?? .uint8, seed: seed, rank: communicator.rank,
         of: communicator.size, engine: engine
       ) { done, total in

@@ -2,6 +2,7 @@ import Checkpoints
 import DataParallel
 import Datasets
 import Diffusion
+import Encoding
 import Evaluation
 import Files
 import Foundation
@@ -90,6 +91,14 @@ extension DatasetError: ExitStatusProviding {
     case .inputOutput: .inputOutput
     }
   }
+}
+
+extension LatentDatasetError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
+}
+
+extension LatentEncodingError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .badData }
 }
 
 extension EvaluationError: ExitStatusProviding {

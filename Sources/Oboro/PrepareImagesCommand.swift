@@ -14,6 +14,9 @@ struct PrepareImages: ParsableCommand {
       Folders below the source are looked through as well; the first folder on the way to a picture is its class. \
       Pictures are turned as EXIF says, scaled and cut with --size (their middle is kept), and what is transparent is \
       filled. What cannot be read is left out and listed in unreadable.txt beside the shards.
+
+      Captions are those of metadata.jsonl, whose lines are {"file_name": "a.png", "text": "a cat"}, else those of \
+      files beside the pictures (a.txt beside a.png), in UTF-8.
       """)
 
   @Option(help: ArgumentHelp("The folder with the pictures.", valueName: "dir"))
@@ -34,6 +37,12 @@ struct PrepareImages: ParsableCommand {
     help: ArgumentHelp(
       "What shows where pictures are transparent: #rrggbb, or a grey of 0 to 255.", valueName: "colour"))
   var background = Background(colour: .white)
+
+  @Option(
+    help: ArgumentHelp(
+      "Where captions come from: metadata, files, classes (the names of the folders), none, or auto: what there is.",
+      valueName: "origin"))
+  var captions = FolderCaptions.Origin.auto
 
   @Option(help: "The dataset's name; the folder's if not given.")
   var name: String?
@@ -56,7 +65,14 @@ struct PrepareImages: ParsableCommand {
     let console = Console()
     let folder = try ImageFolder(sourcePath)
     tell(of: folder, console)
-    let images = try look(through: folder, console)
+    let captions = try FolderCaptions(of: folder, from: captions)
+    if let captions {
+      console.print("captions: \(Self.words(captions.origin))")
+      if captions.unusedCount > 0 {
+        console.print("warning: \(captions.unusedCount) lines of metadata.jsonl name no picture of \(source)")
+      }
+    }
+    let images = try look(through: folder, captions, console)
     try options.write(images, skipsUnreadable: !strict)
     for missing in images.classesWithoutImages {
       console.print(
@@ -103,7 +119,18 @@ struct PrepareImages: ParsableCommand {
     }
   }
 
-  private func look(through folder: ImageFolder, _ console: Console) throws -> ImageFolderSource {
+  private static func words(_ origin: FolderCaptions.Origin) -> String {
+    switch origin {
+    case .metadata: "of metadata.jsonl"
+    case .files: "of the .txt files beside the pictures"
+    case .classes: "the names of the classes"
+    case .auto, .none: "none"
+    }
+  }
+
+  private func look(
+    through folder: ImageFolder, _ captions: FolderCaptions?, _ console: Console
+  ) throws -> ImageFolderSource {
     let bar = ProgressBar("look", total: folder.files.count, console: console)
     // With both given, there is nothing to look for.
     defer { if size == nil || channels == nil { bar.finish() } }
@@ -112,9 +139,11 @@ struct PrepareImages: ParsableCommand {
       split: options.split,
       form: ImageFolderSource.Form(
         size: sides.map { ($0.height, $0.width) }, channels: channels, background: background.colour),
-      threadCount: options.threads, progress: { bar.update($0) })
+      captions: captions, threadCount: options.threads, progress: { bar.update($0) })
   }
 }
+
+extension FolderCaptions.Origin: ExpressibleByArgument {}
 
 /// `#ffee00`, or one number for a grey.
 struct Background: ExpressibleByArgument {

@@ -24,12 +24,19 @@ struct SampleAnimation {
   }
 
   /// Takes what is to be shown of the images of `pass` after `step` steps.
-  mutating func add(step: Int, pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) {
+  ///
+  /// - Parameters:
+  ///   - drawn: what the model draws of them.
+  ///   - image: the images of that.
+  mutating func add(
+    step: Int, pass: Range<Int>, _ drawn: UnsafeBufferPointer<Float>,
+    image: (Slice<UnsafeBufferPointer<Float>>) -> [Float]
+  ) {
     let interval = max(steps / Self.frames, 1)
     guard !own.isEmpty, pass.lowerBound == own.lowerBound, step % interval == 0 || step == steps else {
       return
     }
-    moments.append(Array(images.prefix(own.count * size)))
+    moments.append(image(drawn.prefix(drawn.count / pass.count * own.count)))
   }
 
   /// Of each moment, the images of all ranks on rank 0, nil elsewhere. Collective.

@@ -1,5 +1,8 @@
+import Checkpoints
 import Configuration
 import Diffusion
+import Files
+import Generation
 import Interchange
 import MPI
 import Models
@@ -10,10 +13,19 @@ import Tensors
 struct SampledModel {
   let model: any Denoiser
   let plan: SamplingPlan
-  /// [H, W, C].
-  let imageShape: [Int]
+  /// [H, W, C] of what the model draws.
+  let shape: [Int]
+  /// Whether it also draws other sizes.
+  let drawsOtherSizes: Bool
   let classNames: [String]
   let weights: ParameterBuffer
+  /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
+  let weightsDigest: String?
+  let prompts: SamplePrompts?
+  /// Of a model that draws latents.
+  let decoder: LatentDecoder?
+  /// What a user should know of how it was read, on rank 0.
+  var notes: [String] = []
 
   /// Collective.
   ///
@@ -22,58 +34,149 @@ struct SampledModel {
   ///   - weights: of a checkpoint, the name of its weights or of an average.
   ///   - adapters: what is merged into the weights.
   ///   - overrides: `sampling.KEY=VALUE`.
-  ///   - tell: what a user should know of how it was read.
+  ///   - autoencoder: where the autoencoder of a denoiser of latents lies now; nil: where it was.
+  ///   - onDamage: told of checkpoints that are passed over.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
-    on communicator: Communicator, tell: (String) -> Void
-  ) throws -> SampledModel {
-    let loaded = try load(path, weights: weights, overrides: overrides, on: communicator, tell: tell)
-    try communicator.agree {
-      guard communicator.rank == 0 else { return }
-      try AdapterSource.merge(adapters, into: loaded.weights, of: loaded.model.parameters, tell: tell)
-    }
-    if !adapters.isEmpty { try communicator.broadcast(loaded.weights.elements) }
-    return loaded
-  }
-
-  private static func load(
-    _ path: String, weights: String, overrides: [String], on communicator: Communicator,
-    tell: (String) -> Void
+    prompts: PromptOptions, autoencoder: String? = nil, engine: Engine, on communicator: Communicator, onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
     if PipelineFolder.isOne(path) {
-      return try load(folder: path, overrides: overrides, on: communicator, tell: tell)
+      var notes: [String] = []
+      var model = try load(
+        folder: path, adapters: adapters, overrides: overrides, prompts: prompts, engine: engine,
+        on: communicator, tell: { if communicator.rank == 0 { notes.append($0) } })
+      model.notes = notes
+      return model
     }
-    let trained = try TrainedModel.load(path, weights: weights, overrides: overrides, on: communicator) {
-      tell("passed over: \($0)")
+    let trained = try TrainedModel.load(
+      path, weights: weights, overrides: overrides, on: communicator, onDamage: onDamage)
+    let decoder = try trained.decoder(autoencoder, engine: engine, on: communicator)
+    var notes: [String] = []
+    try communicator.agree {
+      guard communicator.rank == 0 else { return }
+      let model = try trained.configuration.requireDiffusion().model
+      try AdapterSource.merge(adapters, into: trained.weights, of: model.parameters) { notes.append($0) }
     }
+    if !adapters.isEmpty { try communicator.broadcast(trained.weights.elements) }
     return try communicator.agree {
-      SampledModel(
-        model: trained.configuration.model, plan: try trained.configuration.samplingPlan(),
-        imageShape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
-        weights: trained.weights)
+      guard prompts.prompts.isEmpty else {
+        throw ModelError("the model of \(path) reads no texts: leave --prompt away")
+      }
+      return SampledModel(
+        model: try trained.configuration.requireDiffusion().model,
+        plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
+        drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
+        weightsDigest: nil, prompts: nil, decoder: decoder, notes: notes)
     }
   }
 
   private static func load(
-    folder path: String, overrides: [String], on communicator: Communicator, tell: (String) -> Void
+    folder path: String, adapters: [AdapterSource], overrides: [String], prompts: PromptOptions,
+    engine: Engine, on communicator: Communicator, tell: (String) -> Void
   ) throws -> SampledModel {
-    let loaded = try communicator.agree {
-      let folder = try PipelineFolder(path)
-      let reader = try SettingsReader(SettingsNode.empty.applying(overrides: overrides))
-      let options = try SamplingOptions(reader.section("sampling"))
-      try reader.finish()
-      let scheduler = try folder.scheduler(for: options.sampler)
-      if communicator.rank == 0, let note = scheduler.note { tell(note) }
-      // One rank reads the weights and gives them to the others.
-      let weights =
-        communicator.rank == 0
-        ? try folder.weights() : ParameterBuffer(count: folder.model.parameters.flatCount)
-      return SampledModel(
-        model: folder.model, plan: try folder.samplingPlan(options, scheduler), imageShape: folder.imageShape,
-        classNames: [], weights: weights)
+    let (folder, plan) = try communicator.agree {
+      let folder = try PipelineFolder(path, skippedLayers: prompts.clipSkip ?? 0)
+      if !folder.unused.isEmpty { tell("not used: \(folder.unused.joined(separator: ", "))") }
+      return (folder, try Self.plan(folder, overrides, tell))
     }
-    try communicator.broadcast(loaded.weights.elements)
-    return loaded
+    let texts = try communicator.agree { try requirePrompts(prompts, folder) }
+    // One rank reads the weights and gives them to the others.
+    func shared(_ count: Int, _ read: () throws -> ParameterBuffer) throws -> ParameterBuffer {
+      let weights = try communicator.agree {
+        communicator.rank == 0 ? try read() : ParameterBuffer(count: count)
+      }
+      try communicator.broadcast(weights.elements)
+      return weights
+    }
+    let embedded = try texts.map {
+      try embed(prompts, $0, folder, adapters, engine: engine, on: communicator, tell: tell)
+    }
+    let layout = folder.model.parameters
+    let weights = try shared(layout.flatCount) {
+      let weights = try folder.weights()
+      try AdapterSource.merge(
+        adapters, into: weights, of: layout, besides: folder.text == nil ? [] : [.textEncoder], tell: tell)
+      return weights
+    }
+    let decoder = try folder.autoencoder.map { autoencoder in
+      LatentDecoder(
+        autoencoder,
+        weights: try shared(autoencoder.parameters.flatCount) { try folder.weights(of: autoencoder) },
+        engine: engine)
+    }
+    let digest = try communicator.agree { communicator.rank == 0 ? try folder.weightsDigest() : nil }
+    return SampledModel(
+      model: folder.model, plan: plan, shape: folder.shape, drawsOtherSizes: true, classNames: [],
+      weights: weights, weightsDigest: digest, prompts: embedded, decoder: decoder)
+  }
+
+  /// How the folder is sampled: as its scheduler says, where `overrides` do not.
+  private static func plan(
+    _ folder: PipelineFolder, _ overrides: [String], _ tell: (String) -> Void
+  ) throws -> SamplingPlan {
+    let key = "sampling.guidance="
+    let isGuided = folder.text == nil || overrides.contains { $0.hasPrefix(key) }
+    let reader = try SettingsReader(
+      SettingsNode.empty.applying(
+        overrides: overrides + (isGuided ? [] : ["\(key)\(PromptOptions.guidance)"])))
+    let options = try SamplingOptions(reader.section("sampling"))
+    try reader.finish()
+    let scheduler = try folder.scheduler(for: options.sampler)
+    if let note = scheduler.note { tell(note) }
+    return try folder.samplingPlan(options, scheduler)
+  }
+
+  /// What reads the prompts; nil for a pipeline that reads none.
+  private static func requirePrompts(_ prompts: PromptOptions, _ folder: PipelineFolder) throws
+    -> PipelineText?
+  {
+    guard let text = folder.text else {
+      guard prompts.prompts.isEmpty else {
+        throw ModelError("the pipeline \(folder.path) reads no texts: leave --prompt away")
+      }
+      return nil
+    }
+    guard !prompts.prompts.isEmpty else {
+      throw ModelError("the pipeline \(folder.path) draws what a text says: give it one with --prompt")
+    }
+    return text
+  }
+
+  /// The prompts as the network attends to them: embedded on rank 0, told to all. Collective.
+  private static func embed(
+    _ prompts: PromptOptions, _ text: PipelineText, _ folder: PipelineFolder, _ adapters: [AdapterSource],
+    engine: Engine, on communicator: Communicator, tell: (String) -> Void
+  ) throws -> SamplePrompts {
+    let negative = prompts.negative ?? ""
+    let shape = [text.tokenizer.contextLength, text.encoder.width]
+    let own: [Float] = try communicator.agree {
+      guard communicator.rank == 0 else { return [] }
+      if let note = text.note { tell(note) }
+      let weights = try folder.weights(of: text)
+      // What is to be told of them is told with the denoiser.
+      try AdapterSource.merge(
+        adapters, into: weights, of: text.encoder.parameters, .textEncoder, besides: [.denoiser]) { _ in }
+      func embedding(_ encoder: any TextEncoder) -> TextEmbedding {
+        TextEmbedding(tokenizer: text.tokenizer, encoder: encoder, weights: weights, engine: engine)
+      }
+      var contexts: [Float] = []
+      let texts = prompts.prompts.map { ($0, text.promptEncoder) } + [(negative, text.encoder)]
+      for (text, encoder) in texts {
+        let (context, cut) = embedding(encoder)(text)
+        contexts += context
+        if cut > 0 {
+          tell(
+            "the prompt \"\(text.prefix(40))...\" is too long: its last \(cut) tokens are cut off, "
+              + "\(shape[0] - 2) remain")
+        }
+      }
+      return contexts
+    }
+    let all = try communicator.broadcast(own)
+    let size = shape.reduce(1, *)
+    return SamplePrompts(
+      prompts.prompts, negative: negative,
+      contexts: stride(from: 0, to: all.count, by: size).map { Array(all[$0..<$0 + size]) }, shape: shape)
   }
 }

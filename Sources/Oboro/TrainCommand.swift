@@ -60,7 +60,13 @@ struct Train: ParallelCommand {
       guard session.world.rank == 0 else { return ending.exitStatus }
       switch ending {
       case .finished:
-        console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
+        switch trainer.configuration.task {
+        case .diffusion:
+          console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
+        case .autoencoder:
+          console.print(
+            "oboro: done; latents: oboro encode --autoencoder \(output) --dataset DIR --output DIR")
+        }
       case .stopped(let reason):
         console.print(
           "oboro: stopped by \(reason) after step \(trainer.state.step); the same command goes on")

@@ -1,7 +1,9 @@
 import Checkpoints
 import Configuration
+import Generation
 import Interchange
 import MPI
+import Models
 import Tensors
 
 /// A checkpoint's description and its weights, on every rank.
@@ -50,4 +52,32 @@ struct TrainedModel {
     try communicator.broadcast(model.weights.elements)
     return model
   }
+
+  /// What turns the latents that the model draws into images; nil if it draws images. Collective.
+  ///
+  /// - Parameter path: where the autoencoder lies now; nil: where it was when the model was trained.
+  /// - Throws: `CollectiveFailure` if it is another one than the model was trained with; `MPIError`.
+  func decoder(
+    _ path: String? = nil, engine: Engine, on communicator: Communicator
+  ) throws -> LatentDecoder? {
+    guard let latents = manifest.latents else {
+      return try communicator.agree {
+        guard path == nil else {
+          throw ModelError("the model of \(self.path) draws images: leave --autoencoder away")
+        }
+        return nil
+      }
+    }
+    let frozen = try FrozenAutoencoder.load(path ?? latents.autoencoder, on: communicator)
+    return try communicator.agree {
+      try latents.require(frozen.digest, of: frozen.path, for: self.path)
+      return LatentDecoder(
+        frozen.model, weights: frozen.weights,
+        scaling: latents.scaling, engine: engine)
+    }
+  }
+}
+
+extension LatentSpace {
+  var scaling: LatentScaling { LatentScaling(factor: Float(scalingFactor), shift: Float(shift)) }
 }

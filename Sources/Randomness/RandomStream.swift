@@ -16,6 +16,7 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case offsetNoise = 21
   case validation = 22
   case evaluation = 31
+  case posterior = 41
 }
 
 /// The random numbers of one (seed, purpose, step, sample): an unlimited sequence that can be read from any place.

@@ -10,6 +10,8 @@ public struct StepMetrics: Sendable, Equatable {
   public var loss: Float = 0
   /// The parts of the loss that have names of their own; in the file `loss_NAME`.
   public var parts: [Part] = []
+  /// The loss on held-out samples after the step, at steps where it is taken.
+  public var validationLoss: Float?
   /// Of the mean gradient, before clipping.
   public var gradientNorm: Float = 0
   public var learningRate = 0.0
@@ -50,6 +52,8 @@ public struct StepMetrics: Sendable, Equatable {
     ("communication_wait_seconds", .double(\.communicationWaitSeconds)),
   ]
 
+  private static let validationLossName = "validation_loss"
+
   private enum Column: Sendable {
     case whole(WritableKeyPath<StepMetrics, Int> & Sendable)
     case single(WritableKeyPath<StepMetrics, Float> & Sendable)
@@ -67,14 +71,17 @@ extension StepMetrics {
       value.isFinite ? value.description : "null"
     }
     let named = parts.map { "\"\(Part.prefix)\($0.name)\": \(number($0.value))" }
-    let pairs = Self.columns.map { name, column in
+    let validation = validationLoss.map { ["\"\(Self.validationLossName)\": \(number($0))"] } ?? []
+    let pairs = Self.columns.flatMap { name, column in
       switch column {
-      case .whole(let path): "\"\(name)\": \(self[keyPath: path])"
-      case .single(let path): "\"\(name)\": \(number(self[keyPath: path]))"
-      case .double(let path): "\"\(name)\": \(number(self[keyPath: path]))"
+      case .whole(let path): ["\"\(name)\": \(self[keyPath: path])"]
+      // All losses stand together, before what a step took.
+      case .single(\.loss): ["\"\(name)\": \(number(loss))"] + named + validation
+      case .single(let path): ["\"\(name)\": \(number(self[keyPath: path]))"]
+      case .double(let path): ["\"\(name)\": \(number(self[keyPath: path]))"]
       }
     }
-    return "{" + (pairs + named).joined(separator: ", ") + "}"
+    return "{" + pairs.joined(separator: ", ") + "}"
   }
 
   /// Reads a line; null reads as NaN, and names that are not known are passed over.
@@ -99,6 +106,10 @@ extension StepMetrics {
         case .double(let path):
           metrics[keyPath: path] = try container.decode(Double?.self, forKey: key) ?? .nan
         }
+      }
+      let validation = Name(stringValue: validationLossName)
+      if container.contains(validation) {
+        metrics.validationLoss = try container.decode(Float?.self, forKey: validation) ?? .nan
       }
       // In the order of their names: an object has none.
       metrics.parts = try container.allKeys.filter { $0.stringValue.hasPrefix(Part.prefix) }

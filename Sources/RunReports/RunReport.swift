@@ -92,14 +92,29 @@ public struct RunReport {
       metrics.map { (Double($0.step), value($0)) }
     }
     let losses = points { Double($0.loss) }
-    let marks = log.filter { $0.message == "going on" }.compactMap { $0.values["step"].flatMap(Double.init) }
-    return [
-      Chart(
-        title: "Loss",
+    let validation = metrics.compactMap { metrics in
+      metrics.validationLoss.map { (step: Double(metrics.step), value: Double($0)) }
+    }
+    let parts = (metrics.last?.parts ?? []).map(\.name).map { name in
+      let part = points { metrics in
+        metrics.parts.first { $0.name == name }.map { Double($0.value) } ?? .nan
+      }
+      return Chart(
+        title: "Loss: \(name)",
         lines: [
-          .init(name: "each step", style: "faint", points: losses),
-          .init(name: "mean", style: "first", points: Chart.smoothed(losses)),
-        ], marks: marks, isLogarithmic: true),
+          .init(name: "each step", style: "faint", points: part),
+          .init(name: "mean", style: "first", points: Chart.smoothed(part)),
+        ], isLogarithmic: true)
+    }
+    let marks = log.filter { $0.message == "going on" }.compactMap { $0.values["step"].flatMap(Double.init) }
+    let loss = Chart(
+      title: "Loss",
+      lines: [
+        .init(name: "each step", style: "faint", points: losses),
+        .init(name: "mean", style: "first", points: Chart.smoothed(losses)),
+      ] + (validation.isEmpty ? [] : [.init(name: "validation", style: "second", points: validation)]),
+      marks: marks, isLogarithmic: true)
+    let others = [
       Chart(
         title: "Learning rate",
         lines: [.init(name: "learning rate", style: "first", points: points(\.learningRate))],
@@ -124,7 +139,7 @@ public struct RunReport {
             points: points { 100 * $0.dataWaitSeconds / max($0.seconds, 1e-9) }),
         ], beginsAtZero: true),
     ]
-    .compactMap { chart in
+    return ([loss] + parts + others).compactMap { chart in
       chart.svg.map { svg in
         let names =
           chart.lines.count > 1

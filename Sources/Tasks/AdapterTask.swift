@@ -35,7 +35,7 @@ public struct AdapterTask: TrainingTask {
   public var lossNames: [String] { task.lossNames }
 
   public func adaptation(of input: TaskInput) -> (any WeightAdaptation)? {
-    guard dropout > 0 else { return adapter }
+    guard dropout > 0, input.use == .training else { return adapter }
     return adapter.dropping(
       AdapterDropout(probability: Float(dropout), seed: seed, step: input.step, samples: input.samples))
   }

@@ -16,10 +16,15 @@ extension ModelClasses {
     return zip(labels, samples).map { label, sample in
       let stream = RandomStream(seed: seed, purpose: .labelDrop, step: step, sample: sample)
       if Double(stream.bits() >> 11) * 0x1p-53 < dropout { return nil }
-      // All images are of the only class.
-      if count == 1 { return 0 }
-      return label < 0 ? nil : Int(label)
+      return self.label(label)
     }
+  }
+
+  /// What the model is told of an image with a label of the dataset's, -1 for none.
+  package func label(_ label: Int32) -> Int? {
+    // All images are of the only class.
+    if count == 1 { return 0 }
+    return label < 0 ? nil : Int(label)
   }
 
   /// Throws unless the labels of a dataset are classes of the model.

@@ -3,33 +3,50 @@ import Layers
 import Models
 import Tensors
 
-/// Trains a denoiser: what it predicts of noisy images is compared with what the diffusion process says.
+/// Trains a denoiser: what it predicts of noisy images is compared with what the diffusion process says. Images may be
+/// latents of an autoencoder, which each step draws anew from their posteriors.
 public struct DiffusionTask: TrainingTask {
   private let model: any Denoiser
   private let process: any DiffusionProcess
   /// [H, W, C].
   private let imageShape: [Int]
   private let seed: UInt64
+  /// Of latents; nil for images.
+  private let scaling: LatentScaling?
 
-  public init(_ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], seed: UInt64) {
+  /// - Parameter scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
+  public init(
+    _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
+    seed: UInt64
+  ) {
     self.model = model
     self.process = process
     self.imageShape = imageShape
     self.seed = seed
+    self.scaling = scaling
   }
 
   public var parameters: ParameterLayout { model.parameters }
 
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
     let (places, samples) = (input.places, input.samples)
-    let size = imageShape.reduce(1, *)
-    let classes = model.classes?.trainingLabels(
-      of: input.batch.labels[places], seed: seed, step: input.step, samples: samples)
+    let labels = input.batch.labels[places]
+    let classes = model.classes.map { known in
+      switch input.use {
+      case .training: known.trainingLabels(of: labels, seed: seed, step: input.step, samples: samples)
+      case .validation: labels.map { known.label($0) }
+      }
+    }
     let examples = input.profile.measure("noise", .phase) {
-      input.batch.images.withUnsafeBufferPointer { images in
-        process.examples(
-          of: UnsafeBufferPointer(rebasing: images[places.lowerBound * size..<places.upperBound * size]),
-          shape: [samples.count] + imageShape, seed: seed, step: input.step, samples: samples, on: tape)
+      withImages(of: input) { images in
+        let shape = [samples.count] + imageShape
+        return switch input.use {
+        case .training:
+          process.examples(
+            of: images, shape: shape, seed: seed, step: input.step, samples: samples, on: tape)
+        case .validation:
+          process.validationExamples(of: images, shape: shape, seed: seed, samples: samples, on: tape)
+        }
       }
     }
     let prediction = input.profile.measure("forward", .group) {
@@ -41,5 +58,31 @@ public struct DiffusionTask: TrainingTask {
       let loss = process.loss(of: prediction, for: examples)
       return TaskLosses(total: prediction.loss(value: loss.value, gradient: loss.gradient))
     }
+  }
+
+  /// Gives `body` x_0 of the micro-batch, [B, H, W, C].
+  private func withImages<Result>(
+    of input: TaskInput, _ body: (UnsafeBufferPointer<Float>) -> Result
+  ) -> Result {
+    let size = imageShape.reduce(1, *)
+    let range = input.places.lowerBound * size..<input.places.upperBound * size
+    guard let scaling else {
+      return input.batch.images.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[range])) }
+    }
+    guard let means = input.batch[.latentMean]?.floats, let deviations = input.batch[.latentDeviation]?.floats
+    else { preconditionFailure("a batch without latents") }
+    let noise = PosteriorNoise(seed: seed, step: input.step)
+    var latents = [Float](repeating: 0, count: range.count)
+    latents.withUnsafeMutableBufferPointer { latents in
+      for (place, sample) in input.samples.enumerated() {
+        let own = UnsafeMutableBufferPointer(rebasing: latents[place * size..<(place + 1) * size])
+        noise.fill(own, sample: sample)
+        let start = range.lowerBound + place * size
+        for index in own.indices {
+          own[index] = scaling.scaled(means[start + index] + deviations[start + index] * own[index])
+        }
+      }
+    }
+    return latents.withUnsafeBufferPointer(body)
   }
 }

@@ -36,17 +36,28 @@ public struct TaskInput {
   public let samples: Range<Int>
   /// Steps done before this one.
   public let step: Int
+  /// What the losses are for.
+  public let use: Use
   /// What learns of the phases of the computation; nil: nothing is measured.
   public let profile: Profile?
 
+  public enum Use: Sendable {
+    case training
+    /// Losses of held-out samples that are compared from one time to the next: what is random about them depends on the
+    /// seed and the sample only, and nothing is left out.
+    case validation
+  }
+
   public init(
-    batch: Loader.Batch, places: Range<Int>, samples: Range<Int>, step: Int, profile: Profile? = nil
+    batch: Loader.Batch, places: Range<Int>, samples: Range<Int>, step: Int, use: Use = .training,
+    profile: Profile? = nil
   ) {
     precondition(places.count == samples.count, "\(places.count) places for \(samples.count) samples")
     self.batch = batch
     self.places = places
     self.samples = samples
     self.step = step
+    self.use = use
     self.profile = profile
   }
 }

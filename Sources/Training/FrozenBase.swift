@@ -13,18 +13,19 @@ struct FrozenBase {
   let weights: ParameterBuffer
   let digest: String
   private let path: String
+  private let parameters: Int
 
   /// Collective.
   ///
   /// - Throws: `CollectiveFailure` with what was wrong with the base on the lowest rank that found it; `MPIError`.
-  init(_ configuration: TrainingConfiguration, _ communicator: Communicator, _ log: Logger) throws {
+  init(_ configuration: TrainingConfiguration, on communicator: Communicator) throws {
     guard let path = configuration.base else { preconditionFailure("a configuration without base") }
     self.path = path
     let layout = configuration.model.parameters
-    let section = configuration.resolved["model"] ?? .empty
-    let frozen = try FrozenWeights(count: layout.flatCount, on: communicator) { memory in
-      try BaseModel(path) { log.warning("checkpoint passed over", metadata: ["reason": "\($0)"]) }
-        .read(layout, into: memory)
+    parameters = layout.valueCount
+    let section = configuration.resolved[BaseModel.sectionKey] ?? .empty
+    let frozen = try FrozenWeights(count: layout.flatCount, on: communicator) {
+      try BaseModel(path).read(layout, into: $0)
     }
     weights = frozen.memory
     let own = try communicator.agree {
@@ -37,9 +38,11 @@ struct FrozenBase {
         throw ReplicaError("rank \(communicator.rank) has another model in \(path) than rank 0")
       }
     }
-    if communicator.rank == 0 {
-      log.info("base", metadata: ["path": "\(path)", "parameters": "\(layout.valueCount)", "sha256": "\(digest)"])
-    }
+  }
+
+  func tell(_ log: Logger, rank: Int) {
+    guard rank == 0 else { return }
+    log.info("frozen base", metadata: ["path": "\(path)", "parameters": "\(parameters)", "sha256": "\(digest)"])
   }
 
   /// Throws unless what a checkpoint holds was trained with these weights.

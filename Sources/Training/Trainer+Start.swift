@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import DataParallel
 import Datasets
+import Diffusion
 import Files
 import Foundation
 import Interchange
@@ -11,7 +12,6 @@ import MPI
 import Models
 import Reporting
 import Settings
-import Tasks
 import Tensors
 
 extension Trainer {
@@ -52,7 +52,7 @@ extension Trainer {
     let rank = communicator.rank
     let directory = RunDirectory(start.output)
 
-    let (configuration, dataset, assignment) = try communicator.agree {
+    let (configuration, dataset, heldOut, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(
         BaseModel.completing(
           SettingsNode(contentsOfFile: start.configurationFile).applying(overrides: start.overrides)))
@@ -61,23 +61,27 @@ extension Trainer {
         rank: rank,
         worldSize: communicator.size)
       let dataset = try ShardedDataset(directory: configuration.dataset.path)
-      _ = try dataset.requireImages()
-      do {
-        try configuration.model.check(
-          height: dataset.height, width: dataset.width, channels: dataset.channels)
-        try configuration.model.classes?.check(dataset)
-        try configuration.model.requireNoContext()
-      } catch {
-        throw ModelError("\(dataset.directory): \(error)")
-      }
-      return (configuration, dataset, assignment)
+      let heldOut =
+        configuration.training.validationEvery > 0
+        ? try ShardedDataset(directory: configuration.dataset.validationPath) : nil
+      return (configuration, dataset, heldOut, assignment)
+    }
+    let latents = try RunLatents.load(configuration, dataset, on: communicator)
+    let base = configuration.adapter == nil ? nil : try FrozenBase(configuration, on: communicator)
+    let task = try communicator.agree {
+      let task = try RunTask(configuration, dataset, latents, base)
+      if let heldOut { try task.check(heldOut: heldOut) }
+      return task
     }
     let hosts = try communicator.allGather(communicator.hostName)
     let monitor = try RunMonitor(
       hosts: hosts, timeout: configuration.training.heartbeatTimeout, logPath: directory.log,
       communicator: communicator, console: console)
-    try Self.requireSame(configuration, dataset, communicator)
-    try communicator.agree { try dataset.check(part: rank, of: communicator.size) }
+    try Self.requireSame(configuration, [dataset] + (heldOut.map { [$0] } ?? []), communicator)
+    try communicator.agree {
+      try dataset.check(part: rank, of: communicator.size)
+      try heldOut?.check(part: rank, of: communicator.size)
+    }
     if configuration.dataset.isVerified {
       if rank == 0 { console.print("reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
@@ -99,12 +103,12 @@ extension Trainer {
     let layout = configuration.trainedParameters
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
-    let base = configuration.adapter == nil ? nil : try FrozenBase(configuration, communicator, log)
     let isResumed = try Self.resume(
-      state, dataset, base, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+      state, dataset, task, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
     if !isResumed && configuration.adapter == nil && configuration.base != nil {
-      try state.begin(from: FrozenBase(configuration, communicator, log).weights)
+      try state.begin(from: FrozenBase(configuration, on: communicator).weights)
     }
+    task.base?.tell(log, rank: rank)
     if prepared?.ownership.hasLocks == false {
       log.notice(
         "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
@@ -124,7 +128,7 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          flopsPerImage: ModelSummary(configuration.model, imageShape: dataset.imageShape).flops,
+          flopsPerImage: ModelSummary(configuration.model, imageShape: task.inputShape).flops,
           console: console, log: log)
         : nil
     }
@@ -137,6 +141,14 @@ extension Trainer {
         "gradient_bytes": "\(state.layout.flatCount * MemoryLayout<Float>.size)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
+    if case .diffusion(let section) = configuration.task, let process = section.process as? DDPMProcess,
+      process.schedule.remainingSignal > NoiseSchedule.noticeableSignal
+    {
+      let remains = String(format: "%.3f", process.schedule.remainingSignal)
+      log.warning(
+        "diffusion.schedule leaves \(remains) of the image (√ᾱ_T) at the last timestep, where samples start from noise alone: more timesteps, or diffusion.zero_terminal_snr, leave less"
+      )
+    }
     if !assignment.isExact {
       log.notice(
         "\(communicator.size) ranks are no power of two: sums between them may round differently than on one rank"
@@ -154,11 +166,12 @@ extension Trainer {
       threads: engine.threads, log: log)
     try self.init(
       configuration: configuration,
-      task: configuration.adapting(
-        DiffusionTask(
-          configuration.model, configuration.diffusion, imageShape: dataset.imageShape,
-          seed: configuration.training.seed), weights: base?.weights), base: base,
-      dataset: dataset, assignment: assignment, state: state, plan: plan, saving: saving,
+      task: task, dataset: dataset,
+      validation: heldOut.map {
+        Validation(
+          $0, fields: task.fields, count: configuration.training.validationSamples,
+          samplesPerPass: assignment.samples(of: 0).count)
+      }, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
       report: report, log: log,
@@ -169,10 +182,10 @@ extension Trainer {
 
   /// All ranks must have read the same: files on different hosts may differ. Collective.
   private static func requireSame(
-    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ communicator: Communicator
+    _ configuration: TrainingConfiguration, _ datasets: [ShardedDataset], _ communicator: Communicator
   ) throws {
     let configurations = try communicator.allGather(configuration.resolved.json)
-    let digests = try communicator.allGather(dataset.digest)
+    let digests = try communicator.allGather(datasets.map(\.digest).joined(separator: " "))
     try communicator.agree {
       for (what, values) in [("configuration", configurations), ("dataset", digests)] {
         if values[communicator.rank] != values[0] {
@@ -186,13 +199,14 @@ extension Trainer {
   ///
   /// - Returns: whether there is one.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ base: FrozenBase?, _ directory: RunDirectory,
+    _ state: ShardedState, _ dataset: ShardedDataset, _ task: RunTask, _ directory: RunDirectory,
     allowsOtherDataset: Bool, _ communicator: Communicator, _ log: Logger
   ) throws -> Bool {
     let store = CheckpointStore(directory: directory.checkpoints)
     try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
     let checkpoint = try store.restoreNewest(state, on: communicator) { checkpoint in
-      try base?.requireSame(as: checkpoint)
+      try task.base?.requireSame(as: checkpoint)
+      try task.latents?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }

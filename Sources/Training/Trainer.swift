@@ -2,7 +2,6 @@ import Checkpoints
 import Configuration
 import DataParallel
 import Datasets
-import Diffusion
 import Files
 import Foundation
 import Generation
@@ -12,7 +11,6 @@ import MPI
 import Models
 import Reporting
 import Settings
-import Tasks
 import Tensors
 
 /// One training run, on all ranks of a communicator alike.
@@ -26,10 +24,8 @@ public final class Trainer {
   }
 
   public let state: ShardedState
-  private let configuration: TrainingConfiguration
-  private let task: any TrainingTask
-  /// The frozen model whose adapter is trained, if one is.
-  private let base: FrozenBase?
+  public let configuration: TrainingConfiguration
+  private let task: RunTask
   private let dataset: ShardedDataset
   private let assignment: MicrobatchAssignment
   private let engine: Engine
@@ -38,6 +34,7 @@ public final class Trainer {
   private let ownership: FolderOwnership?
   private let saving: CheckpointSaving
   private let step: TrainingStep
+  private let validation: Validation?
   private let report: TrainingReport?
   private let log: Logger
   private let stopRequest: StopRequest
@@ -68,7 +65,7 @@ public final class Trainer {
   private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
-      dataset: dataset, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
+      dataset: dataset, fields: task.fields, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
     // The last state of progress stays on display, also above the message of an error.
     defer {
@@ -117,13 +114,14 @@ public final class Trainer {
         metrics.step = state.step
         metrics.images = state.step * settings.batchSize
         metrics.loss = Float(losses.total)
-        metrics.parts = zip(task.lossNames, losses.parts).map { .init(name: $0, value: Float($1)) }
+        metrics.parts = zip(task.task.lossNames, losses.parts).map { .init(name: $0, value: Float($1)) }
         metrics.gradientNorm = Float(update.gradientNorm)
         metrics.learningRate = update.learningRate
         metrics.seconds = start.seconds
         metrics.imagesPerSecond = Double(settings.batchSize) / metrics.seconds
         metrics.dataWaitSeconds = dataWait
         metrics.communicationWaitSeconds = communicationWait
+        metrics.validationLoss = try validationLoss()
         monitor.enter(.recording, step: state.step)
         try report?.step(metrics)
       } else {
@@ -159,6 +157,18 @@ public final class Trainer {
     try logWaits(waits.data, waits.communication, of: running.seconds)
     guard let stopReason, state.step < settings.steps else { return .finished }
     return .stopped(reason: stopReason)
+  }
+
+  /// The loss on held-out samples, where it is due. Collective.
+  private func validationLoss() throws -> Float? {
+    guard let validation, Self.isDue(configuration.training.validationEvery, at: state.step) else {
+      return nil
+    }
+    try step.exchange.finishGathering()
+    let loss = try validation.loss(of: task.task, weights: state.weights, engine: engine, on: communicator) {
+      monitor.enter(.validating, step: state.step)
+    }
+    return Float(loss)
   }
 
   /// Tells of a step that was left out, or gives up. Collective.
@@ -223,17 +233,15 @@ public final class Trainer {
   private func writeSamples() throws -> String? {
     announcement.draw()
     try step.exchange.finishGathering()
-    let sampling = ImageSampling(
-      model: configuration.model,
-      sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
-      weights: passWeights(try state.gatheredEMA(by: step.exchange)), imageShape: dataset.imageShape, engine: engine)
-    let count = configuration.sampling.count
+    let weights = try state.gatheredEMA(by: step.exchange)
+    let preview = try communicator.agree { try task.preview(weights: weights, engine: engine) }
+    let count = task.previewCount
     let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
     let images: [Float]?
     do {
       var stop = SharedStop(
-        stopRequest, steps: sampling.steps(count: count, worldSize: communicator.size), on: communicator)
-      let drawn = try sampling.images(own) { _, _, _ in try stop.check() }
+        stopRequest, steps: preview.steps(count: count, worldSize: communicator.size), on: communicator)
+      let drawn = try preview.drawn(own) { try stop.check() }
       try stop.finish()
       images = try communicator.gather(drawn).map { $0.flatMap { $0 } }
     } catch let stopped as SharedStop.Stopped {
@@ -242,7 +250,7 @@ public final class Trainer {
     guard let images else { return nil }
     let path = directory.samples(step: state.step)
     do {
-      try sampling.grid(sampling.pictures(images)).writePNG(to: path)
+      try preview.grid(images).writePNG(to: path)
       report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     } catch {
@@ -266,16 +274,6 @@ public final class Trainer {
       ])
   }
 
-  /// What passes go through the model with, given the weights that are trained.
-  private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
-    guard let base, let adapter = configuration.adapter?.adapter else { return PassWeights(trained) }
-    return PassWeights(
-      sets: [
-        BoundParameters(adapter.parameters.set, weights: trained),
-        BoundParameters(configuration.model.parameters.set, weights: base.weights),
-      ], adaptation: adapter)
-  }
-
   /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
   /// Collective.
   ///
@@ -297,8 +295,9 @@ public final class Trainer {
     try saving.start(
       state,
       Checkpoint.Provenance(
-        images: state.step * configuration.training.batchSize, imageShape: dataset.imageShape,
-        datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: base?.digest,
+        images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
+        datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
+        latents: task.latents?.space,
         configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)
@@ -307,8 +306,8 @@ public final class Trainer {
   private static func isDue(_ every: Int, at step: Int) -> Bool { every > 0 && step % every == 0 }
 
   init(
-    configuration: TrainingConfiguration, task: any TrainingTask, base: FrozenBase?, dataset: ShardedDataset,
-    assignment: MicrobatchAssignment,
+    configuration: TrainingConfiguration, task: RunTask, dataset: ShardedDataset,
+    validation: Validation?, assignment: MicrobatchAssignment,
     state: ShardedState,
     plan: BucketPlan, saving: CheckpointSaving,
     directory: RunDirectory, ownership: FolderOwnership?, engine: Engine, communicator: Communicator,
@@ -318,6 +317,7 @@ public final class Trainer {
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
+    self.validation = validation
     self.assignment = assignment
     self.state = state
     self.directory = directory
@@ -334,9 +334,8 @@ public final class Trainer {
     replicaCheck = ReplicaCheck(hosts: hosts)
     self.saving = saving
     self.task = task
-    self.base = base
     step = try TrainingStep(
-      configuration, task: task, state: state, plan: plan, assignment: assignment, engine: engine,
+      configuration, task: task.task, state: state, plan: plan, assignment: assignment, engine: engine,
       communicator: communicator)
   }
 }

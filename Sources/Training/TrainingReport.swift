@@ -60,11 +60,14 @@ final class TrainingReport {
 
   /// - Throws: `FileError`.
   func step(_ step: StepMetrics) throws {
-    if step.step % logEvery == 0 {
+    if step.step % logEvery == 0 || step.validationLoss != nil {
       try append(step)
+      if let loss = step.validationLoss {
+        tellEvents { try $0.add([("validation/loss", loss)], step: step.step) }
+      }
       tellEvents {
         try $0.add(
-          [
+          step.parts.map { ("loss/\($0.name)", $0.value) } + [
             ("loss", step.loss), ("gradient_norm", step.gradientNorm),
             ("learning_rate", Float(step.learningRate)),
             ("speed/images_per_second", Float(step.imagesPerSecond)),

@@ -224,7 +224,7 @@ extension ShardedDatasetTests {
     await #expect(processExitsWith: .success) {
       try withTemporaryDirectory { directory in
         try DatasetWriter(directory: directory, shardCount: 1200).write(PatternSource(count: 2400))
-        // What the process has been started with stays open.
+        // What the process has been started with stays open, under numbers that may be high.
         let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap {
           UInt($0)
         }
@@ -242,7 +242,8 @@ extension ShardedDatasetTests {
           else { exit(3) }
         }
         let open = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
-        if open > before.count + 128 { exit(4) }
+        // A quarter of what the process may have, and what threads hold for a moment.
+        if open > before.count + Int(most) / 4 + 64 { exit(4) }
         loader.close()
         try dataset.verify()
       }

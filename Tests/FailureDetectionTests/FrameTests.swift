@@ -41,7 +41,9 @@ import Testing
     #expect(!isAccepted { $0.append(0) })
     #expect(!isAccepted { $0 = [] })
     // Activity, a negative step, number of records, kind, cause.
-    for (place, value) in [(0, 10), (8, 0x80), (21, 2), (21, 255), (22, 4), (35, 4)] as [(Int, UInt8)] {
+    let noActivity = UInt8(Activity.allCases.count)
+    for (place, value) in [(0, noActivity), (8, 0x80), (21, 2), (21, 255), (22, 4), (35, 4)] as [(Int, UInt8)]
+    {
       #expect(!isAccepted { $0[place] = value }, "\(place)")
     }
     // Times: NaN, infinite, negative.

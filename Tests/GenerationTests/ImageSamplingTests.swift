@@ -26,7 +26,7 @@ import Testing
       model: HalfModel(),
       sampler: SamplingLoop(
         SamplingPlan(process: process, options: SamplingOptions(steps: steps)), seed: seed),
-      weights: ParameterBuffer(count: 1), imageShape: [3, 2, 1], engine: Engine(threadCount: 2))
+      weights: ParameterBuffer(count: 1), shape: [3, 2, 1], engine: Engine(threadCount: 2))
   }
 
   /// More than go through the model together, and cut at other places.

@@ -44,6 +44,18 @@ import Testing
     }
   }
 
+  /// Short linear schedules leave some of the image at their end.
+  @Test func remainingSignalIsWarnedOf() throws {
+    for (settings, isWarned) in [
+      (["diffusion.timesteps=300"], true), (["diffusion.timesteps=1000"], false),
+      (["diffusion.timesteps=300", "diffusion.schedule=cosine"], false), (["diffusion.process=flow"], false),
+    ] {
+      let trial = try Trial()
+      try trial.trainToEnd("training.steps=1", "sampling.every=0", settings: settings)
+      #expect(trial.log.contains("of the image (√ᾱ_T)") == isWarned, "\(settings): \(trial.log)")
+    }
+  }
+
   @Test func stepsThatTheLearningRateDependsOnAreNotChangedSilently() throws {
     let trial = try Trial()
     let settings = ["optimizer.schedule=linear", "sampling.every=0"]

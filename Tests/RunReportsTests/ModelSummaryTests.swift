@@ -9,7 +9,7 @@ import Testing
   private func summary(imageShape: [Int]) throws -> ModelSummary {
     let settings: SettingsNode = ["dim": 8, "dim_mults": [1], "channels": 3, "groups": 4]
     let model = AnnotatedUNet(try AnnotatedUNetSettings(SettingsReader(settings)))
-    return ModelSummary(model, imageShape: imageShape)
+    return ModelSummary(.denoiser(model), imageShape: imageShape)
   }
 
   /// One stage: 6 x 10 pixels throughout, 8 channels, attention of 4 heads 32 wide.

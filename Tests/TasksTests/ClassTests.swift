@@ -65,7 +65,7 @@ import Testing
     return try ImageSampling(
       model: ClassModel(classes: ModelClasses(count: 3, dropout: 0.5)),
       sampler: SamplingLoop(SamplingPlan(process: process, options: options), seed: 1),
-      weights: ParameterBuffer(count: 1), imageShape: [1, 1, 1], classes: classes,
+      weights: ParameterBuffer(count: 1), shape: [1, 1, 1], conditions: SampleConditions(classes: classes),
       engine: Engine(threadCount: 1)
     ).images(0..<6) { _, _, _ in }
   }
@@ -75,7 +75,7 @@ import Testing
     let process = DDPMProcess(schedule: NoiseSchedule(.linear, timesteps: 1))
     let none = try ImageSampling(
       model: ClassModel(classes: nil), sampler: SamplingLoop(SamplingPlan(process: process), seed: 1),
-      weights: ParameterBuffer(count: 1), imageShape: [1, 1, 1], engine: Engine(threadCount: 1)
+      weights: ParameterBuffer(count: 1), shape: [1, 1, 1], engine: Engine(threadCount: 1)
     ).images(0..<6) { _, _, _ in }
     let beta = Float(process.schedule.betas[0])
     // x_0 = (x - β ε / sqrt(1 - ᾱ)) / sqrt(1 - β), and ᾱ = 1 - β.

@@ -51,7 +51,7 @@ public struct KernelBenchmark {
       engine: engine, weights: ParameterBuffer(count: model.parameters.flatCount),
       gradients: ParameterBuffer(count: model.parameters.flatCount), profile: profile)
     let batch = max(configuration.training.batchSize / configuration.training.microbatches, 1)
-    _ = model(tape.zeros([batch] + imageShape), timesteps: [Float](repeating: 0, count: batch))
+    model.run(tape.zeros([batch] + imageShape))
     return profile.operations.compactMap { $0.shape as? any TriedKernel }
   }
 

@@ -16,11 +16,13 @@ public struct Field: Codable, Sendable, Equatable {
   public var normalization: Normalization?
   /// The field that tells where values are missing, which are stored as 0.
   public var maskedBy: String?
+  /// The field that holds the same of the mirrored image, where mirroring these values does not give it.
+  public var flippedBy: String?
 
   public init(
     name: String, type: FieldType, shape: [Int], role: FieldRole, variables: [Variable]? = nil,
     coordinates: [Coordinate]? = nil, statistics: ChannelStatistics? = nil,
-    normalization: Normalization? = nil, maskedBy: String? = nil
+    normalization: Normalization? = nil, maskedBy: String? = nil, flippedBy: String? = nil
   ) {
     self.name = name
     self.type = type
@@ -31,11 +33,13 @@ public struct Field: Codable, Sendable, Equatable {
     self.statistics = statistics
     self.normalization = normalization
     self.maskedBy = maskedBy
+    self.flippedBy = flippedBy
   }
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case name, type, shape, role, variables, coordinates, statistics, normalization
     case maskedBy = "masked_by"
+    case flippedBy = "flipped_by"
   }
 
   /// Images of bytes, as pictures give them.
@@ -45,6 +49,9 @@ public struct Field: Codable, Sendable, Equatable {
 
   /// The class of each sample, -1 for none.
   static let labels = Field(name: "labels", type: .int32, shape: [], role: .label)
+
+  /// What the image of each sample shows.
+  static let captions = Field(name: "captions", type: .text, shape: [], role: .caption)
 
   /// The number of elements of one sample.
   public var elementCount: Int { shape.reduce(1, *) }
@@ -65,7 +72,7 @@ public struct Field: Codable, Sendable, Equatable {
     else { return "the field \(name) has the shape \(shape), expected positive extents" }
     guard !role.rawValue.isEmpty else { return "the field \(name) has an empty role" }
     switch role {
-    case .image, .condition, .mask:
+    case .image, .condition, .mask, .latentMean, .latentDeviation:
       guard shape.count == 3, type != .text else {
         return "the field \(name) is \(type.rawValue) of the shape \(shape), expected numbers [H, W, C] of a "
           + "\(role.rawValue)"

@@ -65,6 +65,19 @@ public struct FieldRequest: Sendable, Equatable {
   }
 }
 
+extension ShardedDataset {
+  /// The samples at `indices`, in that order and not mirrored.
+  ///
+  /// - Parameter fields: what to read of each; nil for the images and, where there are any, their labels.
+  /// - Throws: `DatasetError`.
+  public func batch(_ indices: [Int], fields: [FieldRequest]? = nil) throws -> Loader.Batch {
+    let reader = FieldReader(self, fields: fields)
+    return Loader.Batch(
+      step: 0, indices: indices,
+      fields: try reader.read(indices, flips: [Bool](repeating: false, count: indices.count)))
+  }
+}
+
 extension Loader.Batch {
   /// Images and labels that no dataset holds: for measurements and tests.
   ///

@@ -2,16 +2,7 @@ import Randomness
 
 /// How a rank's samples of a step are read: a function of the step.
 struct BatchReader: Sendable {
-  /// A field, by its place in the dataset.
-  private struct Request: Sendable {
-    let index: Int
-    let field: Field
-    /// nil for int32 and text, which stay as they are.
-    let conversion: FieldConversion?
-  }
-
-  private let dataset: ShardedDataset
-  private let requests: [Result<Request, DatasetError>]
+  private let fields: FieldReader
   private let order: SampleOrder
   private let seed: UInt64
   private let batchSize: Int
@@ -22,27 +13,12 @@ struct BatchReader: Sendable {
     dataset: ShardedDataset, fields: [FieldRequest]?, seed: UInt64, batchSize: Int, share: Range<Int>,
     horizontalFlip: Bool
   ) {
-    self.dataset = dataset
     self.seed = seed
     self.batchSize = batchSize
     self.share = share
     self.horizontalFlip = horizontalFlip
+    self.fields = FieldReader(dataset, fields: fields)
     order = SampleOrder(seed: seed, count: dataset.count)
-    let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
-    // A field that is missing is told of by the first step, as all else that cannot be read.
-    requests = (fields ?? usual.map { FieldRequest($0.name) }).map { request in
-      do {
-        let index = try dataset.index(of: request.name)
-        let field = dataset.fields[index]
-        let isConverted = field.type != .int32 && field.type != .text
-        return .success(
-          Request(
-            index: index, field: field,
-            conversion: isConverted ? FieldConversion(field, form: request.form) : nil))
-      } catch {
-        return .failure(error as? DatasetError ?? .badData(dataset.directory, "\(error)"))
-      }
-    }
   }
 
   func read(step: Int) throws -> Loader.Batch {
@@ -51,52 +27,6 @@ struct BatchReader: Sendable {
       horizontalFlip
         && RandomStream(seed: seed, purpose: .horizontalFlip, step: step, sample: sample).bool()
     }
-    let fields = try requests.map { request in
-      let request = try request.get()
-      return FieldBatch(field: request.field, values: try read(request, indices, flips))
-    }
-    return Loader.Batch(step: step, indices: indices, fields: fields)
-  }
-
-  private func read(_ request: Request, _ indices: [Int], _ flips: [Bool]) throws -> FieldBatch.Values {
-    let field = request.field
-    guard field.type != .text else {
-      return .text(try indices.flatMap { try dataset.text($0, field: request.index) })
-    }
-    let (count, size) = (field.elementCount, field.byteCount ?? 0)
-    guard let conversion = request.conversion else {
-      return .int32(
-        try [Int32](unsafeUninitializedCapacity: indices.count * count) { values, filled in
-          for (place, index) in indices.enumerated() {
-            let part = UnsafeMutableBufferPointer(rebasing: values[place * count..<(place + 1) * count])
-            try dataset.read(index, field: request.index, into: UnsafeMutableRawBufferPointer(part))
-            if flips[place] && field.role.isMirrored { mirror(part, field) }
-          }
-          filled = indices.count * count
-        })
-    }
-    return .float(
-      try [Float](unsafeUninitializedCapacity: indices.count * count) { values, filled in
-        try withUnsafeTemporaryAllocation(byteCount: size, alignment: 16) { stored in
-          for (place, index) in indices.enumerated() {
-            try dataset.read(index, field: request.index, into: stored)
-            conversion.convert(
-              stored, to: UnsafeMutableBufferPointer(rebasing: values[place * count..<(place + 1) * count]),
-              isFlipped: flips[place] && field.role.isMirrored)
-          }
-        }
-        filled = indices.count * count
-      })
-  }
-
-  /// Mirrors [H, W, C] in W.
-  private func mirror(_ values: UnsafeMutableBufferPointer<Int32>, _ field: Field) {
-    let (width, channels) = (field.shape[1], field.shape[2])
-    for row in stride(from: 0, to: values.count, by: width * channels) {
-      for x in 0..<width / 2 {
-        let (left, right) = (row + x * channels, row + (width - 1 - x) * channels)
-        for channel in 0..<channels { values.swapAt(left + channel, right + channel) }
-      }
-    }
+    return Loader.Batch(step: step, indices: indices, fields: try fields.read(indices, flips: flips))
   }
 }

@@ -9,11 +9,17 @@ public protocol SampleSource {
   var fields: [Field] { get }
   /// The name of each label, 0 first; none if the samples have no labels.
   var classNames: [String] { get }
+  /// How the samples were made of another dataset by an autoencoder; nil if they were not.
+  var encoding: DatasetManifest.Encoding? { get }
 
   /// Fills every field of `sample` with those of sample `index`. Reading in order is fast.
   ///
   /// - Throws: `DatasetError` if the sample cannot be read.
   func read(_ index: Int, into sample: SampleSlot) throws
+}
+
+extension SampleSource {
+  public var encoding: DatasetManifest.Encoding? { nil }
 }
 
 /// Samples that any number of threads may read at once.

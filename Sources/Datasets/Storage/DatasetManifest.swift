@@ -30,12 +30,14 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
   public var classNames: [String]
   /// In the order of their samples.
   public var shards: [Shard]
+  /// How it was made of another dataset by an autoencoder; nil for any other.
+  public var encoding: Encoding?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
     case formatVersion = "format_version"
     case name, split, count, fields
     case classNames = "class_names"
-    case shards
+    case shards, encoding
   }
 
   /// The field of this name; nil if there is none.
@@ -85,6 +87,13 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
     guard !fields.isEmpty else { return "has no fields" }
     if let contradiction = fields.lazy.compactMap(\.contradiction).first { return contradiction }
     guard Set(fields.map(\.name)).count == fields.count else { return "has two fields of one name" }
+    for field in fields {
+      guard let name = field.flippedBy else { continue }
+      guard let other = self.field(name), (other.type, other.shape) == (field.type, field.shape) else {
+        return "has no field \(name) like \(field.name), which it should be of mirrored images"
+      }
+    }
+    if let contradiction = encoding?.contradiction { return contradiction }
     // Text is bounded by its shards.
     let sizes = fields.map { $0.byteCount ?? 0 }.checkedSum()
     guard let size = sizes, [size, count].checkedProduct() != nil else { return "has more than 2^63 bytes" }

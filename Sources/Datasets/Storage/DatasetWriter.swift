@@ -9,6 +9,8 @@ import HDF5
 public struct DatasetWriter {
   /// The list of samples that could not be read, beside the shards of the rest.
   public static let unreadableName = "unreadable.txt"
+  /// A folder in the dataset's for what is kept while it is made, and when that is interrupted.
+  public static let workName = ".encoding"
   /// About how large a shard becomes when their number is left open.
   private static let shardBytes = 256 << 20
 
@@ -115,7 +117,8 @@ public struct DatasetWriter {
   ) throws -> DatasetManifest {
     var manifest = DatasetManifest(
       formatVersion: DatasetManifest.currentFormatVersion, name: source.name, split: source.split,
-      count: source.count, fields: source.fields, classNames: source.classNames, shards: [])
+      count: source.count, fields: source.fields, classNames: source.classNames, shards: [],
+      encoding: source.encoding)
     let shardCount = shardCount(for: manifest)
     for shard in 0..<shardCount {
       let name = Self.shardName(source.split, shard, of: shardCount)

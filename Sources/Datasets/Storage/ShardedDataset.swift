@@ -58,11 +58,17 @@ public final class ShardedDataset: Sendable {
   public func requireImages() throws -> Field {
     if let field = manifest.field(.image) { return field }
     let fields = fields.map { "\($0.name) (\($0.role.rawValue))" }.joined(separator: ", ")
-    throw DatasetError.badData(directory, "has no images, but \(fields)")
+    let advice =
+      manifest.encoding.map { "; denoisers work on latents with autoencoder.path, such as \($0.autoencoder)" } ?? ""
+    throw DatasetError.badData(directory, "has no images, but \(fields)\(advice)")
   }
 
   /// `[H, W, C]` of the images, all 0 if there are none.
   public var imageShape: [Int] { manifest.field(.image)?.shape ?? [0, 0, 0] }
+  /// `[H, W, C]` of what a denoiser sees: images, or else latents.
+  public var sampleShape: [Int] {
+    manifest.field(.image)?.shape ?? manifest.field(.latentMean)?.shape ?? [0, 0, 0]
+  }
   public var height: Int { imageShape[0] }
   public var width: Int { imageShape[1] }
   public var channels: Int { imageShape[2] }

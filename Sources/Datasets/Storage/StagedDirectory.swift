@@ -74,7 +74,7 @@ final class StagedDirectory {
 extension StagedDirectory {
   private func checkContent(name: String) throws {
     let names = try names()
-    var expected: Set<String> = [DatasetWriter.unreadableName]
+    var expected: Set<String> = [DatasetWriter.unreadableName, DatasetWriter.workName]
     if names.contains(DatasetManifest.fileName) {
       let earlier = try DatasetManifest(directory: path)
       guard earlier.name == name, earlier.split == split else {

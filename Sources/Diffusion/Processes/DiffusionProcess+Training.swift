@@ -39,10 +39,29 @@ extension DiffusionProcess {
     let levels = samples.map { sample in
       level(drawnFrom: RandomStream(seed: seed, purpose: .timestep, step: step, sample: sample))
     }
+    return examples(
+      of: images, shape: shape, levels: levels, seed: seed, noise: .noise, step: step, samples: samples,
+      on: tape)
+  }
+
+  /// Examples for losses that are to be compared: level and noise of each sample follow from (seed, sample) alone, and
+  /// the noise is none of training's.
+  public func validationExamples(
+    of images: UnsafeBufferPointer<Float>, shape: [Int], seed: UInt64, samples: Range<Int>, on tape: Tape
+  ) -> TrainingExamples {
+    examples(
+      of: images, shape: shape, levels: fixedLevels(samples), seed: seed, noise: .validation, step: 0,
+      samples: samples, on: tape)
+  }
+
+  private func examples(
+    of images: UnsafeBufferPointer<Float>, shape: [Int], levels: [NoiseLevel], seed: UInt64, noise: Purpose,
+    step: Int, samples: Range<Int>, on tape: Tape
+  ) -> TrainingExamples {
     precondition(shape[0] == samples.count, "\(samples.count) samples for images \(shape)")
     return examples(of: images, shape: shape, levels: levels, on: tape) { image, epsilon in
       let sample = samples.lowerBound + image
-      RandomStream(seed: seed, purpose: .noise, step: step, sample: sample).fillNormal(epsilon)
+      RandomStream(seed: seed, purpose: noise, step: step, sample: sample).fillNormal(epsilon)
       if offsetNoise > 0 {
         addOffset(
           to: epsilon, channels: shape[shape.count - 1],

@@ -61,8 +61,10 @@ public struct SamplingLoop: Sendable {
         x, readout, evaluation.point, images: count, channels: channels, threads, predict)
       let estimate = estimate(x, readout, output, sampler.needs, size: size, channels: channels, threads)
       sampler.advance(&x, from: index, with: estimate, in: context)
-      if let mask = start.mask {
-        keep(mask, &x, at: evaluation.next, samples, size, threads)
+      if start.mask != nil {
+        // What is kept ends as it is, also where the last step leaves some noise.
+        let end = index + 1 < evaluations.count ? evaluation.next : .image
+        keep(start, &x, at: end, samples, size, threads)
       }
       try onStep(Progress(done: index + 1 - first, images: shown(x, at: evaluation.next, threads)))
     }
@@ -143,41 +145,48 @@ public struct SamplingLoop: Sendable {
     _ start: SamplingStart, at evaluation: Evaluation, _ samples: Range<Int>, _ size: Int,
     _ threads: ThreadPool
   ) -> [Float] {
-    let count = samples.count * size
     switch start {
-    case .noise, .latents:
-      var x = noise(.samplerStart, samples, size, threads)
-      if case .latents(let latents) = start {
-        precondition(latents.count == count, "\(latents.count) latents for \(count) values")
-        x = latents
-      }
+    case .image(let image, let strength, let mask, _) where mask == nil || strength < 1:
+      precondition(
+        image.count == samples.count * size, "\(image.count) values of images for \(samples.count * size)")
+      // Churn raises an evaluation's noise level; x begins at that of its step.
+      return noisy(image, start, at: plan.path.points[evaluation.step], samples, size, threads)
+    case .noise, .latents, .image:
+      let x = firstNoise(start, samples, size, threads)
       return plan.path.startScale == 1
         ? x : LinearCombination.of([(plan.path.startScale, x)], threads: threads)
-    case .image(let image, _, _):
-      precondition(image.count == count, "\(image.count) values of images for \(count)")
-      // Churn raises an evaluation's noise level; x begins at that of its step.
-      let point = plan.path.points[evaluation.step]
-      return LinearCombination.of(
-        [(point.signal, image), (point.noise, noise(.samplerStart, samples, size, threads))], threads: threads
-      )
     }
+  }
+
+  /// Of unit variance: what the caller gave, or what is drawn by (seed, image).
+  private func firstNoise(
+    _ start: SamplingStart, _ samples: Range<Int>, _ size: Int, _ threads: ThreadPool
+  ) -> [Float] {
+    guard let given = start.givenNoise else { return noise(.samplerStart, samples, size, threads) }
+    precondition(
+      given.count == samples.count * size, "\(given.count) latents for \(samples.count * size) values")
+    return given
+  }
+
+  /// Images with the first noise of them, as much as there is at `point`.
+  private func noisy(
+    _ image: [Float], _ start: SamplingStart, at point: PathPoint, _ samples: Range<Int>, _ size: Int,
+    _ threads: ThreadPool
+  ) -> [Float] {
+    guard point.noise != 0 else { return image }
+    return LinearCombination.of(
+      [(point.signal, image), (point.noise, firstNoise(start, samples, size, threads))], threads: threads)
   }
 
   /// x where the mask is 1, the image, as noisy as x is now, where it is 0.
   private func keep(
-    _ mask: (image: [Float], mask: [Float]), _ x: inout [Float], at point: PathPoint, _ samples: Range<Int>,
-    _ size: Int, _ threads: ThreadPool
+    _ start: SamplingStart, _ x: inout [Float], at point: PathPoint, _ samples: Range<Int>, _ size: Int,
+    _ threads: ThreadPool
   ) {
-    precondition(mask.mask.count == x.count, "a mask of \(mask.mask.count) values for \(x.count)")
-    let noisy =
-      point.noise == 0
-      ? mask.image
-      : LinearCombination.of(
-        [(point.signal, mask.image), (point.noise, noise(.samplerStart, samples, size, threads))],
-        threads: threads)
-    for index in x.indices {
-      x[index] = mask.mask[index] * x[index] + (1 - mask.mask[index]) * noisy[index]
-    }
+    guard case .image(let image, _, let mask?, _) = start else { return }
+    precondition(mask.count == x.count, "a mask of \(mask.count) values for \(x.count)")
+    let noisy = noisy(image, start, at: point, samples, size, threads)
+    for index in x.indices { x[index] = mask[index] * x[index] + (1 - mask[index]) * noisy[index] }
   }
 }
 
@@ -188,17 +197,33 @@ public enum SamplingStart: Sendable {
   /// Noise of unit variance from outside [n, H, W, C].
   case latents([Float])
   /// Images [n, H, W, C] that get the noise of the step at which a part `strength`, in (0, 1], of the steps remains
-  /// (Meng et al., 2022, "SDEdit"). Where a mask [n, H, W, C] is 0, the image is kept; where it is 1, it is drawn anew.
-  case image([Float], strength: Double, mask: [Float]? = nil)
+  /// (Meng et al., 2022, "SDEdit"). Where a mask [n, H, W, C] is 0, the image is kept; where it is 1, it is drawn anew,
+  /// at strength 1 from noise alone. `noise`, of unit variance, takes the place of what is drawn by (seed, image).
+  case image([Float], strength: Double, mask: [Float]? = nil, noise: [Float]? = nil)
 
-  var mask: (image: [Float], mask: [Float])? {
-    if case .image(let image, _, let mask?) = self { (image, mask) } else { nil }
+  var mask: [Float]? { if case .image(_, _, let mask, _) = self { mask } else { nil } }
+
+  var givenNoise: [Float]? {
+    switch self {
+    case .noise: nil
+    case .latents(let noise): noise
+    case .image(_, _, _, let noise): noise
+    }
   }
 
   func firstEvaluation(of plan: SamplingPlan) -> Int {
-    guard case .image(_, let strength, _) = self else { return 0 }
+    guard case .image(_, let strength, _, _) = self else { return 0 }
+    return plan.firstEvaluation(strength: strength)
+  }
+}
+
+extension SamplingPlan {
+  /// The first evaluation of images that are drawn from others.
+  ///
+  /// - Parameter strength: the part of the steps that they go through, in (0, 1]; one at least.
+  public func firstEvaluation(strength: Double) -> Int {
     precondition(strength > 0 && strength <= 1, "a strength of \(strength)")
-    let kept = min(max(Int(Double(plan.steps) * strength), 1), plan.steps)
-    return plan.evaluations.firstIndex { $0.step == plan.steps - kept } ?? 0
+    let kept = min(max(Int(Double(steps) * strength), 1), steps)
+    return evaluations.firstIndex { $0.step == steps - kept } ?? 0
   }
 }

@@ -20,6 +20,8 @@ public struct DenoiserEvaluation {
   /// The places in the dataset of the images that are looked at.
   private let images: [Int]
   private let imageField: Int
+  /// Of latents, whose means are looked at; nil for images.
+  private let scaling: LatentScaling?
   private let labelField: Int?
   private let shape: ImageShape
   private let bound: VariationalBound?
@@ -43,6 +45,8 @@ public struct DenoiserEvaluation {
   }
 
   /// - Parameters:
+  ///   - scaling: how latents are scaled, which the dataset holds; nil: it holds images. Latents are floating-point numbers,
+  ///     so there is no bound in bits of them.
   ///   - count: how many images to look at, spread evenly over the dataset; nil, or more than there are: all.
   ///   - timesteps: how many timesteps K to visit, at most `mostTimesteps(of:)`. Of a discrete process they are spread
   ///     evenly over its T, nil is all, and the bound is that of the process of so many steps (Nichol and Dhariwal, 2021,
@@ -52,10 +56,15 @@ public struct DenoiserEvaluation {
   ///   the model.
   public init(
     model: any Denoiser, weights: ParameterBuffer, process: any DiffusionProcess, dataset: ShardedDataset,
-    count: Int? = nil, timesteps: Int? = nil, seed: UInt64
+    scaling: LatentScaling? = nil, count: Int? = nil, timesteps: Int? = nil, seed: UInt64
   ) throws {
-    let field = try dataset.requireImages()
-    try model.check(height: dataset.height, width: dataset.width, channels: dataset.channels)
+    let latents = scaling == nil ? nil : dataset.manifest.field(.latentMean)
+    guard scaling == nil || latents != nil else {
+      throw EvaluationError(
+        dataset.directory, "holds no latents, which the model draws: make them with oboro encode")
+    }
+    let field = try latents ?? dataset.requireImages()
+    try model.check(height: field.shape[0], width: field.shape[1], channels: field.shape[2])
     guard field.type != .int32 else {
       throw EvaluationError(
         dataset.directory, "has images of int32, expected bytes, words or floating-point numbers")
@@ -70,11 +79,12 @@ public struct DenoiserEvaluation {
     self.model = model
     self.weights = weights
     self.dataset = dataset
+    self.scaling = scaling
     self.seed = seed
     images = (0..<chosen).map { $0 * total / chosen }
     imageField = try dataset.index(of: field.name)
     labelField = dataset.fields.firstIndex { $0.role == .label }
-    shape = ImageShape(height: dataset.height, width: dataset.width, channels: dataset.channels)
+    shape = ImageShape(height: field.shape[0], width: field.shape[1], channels: field.shape[2])
     if let process = process as? DDPMProcess {
       let schedule = timesteps.map { process.schedule.respaced(to: $0) } ?? process.schedule
       // The plain distance: neither weighted, nor with what variances learn by.
@@ -178,6 +188,7 @@ public struct DenoiserEvaluation {
       for (place, image) in range.enumerated() {
         let part = UnsafeMutableBufferPointer(rebasing: buffer[place * size..<(place + 1) * size])
         try dataset.read(images[image], field: imageField, into: part)
+        if let scaling { for index in part.indices { part[index] = scaling.scaled(part[index]) } }
         if let labelField {
           try withUnsafeMutableBytes(of: &labels[place]) {
             try dataset.read(images[image], field: labelField, into: $0)

@@ -1,12 +1,13 @@
 /// The phase that a rank's training thread is in.
 public enum Activity: UInt8, CaseIterable, Sendable {
-  case preparing, reading, computing, gathering, exchanging, updating, recording, drawing, saving, finishing
+  case preparing, reading, computing, gathering, exchanging, updating, recording, validating, drawing, saving,
+    finishing
 
   /// Whether the phase contains collective calls, so that the rank may be waiting for others.
   var mayWait: Bool {
     switch self {
     case .reading, .computing, .recording: false
-    case .preparing, .gathering, .exchanging, .updating, .drawing, .saving, .finishing: true
+    case .preparing, .gathering, .exchanging, .updating, .validating, .drawing, .saving, .finishing: true
     }
   }
 
@@ -15,7 +16,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
   var onlyWaits: Bool {
     switch self {
     case .gathering, .exchanging, .updating, .finishing: true
-    case .preparing, .reading, .computing, .recording, .drawing, .saving: false
+    case .preparing, .reading, .computing, .recording, .validating, .drawing, .saving: false
     }
   }
 
@@ -29,6 +30,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     case .exchanging: "summing the gradients of step \(step) with the others"
     case .updating: "updating the weights in step \(step)"
     case .recording: "recording the metrics of step \(step)"
+    case .validating: "computing the validation loss after step \(step)"
     case .drawing: "drawing samples after step \(step)"
     case .saving: "saving the state after step \(step)"
     case .finishing: "ending the run after step \(step)"

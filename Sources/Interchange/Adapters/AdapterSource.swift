@@ -49,19 +49,22 @@ public struct AdapterSource: Sendable {
     }
   }
 
-  /// Merges adapters into the weights of a denoiser with `layout`.
+  /// Merges adapters into the weights of a part of a pipeline, whose model has `layout`.
   ///
+  /// - Parameter others: the parts whose weights are changed as well, at another time.
   /// - Throws: as `tensors`; `ModelFileError` for an adapter that does not fit; `AdapterMergeError`.
   public static func merge(
     _ sources: [AdapterSource], into weights: ParameterBuffer, of layout: ParameterLayout,
+    _ component: AdapterTensors.Component = .denoiser, besides others: Set<AdapterTensors.Component> = [],
     tell: (String) -> Void
   ) throws {
     for source in sources {
       let tensors = try source.tensors(tell: tell)
-      guard !tensors.components.contains(.textEncoder) else {
-        throw ModelFileError(source.path, "changes a text encoder as well, and there is none")
+      if let other = tensors.components.subtracting(others).subtracting([component]).first {
+        throw ModelFileError(source.path, "changes a \(other.rawValue) as well, and there is none")
       }
-      let (adapter, own) = try tensors.adapter(of: .denoiser, layout, in: source.path)
+      guard tensors.components.contains(component) else { continue }
+      let (adapter, own) = try tensors.adapter(of: component, layout, in: source.path)
       try adapter.merge(own, into: weights, of: layout, factor: source.weight)
     }
   }

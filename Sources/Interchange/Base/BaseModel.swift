@@ -51,7 +51,7 @@ public struct BaseModel {
     }
   }
 
-  static let sectionKey = "model"
+  package static let sectionKey = "model"
 
   /// Reads the weights of a model with `layout`; of a run or checkpoint their average.
   ///
@@ -78,9 +78,7 @@ public struct BaseModel {
     merging adapters: [AdapterSource], to output: String, tell: (String) -> Void
   ) throws {
     guard let section else { throw ModelFileError(path, "does not say which model its tensors are of") }
-    let reader = try SettingsReader(section, path: Self.sectionKey)
-    let layout = try DenoiserKind.model(reader).parameters
-    try reader.finish()
+    let layout = try TrainedNetwork.described(by: section).network.parameters
     let weights = ParameterBuffer(count: layout.flatCount)
     try read(layout, into: weights)
     try AdapterSource.merge(adapters, into: weights, of: layout, tell: tell)
@@ -90,11 +88,7 @@ public struct BaseModel {
   private static func read(
     _ layout: ParameterLayout, from file: SafetensorsFile, into weights: ParameterBuffer
   ) throws {
-    try StateDict.require(StateDict.shapes(of: layout), in: file)
-    for tensor in layout.fileTensors {
-      tensor.import(from: try file.floats(tensor.name), to: weights.pointer)
-    }
-    try StateDict.requireFinite(layout, weights, of: file)
+    weights.copy(from: try StateDict.weights(of: layout, in: file))
   }
 
   /// A configuration whose model is that of its base, where it names one: the section `model` may be left out.

@@ -32,10 +32,8 @@ public enum ModelDigest {
 
   /// All settings with their values, but for those that change nothing in what is computed.
   private static func settings(_ section: SettingsNode) throws -> [SettingsEntry] {
-    let reader = try SettingsReader(section, path: BaseModel.sectionKey)
-    _ = try DenoiserKind.model(reader)
-    try reader.finish()
-    return (reader.resolved.entries ?? []).filter { !$0.key.hasPrefix("_") && $0.key != "sample_size" }
+    let resolved = try TrainedNetwork.described(by: section).resolved
+    return (resolved.entries ?? []).filter { !$0.key.hasPrefix("_") && $0.key != "sample_size" }
       .sorted { $0.key < $1.key }
   }
 }

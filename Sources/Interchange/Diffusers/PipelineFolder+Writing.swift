@@ -29,16 +29,14 @@ extension PipelineFolder {
       throw ModelFileError(
         checkpoint.directory, "diffusers has no network of its kind; --format safetensors takes any")
     }
-    guard let process = configuration.diffusion as? DDPMProcess else {
+    let anyProcess = try configuration.requireDiffusion().process
+    guard let process = anyProcess as? DDPMProcess else {
       throw ModelFileError(
         checkpoint.directory,
-        "DDPMPipeline samples the process ddpm, and this is \(configuration.diffusion.kind.rawValue)")
+        "DDPMPipeline samples the process ddpm, and this is \(anyProcess.kind.rawValue)")
     }
     let scheduler = try SchedulerConfiguration(of: process)
-    let place = URL(fileURLWithPath: directory)
-    let temporary = try WholeFile.makeTemporaryFolder(
-      in: place.deletingLastPathComponent().path, name: place.lastPathComponent)
-    do {
+    try whole(directory) { temporary in
       try write(
         [
           Name.pipelineClass: "DDPMPipeline",
@@ -49,22 +47,18 @@ extension PipelineFolder {
       for entry in section.entries ?? [] where entry.key != "kind" {
         network = network.setting(entry.key, to: entry.node)
       }
-      network = network.setting("sample_size", to: SettingsNode(Array(manifest.imageShape.prefix(2))))
+      network = network.setting(Name.size, to: SettingsNode(Array(manifest.imageShape.prefix(2))))
       try write(network, to: "\(temporary)/\(Name.unet)/\(Name.configuration)")
       try write(scheduler.resolved, to: "\(temporary)/\(Name.scheduler)/\(Name.schedulerConfiguration)")
       let layout = configuration.model.parameters
       var file = SafetensorsWriter(metadata: ["format": "pt"])
       StateDict.add(
         layout, from: try checkpoint.modelWeights(which, configuration), batches: manifest.step, to: &file)
-      try file.write(to: "\(temporary)/\(Name.unet)/\(Name.weights)")
-      try WholeFile.rename(temporary, to: directory)
-    } catch {
-      try? FileManager.default.removeItem(atPath: temporary)
-      throw error
+      try file.write(to: "\(temporary)/\(Name.unet)/\(Name.weights).safetensors")
     }
   }
 
-  private static func write(_ node: SettingsNode, to file: String) throws {
+  static func write(_ node: SettingsNode, to file: String) throws {
     let folder = URL(fileURLWithPath: file).deletingLastPathComponent().path
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

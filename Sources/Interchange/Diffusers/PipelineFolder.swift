@@ -14,18 +14,31 @@ public struct PipelineFolder {
     static let index = "model_index.json"
     static let pipelineClass = "_class_name"
     static let unet = "unet"
+    static let autoencoder = "vae"
+    static let textEncoder = "text_encoder"
+    static let tokenizer = "tokenizer"
     static let scheduler = "scheduler"
     static let configuration = "config.json"
     static let schedulerConfiguration = "scheduler_config.json"
-    static let weights = "diffusion_pytorch_model.safetensors"
+    /// Before `.safetensors`.
+    static let weights = "diffusion_pytorch_model"
+    /// The same for models of transformers.
+    static let textWeights = "model"
     static let library = "diffusers"
+    static let size = "sample_size"
   }
 
   public let path: String
   /// The network that denoises.
   public let model: any Denoiser
-  /// [H, W, C] of the images.
-  public let imageShape: [Int]
+  /// What it attends to is made of prompts; nil for a model that attends to none.
+  public let text: PipelineText?
+  /// What turns its latents into images; nil for a network of pixels.
+  public let autoencoder: AutoencoderKL?
+  /// [H, W, C] of the images or latents that the network was made for.
+  public let shape: [Int]
+  /// The names of components that are left out.
+  public let unused: [String]
   /// The section `model` of a configuration for it.
   let section: SettingsNode
 
@@ -36,49 +49,80 @@ public struct PipelineFolder {
 
   /// Reads the configurations.
   ///
-  /// - Throws: `ModelFileError` for pipelines and networks that are not computed here; `SettingsError`, `FileError`.
-  public init(_ path: String) throws {
+  /// - Parameter skippedLayers: layers of the text encoder that are left out at the end for prompts.
+  /// - Throws: `ModelFileError` for pipelines and networks that are not computed here, for components that are missing or
+  ///   do not fit together; `SettingsError`, `TokenizerError`, `FileError`.
+  public init(_ path: String, skippedLayers: Int = 0) throws {
     self.path = path
-    let index = try Self.json("\(path)/\(Name.index)")
+    let index = try PipelineIndex(folder: path)
     let file = "\(path)/\(Name.unet)/\(Name.configuration)"
-    let className = try Self.className(of: Name.unet, in: index, "\(path)/\(Name.index)")
+    let className = try index.requiredClass(
+      of: Name.unet, among: DenoiserKind.allCases.compactMap(\.className),
+      for: "there is nothing to draw with")
     guard let kind = DenoiserKind(className: className) else {
-      let known = DenoiserKind.allCases.compactMap(\.className).joined(separator: ", ")
-      throw ModelFileError(
-        path, "its \(Name.unet) is a \(className), which is not computed here; known are \(known)")
+      preconditionFailure("no network \(className)")
     }
     let configuration = try Self.json(file)
     section = configuration.setting("kind", to: SettingsNode(kind.rawValue))
+    model = try Self.network(section, file) { try DenoiserKind.model($0) }
+    unused = index.unused
+    text = try PipelineText(path, index, model: model, skippedLayers: skippedLayers)
+    autoencoder = try Self.autoencoder(path, index, model)
+    shape = try Self.shape(configuration, model, file)
+  }
+
+  /// What a component's settings describe.
+  ///
+  /// - Throws: `SettingsError`, which names keys of `file`.
+  static func network<Network>(
+    _ section: SettingsNode, _ file: String, _ make: (SettingsReader) throws -> Network
+  ) throws -> Network {
     let reader = try SettingsReader(section)
-    model = try DenoiserKind.model(reader)
+    let network = try make(reader)
     try reader.finish()
-    imageShape = try Self.imageShape(configuration, model, file)
+    return network
   }
 
-  /// The component's class, such as `UNet2DModel`.
-  private static func className(of component: String, in index: SettingsNode, _ file: String) throws -> String
-  {
-    guard case .list(let names)? = index[component]?.content, names.count == 2,
-      case .scalar(let name) = names[1].content
-    else {
-      throw ModelFileError(file, "it names no \(component), as in [\"\(Name.library)\", \"UNet2DModel\"]")
+  static func json(_ file: String) throws -> SettingsNode {
+    try SettingsNode(yaml: content(file), source: file)
+  }
+
+  private static func content(_ file: String) throws -> String {
+    guard FileManager.default.fileExists(atPath: file) else { throw ModelFileError(file, "is missing") }
+    return String(decoding: try WholeFile.read(file), as: UTF8.self)
+  }
+
+  private static func autoencoder(
+    _ path: String, _ index: PipelineIndex, _ model: any Denoiser
+  ) throws -> AutoencoderKL? {
+    let isLatent = index.pipelineClass?.hasPrefix("StableDiffusion") ?? false
+    guard try isLatent || index.className(of: Name.autoencoder) != nil else { return nil }
+    _ = try index.requiredClass(
+      of: Name.autoencoder, among: ["AutoencoderKL"],
+      for: "\(index.pipelineClass ?? "the pipeline") draws latents, which it turns into images")
+    let file = "\(path)/\(Name.autoencoder)/\(Name.configuration)"
+    let kind = SettingsNode(AutoencoderKind.kl.rawValue)
+    let autoencoder = try network(json(file).setting("kind", to: kind), file) {
+      try AutoencoderKind.model($0)
     }
-    return name.text
-  }
-
-  private static func json(_ file: String) throws -> SettingsNode {
-    try SettingsNode(yaml: String(decoding: WholeFile.read(file), as: UTF8.self), source: file)
+    guard autoencoder.latentChannels == model.imageChannels else {
+      throw ModelFileError(
+        path,
+        "its \(Name.unet) draws \(model.imageChannels) channels, and the latents of its \(Name.autoencoder) have "
+          + "\(autoencoder.latentChannels)")
+    }
+    return autoencoder
   }
 
   /// Images are as large as `sample_size` says: a number, or height and width.
-  private static func imageShape(
+  private static func shape(
     _ configuration: SettingsNode, _ model: any Denoiser, _ file: String
   ) throws -> [Int] {
     func number(_ node: SettingsNode) -> Int? {
       if case .scalar(let scalar) = node.content { Int(scalar.text) } else { nil }
     }
     var sides: [Int] = []
-    if let node = configuration["sample_size"] {
+    if let node = configuration[Name.size] {
       if case .list(let nodes) = node.content {
         sides = nodes.compactMap(number)
       } else if let side = number(node) {
@@ -86,26 +130,10 @@ public struct PipelineFolder {
       }
     }
     guard sides.count == 2, sides.allSatisfy({ (1...65_536).contains($0) }) else {
-      throw ModelFileError(file, "its sample_size does not say how large the images are")
+      throw ModelFileError(file, "its \(Name.size) does not say how large the images are")
     }
     try model.check(height: sides[0], width: sides[1], channels: model.imageChannels)
     return sides + [model.imageChannels]
-  }
-
-  /// The file of the network's weights.
-  public var weightsFile: String { "\(path)/\(Name.unet)/\(Name.weights)" }
-
-  /// The weights, and nothing else, from the safetensors file of the network.
-  ///
-  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, or that hold what is no
-  ///   finite number; `SafetensorsError`, `FileError`.
-  public func weights() throws -> ParameterBuffer {
-    let file = try SafetensorsFile(path: weightsFile)
-    let layout = model.parameters
-    try StateDict.require(StateDict.shapes(of: layout), in: file)
-    let weights = try StateDict.read(layout, from: file)
-    try StateDict.requireFinite(layout, weights, of: file)
-    return weights
   }
 
   /// How the pipeline samples.
@@ -114,8 +142,7 @@ public struct PipelineFolder {
   /// - Throws: `SettingsError`, `FileError`.
   public func scheduler(for sampler: SamplerKind? = nil) throws -> SchedulerConfiguration {
     let file = "\(path)/\(Name.scheduler)/\(Name.schedulerConfiguration)"
-    return try SchedulerConfiguration(
-      json: String(decoding: WholeFile.read(file), as: UTF8.self), source: file, sampler: sampler)
+    return try SchedulerConfiguration(json: Self.content(file), source: file, sampler: sampler)
   }
 
   /// A configuration to train the network further with, of which the rest has its defaults.

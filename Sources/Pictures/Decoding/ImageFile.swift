@@ -26,6 +26,15 @@ public struct ImageFile: Sendable {
     header = try Self.naming(self.path) { try PictureHeader(ByteScanner(bytes)) }
   }
 
+  /// A picture whose file lies in memory, which errors call `path`.
+  ///
+  /// - Throws: ``PictureError`` for what is no picture, or too large a one.
+  public init(_ bytes: [UInt8], path: String) throws {
+    self.path = path
+    self.bytes = bytes
+    header = try Self.naming(path) { try PictureHeader(ByteScanner(bytes)) }
+  }
+
   /// What the file at `path` says of itself; no more of it is read than tells that.
   ///
   /// - Throws: as the initialiser.

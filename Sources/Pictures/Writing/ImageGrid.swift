@@ -23,6 +23,32 @@ public struct ImageGrid: Sendable {
     max(1, (pixels + max(width, height) - 1) / max(width, height))
   }
 
+  /// Lines of a caption at most.
+  private static let captionLines = 3
+
+  /// One picture of all `pictures`, which are at least one and of one size.
+  ///
+  /// - Parameter captions: what stands under each of them.
+  /// - Throws: ``PictureError`` when there is no memory to draw captions in.
+  public func compose(_ pictures: [Picture], captions: [String]) throws -> Picture {
+    precondition(captions.count == pictures.count, "\(captions.count) captions of \(pictures.count) pictures")
+    guard let first = pictures.first else { preconditionFailure("a grid of no pictures") }
+    let lettering = Lettering()
+    let width = first.width * enlargement
+    let lines = captions.map { lettering.lines($0, width: width - 2, limit: Self.captionLines) }
+    let count = lines.map(\.count).max() ?? 0
+    var grid = self
+    grid.enlargement = 1
+    return grid.compose(
+      try zip(pictures, lines).map { picture, lines in
+        let strip = try lettering.picture(lines, count: count, width: width, channels: picture.channels)
+        let enlarged = picture.enlarged(by: enlargement)
+        return Picture(
+          width: width, height: enlarged.height + strip.height, channels: picture.channels,
+          samples: enlarged.samples + strip.samples)
+      })
+  }
+
   /// One picture of all `pictures`, which are at least one and of one size.
   public func compose(_ pictures: [Picture]) -> Picture {
     guard let first = pictures.first else { preconditionFailure("a grid of no pictures") }

@@ -14,6 +14,8 @@ struct FolderWalk {
 
   private(set) var found: [Entry] = []
   private(set) var otherCount = 0
+  /// Lists of what pictures are of.
+  private(set) var metadata: [RawPath] = []
   private(set) var unread: [String: Int] = [:]
 
   /// A folder, whatever path leads to it.
@@ -95,6 +97,8 @@ struct FolderWalk {
       } else if let format = UnreadFormat(extension: end) {
         unread[end, default: 0] += 1
         leaveOut(path, format.reason, name)
+      } else if name == Array(FolderCaptions.metadataName.utf8) {
+        metadata.append(path)
       } else {
         otherCount += 1
       }

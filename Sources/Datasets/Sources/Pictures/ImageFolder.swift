@@ -22,6 +22,8 @@ public struct ImageFolder: Sendable {
   public let classNames: [String]
   /// Files that are no pictures, by their names.
   public let otherCount: Int
+  /// Files `metadata.jsonl`, in the order of their paths' bytes.
+  let metadata: [RawPath]
   /// Ends of names of pictures that are not read, and how many there are.
   public let unread: [String: Int]
   /// Names of folders that are one class because they are the same text to Unicode (NFC, NFD): their bytes.
@@ -53,6 +55,7 @@ public struct ImageFolder: Sendable {
     }
     self.directory = shown
     otherCount = walk.otherCount
+    metadata = walk.metadata.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     unread = walk.unread
     let prefix = directory.bytes.last == RawPath.slash ? directory.bytes.count : directory.bytes.count + 1
     /// The folder below `directory` that leads to `path`.

@@ -36,19 +36,24 @@ public struct ImageFolderSource: ConcurrentImageSource {
   public var classNames: [String] { folder.classNames }
 
   private let folder: ImageFolder
+  private let captions: FolderCaptions?
   private let background: PictureColour
   private let isFitted: Bool
   private let readCounts: ReadCounts
 
   /// Takes the pictures of `folder`. Where `form` leaves something open, all headers are looked at first.
   ///
-  /// - Parameter progress: called every so often, on any thread, with how many have been looked at.
+  /// - Parameters:
+  ///   - captions: of the pictures, if there are any.
+  ///   - progress: called every so often, on any thread, with how many have been looked at.
   /// - Throws: `DatasetError` if the form is left open and the pictures differ, or none has a header.
   public init(
-    _ folder: ImageFolder, name: String, split: Split, form: Form = Form(), threadCount: Int = 1,
+    _ folder: ImageFolder, name: String, split: Split, form: Form = Form(),
+    captions: FolderCaptions? = nil, threadCount: Int = 1,
     progress: (Int) -> Void = { _ in }
   ) throws {
     self.folder = folder
+    self.captions = captions
     self.name = name
     self.split = split.rawValue
     background = form.background
@@ -78,6 +83,17 @@ public struct ImageFolderSource: ConcurrentImageSource {
     (height, width) = form.size ?? (first.height, first.width)
     let isGrey = background.isGrey && headers.allSatisfy(\.isGrey)
     channels = form.channels ?? (isGrey ? 1 : 3)
+  }
+
+  public var fields: [Field] {
+    [.images(height: height, width: width, channels: channels), .labels]
+      + (captions == nil ? [] : [.captions])
+  }
+
+  public func read(_ index: Int, into sample: SampleSlot) throws {
+    let label = try read(index, into: sample.bytes(0).assumingMemoryBound(to: UInt8.self))
+    sample.bytes(1).storeBytes(of: label, as: Int32.self)
+    if let captions { sample.set([captions.texts[index]], field: 2) }
   }
 
   public func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {

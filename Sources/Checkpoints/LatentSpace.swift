@@ -1,0 +1,65 @@
+import Settings
+
+/// The latents that a denoiser was trained on: of which autoencoder they are, and how they are scaled.
+public struct LatentSpace: Sendable, Equatable {
+  /// Where the autoencoder was.
+  public let autoencoder: String
+  /// A digest of its settings and weights.
+  public let digest: String
+  /// What its latents are multiplied by, after the shift was taken off.
+  public let scalingFactor: Double
+  public let shift: Double
+
+  package init(autoencoder: String, digest: String, scalingFactor: Double, shift: Double) {
+    self.autoencoder = autoencoder
+    self.digest = digest
+    self.scalingFactor = scalingFactor
+    self.shift = shift
+  }
+
+  /// The section of a manifest that has it.
+  static let key = "autoencoder"
+
+  private enum Key {
+    static let path = "path"
+    static let digest = "sha256"
+    static let scalingFactor = "scaling_factor"
+    static let shift = "shift_factor"
+  }
+
+  /// nil if the manifest has none.
+  ///
+  /// - Throws: `SettingsError`.
+  init?(of manifest: SettingsReader) throws {
+    guard manifest.isGiven(Self.key) else { return nil }
+    let reader = try manifest.section(Self.key)
+    autoencoder = try reader.required(Key.path, help: "where the autoencoder was")
+    digest = try reader.required(Key.digest, help: "the digest of the autoencoder")
+    scalingFactor = try reader.required(
+      Key.scalingFactor, as: Double.self, in: Above(0.0), help: "what latents are multiplied by")
+    shift = try reader.value(Key.shift, default: 0.0, help: "what is taken off them before")
+  }
+
+  var node: SettingsNode {
+    [
+      Key.path: SettingsNode(autoencoder), Key.digest: SettingsNode(digest),
+      Key.scalingFactor: SettingsNode(scalingFactor), Key.shift: SettingsNode(shift),
+    ]
+  }
+}
+
+extension LatentSpace {
+  /// Throws unless the autoencoder of this digest is the one that the latents are of.
+  ///
+  /// - Parameters:
+  ///   - path: where that one lies.
+  ///   - checkpoint: what was trained on the latents.
+  /// - Throws: `CheckpointError`.
+  public func require(_ digest: String, of path: String, for checkpoint: String) throws {
+    guard digest != self.digest else { return }
+    throw CheckpointError.unsuitable(
+      checkpoint,
+      "was trained on latents of another autoencoder (\(autoencoder), SHA-256 \(self.digest.prefix(12))...) than \(path) "
+        + "(\(digest.prefix(12))...): name that one")
+  }
+}

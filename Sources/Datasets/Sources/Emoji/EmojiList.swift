@@ -1,0 +1,62 @@
+import Foundation
+
+/// A sequence of characters that is one emoji, as Unicode's `emoji-test.txt` lists it.
+struct Emoji: Sendable, Equatable {
+  let characters: [UInt32]
+  /// Its name in English, such as `woman astronaut: dark skin tone`.
+  let name: String
+  /// The place of its group in `EmojiList.groups`.
+  let group: Int
+
+  /// Whether training is kept from it, to see whether what was learned of its parts is put together: of each
+  /// profession, and of each hair, people of one skin tone. Every part also stands in other emoji.
+  var isHeldOut: Bool {
+    let tones = characters.filter(Self.tones.contains)
+    guard Set(tones).count == 1, let attribute = characters.compactMap(Self.attributes.firstIndex).first
+    else {
+      return false
+    }
+    return Int(tones[0] - Self.tones.lowerBound) == attribute % Self.tones.count
+  }
+
+  private static let tones: ClosedRange<UInt32> = 0x1F3FB...0x1F3FF
+
+  /// Hair, then what stands for professions (Unicode Technical Standard 51, "Emoji ZWJ sequences": role).
+  private static let attributes: [UInt32] = [
+    0x1F9B0, 0x1F9B1, 0x1F9B2, 0x1F9B3, 0x2695, 0x1F393, 0x1F3EB, 0x2696, 0x1F33E, 0x1F373, 0x1F527, 0x1F3ED,
+    0x1F4BC, 0x1F52C, 0x1F4BB, 0x1F3A4, 0x1F3A8, 0x2708, 0x1F680, 0x1F692,
+  ]
+}
+
+/// Unicode's list of emoji.
+struct EmojiList {
+  let groups: [String]
+  /// Those that are complete, in the list's order.
+  let emoji: [Emoji]
+
+  /// - Throws: `DatasetError` for a text that is no such list.
+  init(_ text: String, path: String) throws {
+    var groups: [String] = []
+    var emoji: [Emoji] = []
+    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      if let name = line.wholeMatch(of: /# group: (.+)/)?.output.1 { groups.append(String(name)) }
+      guard !line.hasPrefix("#"), !line.allSatisfy(\.isWhitespace) else { continue }
+      // 1F600 ; fully-qualified # <it> E1.0 grinning face
+      guard let match = line.wholeMatch(of: /([0-9A-F ]+?) *; *([a-z-]+) *# .+? E[0-9.]+ (.+)/),
+        !groups.isEmpty
+      else {
+        throw DatasetError.badData(
+          "\(path), line \(index + 1)",
+          "is no line of emoji-test.txt, such as \"1F600 ; fully-qualified # ... E1.0 grinning face\"")
+      }
+      guard match.output.2 == "fully-qualified" else { continue }
+      emoji.append(
+        Emoji(
+          characters: match.output.1.split(separator: " ").compactMap { UInt32($0, radix: 16) },
+          name: String(match.output.3), group: groups.count - 1))
+    }
+    guard !emoji.isEmpty else { throw DatasetError.badData(path, "lists no emoji") }
+    self.groups = groups
+    self.emoji = emoji
+  }
+}

@@ -1,0 +1,178 @@
+import Datasets
+import Files
+import Foundation
+import MPI
+
+/// Makes a dataset of latents of a dataset of images, on all ranks of a communicator.
+///
+/// The work is cut into parts, which ranks take in turns; each is kept as soon as it is done, under a key of all that it
+/// follows from. What is there already, of an interrupted call or of an earlier dataset in the directory, is not computed
+/// again. The files' bytes depend neither on ranks nor threads nor on how many images go through together.
+public struct DatasetEncoding {
+  private let plan: EncodingPlan
+  private let encoder: LatentEncoder
+  private let options: EncodingOptions
+  private let output: String
+  private let store: PartStore
+  /// What is in the directory now.
+  private let earlier: ShardedDataset?
+
+  /// What came of it.
+  public struct Outcome: Sendable {
+    public let manifest: DatasetManifest
+    /// How many samples have been encoded now; the others were there.
+    public let encoded: Int
+  }
+
+  /// - Throws: `DatasetError`, `ModelError`, `LatentEncodingError` where the dataset cannot be encoded by this autoencoder.
+  public init(
+    _ source: ShardedDataset, by encoder: LatentEncoder, _ options: EncodingOptions, to output: String
+  ) throws {
+    plan = try EncodingPlan(source, encoder, options)
+    self.encoder = encoder
+    self.options = options
+    self.output = output
+    store = PartStore(in: output, recordSize: plan.recordSize)
+    let manifest = "\(output)/\(DatasetManifest.fileName)"
+    guard FileManager.default.fileExists(atPath: manifest) else {
+      earlier = nil
+      return
+    }
+    let found = try ShardedDataset(directory: output)
+    guard found.manifest.encoding != nil else {
+      throw LatentEncodingError(
+        path: output, problem: "holds a dataset that encode did not make: name another --output")
+    }
+    earlier = found
+  }
+
+  /// Encodes what is missing, and makes the dataset. Collective.
+  ///
+  /// - Parameters:
+  ///   - tell: what a user should know, on rank 0.
+  ///   - progress: called with how many of this rank's samples are encoded, of how many.
+  /// - Throws: `CollectiveFailure`, `MPIError`.
+  public func run(
+    on communicator: Communicator, tell: (String) -> Void, progress: (_ done: Int, _ total: Int) -> Void
+  ) throws -> Outcome {
+    if let manifest = earlier?.manifest, isUpToDate(manifest) { return Outcome(manifest: manifest, encoded: 0) }
+    let lock: FolderLock? = try communicator.agree {
+      guard communicator.rank == 0 else { return nil }
+      try store.make()
+      guard let lock = try FolderLock(store.folder) else {
+        throw LatentEncodingError(path: output, problem: "another process is encoding there")
+      }
+      return lock
+    }
+    defer { withExtendedLifetime(lock) {} }
+    let keys = try self.keys(on: communicator)
+    let places = try communicator.broadcast(communicator.rank == 0 ? self.places(keys).map(\.number) : [])
+      .map(EncodedParts.Place.init)
+    let missing = places.indices.filter { places[$0] == .missing }
+    if communicator.rank == 0, missing.count < places.count {
+      tell("\(places.count - missing.count) of \(places.count) parts are encoded already")
+    }
+    try encode(missing, keys, on: communicator, progress)
+    let parts = EncodedParts(plan, keys: keys, places: places, store: store, earlier: earlier)
+    let scalingFactor = try scalingFactor(of: parts, on: communicator)
+    try communicator.agree {
+      guard communicator.rank == 0 else { return }
+      let encoding = DatasetManifest.Encoding(
+        sourceDigest: plan.source.digest, autoencoder: encoder.path, autoencoderDigest: encoder.digest,
+        scalingFactor: scalingFactor, partSize: plan.partSize, parts: keys)
+      try DatasetWriter(directory: output).write(EncodedSource(parts, encoding: encoding))
+      store.remove()
+    }
+    let manifest = try communicator.agree { try DatasetManifest(directory: output) }
+    return Outcome(manifest: manifest, encoded: missing.reduce(0) { $0 + plan.samples(of: $1).count })
+  }
+
+  private func isUpToDate(_ manifest: DatasetManifest) -> Bool {
+    manifest.encoding?.sourceDigest == plan.source.digest
+      && manifest.encoding?.autoencoderDigest == encoder.digest
+      && manifest.encoding?.partSize == plan.partSize && manifest.fields == EncodedSource.fields(plan)
+      && manifest.classNames == plan.source.classNames && manifest.name == plan.source.manifest.name
+      && manifest.split == plan.source.manifest.split
+  }
+
+  /// The keys of all parts; each rank reads the images of its own. Collective.
+  private func keys(on communicator: Communicator) throws -> [String] {
+    let own = try communicator.agree {
+      try stride(from: communicator.rank, to: plan.partCount, by: communicator.size).map(plan.key)
+    }
+    let all = try communicator.allGather(own.joined(separator: " ")).map { $0.split(separator: " ") }
+    return (0..<plan.partCount).map { String(all[$0 % communicator.size][$0 / communicator.size]) }
+  }
+
+  private func places(_ keys: [String]) -> [EncodedParts.Place] {
+    var earlierParts: [String: Int] = [:]
+    if let earlier, let encoding = earlier.manifest.encoding, encoding.partSize == plan.partSize,
+      plan.fields.allSatisfy({ field in
+        earlier.fields.contains { $0.name == field.name && $0.type == field.type && $0.shape == field.shape }
+      })
+    {
+      earlierParts = Dictionary(zip(encoding.parts, encoding.parts.indices)) { first, _ in first }
+    }
+    return keys.enumerated().map { part, key in
+      if store.holds(key, count: plan.samples(of: part).count) { return .stored }
+      return earlierParts[key].map { .earlier($0) } ?? .missing
+    }
+  }
+
+  /// Encodes parts, those of a round on one rank each. Collective.
+  private func encode(
+    _ missing: [Int], _ keys: [String], on communicator: Communicator, _ progress: (Int, Int) -> Void
+  ) throws {
+    let own = stride(from: communicator.rank, to: missing.count, by: communicator.size).map { missing[$0] }
+    let total = own.reduce(0) { $0 + plan.samples(of: $1).count }
+    let encoding = PartEncoding(plan: plan, encoder: encoder, options: options)
+    var done = 0
+    for round in 0..<(missing.count + communicator.size - 1) / communicator.size {
+      // After each part all ranks learn of one that failed.
+      try communicator.agree {
+        guard own.indices.contains(round) else { return }
+        let records = try encoding.records(of: own[round]) { progress(done + $0, total) }
+        try store.write(records, key: keys[own[round]])
+        done += plan.samples(of: own[round]).count
+      }
+    }
+  }
+
+  /// What brings all latents to unit variance. Collective.
+  private func scalingFactor(of parts: EncodedParts, on communicator: Communicator) throws -> Double {
+    let own = try communicator.agree {
+      try stride(from: communicator.rank, to: plan.partCount, by: communicator.size).flatMap {
+        LatentStatistics(try parts.records(of: $0), plan: plan).numbers
+      }
+    }
+    let all = try communicator.allGather(own)
+    let numbers = (0..<plan.partCount).flatMap { part in
+      let start = part / communicator.size * LatentStatistics.size
+      return all[part % communicator.size][start..<start + LatentStatistics.size]
+    }
+    let deviation = LatentStatistics(sumOf: numbers).deviation
+    return try communicator.agree {
+      guard deviation > 0, deviation.isFinite else {
+        throw LatentEncodingError(
+          path: encoder.path, problem: "makes latents of the standard deviation \(deviation), which nothing can be made of"
+        )
+      }
+      return 1 / deviation
+    }
+  }
+}
+
+extension EncodedParts.Place {
+  /// For messages between ranks.
+  fileprivate var number: Int {
+    switch self {
+    case .missing: -2
+    case .stored: -1
+    case .earlier(let part): part
+    }
+  }
+
+  fileprivate init(_ number: Int) {
+    self = number == -2 ? .missing : number == -1 ? .stored : .earlier(number)
+  }
+}

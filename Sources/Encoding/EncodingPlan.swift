@@ -1,0 +1,65 @@
+import Datasets
+import Files
+
+/// How the encoding of a dataset is cut into parts, and what the latents of each depend on. Nothing of it depends on the
+/// ranks that share the work.
+struct EncodingPlan {
+  let source: ShardedDataset
+  let image: Field
+  let imageIndex: Int
+  /// Of the latents.
+  let fields: [Field]
+  /// Samples of a part but perhaps the last.
+  let partSize: Int
+  private let settings: String
+
+  /// What an interruption may cost is at most the work for so many pixels.
+  private static let pixelsOfPart = 1 << 22
+  private static let mostSamples = 1024
+  /// To be raised when other numbers come of the same images.
+  private static let version = 1
+
+  /// - Throws: `DatasetError` for a dataset without images; `ModelError` where they do not fit the autoencoder.
+  init(_ source: ShardedDataset, _ encoder: LatentEncoder, _ options: EncodingOptions) throws {
+    let image = try source.requireImages()
+    guard image.type != .int32 else {
+      throw LatentEncodingError(
+        path: source.directory,
+        problem: "has images of int32, expected bytes, words or floating-point numbers")
+    }
+    try encoder.model.check(height: image.shape[0], width: image.shape[1], channels: image.shape[2])
+    self.source = source
+    self.image = image
+    imageIndex = try source.index(of: image.name)
+    fields = options.fields(shape: encoder.latentShape(of: image.shape))
+    partSize = max(1, min(Self.mostSamples, Self.pixelsOfPart / (image.shape[0] * image.shape[1])))
+    let normalization = image.normalization.map { "\($0.offset) \($0.scale) \($0.isStored)" } ?? "none"
+    settings =
+      "latents \(Self.version)\n\(encoder.digest)\n\(options.type.rawValue) \(options.withFlips)\n"
+      + "\(image.type.rawValue) \(image.shape) \(normalization)\n"
+  }
+
+  var partCount: Int { (source.count + partSize - 1) / partSize }
+
+  func samples(of part: Int) -> Range<Int> {
+    part * partSize..<min((part + 1) * partSize, source.count)
+  }
+
+  /// The bytes of a sample's latents, in all fields.
+  var recordSize: Int { fields.reduce(0) { $0 + ($1.byteCount ?? 0) } }
+
+  /// A digest of all that the latents of a part follow from: images, autoencoder, settings.
+  ///
+  /// - Throws: `DatasetError` if an image cannot be read.
+  func key(of part: Int) throws -> String {
+    let stream = SHA256.Stream()
+    Array(settings.utf8).withUnsafeBytes { stream.append($0) }
+    try withUnsafeTemporaryAllocation(byteCount: image.byteCount ?? 0, alignment: 16) { bytes in
+      for sample in samples(of: part) {
+        try source.read(sample, field: imageIndex, into: bytes)
+        stream.append(UnsafeRawBufferPointer(bytes))
+      }
+    }
+    return stream.finish()
+  }
+}

@@ -1,0 +1,86 @@
+import Files
+import Foundation
+import Layers
+import Safetensors
+import Settings
+import Tensors
+
+extension PipelineFolder {
+  /// Writes the pipeline anew: configurations, tokenizer and scheduler as they are, weights as float32 in one file a
+  /// component. What this program does not use is left out.
+  ///
+  /// - Parameter directory: must not exist yet; it appears when it is complete.
+  /// - Throws: as `init` and `weights()`.
+  public func write(to directory: String) throws {
+    guard !FileManager.default.fileExists(atPath: directory) else {
+      throw FileError("create", directory, code: EEXIST)
+    }
+    try Self.whole(directory) { temporary in
+      try Self.write(indexOfUsed(), to: "\(temporary)/\(Name.index)")
+      try copyFiles(of: Name.scheduler, to: temporary)
+      try copyFiles(of: Name.unet, to: temporary)
+      try writeWeights(
+        model.parameters, denoiserFiles(), to: "\(temporary)/\(Name.unet)/\(Name.weights).safetensors")
+      if let autoencoder {
+        try copyFiles(of: Name.autoencoder, to: temporary)
+        try writeWeights(
+          autoencoder.parameters, autoencoderFiles(),
+          to: "\(temporary)/\(Name.autoencoder)/\(Name.weights).safetensors")
+      }
+      if let text {
+        try copyFiles(of: Name.tokenizer, to: temporary)
+        try copyFiles(of: Name.textEncoder, to: temporary)
+        try writeWeights(
+          text.encoder.parameters, textEncoderFiles(),
+          to: "\(temporary)/\(Name.textEncoder)/\(Name.textWeights).safetensors")
+      }
+    }
+  }
+
+  /// Lets `body` fill a folder that gets its name when it is complete.
+  static func whole(_ directory: String, _ body: (_ temporary: String) throws -> Void) throws {
+    let place = URL(fileURLWithPath: directory)
+    let temporary = try WholeFile.makeTemporaryFolder(
+      in: place.deletingLastPathComponent().path, name: place.lastPathComponent)
+    do {
+      try body(temporary)
+      try WholeFile.rename(temporary, to: directory)
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
+    }
+  }
+
+  /// The index without the components that are left out, as diffusers writes those that a pipeline lacks.
+  private func indexOfUsed() throws -> SettingsNode {
+    var index = try Self.json("\(path)/\(Name.index)")
+    for name in unused { index = index.setting(name, to: SettingsNode(.list([.null, .null]))) }
+    let checks = "requires_safety_checker"
+    return index[checks] == nil ? index : index.setting(checks, to: false)
+  }
+
+  /// Copies the files of a component that hold no weights.
+  private func copyFiles(of component: String, to folder: String) throws {
+    let source = "\(path)/\(component)"
+    let names: [String]
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: source)
+      try FileManager.default.createDirectory(
+        atPath: "\(folder)/\(component)", withIntermediateDirectories: true)
+    } catch {
+      throw FileError("copy", source, cause: error)
+    }
+    for name in names.sorted() where name.hasSuffix(".json") || name.hasSuffix(".txt") {
+      guard !name.hasSuffix(".index.json") else { continue }
+      try WholeFile.write(Data(try WholeFile.read("\(source)/\(name)")), to: "\(folder)/\(component)/\(name)")
+    }
+  }
+
+  /// Writes a component's weights under the names that they have in `source`.
+  private func writeWeights(_ layout: ParameterLayout, _ source: ComponentWeights, to file: String) throws {
+    let weights = try StateDict.weights(of: layout, in: source)
+    var writer = SafetensorsWriter(metadata: ["format": "pt"])
+    StateDict.add(layout, from: weights, batches: 0, to: &writer, names: source.storedNames)
+    try writer.write(to: file)
+  }
+}

@@ -1,0 +1,67 @@
+import Models
+import Settings
+import Text
+
+/// The parts of a pipeline that read prompts.
+public struct PipelineText: Sendable {
+  public let tokenizer: CLIPTokenizer
+  /// For negative prompts, and for none.
+  public let encoder: any TextEncoder
+  /// For prompts: the same weights, of which the last layers may be left out. diffusers leaves none out for negative
+  /// prompts.
+  public let promptEncoder: any TextEncoder
+
+  private static let tokenizers = ["CLIPTokenizer", "CLIPTokenizerFast"]
+
+  /// - Returns: nil for a pipeline whose network attends to no text.
+  /// - Throws: `ModelFileError` for parts that are missing or do not fit; `SettingsError`, `TokenizerError`, `FileError`.
+  init?(_ path: String, _ index: PipelineIndex, model: any Denoiser, skippedLayers: Int) throws {
+    guard let width = model.contextWidth else { return nil }
+    typealias Name = PipelineFolder.Name
+    let reason = "its \(Name.unet) attends to texts"
+    _ = try index.requiredClass(of: Name.textEncoder, among: ["CLIPTextModel"], for: reason)
+    _ = try index.requiredClass(of: Name.tokenizer, among: Self.tokenizers, for: reason)
+    let file = "\(path)/\(Name.textEncoder)/\(Name.configuration)"
+    let section = try PipelineFolder.json(file)
+      .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+    func makeEncoder(skipping layers: Int) throws -> any TextEncoder {
+      let section = layers == 0 ? section : section.setting("clip_skip", to: SettingsNode(layers))
+      return try PipelineFolder.network(section, file) { try TextEncoderKind.model($0) }
+    }
+    encoder = try makeEncoder(skipping: 0)
+    promptEncoder = try makeEncoder(skipping: skippedLayers)
+    tokenizer = try CLIPTokenizer(path: "\(path)/\(Name.tokenizer)")
+    guard encoder.width == width else {
+      throw ModelFileError(
+        path,
+        "its \(Name.unet) attends to tokens of \(width) numbers, and its \(Name.textEncoder) makes tokens of "
+          + "\(encoder.width)")
+    }
+    try Self.requireFit(tokenizer, encoder, path)
+  }
+
+  private static func requireFit(
+    _ tokenizer: CLIPTokenizer, _ encoder: any TextEncoder, _ path: String
+  ) throws {
+    guard tokenizer.vocabularySize <= encoder.vocabularySize else {
+      throw ModelFileError(
+        path,
+        "its tokenizer does not belong to its text_encoder: it has tokens up to \(tokenizer.vocabularySize - 1), and "
+          + "the encoder knows those up to \(encoder.vocabularySize - 1)")
+    }
+    guard tokenizer.contextLength <= encoder.tokenLimit else {
+      throw ModelFileError(
+        path,
+        "its tokenizer does not belong to its text_encoder: it makes \(tokenizer.contextLength) tokens of a text, and "
+          + "the encoder takes \(encoder.tokenLimit)")
+    }
+  }
+
+  /// What a user should know; nil: nothing.
+  public var note: String? {
+    guard tokenizer.vocabularySize < encoder.vocabularySize else { return nil }
+    return
+      "the tokenizer knows \(tokenizer.vocabularySize) tokens and the text encoder \(encoder.vocabularySize): do they "
+      + "belong together?"
+  }
+}

@@ -1,0 +1,79 @@
+import Layers
+import Settings
+import Tensors
+
+/// The network that a run trains, by its role.
+public enum TrainedNetwork: Sendable {
+  case denoiser(any Denoiser)
+  case autoencoder(AutoencoderKL)
+
+  public var parameters: ParameterLayout {
+    switch self {
+    case .denoiser(let model): model.parameters
+    case .autoencoder(let model): model.parameters
+    }
+  }
+
+  /// Channels of the images that go in.
+  public var imageChannels: Int {
+    switch self {
+    case .denoiser(let model): model.imageChannels
+    case .autoencoder(let model): model.imageChannels
+    }
+  }
+
+  /// The sides that images may have.
+  public var imageSize: ImageSize {
+    switch self {
+    case .denoiser(let model): model.imageSize
+    case .autoencoder(let model): .multiples(of: model.downsampling)
+    }
+  }
+
+  /// Throws unless images of this size go through the network; the error says which sizes near it would.
+  public func check(height: Int, width: Int, channels: Int) throws {
+    switch self {
+    case .denoiser(let model): try model.check(height: height, width: width, channels: channels)
+    case .autoencoder(let model): try model.check(height: height, width: width, channels: channels)
+    }
+  }
+
+  /// Lets images [B, H, W, C] go through the network as in training, for what a profile learns of its operations.
+  package func run(_ images: Tensor) {
+    switch self {
+    case .denoiser(let model):
+      let batch = images.shape[0]
+      var conditioning = Conditioning.none(batch: batch)
+      conditioning.context = model.contextWidth.map {
+        images.tape.zeros([batch, Self.contextLength, $0])
+      }
+      _ = model(
+        images, timesteps: [Float](repeating: 0, count: batch), conditioning: conditioning)
+    case .autoencoder(let model): _ = model.decode(model.encode(images).mean)
+    }
+  }
+
+  /// Tokens of the context that a model attends to: as many as CLIP makes of a text.
+  private static let contextLength = 77
+}
+
+extension TrainedNetwork {
+  /// The network that a section `model` describes, whichever role its kind has, and all of the section's values.
+  ///
+  /// - Throws: `SettingsError`.
+  public static func described(
+    by section: SettingsNode
+  ) throws -> (network: TrainedNetwork, resolved: SettingsNode) {
+    let path = "model"
+    let kinds = DenoiserKind.allCases.map(\.rawValue) + AutoencoderKind.allCases.map(\.rawValue)
+    // The kind says which role reads the rest, that key included.
+    let kind = try SettingsReader(section, path: path)
+      .requiredChoice("kind", among: kinds, help: "which network")
+    let reader = try SettingsReader(section, path: path)
+    let network: TrainedNetwork =
+      AutoencoderKind(rawValue: kind) == nil
+      ? .denoiser(try DenoiserKind.model(reader)) : .autoencoder(try AutoencoderKind.model(reader))
+    try reader.finish()
+    return (network, reader.resolved)
+  }
+}

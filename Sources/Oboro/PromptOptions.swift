@@ -1,0 +1,33 @@
+import ArgumentParser
+
+/// Options that say what pictures are of, for models that read texts.
+struct PromptOptions: ParsableArguments {
+  @Option(
+    name: .customLong("prompt"), parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "What to draw, of a pipeline that reads texts; several take turns. Guidance is 7.5 unless --guidance says.",
+      valueName: "text"))
+  var prompts: [String] = []
+
+  @Option(name: .customLong("negative-prompt"), help: ArgumentHelp("What not to draw.", valueName: "text"))
+  var negative: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Layers of the text encoder to leave out at its end for prompts, as diffusers counts: 1 takes the last but one.",
+      valueName: "layers"))
+  var clipSkip: Int?
+
+  /// diffusers' guidance of prompts.
+  static let guidance = 7.5
+
+  func validate() throws {
+    if let clipSkip, clipSkip < 0 { throw ValidationError("--clip-skip must be at least 0, is \(clipSkip)") }
+    if prompts.isEmpty, let given { throw ValidationError("\(given) is of no use without --prompt") }
+  }
+
+  /// The option that needs a prompt, if it was given.
+  private var given: String? {
+    negative != nil ? "--negative-prompt" : clipSkip != nil ? "--clip-skip" : nil
+  }
+}

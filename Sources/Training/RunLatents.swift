@@ -1,0 +1,94 @@
+import Checkpoints
+import Configuration
+import Datasets
+import Generation
+import Interchange
+import MPI
+import Models
+import Tensors
+
+/// The latents that a run's denoiser works on, and the autoencoder that they are of, which previews decode with.
+struct RunLatents {
+  let frozen: FrozenAutoencoder
+  let scaling: LatentScaling
+  /// [H, W, C].
+  let shape: [Int]
+  /// What the loader reads.
+  let fields: [FieldRequest]
+
+  /// Reads the autoencoder; nil for a run without one. Collective.
+  ///
+  /// - Throws: `CollectiveFailure` where the dataset does not hold latents of it; `MPIError`.
+  static func load(
+    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
+  ) throws -> RunLatents? {
+    guard case .diffusion(let section) = configuration.task, let latents = section.latents else { return nil }
+    let frozen = try FrozenAutoencoder.load(latents.path, on: communicator)
+    return try communicator.agree {
+      try RunLatents(
+        frozen, dataset, scalingFactor: latents.scalingFactor,
+        isFlipped: configuration.dataset.flipsHorizontally)
+    }
+  }
+
+  private init(
+    _ frozen: FrozenAutoencoder, _ dataset: ShardedDataset, scalingFactor: Double?, isFlipped: Bool
+  ) throws {
+    let manifest = dataset.manifest
+    guard let means = manifest.field(.latentMean), let deviations = manifest.field(.latentDeviation),
+      let encoding = manifest.encoding
+    else {
+      throw LatentDatasetError(
+        path: dataset.directory, problem: "holds no latents: make them of it with oboro encode")
+    }
+    guard encoding.autoencoderDigest == frozen.digest else {
+      throw LatentDatasetError(
+        path: dataset.directory,
+        problem: "holds latents of another autoencoder (\(encoding.autoencoder), SHA-256 "
+          + "\(encoding.autoencoderDigest.prefix(12))...) than \(frozen.path) (\(frozen.digest.prefix(12))...): name that "
+          + "one as autoencoder.path, or encode again")
+    }
+    guard !isFlipped || means.flippedBy != nil && deviations.flippedBy != nil else {
+      throw LatentDatasetError(
+        path: dataset.directory,
+        problem: "holds no latents of mirrored images: encode with --flips, or set dataset.horizontal_flip to false")
+    }
+    self.frozen = frozen
+    scaling =
+      scalingFactor.map { LatentScaling(factor: Float($0), shift: frozen.model.latentShift) }
+      ?? LatentScaling(factor: Float(encoding.scalingFactor))
+    shape = means.shape
+    fields = ([means, deviations] + [manifest.field(.label)].compactMap { $0 }).map { FieldRequest($0.name) }
+  }
+
+  /// What a checkpoint says of them.
+  var space: LatentSpace {
+    LatentSpace(
+      autoencoder: frozen.path, digest: frozen.digest, scalingFactor: Double(scaling.factor),
+      shift: Double(scaling.shift))
+  }
+
+  func decoder(_ engine: Engine) -> LatentDecoder {
+    LatentDecoder(frozen.model, weights: frozen.weights, scaling: scaling, engine: engine)
+  }
+
+  /// Throws unless a checkpoint was trained on these latents.
+  func requireSame(as checkpoint: Checkpoint) throws {
+    guard let before = checkpoint.manifest.latents else { return }
+    try before.require(frozen.digest, of: frozen.path, for: checkpoint.directory)
+    guard Float(before.scalingFactor) == scaling.factor, Float(before.shift) == scaling.shift else {
+      throw CheckpointError.unsuitable(
+        checkpoint.directory,
+        "was trained on latents scaled by \(before.scalingFactor), now it is \(scaling.factor): set "
+          + "autoencoder.scaling_factor to that of before")
+    }
+  }
+}
+
+/// A dataset that a denoiser of latents cannot be trained on.
+public struct LatentDatasetError: Error, CustomStringConvertible {
+  public let path: String
+  public let problem: String
+
+  public var description: String { "\(path): \(problem)" }
+}

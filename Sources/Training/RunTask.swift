@@ -1,0 +1,130 @@
+import Configuration
+import Datasets
+import Diffusion
+import Foundation
+import Generation
+import Models
+import Tasks
+import Tensors
+
+/// What a run does that depends on what it trains: what it reads of the dataset, the losses, and what it shows.
+struct RunTask {
+  let task: any TrainingTask
+  /// [H, W, C] of what the network sees.
+  let inputShape: [Int]
+  /// nil for a run on images.
+  let latents: RunLatents?
+  /// The frozen network whose adapter is trained; nil: the network itself is.
+  let base: FrozenBase?
+  private let configuration: TrainingConfiguration
+  private let dataset: ShardedDataset
+
+  /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
+  init(
+    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?, _ base: FrozenBase?
+  ) throws {
+    self.configuration = configuration
+    self.dataset = dataset
+    self.latents = latents
+    self.base = base
+    inputShape = try latents?.shape ?? dataset.requireImages().shape
+    try Self.check(dataset, inputShape, configuration.model)
+    task = configuration.adapting(
+      configuration.trainingTask(imageShape: inputShape, scaling: latents?.scaling), weights: base?.weights)
+  }
+
+  private static func check(_ dataset: ShardedDataset, _ shape: [Int], _ model: TrainedNetwork) throws {
+    do {
+      try model.check(height: shape[0], width: shape[1], channels: shape[2])
+      if case .denoiser(let model) = model {
+        try model.classes?.check(dataset)
+        try model.requireNoContext()
+      }
+    } catch {
+      throw ModelError("\(dataset.directory): \(error)")
+    }
+  }
+
+  /// Throws unless what the task reads of its dataset is in `heldOut` too, and alike.
+  func check(heldOut: ShardedDataset) throws {
+    let shape = try latents == nil ? heldOut.requireImages().shape : inputShape
+    try Self.check(heldOut, shape, configuration.model)
+    guard shape == inputShape else {
+      throw ModelError("\(heldOut.directory): has images of \(shape), training's are \(inputShape)")
+    }
+    for request in fields ?? [] {
+      let (own, other) = (try dataset.index(of: request.name), try heldOut.index(of: request.name))
+      guard dataset.fields[own].shape == heldOut.fields[other].shape else {
+        throw ModelError(
+          "\(heldOut.directory): its \(request.name) are \(heldOut.fields[other].shape), training's are "
+            + "\(dataset.fields[own].shape)")
+      }
+    }
+  }
+
+  /// What the loader reads of the dataset; nil: images and their labels.
+  var fields: [FieldRequest]? { latents?.fields }
+
+  /// How many images a preview shows.
+  var previewCount: Int {
+    switch configuration.task {
+    case .diffusion: configuration.sampling.count
+    case .autoencoder: min(configuration.sampling.count, dataset.count)
+    }
+  }
+
+  /// What passes go through the network with, given the weights that are trained.
+  private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
+    guard let base, let adapter = configuration.adapter?.adapter else { return PassWeights(trained) }
+    return PassWeights(
+      sets: [
+        BoundParameters(adapter.parameters.set, weights: trained),
+        BoundParameters(configuration.model.parameters.set, weights: base.weights),
+      ], adaptation: adapter)
+  }
+
+  /// What shows how far the run is, with these weights.
+  ///
+  /// - Throws: `SamplingError`.
+  func preview(weights: ParameterBuffer, engine: Engine) throws -> any Preview {
+    switch configuration.task {
+    case .diffusion(let section):
+      return ImageSampling(
+        model: section.model,
+        sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
+        weights: passWeights(weights), shape: inputShape, decoder: latents?.decoder(engine), engine: engine)
+    case .autoencoder(let section):
+      let field = try dataset.index(of: dataset.requireImages().name)
+      return ImageReconstruction(
+        model: section.model, weights: weights, imageShape: inputShape, engine: engine
+      ) { [dataset, previewCount, size = inputShape.reduce(1, *)] index in
+        try [Float](unsafeUninitializedCapacity: size) { values, count in
+          count = size
+          // Spread over the dataset, which may be sorted.
+          try dataset.read(
+            index * dataset.count / previewCount, field: field,
+            into: UnsafeMutableBufferPointer(rebasing: values[..<size]))
+        }
+      }
+    }
+  }
+}
+
+extension TrainingConfiguration {
+  /// What training computes of each micro-batch.
+  ///
+  /// - Parameters:
+  ///   - imageShape: [H, W, C] of images or latents.
+  ///   - scaling: of latents; nil for images.
+  package func trainingTask(imageShape: [Int], scaling: LatentScaling? = nil) -> any TrainingTask {
+    switch task {
+    case .diffusion(let section):
+      DiffusionTask(
+        section.model, section.process, imageShape: imageShape, scaling: scaling, seed: training.seed)
+    case .autoencoder(let section):
+      AutoencoderTask(
+        section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
+        imageShape: imageShape, seed: training.seed)
+    }
+  }
+}
