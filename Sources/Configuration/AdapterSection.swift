@@ -20,7 +20,8 @@ public struct AdapterSection: Sendable {
     adapter = try settings.adapter(of: layout, section)
     guard base != nil else {
       throw reader.invalid(
-        Self.key, "needs \(TrainingConfiguration.baseKey): the model that it changes, and that is not trained")
+        Self.key,
+        "needs \(TrainingConfiguration.baseKey): the model that it changes, and that is not trained")
     }
   }
 }

@@ -18,6 +18,8 @@ public struct ImageSampling: Preview {
   private let latents: [Float]?
   /// What all images are drawn from, where that is not noise alone.
   private let startImage: StartImage?
+  /// What controls all of them.
+  private let control: SampleControl?
   private let engine: Engine
 
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
@@ -29,7 +31,7 @@ public struct ImageSampling: Preview {
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
-    latents: [Float]? = nil, startImage: StartImage? = nil, engine: Engine
+    latents: [Float]? = nil, startImage: StartImage? = nil, control: SampleControl? = nil, engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
@@ -39,6 +41,7 @@ public struct ImageSampling: Preview {
     self.decoder = decoder
     self.latents = latents
     self.startImage = startImage
+    self.control = control
     self.engine = engine
   }
 
@@ -46,11 +49,12 @@ public struct ImageSampling: Preview {
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
-    latents: [Float]? = nil, startImage: StartImage? = nil, engine: Engine
+    latents: [Float]? = nil, startImage: StartImage? = nil, control: SampleControl? = nil, engine: Engine
   ) {
     self.init(
-      model: model, sampler: sampler, weights: PassWeights(weights), shape: shape, conditions: conditions,
-      decoder: decoder, latents: latents, startImage: startImage, engine: engine)
+      model: model, sampler: sampler, weights: PassWeights(weights, of: model.parameters.set), shape: shape,
+      conditions: conditions, decoder: decoder, latents: latents, startImage: startImage, control: control,
+      engine: engine)
   }
 
   /// Model evaluations for each image.
@@ -106,17 +110,18 @@ public struct ImageSampling: Preview {
   private func outputs(
     for x: UnsafeBufferPointer<Float>, timestep: Float, _ pass: GuidancePass, samples: Range<Int>
   ) -> [Float] {
-    let tape = weights.tape(on: engine)
+    let tape = weights.tape(on: engine, beside: control.map { [$0.bound] } ?? [])
     let noisy = tape.input([samples.count] + shape)
     _ = noisy.elements.update(from: x)
     let timesteps = [Float](repeating: timestep, count: samples.count)
-    let conditional = Array(
-      model(
-        noisy, timesteps: timesteps, conditioning: conditions.conditioning(model, samples, on: tape)
-      ).elements)
+    func output(_ conditioning: Conditioning) -> [Float] {
+      var conditioning = conditioning
+      conditioning.control = control?.residuals(noisy, timesteps: timesteps, conditioning)
+      return Array(model(noisy, timesteps: timesteps, conditioning: conditioning).elements)
+    }
+    let conditional = output(conditions.conditioning(model, samples, on: tape))
     guard pass == .conditionalAndUnconditional else { return conditional }
-    let unconditional = conditions.unconditional(samples.count, on: tape)
-    return conditional + model(noisy, timesteps: timesteps, conditioning: unconditional).elements
+    return conditional + output(conditions.unconditional(samples.count, on: tape))
   }
 
   public func drawn(_ samples: Range<Int>, onStep: () throws -> Void) throws -> [Float] {

@@ -22,7 +22,8 @@ extension Convert {
     if !adapters.texts.isEmpty {
       guard merge else { throw ValidationError("--adapter needs --merge") }
       guard output.hasSuffix(Self.fileType), format == nil || format == .safetensors else {
-        throw ValidationError("a model with merged adapters becomes a file: \(output) must end in \(Self.fileType)")
+        throw ValidationError(
+          "a model with merged adapters becomes a file: \(output) must end in \(Self.fileType)")
       }
       return true
     }
@@ -33,7 +34,9 @@ extension Convert {
       // Whether a run has trained an adapter is seen when it is read.
       return format == .peft || format == .kohya
     }
-    guard !merge else { throw ValidationError("--merge needs the model: \(input) is an adapter, name it with --adapter") }
+    guard !merge else {
+      throw ValidationError("--merge needs the model: \(input) is an adapter, name it with --adapter")
+    }
     guard format != nil, dialect != nil else {
       throw ValidationError("\(input) is an adapter: say --format peft, diffusers or kohya")
     }

@@ -95,7 +95,7 @@ extension Sample {
     let sampling = ImageSampling(
       model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights, shape: shape,
       conditions: conditions, decoder: trained.decoder, latents: latents?.values, startImage: start?.start,
-      engine: engine)
+      control: try control.read(trained.control, shape: shape), engine: engine)
     return (sampling, total)
   }
 

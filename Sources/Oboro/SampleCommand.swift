@@ -24,6 +24,8 @@ struct Sample: ParallelCommand {
       oboro sample --checkpoint ddpm-cifar10 --output samples --sampler unipc --steps 20 --format numpy
       oboro sample --checkpoint stable-diffusion --output samples --prompt "a red house" --count 4 --steps 30
       oboro sample --checkpoint stable-diffusion --output samples --prompt "snow" --image garden.png --strength 0.6
+      oboro sample --checkpoint stable-diffusion --output samples --prompt "a fox" --adapter style.safetensors:0.8
+      oboro sample --checkpoint controlled --output samples --prompt "a house" --control edges.png
 
       Of a model that knows classes, images are drawn of each class in turn unless --class names one. With --class \
       all the grid has a row for each class, and --count says how many images that is. Of a pipeline that reads texts, \
@@ -63,6 +65,8 @@ struct Sample: ParallelCommand {
   @OptionGroup var prompts: PromptOptions
 
   @OptionGroup var startImage: StartImageOptions
+
+  @OptionGroup var control: ControlOptions
 
   @Option(name: .customLong("class"), help: "The name or the number of the class to draw, or all.")
   var classChoice: ClassChoice?

@@ -24,6 +24,8 @@ struct SampledModel {
   let prompts: SamplePrompts?
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
+  /// What controls what is drawn, and its weights.
+  var control: (network: any ControlNetwork, weights: ParameterBuffer)?
   /// What a user should know of how it was read, on rank 0.
   var notes: [String] = []
 
@@ -105,10 +107,14 @@ struct SampledModel {
         weights: try shared(autoencoder.parameters.flatCount) { try folder.weights(of: autoencoder) },
         engine: engine)
     }
+    let control = try folder.control.map { network in
+      (network, try shared(network.parameters.flatCount) { try folder.weights(of: network) })
+    }
     let digest = try communicator.agree { communicator.rank == 0 ? try folder.weightsDigest() : nil }
     return SampledModel(
       model: folder.model, plan: plan, shape: folder.shape, drawsOtherSizes: true, classNames: [],
-      weights: weights, weightsDigest: digest, prompts: embedded, decoder: decoder)
+      weights: weights, weightsDigest: digest, prompts: embedded, decoder: decoder,
+      control: control)
   }
 
   /// How the folder is sampled: as its scheduler says, where `overrides` do not.

@@ -4,8 +4,8 @@ public struct PassWeights: Sendable {
   private let adaptation: (any WeightAdaptation)?
 
   /// A network's weights as they are.
-  public init(_ weights: ParameterBuffer) {
-    sets = [BoundParameters(nil, weights: weights)]
+  public init(_ weights: ParameterBuffer, of set: ParameterSetIdentity) {
+    sets = [BoundParameters(set, weights: weights)]
     adaptation = nil
   }
 
@@ -18,5 +18,8 @@ public struct PassWeights: Sendable {
     self.adaptation = adaptation
   }
 
-  public func tape(on engine: Engine) -> Tape { Tape(engine: engine, sets: sets, adaptation: adaptation) }
+  /// - Parameter others: sets of other networks that the pass goes through.
+  public func tape(on engine: Engine, beside others: [BoundParameters] = []) -> Tape {
+    Tape(engine: engine, sets: sets + others, adaptation: adaptation)
+  }
 }

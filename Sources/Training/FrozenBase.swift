@@ -42,7 +42,8 @@ struct FrozenBase {
 
   func tell(_ log: Logger, rank: Int) {
     guard rank == 0 else { return }
-    log.info("frozen base", metadata: ["path": "\(path)", "parameters": "\(parameters)", "sha256": "\(digest)"])
+    log.info(
+      "frozen base", metadata: ["path": "\(path)", "parameters": "\(parameters)", "sha256": "\(digest)"])
   }
 
   /// Throws unless what a checkpoint holds was trained with these weights.

@@ -21,7 +21,8 @@ struct RunTask {
 
   /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
   init(
-    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?, _ base: FrozenBase?
+    _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?,
+    _ base: FrozenBase?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
@@ -75,7 +76,9 @@ struct RunTask {
 
   /// What passes go through the network with, given the weights that are trained.
   private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
-    guard let base, let adapter = configuration.adapter?.adapter else { return PassWeights(trained) }
+    guard let base, let adapter = configuration.adapter?.adapter else {
+      return PassWeights(trained, of: configuration.model.parameters.set)
+    }
     return PassWeights(
       sets: [
         BoundParameters(adapter.parameters.set, weights: trained),

@@ -40,8 +40,8 @@ public struct AdapterSource: Sendable {
     _ path: String, onDamage: (CheckpointError) -> Void
   ) throws -> AdapterTensors {
     let files = FileManager.default
-    let names = [CheckpointManifest.fileName, (RunDirectory(path).configuration as NSString).lastPathComponent]
-    guard names.contains(where: { files.fileExists(atPath: "\(path)/\($0)") }) else {
+    let marks = ["\(path)/\(CheckpointManifest.fileName)", RunDirectory(path).configuration]
+    guard marks.contains(where: { files.fileExists(atPath: $0) }) else {
       return try AdapterTensors(path: path)
     }
     return try Checkpoint.read(at: path, onDamage: onDamage) {

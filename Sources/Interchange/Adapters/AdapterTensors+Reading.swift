@@ -11,9 +11,11 @@ extension AdapterTensors {
   static let configurationFile = "adapter_config.json"
   static let weightsFile = "adapter_model.safetensors"
 
-  /// Whether a safetensors file holds an adapter.
+  /// Whether a safetensors file holds an adapter, or a folder is peft's.
   public static func isOne(_ path: String) -> Bool {
-    guard let file = try? SafetensorsFile(path: path) else { return false }
+    let inFolder = "\(path)/\(weightsFile)"
+    let isFolder = FileManager.default.fileExists(atPath: inFolder)
+    guard let file = try? SafetensorsFile(path: isFolder ? inFolder : path) else { return false }
     return file.names.contains { name in
       ["lora_", "hada_", "lokr_"].contains { name.contains(".\($0)") } || name.contains(".lora.")
     }
@@ -42,7 +44,8 @@ extension AdapterTensors {
       }
       parts[key] = part
     }
-    let configuration = try Self.configuration(file, folder: (file.path as NSString).deletingLastPathComponent)
+    let configuration = try Self.configuration(
+      file, folder: (file.path as NSString).deletingLastPathComponent)
     var guessed: [String] = []
     let modules = try parts.values.map { part in
       let tensors = try part.folded(in: file.path)
@@ -82,7 +85,8 @@ extension AdapterTensors {
       guard let down = tensors["lora_A.weight"], down.shape.count >= 2, middle.shape.count == 4,
         middle.shape[1] == down.shape[0]
       else {
-        throw ModelFileError(path, "\(name).lora_mid.weight has shape \(middle.shape), which fits no lora_down")
+        throw ModelFileError(
+          path, "\(name).lora_mid.weight has shape \(middle.shape), which fits no lora_down")
       }
       let (rank, between, inputs) = (middle.shape[0], middle.shape[1], down.shape[1])
       let taps = middle.shape[2] * middle.shape[3]

@@ -22,7 +22,8 @@ extension AdapterTensors {
     let isFolder = dialect == .peft && !path.hasSuffix(".safetensors")
     guard dialect != .peft || components.count <= 1 else {
       throw ModelFileError(
-        path, "peft has a file for each model, and this adapter changes several: --format diffusers takes both")
+        path,
+        "peft has a file for each model, and this adapter changes several: --format diffusers takes both")
     }
     var metadata = ["format": "pt"]
     let configurations = components.sorted { $0.rawValue < $1.rawValue }.map { ($0, configuration(of: $0)) }
@@ -63,8 +64,7 @@ extension AdapterTensors {
     switch (dialect, module.component) {
     case (.kohya, _): KohyaNames.name(module.name, module.component)
     case (.peft, _): inFolder ? "base_model.model.\(module.name)" : module.name
-    case (.diffusers, .denoiser): "\(module.component.rawValue).\(module.name)"
-    case (.diffusers, .textEncoder): "\(module.component.rawValue).text_model.\(module.name)"
+    case (.diffusers, _): "\(module.component.rawValue).\(module.name)"
     }
   }
 

@@ -11,11 +11,12 @@ enum KohyaNames {
   /// Parts of names with a `_`, the longest first.
   private static let parts = [
     "controlnet_cond_embedding", "transformer_blocks", "controlnet_down_blocks", "controlnet_mid_block",
-    "adaLN_modulation", "class_embedding", "add_embedding", "time_embedding", "time_emb_proj", "conv_shortcut",
-    "conv_norm_out", "init_conv", "final_conv", "mid_block1", "mid_block2", "x_embedder", "t_embedder",
-    "final_layer", "emb_layer", "down_blocks", "group_norm", "self_attn", "text_model", "time_mlp", "mid_block",
-    "mid_attn", "up_blocks", "res_conv", "out_proj", "proj_out", "linear_1", "linear_2", "conv_out", "conv_in",
-    "cond_proj", "ff_self", "proj_in", "to_qkv", "q_proj", "k_proj", "v_proj", "to_out", "to_k", "to_q", "to_v",
+    "adaLN_modulation", "class_embedding", "add_embedding", "time_embedding", "time_emb_proj",
+    "conv_shortcut", "conv_norm_out", "init_conv", "final_conv", "mid_block1", "mid_block2", "x_embedder",
+    "t_embedder", "final_layer", "emb_layer", "down_blocks", "group_norm", "self_attn", "text_model",
+    "time_mlp", "mid_block", "mid_attn", "up_blocks", "res_conv", "out_proj", "proj_out", "linear_1",
+    "linear_2", "conv_out", "conv_in", "cond_proj", "ff_self", "proj_in", "to_qkv", "q_proj", "k_proj",
+    "v_proj", "to_out", "to_k", "to_q", "to_v",
   ].map { (dotted: $0.split(separator: "_").map(String.init), name: $0) }
 
   /// The component and PyTorch's name of a module; nil for a name of another kind.

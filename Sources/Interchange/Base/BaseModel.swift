@@ -112,7 +112,8 @@ public struct BaseModel {
       let differences = try ModelDigest.differences(own, section)
       guard differences.isEmpty else {
         throw ModelFileError(
-          base.path, "is another model than that of the configuration: \(differences.joined(separator: "; "))")
+          base.path,
+          "is another model than that of the configuration: \(differences.joined(separator: "; "))")
       }
     }
     return configuration

@@ -30,7 +30,8 @@ extension Checkpoint {
       manifest.configuration[BaseModel.sectionKey] ?? .empty, layout, weights)
     guard manifest.baseDigest == nil || digest == manifest.baseDigest else {
       throw ModelFileError(
-        path, "holds another model than that which \(directory) was trained with: its digest is \(digest), "
+        path,
+        "holds another model than that which \(directory) was trained with: its digest is \(digest), "
           + "expected \(manifest.baseDigest ?? "")")
     }
     return weights

@@ -21,6 +21,11 @@ extension PipelineFolder {
       try copyFiles(of: Name.unet, to: temporary)
       try writeWeights(
         model.parameters, denoiserFiles(), to: "\(temporary)/\(Name.unet)/\(Name.weights).safetensors")
+      if let control {
+        try copyFiles(of: Name.control, to: temporary)
+        try writeWeights(
+          control.parameters, controlFiles(), to: "\(temporary)/\(Name.control)/\(Name.weights).safetensors")
+      }
       if let autoencoder {
         try copyFiles(of: Name.autoencoder, to: temporary)
         try writeWeights(

@@ -23,6 +23,11 @@ extension PipelineFolder {
     try StateDict.weights(of: text.encoder.parameters, in: textEncoderFiles())
   }
 
+  /// The same for the control network.
+  public func weights(of control: any ControlNetwork) throws -> ParameterBuffer {
+    try StateDict.weights(of: control.parameters, in: controlFiles())
+  }
+
   /// The SHA-256 of the file of the denoiser's weights; of several files, that of their digests.
   ///
   /// - Throws: `ModelFileError`, `FileError`.
@@ -33,6 +38,10 @@ extension PipelineFolder {
 
   func denoiserFiles() throws -> ComponentWeights {
     try ComponentWeights(folder: "\(path)/\(Name.unet)", stem: Name.weights) { $0 }
+  }
+
+  func controlFiles() throws -> ComponentWeights {
+    try ComponentWeights(folder: "\(path)/\(Name.control)", stem: Name.weights) { $0 }
   }
 
   func autoencoderFiles() throws -> ComponentWeights {

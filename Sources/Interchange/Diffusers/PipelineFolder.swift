@@ -17,6 +17,7 @@ public struct PipelineFolder {
     static let autoencoder = "vae"
     static let textEncoder = "text_encoder"
     static let tokenizer = "tokenizer"
+    static let control = "controlnet"
     static let scheduler = "scheduler"
     static let configuration = "config.json"
     static let schedulerConfiguration = "scheduler_config.json"
@@ -35,6 +36,8 @@ public struct PipelineFolder {
   public let text: PipelineText?
   /// What turns its latents into images; nil for a network of pixels.
   public let autoencoder: AutoencoderKL?
+  /// What controls what is drawn by an image; nil if nothing does.
+  public let control: (any ControlNetwork)?
   /// [H, W, C] of the images or latents that the network was made for.
   public let shape: [Int]
   /// The names of components that are left out.
@@ -68,6 +71,7 @@ public struct PipelineFolder {
     unused = index.unused
     text = try PipelineText(path, index, model: model, skippedLayers: skippedLayers)
     autoencoder = try Self.autoencoder(path, index, model)
+    control = try Self.control(path, index, model)
     shape = try Self.shape(configuration, model, file)
   }
 
@@ -112,6 +116,22 @@ public struct PipelineFolder {
           + "\(autoencoder.latentChannels)")
     }
     return autoencoder
+  }
+
+  private static func control(
+    _ path: String, _ index: PipelineIndex, _ model: any Denoiser
+  ) throws -> (any ControlNetwork)? {
+    guard try index.className(of: Name.control) != nil else { return nil }
+    _ = try index.requiredClass(of: Name.control, among: ["ControlNetModel"], for: "nothing controls it")
+    let file = "\(path)/\(Name.control)/\(Name.configuration)"
+    let kind = SettingsNode(ControlKind.controlNet.rawValue)
+    let network = try network(json(file).setting("kind", to: kind), file) { try ControlKind.model($0) }
+    do {
+      try network.check(model)
+    } catch {
+      throw ModelFileError(path, "\(error)")
+    }
+    return network
   }
 
   /// Images are as large as `sample_size` says: a number, or height and width.

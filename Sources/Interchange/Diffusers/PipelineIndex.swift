@@ -14,7 +14,7 @@ struct PipelineIndex {
   private static let dispensable: Set = ["safety_checker", "feature_extractor", "image_encoder"]
   private static let known: Set = [
     PipelineFolder.Name.unet, PipelineFolder.Name.autoencoder, PipelineFolder.Name.textEncoder,
-    PipelineFolder.Name.tokenizer, PipelineFolder.Name.scheduler,
+    PipelineFolder.Name.tokenizer, PipelineFolder.Name.scheduler, PipelineFolder.Name.control,
   ]
 
   /// - Throws: `ModelFileError` for a component without which the pipeline would draw other pictures;
