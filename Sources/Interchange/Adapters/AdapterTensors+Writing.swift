@@ -41,9 +41,11 @@ extension AdapterTensors {
     for module in modules {
       let name = Self.name(of: module, dialect, inFolder: isFolder)
       for (suffix, tensor) in module.tensors {
+        // LyCORIS takes no alpha for a product of whole factors.
+        let isScaled = dialect == .kohya && module.rank == nil && suffix == "lokr_w1"
         file.add(
           "\(name).\(dialect == .kohya ? Self.kohyaSuffix(suffix) : suffix)", shape: tensor.shape,
-          floats: tensor.values)
+          floats: isScaled ? tensor.values.map { $0 * Float(module.scale) } : tensor.values)
       }
       if dialect == .kohya {
         file.add("\(name).alpha", shape: [], floats: [Float(module.scale * Double(module.rank ?? 1))])
