@@ -13,17 +13,19 @@ extension Checkpoint {
     let datasetDigest: String
     let classNames: [String]
     let latents: LatentSpace?
+    let texts: TextSpace?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-      latents: LatentSpace? = nil, configuration: SettingsNode
+      latents: LatentSpace? = nil, texts: TextSpace? = nil, configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
       self.datasetDigest = datasetDigest
       self.classNames = classNames
       self.latents = latents
+      self.texts = texts
       self.configuration = configuration
     }
   }
@@ -129,7 +131,8 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      latents: provenance.latents, configuration: provenance.configuration, files: files)
+      latents: provenance.latents, texts: provenance.texts, configuration: provenance.configuration,
+      files: files)
   }
 
   /// - Throws: `FileError`.

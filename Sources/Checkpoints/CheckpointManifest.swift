@@ -34,13 +34,15 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let classNames: [String]
   /// What the latents are of that a denoiser draws; nil if it draws images.
   public let latents: LatentSpace?
+  /// Whose embedded texts a denoiser attends to; nil if it attends to none.
+  public let texts: TextSpace?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    latents: LatentSpace? = nil, configuration: SettingsNode, files: [File]
+    latents: LatentSpace? = nil, texts: TextSpace? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -48,6 +50,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.datasetDigest = datasetDigest
     self.classNames = classNames
     self.latents = latents
+    self.texts = texts
     self.configuration = configuration
     self.files = files
   }
@@ -121,6 +124,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     classNames = try reader.value(
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
     latents = try LatentSpace(of: reader)
+    texts = try TextSpace(of: reader)
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -156,6 +160,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.classNames: SettingsNode(classNames),
     ]
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
+    if let texts { node = node.setting(TextSpace.key, to: texts.node) }
     node = node.setting(Key.configuration, to: configuration)
       .setting(Key.files, to: SettingsNode(.list(files)))
       .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))

@@ -64,8 +64,9 @@ extension Trainer {
       return (configuration, dataset, heldOut, assignment)
     }
     let latents = try RunLatents.load(configuration, dataset, on: communicator)
+    let texts = try RunTexts.load(configuration, dataset, on: communicator)
     let task = try communicator.agree {
-      let task = try RunTask(configuration, dataset, latents)
+      let task = try RunTask(configuration, dataset, latents, texts)
       if let heldOut { try task.check(heldOut: heldOut) }
       return task
     }
@@ -100,7 +101,7 @@ extension Trainer {
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
     try Self.resume(
-      state, dataset, latents, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
+      state, dataset, task, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
     if prepared?.ownership.hasLocks == false {
       log.notice(
         "the file system of \(directory.path) has no locks: a second process that trains there is noticed by its signs of life in \(FolderOwnership.fileName)"
@@ -188,13 +189,14 @@ extension Trainer {
 
   /// Takes the state of the newest good checkpoint, if there is one. Collective.
   private static func resume(
-    _ state: ShardedState, _ dataset: ShardedDataset, _ latents: RunLatents?, _ directory: RunDirectory,
+    _ state: ShardedState, _ dataset: ShardedDataset, _ task: RunTask, _ directory: RunDirectory,
     allowsOtherDataset: Bool, _ communicator: Communicator, _ log: Logger
   ) throws {
     let store = CheckpointStore(directory: directory.checkpoints)
     try communicator.agree { if communicator.rank == 0 { try store.removeLeftovers() } }
     _ = try store.restoreNewest(state, on: communicator) { checkpoint in
-      try latents?.requireSame(as: checkpoint)
+      try task.latents?.requireSame(as: checkpoint)
+      try task.texts?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }
