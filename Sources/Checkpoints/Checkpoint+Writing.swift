@@ -14,11 +14,13 @@ extension Checkpoint {
     let classNames: [String]
     let baseDigest: String?
     let latents: LatentSpace?
+    let texts: TextSpace?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-      baseDigest: String? = nil, latents: LatentSpace? = nil, configuration: SettingsNode
+      baseDigest: String? = nil, latents: LatentSpace? = nil, texts: TextSpace? = nil,
+      configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
@@ -26,6 +28,7 @@ extension Checkpoint {
       self.classNames = classNames
       self.baseDigest = baseDigest
       self.latents = latents
+      self.texts = texts
       self.configuration = configuration
     }
   }
@@ -131,7 +134,7 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      baseDigest: provenance.baseDigest, latents: provenance.latents,
+      baseDigest: provenance.baseDigest, latents: provenance.latents, texts: provenance.texts,
       configuration: provenance.configuration, files: files)
   }
 

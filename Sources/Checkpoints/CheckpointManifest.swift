@@ -36,13 +36,16 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let baseDigest: String?
   /// What the latents are of that a denoiser draws; nil if it draws images.
   public let latents: LatentSpace?
+  /// Whose embedded texts a denoiser attends to; nil if it attends to none.
+  public let texts: TextSpace?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    baseDigest: String? = nil, latents: LatentSpace? = nil, configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, latents: LatentSpace? = nil, texts: TextSpace? = nil,
+    configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -51,6 +54,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.classNames = classNames
     self.baseDigest = baseDigest
     self.latents = latents
+    self.texts = texts
     self.configuration = configuration
     self.files = files
   }
@@ -127,6 +131,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
     latents = try LatentSpace(of: reader)
+    texts = try TextSpace(of: reader)
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -163,6 +168,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     ]
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
+    if let texts { node = node.setting(TextSpace.key, to: texts.node) }
     node = node.setting(Key.configuration, to: configuration)
       .setting(Key.files, to: SettingsNode(.list(files)))
       .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))

@@ -40,6 +40,8 @@ public struct SamplingSettings: Hashable, Sendable {
   /// 0: never.
   public let every: Int
   public let count: Int
+  /// What they are of, for a model that is told texts; empty: of captions of the dataset.
+  public let prompts: [String]
   /// How they are drawn; the defaults where none are.
   public let options: SamplingOptions
 
@@ -48,6 +50,9 @@ public struct SamplingSettings: Hashable, Sendable {
     every = try reader.value(
       "every", default: 1000, in: 0..., help: "steps between grids of samples; 0: never")
     count = try reader.value("count", default: 36, in: 1...10_000, help: "images in a grid")
+    prompts = try reader.value(
+      "prompts", default: [String](),
+      help: "texts to draw; empty: captions of the dataset, if the model is told them")
     options = try SamplingOptions(kind == .diffusion ? reader : SettingsReader(.empty))
   }
 }

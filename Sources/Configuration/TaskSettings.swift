@@ -20,6 +20,18 @@ public enum TaskSettings: Sendable {
     public let process: any DiffusionProcess
     /// nil for a denoiser of the images themselves.
     public let latents: LatentSection?
+    /// nil for a denoiser that is told no texts.
+    public let text: TextSection?
+  }
+
+  /// What reads the captions that a denoiser attends to: the section `conditioning`.
+  public struct TextSection: Hashable, Sendable {
+    /// Where the text encoder lies, absolute or relative to where the command runs.
+    public let encoder: String
+    /// Where its tokeniser lies; nil: with the encoder.
+    public let tokenizer: String?
+    /// How often training leaves a caption out.
+    public let dropout: Double
   }
 
   /// Whose latents a denoiser works on: the section `autoencoder`.
@@ -96,6 +108,9 @@ extension TaskSettings.DiffusionSection {
     self.model = try DenoiserKind.model(model)
     latents =
       reader.isGiven("autoencoder") ? try TaskSettings.LatentSection(reader.section("autoencoder")) : nil
+    text =
+      self.model.contextWidth != nil && reader.isGiven("conditioning")
+      ? try TaskSettings.TextSection(reader.section("conditioning")) : nil
     process = try DiffusionSettings.process(reader.section("diffusion"))
     let needed = self.model.imageChannels * process.outputsPerChannel
     guard self.model.predictionChannels == needed else {
@@ -104,6 +119,19 @@ extension TaskSettings.DiffusionSection {
         "the model predicts \(self.model.predictionChannels) channels of images of \(self.model.imageChannels): "
           + "the process needs \(needed)")
     }
+  }
+}
+
+extension TaskSettings.TextSection {
+  init(_ reader: SettingsReader) throws {
+    encoder = try reader.required(
+      "text_encoder", as: String.self,
+      help: "what embeds captions, frozen: a folder of a pipeline or of CLIPTextModel, or a run of clip")
+    tokenizer = try reader.value(
+      "tokenizer", as: String.self, help: "its tokeniser's folder; null: the one that lies with it")
+    dropout = try reader.value(
+      "caption_dropout", default: 0.1, in: 0.0...1.0,
+      help: "how often training leaves a caption out, which guidance needs")
   }
 }
 
@@ -133,7 +161,8 @@ extension TaskSettings.AutoencoderSection {
           + "reconstructions are compared with them")
     }
     let loss = try reader.choice(
-      "loss", default: Loss.l1, help: "distance of reconstructions from images: l1 or l2, a mean over all values")
+      "loss", default: Loss.l1,
+      help: "distance of reconstructions from images: l1 or l2, a mean over all values")
     reconstructionLoss = loss == .l1 ? .l1 : .l2
     divergenceWeight = try reader.value(
       "kl_weight", default: 1e-6, in: 0.0...,

@@ -72,7 +72,8 @@ public struct TrainingConfiguration: Sendable {
     switch task {
     case .diffusion(let section): return section
     case .autoencoder:
-      throw ModelError("the model is an autoencoder (training.task), which reconstructs images and draws none")
+      throw ModelError(
+        "the model is an autoencoder (training.task), which reconstructs images and draws none")
     }
   }
 
@@ -100,6 +101,7 @@ public struct TrainingConfiguration: Sendable {
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
     "training.validation_every", "training.validation_samples",
     "dataset.path", "dataset.verify", "dataset.validation_path", "autoencoder.path", baseKey,
+    "conditioning.text_encoder", "conditioning.tokenizer",
   ]
   private static let freeSections = ["checkpoint.", "sampling."]
 }

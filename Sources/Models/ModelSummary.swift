@@ -1,4 +1,5 @@
 import Kernels
+import Layers
 import Tensors
 
 /// What a model consists of: its layers with their tensors, and what they compute for an image.
@@ -23,12 +24,19 @@ public struct ModelSummary {
   public var flops: Int { forwardFlops + backwardFlops }
 
   /// Lets the model go through its operations, as in training with one image, without computing anything.
-  public init(_ model: TrainedNetwork, imageShape: [Int]) {
+  ///
+  /// - Parameter adapter: what is trained in place of the model.
+  public init(_ model: TrainedNetwork, imageShape: [Int], adapter: Adapter? = nil) {
     let layout = model.parameters
     let profile = Profile()
+    func bound(_ layout: ParameterLayout, isTrained: Bool) -> BoundParameters {
+      func memory() -> ParameterBuffer { ParameterBuffer(count: layout.flatCount, isSparse: true) }
+      return BoundParameters(layout.set, weights: memory(), gradients: isTrained ? memory() : nil)
+    }
     let tape = Tape(
-      engine: .shapesOnly, weights: ParameterBuffer(count: layout.flatCount, isSparse: true),
-      gradients: ParameterBuffer(count: layout.flatCount, isSparse: true), profile: profile)
+      engine: .shapesOnly,
+      sets: (adapter.map { [bound($0.parameters, isTrained: true)] } ?? [])
+        + [bound(layout, isTrained: adapter == nil)], adaptation: adapter, profile: profile)
     model.run(tape.input([1] + imageShape))
 
     let tensors = Dictionary(grouping: layout.parameters, by: \.moduleName)

@@ -8,6 +8,7 @@ import MPI
 import Models
 import Settings
 import Tensors
+import Text
 
 /// What `oboro sample` draws with, on every rank: a run's checkpoint, or a pipeline folder of diffusers.
 struct SampledModel {
@@ -61,16 +62,39 @@ struct SampledModel {
       try AdapterSource.merge(adapters, into: trained.weights, of: model.parameters) { notes.append($0) }
     }
     if !adapters.isEmpty { try communicator.broadcast(trained.weights.elements) }
+    let (texts, textNotes) = try Self.texts(of: trained, prompts, engine: engine, on: communicator)
     return try communicator.agree {
-      guard prompts.prompts.isEmpty else {
-        throw ModelError("the model of \(path) reads no texts: leave --prompt away")
-      }
-      return SampledModel(
+      SampledModel(
         model: try trained.configuration.requireDiffusion().model,
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
-        weightsDigest: nil, prompts: nil, decoder: decoder, notes: notes)
+        weightsDigest: nil, prompts: texts, decoder: decoder, notes: notes + textNotes)
     }
+  }
+
+  /// The prompts of a model that was trained with captions; nil for one that reads no texts. Collective.
+  private static func texts(
+    of trained: TrainedModel, _ prompts: PromptOptions, engine: Engine, on communicator: Communicator
+  ) throws -> (SamplePrompts?, notes: [String]) {
+    let space = try communicator.agree {
+      guard (trained.manifest.texts == nil) == prompts.prompts.isEmpty else {
+        throw ModelError(
+          prompts.prompts.isEmpty
+            ? "the model of \(trained.path) draws what a text says: give it one with --prompt"
+            : "the model of \(trained.path) reads no texts: leave --prompt away")
+      }
+      guard prompts.clipSkip == nil else { throw ModelError("--clip-skip is of diffusers' pipelines") }
+      return trained.manifest.texts
+    }
+    guard let space else { return (nil, []) }
+    let frozen = try FrozenTextEncoder.load(space.encoder, tokenizer: space.tokenizer, on: communicator)
+    try communicator.agree { try space.require(frozen.digest, of: frozen.path, for: trained.path) }
+    var notes: [String] = []
+    let texts = try embed(
+      prompts, frozen.tokenizer, encoders: (frozen.model, frozen.model), weights: { frozen.weights },
+      engine: engine, on: communicator
+    ) { notes.append($0) }
+    return (texts, notes)
   }
 
   private static func load(
@@ -91,8 +115,18 @@ struct SampledModel {
       try communicator.broadcast(weights.elements)
       return weights
     }
-    let embedded = try texts.map {
-      try embed(prompts, $0, folder, adapters, engine: engine, on: communicator, tell: tell)
+    let embedded = try texts.map { text in
+      if let note = text.note { tell(note) }
+      return try embed(
+        prompts, text.tokenizer, encoders: (text.promptEncoder, text.encoder),
+        weights: {
+          let weights = try folder.weights(of: text)
+          // What is to be told of them is told with the denoiser.
+          try AdapterSource.merge(
+            adapters, into: weights, of: text.encoder.parameters, .textEncoder, besides: [.denoiser]
+          ) { _ in }
+          return weights
+        }, engine: engine, on: communicator, tell: tell)
     }
     let layout = folder.model.parameters
     let weights = try shared(layout.flatCount) {
@@ -148,28 +182,29 @@ struct SampledModel {
     }
     return text
   }
+}
 
+extension SampledModel {
   /// The prompts as the network attends to them: embedded on rank 0, told to all. Collective.
-  private static func embed(
-    _ prompts: PromptOptions, _ text: PipelineText, _ folder: PipelineFolder, _ adapters: [AdapterSource],
+  ///
+  /// - Parameters:
+  ///   - encoders: for prompts, and for the negative one.
+  ///   - weights: of both, on rank 0.
+  static func embed(
+    _ prompts: PromptOptions, _ tokenizer: CLIPTokenizer,
+    encoders: (prompt: any TextEncoder, negative: any TextEncoder), weights: () throws -> ParameterBuffer,
     engine: Engine, on communicator: Communicator, tell: (String) -> Void
   ) throws -> SamplePrompts {
     let negative = prompts.negative ?? ""
-    let shape = [text.tokenizer.contextLength, text.encoder.width]
+    let shape = [tokenizer.contextLength, encoders.negative.width]
     let own: [Float] = try communicator.agree {
       guard communicator.rank == 0 else { return [] }
-      if let note = text.note { tell(note) }
-      let weights = try folder.weights(of: text)
-      // What is to be told of them is told with the denoiser.
-      try AdapterSource.merge(
-        adapters, into: weights, of: text.encoder.parameters, .textEncoder, besides: [.denoiser]) { _ in }
-      func embedding(_ encoder: any TextEncoder) -> TextEmbedding {
-        TextEmbedding(tokenizer: text.tokenizer, encoder: encoder, weights: weights, engine: engine)
-      }
+      let weights = try weights()
       var contexts: [Float] = []
-      let texts = prompts.prompts.map { ($0, text.promptEncoder) } + [(negative, text.encoder)]
-      for (text, encoder) in texts {
-        let (context, cut) = embedding(encoder)(text)
+      for (text, encoder) in prompts.prompts.map({ ($0, encoders.prompt) }) + [(negative, encoders.negative)]
+      {
+        let embedding = TextEmbedding(tokenizer: tokenizer, encoder: encoder, weights: weights)
+        let (context, cut) = embedding(text, engine: engine)
         contexts += context
         if cut > 0 {
           tell(

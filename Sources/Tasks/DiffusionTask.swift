@@ -13,17 +13,22 @@ public struct DiffusionTask: TrainingTask {
   private let seed: UInt64
   /// Of latents; nil for images.
   private let scaling: LatentScaling?
+  /// For a model that attends to texts.
+  private let captions: CaptionConditioning?
 
-  /// - Parameter scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
+  /// - Parameters:
+  ///   - scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
+  ///   - captions: what becomes of the batches' captions, for a model that attends to texts.
   public init(
     _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
-    seed: UInt64
+    captions: CaptionConditioning? = nil, seed: UInt64
   ) {
     self.model = model
     self.process = process
     self.imageShape = imageShape
     self.seed = seed
     self.scaling = scaling
+    self.captions = captions
   }
 
   public var parameters: ParameterLayout { model.parameters }
@@ -50,13 +55,23 @@ public struct DiffusionTask: TrainingTask {
       }
     }
     let prediction = input.profile.measure("forward", .group) {
-      model(
-        examples.noisy, timesteps: examples.timesteps,
-        conditioning: classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count))
+      var conditioning = classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count)
+      conditioning.context = captions.map { $0.context(of: texts(of: input, $0), on: tape) }
+      return model(examples.noisy, timesteps: examples.timesteps, conditioning: conditioning)
     }
     return input.profile.measure("loss", .phase) {
       let loss = process.loss(of: prediction, for: examples)
       return TaskLosses(total: prediction.loss(value: loss.value, gradient: loss.gradient))
+    }
+  }
+
+  /// What the model is told that the images show.
+  private func texts(of input: TaskInput, _ captions: CaptionConditioning) -> [String] {
+    let own = input.batch.captions[input.places]
+    return switch input.use {
+    case .training:
+      captions.trainingTexts(of: own, seed: seed, step: input.step, samples: input.samples)
+    case .validation: Array(own)
     }
   }
 

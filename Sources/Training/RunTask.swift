@@ -16,30 +16,37 @@ struct RunTask {
   let latents: RunLatents?
   /// The frozen network whose adapter is trained; nil: the network itself is.
   let base: FrozenBase?
+  /// nil for a run without captions.
+  let texts: RunTexts?
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
 
   /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
   init(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?,
-    _ base: FrozenBase?
+    _ texts: RunTexts?, _ base: FrozenBase?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.latents = latents
+    self.texts = texts
     self.base = base
     inputShape = try latents?.shape ?? dataset.requireImages().shape
-    try Self.check(dataset, inputShape, configuration.model)
+    try Self.check(dataset, inputShape, configuration.model, hasTexts: texts != nil)
     task = configuration.adapting(
-      configuration.trainingTask(imageShape: inputShape, scaling: latents?.scaling), weights: base?.weights)
+      configuration.trainingTask(
+        imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning),
+      weights: base?.weights)
   }
 
-  private static func check(_ dataset: ShardedDataset, _ shape: [Int], _ model: TrainedNetwork) throws {
+  private static func check(
+    _ dataset: ShardedDataset, _ shape: [Int], _ model: TrainedNetwork, hasTexts: Bool
+  ) throws {
     do {
       try model.check(height: shape[0], width: shape[1], channels: shape[2])
       if case .denoiser(let model) = model {
         try model.classes?.check(dataset)
-        try model.requireNoContext()
+        if !hasTexts { try model.requireNoContext() }
       }
     } catch {
       throw ModelError("\(dataset.directory): \(error)")
@@ -49,7 +56,7 @@ struct RunTask {
   /// Throws unless what the task reads of its dataset is in `heldOut` too, and alike.
   func check(heldOut: ShardedDataset) throws {
     let shape = try latents == nil ? heldOut.requireImages().shape : inputShape
-    try Self.check(heldOut, shape, configuration.model)
+    try Self.check(heldOut, shape, configuration.model, hasTexts: texts != nil)
     guard shape == inputShape else {
       throw ModelError("\(heldOut.directory): has images of \(shape), training's are \(inputShape)")
     }
@@ -64,7 +71,20 @@ struct RunTask {
   }
 
   /// What the loader reads of the dataset; nil: images and their labels.
-  var fields: [FieldRequest]? { latents?.fields }
+  var fields: [FieldRequest]? {
+    guard let texts else { return latents?.fields }
+    let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
+    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + [FieldRequest(texts.field.name)]
+  }
+
+  /// The texts of previews: those that were asked for, or captions from all over the dataset.
+  private func previewTexts() throws -> [String] {
+    guard let texts, configuration.sampling.prompts.isEmpty else { return configuration.sampling.prompts }
+    let field = try dataset.index(of: texts.field.name)
+    return try (0..<previewCount).flatMap { index in
+      try dataset.text(index * dataset.count / previewCount, field: field)
+    }
+  }
 
   /// How many images a preview shows.
   var previewCount: Int {
@@ -95,7 +115,9 @@ struct RunTask {
       return ImageSampling(
         model: section.model,
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
-        weights: passWeights(weights), shape: inputShape, decoder: latents?.decoder(engine), engine: engine)
+        weights: passWeights(weights), shape: inputShape,
+        conditions: SampleConditions(prompts: try texts?.prompts(previewTexts(), engine: engine)),
+        decoder: latents?.decoder(engine), engine: engine)
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
       return ImageReconstruction(
@@ -119,11 +141,15 @@ extension TrainingConfiguration {
   /// - Parameters:
   ///   - imageShape: [H, W, C] of images or latents.
   ///   - scaling: of latents; nil for images.
-  package func trainingTask(imageShape: [Int], scaling: LatentScaling? = nil) -> any TrainingTask {
+  ///   - captions: what becomes of captions, for a denoiser that is told them.
+  package func trainingTask(
+    imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil
+  ) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
       DiffusionTask(
-        section.model, section.process, imageShape: imageShape, scaling: scaling, seed: training.seed)
+        section.model, section.process, imageShape: imageShape, scaling: scaling, captions: captions,
+        seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
         section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,

@@ -67,9 +67,10 @@ extension Trainer {
       return (configuration, dataset, heldOut, assignment)
     }
     let latents = try RunLatents.load(configuration, dataset, on: communicator)
+    let texts = try RunTexts.load(configuration, dataset, on: communicator)
     let base = configuration.adapter == nil ? nil : try FrozenBase(configuration, on: communicator)
     let task = try communicator.agree {
-      let task = try RunTask(configuration, dataset, latents, base)
+      let task = try RunTask(configuration, dataset, latents, texts, base)
       if let heldOut { try task.check(heldOut: heldOut) }
       return task
     }
@@ -128,7 +129,9 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          flopsPerImage: ModelSummary(configuration.model, imageShape: task.inputShape).flops,
+          flopsPerImage: ModelSummary(
+            configuration.model, imageShape: task.inputShape, adapter: configuration.adapter?.adapter
+          ).flops,
           console: console, log: log)
         : nil
     }
@@ -207,6 +210,7 @@ extension Trainer {
     let checkpoint = try store.restoreNewest(state, on: communicator) { checkpoint in
       try task.base?.requireSame(as: checkpoint)
       try task.latents?.requireSame(as: checkpoint)
+      try task.texts?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }

@@ -65,7 +65,8 @@ public final class Trainer {
   private func trainSteps() throws -> Ending {
     let settings = configuration.training
     let loader = Loader(
-      dataset: dataset, fields: task.fields, seed: settings.seed, batchSize: settings.batchSize, share: assignment.ownSamples,
+      dataset: dataset, fields: task.fields, seed: settings.seed, batchSize: settings.batchSize,
+      share: assignment.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
     // The last state of progress stays on display, also above the message of an error.
     defer {
@@ -297,7 +298,7 @@ public final class Trainer {
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
-        latents: task.latents?.space,
+        latents: task.latents?.space, texts: task.texts?.frozen.space,
         configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)

@@ -53,8 +53,11 @@ extension PipelineFolder {
   }
 
   func textEncoderFiles() throws -> ComponentWeights {
-    try ComponentWeights(
-      folder: "\(path)/\(Name.textEncoder)", stem: Name.textWeights, current: Self.textEncoderName)
+    try Self.textEncoderFiles("\(path)/\(Name.textEncoder)")
+  }
+
+  static func textEncoderFiles(_ folder: String) throws -> ComponentWeights {
+    try ComponentWeights(folder: folder, stem: Name.textWeights, current: textEncoderName)
   }
 
   /// Before version 0.15 diffusers had other names for the attention of autoencoders, which its files still have.

@@ -40,7 +40,7 @@ public struct PipelineText: Sendable {
     try Self.requireFit(tokenizer, encoder, path)
   }
 
-  private static func requireFit(
+  static func requireFit(
     _ tokenizer: CLIPTokenizer, _ encoder: any TextEncoder, _ path: String
   ) throws {
     guard tokenizer.vocabularySize <= encoder.vocabularySize else {

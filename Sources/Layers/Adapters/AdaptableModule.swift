@@ -10,6 +10,8 @@ public struct AdaptableModule: Sendable {
   public var outputs: Int { weight.outputs.count }
   public var inputs: Int { weight.parameter.inputs }
   public var taps: Int { weight.parameter.taps }
+  /// Inputs as files have them: of a convolution whose pixels files hold as channels, those of all pixels.
+  public var fileInputs: Int { weight.shape[1] }
   /// The sides of a convolution, [] for a linear layer.
   public var kernel: [Int] { Array(weight.shape.dropFirst(2)) }
   /// Whether it is a convolution of more than one pixel.

@@ -72,10 +72,10 @@ extension AdapterForm {
     } else {
       second = .product(rank: try shape("\(Name.second)_b")[0])
     }
-    guard module.outputs % sides.outputs == 0, module.inputs % sides.inputs == 0 else {
+    guard module.outputs % sides.outputs == 0, module.fileInputs % sides.inputs == 0 else {
       throw AdapterFormError(
         "\(module.name).\(Name.first) is of [\(sides.outputs), \(sides.inputs)], which does not divide the "
-          + "[\(module.outputs), \(module.inputs)] of the module")
+          + "[\(module.outputs), \(module.fileInputs)] of the module")
     }
     return KroneckerForm(firstOutputs: sides.outputs, firstInputs: sides.inputs, first: first, second: second)
   }

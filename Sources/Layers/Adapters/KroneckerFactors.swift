@@ -18,15 +18,18 @@ struct KroneckerFactors: AdapterFactors {
 
   private let first: Factor
   private let second: Factor
+  /// Pixels that files hold as channels.
+  private let foldedTaps: Int
 
   init(_ builder: ParameterBuilder, _ module: AdaptableModule, _ form: KroneckerForm) {
+    foldedTaps = module.fileInputs / module.inputs
     // The first factor starts from zero.
     first = Self.factor(
       builder, "lokr_w1", form.first, outputs: form.firstOutputs, inputs: form.firstInputs, kernel: [],
       startsFromZero: true)
     second = Self.factor(
       builder, "lokr_w2", form.second, outputs: module.outputs / form.firstOutputs,
-      inputs: module.inputs / form.firstInputs, kernel: module.kernel, startsFromZero: false)
+      inputs: module.fileInputs / form.firstInputs, kernel: module.kernel, startsFromZero: false)
   }
 
   private static func factor(
@@ -54,6 +57,12 @@ struct KroneckerFactors: AdapterFactors {
   }
 
   func product(on tape: Tape) -> Tensor {
-    first.product(on: tape).kroneckerProduct(with: second.product(on: tape))
+    let product = first.product(on: tape).kroneckerProduct(with: second.product(on: tape))
+    guard foldedTaps > 1 else { return product }
+    // Files have the pixels of a channel one after the other, memory the channels of a pixel.
+    let (inputs, outputs) = (product.shape[1] / foldedTaps, product.shape[2])
+    let byInput = product.reshaped([inputs, foldedTaps, outputs])
+    return .concatenated(
+      (0..<foldedTaps).map { byInput.part($0..<$0 + 1, axis: 1).reshaped([1, inputs, outputs]) }, axis: 0)
   }
 }

@@ -75,7 +75,7 @@ public struct AdapterSettings: Hashable, Sendable {
       switch kind {
       case .lora: .lora(rank: rank)
       case .loha: .loha(rank: rank, isTucker: false)
-      case .lokr: .lokr(KroneckerForm(rank: rank, outputs: module.outputs, inputs: module.inputs))
+      case .lokr: .lokr(KroneckerForm(rank: rank, outputs: module.outputs, inputs: module.fileInputs))
       }
     return AdaptedModule(name: module.name, form: form, scale: Float(alpha / Double(rank)))
   }

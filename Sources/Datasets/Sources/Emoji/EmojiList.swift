@@ -34,16 +34,20 @@ struct EmojiList {
   /// Those that are complete, in the list's order.
   let emoji: [Emoji]
 
+  /// `1F600 ; fully-qualified # (itself) E1.0 grinning face`, by scalars: a skin tone alone joins what is before it.
+  private static var entry: Regex<(Substring, Substring, Substring, Substring)> {
+    /([0-9A-F ]+?) *; *([a-z-]+) *# .+? E[0-9.]+ (.+)/.matchingSemantics(.unicodeScalar)
+  }
+
   /// - Throws: `DatasetError` for a text that is no such list.
   init(_ text: String, path: String) throws {
     var groups: [String] = []
     var emoji: [Emoji] = []
+    let entry = Self.entry
     for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       if let name = line.wholeMatch(of: /# group: (.+)/)?.output.1 { groups.append(String(name)) }
       guard !line.hasPrefix("#"), !line.allSatisfy(\.isWhitespace) else { continue }
-      // 1F600 ; fully-qualified # <it> E1.0 grinning face
-      guard let match = line.wholeMatch(of: /([0-9A-F ]+?) *; *([a-z-]+) *# .+? E[0-9.]+ (.+)/),
-        !groups.isEmpty
+      guard let match = line.wholeMatch(of: entry), !groups.isEmpty
       else {
         throw DatasetError.badData(
           "\(path), line \(index + 1)",

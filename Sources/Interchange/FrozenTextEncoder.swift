@@ -1,0 +1,107 @@
+import Checkpoints
+import Configuration
+import Files
+import Foundation
+import MPI
+import Models
+import Safetensors
+import Settings
+import Tensors
+import Text
+
+/// A text encoder whose weights are read and never changed, with its tokeniser, on every rank: one of transformers, or
+/// the text half of a CLIP that was trained here.
+public struct FrozenTextEncoder: Sendable {
+  /// As it was named.
+  public let path: String
+  public let tokenizerPath: String
+  public let tokenizer: CLIPTokenizer
+  public let model: any TextEncoder
+  public let weights: ParameterBuffer
+  /// A digest of settings, weights and vocabulary: the same wherever the same encoder lies.
+  public let digest: String
+
+  /// Rank 0 reads the weights, and gives them to the others. Collective.
+  ///
+  /// - Parameters:
+  ///   - path: a pipeline's folder with `text_encoder`, or such a folder itself.
+  ///   - tokenizer: where the tokeniser lies; nil: in the pipeline's folder.
+  /// - Throws: `CollectiveFailure`, `MPIError`.
+  public static func load(
+    _ path: String, tokenizer: String?, on communicator: Communicator
+  ) throws -> FrozenTextEncoder {
+    let read = try communicator.agree { communicator.rank == 0 ? try TextEncoderSource(path) : nil }
+    let section = try communicator.broadcast(read?.section.json ?? "")
+    let frozen = try communicator.agree {
+      let tokenizerPath = try tokenizer ?? Self.tokenizer(beside: path)
+      let known = try CLIPTokenizer(path: tokenizerPath)
+      let model = try read?.model ?? TextEncoderSource.model(SettingsNode(yaml: section, source: path))
+      try PipelineText.requireFit(known, model, path)
+      return FrozenTextEncoder(
+        path: path, tokenizerPath: tokenizerPath, tokenizer: known, model: model,
+        weights: read?.weights ?? ParameterBuffer(count: model.parameters.flatCount),
+        digest: try read?.digest(with: known) ?? "")
+    }
+    try communicator.broadcast(frozen.weights.elements)
+    return FrozenTextEncoder(
+      path: path, tokenizerPath: frozen.tokenizerPath, tokenizer: frozen.tokenizer, model: frozen.model,
+      weights: frozen.weights, digest: try communicator.broadcast(frozen.digest))
+  }
+
+  private static func tokenizer(beside path: String) throws -> String {
+    let name = PipelineFolder.Name.tokenizer
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    for folder in ["\(path)/\(name)", "\(parent)/\(name)"] {
+      if FileManager.default.fileExists(atPath: folder) { return folder }
+    }
+    throw ModelFileError(path, "has no tokenizer with it: name one as conditioning.tokenizer")
+  }
+
+  /// What a checkpoint says of it.
+  public var space: TextSpace { TextSpace(encoder: path, tokenizer: tokenizerPath, digest: digest) }
+}
+
+/// A text encoder that lies at a path.
+struct TextEncoderSource {
+  /// The section `model` of a configuration for it.
+  let section: SettingsNode
+  let model: any TextEncoder
+  let weights: ParameterBuffer
+
+  /// - Throws: `ModelFileError`, `SettingsError`, `SafetensorsError`, `FileError`.
+  init(_ path: String) throws {
+    typealias Name = PipelineFolder.Name
+    let folder = PipelineFolder.isOne(path) ? "\(path)/\(Name.textEncoder)" : path
+    section = try PipelineFolder.json("\(folder)/\(Name.configuration)")
+      .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+    model = try Self.model(section)
+    weights = try StateDict.weights(of: model.parameters, in: PipelineFolder.textEncoderFiles(folder))
+  }
+
+  static func model(_ section: SettingsNode) throws -> any TextEncoder {
+    let reader = try SettingsReader(section, path: "model")
+    let model = try TextEncoderKind.model(reader)
+    try reader.finish()
+    return model
+  }
+
+  /// Settings that the embedding of a text follows from, beside shapes.
+  private static let active = ["num_attention_heads", "hidden_act", "layer_norm_eps", "clip_skip"]
+
+  func digest(with tokenizer: CLIPTokenizer) throws -> String {
+    let reader = try SettingsReader(section)
+    _ = try TextEncoderKind.model(reader)
+    let stream = SHA256.Stream()
+    func add(_ text: String) { Array("\(text)\n".utf8).withUnsafeBytes { stream.append($0) } }
+    for entry in reader.resolved.entries ?? [] where Self.active.contains(entry.key) {
+      add("\(entry.key): \(entry.node.json)")
+    }
+    add("\(tokenizer.contextLength) \(tokenizer.startToken) \(tokenizer.endToken) \(tokenizer.paddingToken)")
+    for id in 0..<tokenizer.vocabularySize { add(tokenizer.symbol(of: id) ?? "") }
+    for tensor in model.parameters.fileTensors {
+      add("\(tensor.name) \(tensor.shape)")
+      tensor.exported(from: weights.pointer).withUnsafeBytes { stream.append($0) }
+    }
+    return stream.finish()
+  }
+}

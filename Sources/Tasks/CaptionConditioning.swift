@@ -1,0 +1,50 @@
+import Randomness
+import Tensors
+
+/// The captions of images, as the context that a denoiser attends to.
+public struct CaptionConditioning: Sendable {
+  /// [L, D] of each text.
+  private let shape: [Int]
+  /// How often training puts the empty text in a caption's place, so that the model learns to do without: what
+  /// classifier-free guidance (Ho and Salimans, 2022) needs.
+  private let dropout: Double
+  private let embedding: @Sendable (_ text: String, _ engine: Engine) -> [Float]
+
+  /// - Parameters:
+  ///   - shape: [L, D] of each embedded text.
+  ///   - embedding: gives them; the same for the same text.
+  public init(
+    shape: [Int], dropout: Double,
+    embedding: @escaping @Sendable (_ text: String, _ engine: Engine) -> [Float]
+  ) {
+    precondition(shape.count == 2 && (0...1).contains(dropout), "texts of \(shape), dropped at \(dropout)")
+    self.shape = shape
+    self.dropout = dropout
+    self.embedding = embedding
+  }
+
+  /// What training tells the model about images with these captions: their texts, or the empty one where it is
+  /// dropped, by (seed, step, sample).
+  ///
+  /// - Parameter samples: the images' positions in the step's batch, over all ranks.
+  package func trainingTexts(
+    of captions: some Collection<String>, seed: UInt64, step: Int, samples: Range<Int>
+  ) -> [String] {
+    precondition(captions.count == samples.count, "\(captions.count) captions for \(samples.count) images")
+    return zip(captions, samples).map { caption, sample in
+      let stream = RandomStream(seed: seed, purpose: .captionDrop, step: step, sample: sample)
+      return Double(stream.bits() >> 11) * 0x1p-53 < dropout ? "" : caption
+    }
+  }
+
+  /// [B, L, D].
+  func context(of texts: [String], on tape: Tape) -> Tensor {
+    let context = tape.input([texts.count] + shape)
+    let size = shape.reduce(1, *)
+    for (place, text) in texts.enumerated() {
+      let part = UnsafeMutableBufferPointer(rebasing: context.elements[place * size..<(place + 1) * size])
+      _ = part.update(fromContentsOf: embedding(text, tape.engine))
+    }
+    return context
+  }
+}
