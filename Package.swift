@@ -203,12 +203,19 @@ let package = Package(
         "Pictures", "Randomness", "Safetensors", "Tensors", "TestSupport",
       ],
       swiftSettings: common),
+    .executableTarget(
+      name: "TrainingPrograms",
+      dependencies: [
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness", "Tasks",
+        "Tensors", "Training", "TrainingTestSupport",
+      ],
+      path: "Tests/TrainingPrograms", swiftSettings: common),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Files", "Kernels", "Layers",
         "NumericsTestSupport", "Settings", "Tasks", "Tensors", "TestSupport", "Training",
-        "TrainingTestSupport",
+        "TrainingPrograms", "TrainingTestSupport",
       ],
       swiftSettings: common),
     .testTarget(
