@@ -79,7 +79,7 @@ public struct DatasetEncoding {
       guard communicator.rank == 0 else { return }
       let encoding = DatasetManifest.Encoding(
         sourceDigest: plan.source.digest, autoencoder: encoder.path, autoencoderDigest: encoder.digest,
-        scalingFactor: scalingFactor, partSize: plan.partSize, parts: keys)
+        image: plan.image, scalingFactor: scalingFactor, partSize: plan.partSize, parts: keys)
       try DatasetWriter(directory: output).write(EncodedSource(parts, encoding: encoding))
       store.remove()
     }
@@ -90,7 +90,8 @@ public struct DatasetEncoding {
   private func isUpToDate(_ manifest: DatasetManifest) -> Bool {
     manifest.encoding?.sourceDigest == plan.source.digest
       && manifest.encoding?.autoencoderDigest == encoder.digest
-      && manifest.encoding?.partSize == plan.partSize && manifest.fields == EncodedSource.fields(plan)
+      && manifest.encoding?.image == plan.image && manifest.encoding?.partSize == plan.partSize
+      && manifest.fields == EncodedSource.fields(plan)
       && manifest.classNames == plan.source.classNames && manifest.name == plan.source.manifest.name
       && manifest.split == plan.source.manifest.split
   }

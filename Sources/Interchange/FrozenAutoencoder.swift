@@ -28,11 +28,13 @@ public struct FrozenAutoencoder: Sendable {
   public static func load(
     _ path: String, on communicator: Communicator, onDamage: (CheckpointError) -> Void = { _ in }
   ) throws -> FrozenAutoencoder {
-    let read = try communicator.agree {
-      communicator.rank == 0 ? try Source(path, onDamage: onDamage) : nil
+    let (read, ownDigest): (Source?, String) = try communicator.agree {
+      guard communicator.rank == 0 else { return (nil, "") }
+      let read = try Source(path, onDamage: onDamage)
+      return (read, try read.digest())
     }
     let section = try communicator.broadcast(read?.section.json ?? "")
-    let digest = try communicator.broadcast(read.map { try $0.digest() } ?? "")
+    let digest = try communicator.broadcast(ownDigest)
     let frozen = try communicator.agree {
       if let read {
         return FrozenAutoencoder(path: path, model: read.model, weights: read.weights, digest: digest)

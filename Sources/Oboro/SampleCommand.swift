@@ -79,7 +79,7 @@ struct Sample: ParallelCommand {
 
   @Option(
     help:
-      "png, pictures; numpy or hdf5, all images in one file, float32 [N, H, W, C] from -1 to 1, neither rounded nor clipped."
+      "png, pictures; numpy or hdf5, all images in one file, float32 [N, H, W, C] from -1 to 1, neither rounded nor clipped; fields in the units of their source and, in HDF5, by its names."
   )
   var format: SampleFormat = .png
 
@@ -106,6 +106,93 @@ struct Sample: ParallelCommand {
       return .done
     }
   }
+<<<<<<< HEAD
+=======
+
+  private static let pictureChannels = [1, 3]
+
+  /// Draws the images, each rank its part, and writes them on rank 0. Collective.
+  private func draw(on communicator: Communicator, engine: Engine) throws {
+    let isWriter = communicator.rank == 0
+    let console = Console()
+    let model = try SampledModel.load(
+      checkpoint, weights: weights, overrides: samplingOverrides.overrides, autoencoder: autoencoder,
+      engine: engine, on: communicator
+    ) {
+      console.print("oboro: \($0)")
+    }
+    let (sampling, count) = try communicator.agree { try self.sampling(model, engine: engine) }
+    let folder: SampleFolder? = try communicator.agree { isWriter ? try SampleFolder(output) : nil }
+    defer { folder?.abandon() }
+    let own = ImageSampling.part(of: count, rank: communicator.rank, worldSize: communicator.size)
+    let bar = isWriter ? ProgressBar("sample", total: own.count * sampling.steps, console: console) : nil
+    let shape = sampling.imageShape
+    var animation = SampleAnimation(size: shape.reduce(1, *), steps: sampling.steps, samples: own)
+    let images = try sampling.images(count: count, on: communicator) { done, pass, now in
+      bar?.update(done, fields: ["\(count) images, \(sampling.steps) steps each"])
+      if gif { animation.add(step: done / pass.count, pass: pass, now, image: sampling.decoded) }
+    }
+    bar?.finish()
+    let frames = gif ? try animation.gathered(on: communicator) : nil
+
+    try communicator.agree {
+      guard let images, let folder else { return }
+      let size = images.count / count
+      if let wrong = images.firstIndex(where: { !$0.isFinite }) {
+        throw NonFiniteSampleError(path: checkpoint, image: wrong / size)
+      }
+      if let name = format.fileName {
+        try format.write(images, shape: [count] + shape, field: model.field, to: folder.new(name))
+      }
+      guard Self.pictureChannels.contains(shape[2]) else {
+        try folder.commit()
+        return try print(folder.path)
+      }
+      let pictures = sampling.pictures(images)
+      if format == .png {
+        for (index, picture) in pictures.enumerated() { try picture.writePNG(to: folder.newImage(index)) }
+      }
+      if let frames {
+        try PictureAnimation(frames.map { sampling.grid(sampling.pictures($0)) })
+          .writeGIF(to: folder.newAnimation)
+      }
+      try sampling.grid(pictures).writePNG(to: folder.newGrid)
+      try folder.commit()
+      try print(folder.grid)
+    }
+  }
+
+  /// What to draw with, and how many images.
+  private func sampling(_ trained: SampledModel, engine: Engine) throws -> (ImageSampling, count: Int) {
+    let model = trained.model
+    let latents = try latents.map { try LatentsFile($0, imageShape: trained.shape) }
+    if let latents, let count, latents.count != count {
+      throw ValidationError("--count is \(count), and --latents holds noise for \(latents.count) images")
+    }
+    let count = latents?.count ?? count
+    let channels = trained.decoder?.imageShape(of: trained.shape)[2] ?? trained.shape[2]
+    guard format != .png || Self.pictureChannels.contains(channels) else {
+      throw ValidationError(
+        "the model draws images of \(channels) channels, and pictures have 1 or 3: --format numpy or "
+          + "hdf5 writes the numbers")
+    }
+    let choice: SampleClasses.Choice
+    let total: Int
+    switch classChoice {
+    case nil: (choice, total) = (.inTurn, count ?? 36)
+    case .one(let named):
+      (choice, total) = (.one(try named.label(of: trained.classNames)), count ?? 36)
+    case .all: (choice, total) = (.each(images: count ?? 8), (count ?? 8) * (model.classes?.count ?? 1))
+    }
+    let classes = SampleClasses(choice)
+    try classes.check(model, guidance: trained.plan.guidance.scale)
+    let sampling = ImageSampling(
+      model: model, sampler: SamplingLoop(trained.plan, seed: seed),
+      weights: trained.weights, shape: trained.shape, classes: classes, decoder: trained.decoder,
+      latents: latents?.values, engine: engine)
+    return (sampling, total)
+  }
+>>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
 }
 
 /// A model that draws what are no numbers.

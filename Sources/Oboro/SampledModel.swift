@@ -1,7 +1,12 @@
 import Checkpoints
 import Configuration
+import Datasets
 import Diffusion
+<<<<<<< HEAD
 import Files
+=======
+import Foundation
+>>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
 import Generation
 import Interchange
 import MPI
@@ -20,9 +25,14 @@ struct SampledModel {
   let drawsOtherSizes: Bool
   let classNames: [String]
   let weights: ParameterBuffer
+<<<<<<< HEAD
   /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
   let weightsDigest: String?
   let prompts: SamplePrompts?
+=======
+  /// What the images are; nil for pictures.
+  let field: Field?
+>>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
   /// What controls what is drawn, and its weights.
@@ -65,6 +75,7 @@ struct SampledModel {
     let (texts, textNotes) = try Self.texts(of: trained, prompts, engine: engine, on: communicator)
     return try communicator.agree {
       SampledModel(
+<<<<<<< HEAD
         model: try trained.configuration.requireDiffusion().model,
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
@@ -85,6 +96,31 @@ struct SampledModel {
       }
       guard prompts.clipSkip == nil else { throw ModelError("--clip-skip is of diffusers' pipelines") }
       return trained.manifest.texts
+=======
+        model: try trained.configuration.requireDiffusion().model, plan: try trained.configuration.samplingPlan(),
+        shape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
+        weights: trained.weights, field: try trained.manifest.imageField, decoder: decoder)
+    }
+  }
+
+  private static func load(
+    folder path: String, overrides: [String], on communicator: Communicator, tell: (String) -> Void
+  ) throws -> SampledModel {
+    let loaded = try communicator.agree {
+      let folder = try PipelineFolder(path)
+      let reader = try SettingsReader(SettingsNode.empty.applying(overrides: overrides))
+      let options = try SamplingOptions(reader.section("sampling"))
+      try reader.finish()
+      let scheduler = try folder.scheduler(for: options.sampler)
+      if communicator.rank == 0, let note = scheduler.note { tell(note) }
+      // One rank reads the weights and gives them to the others.
+      let weights =
+        communicator.rank == 0
+        ? try folder.weights() : ParameterBuffer(count: folder.model.parameters.flatCount)
+      return SampledModel(
+        model: folder.model, plan: try folder.samplingPlan(options, scheduler), shape: folder.imageShape,
+        classNames: [], weights: weights, field: nil, decoder: nil)
+>>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     }
     guard let space else { return (nil, []) }
     let frozen = try FrozenTextEncoder.load(space.encoder, tokenizer: space.tokenizer, on: communicator)
@@ -219,5 +255,21 @@ extension SampledModel {
     return SamplePrompts(
       prompts.prompts, negative: negative,
       contexts: stride(from: 0, to: all.count, by: size).map { Array(all[$0..<$0 + size]) }, shape: shape)
+  }
+}
+
+extension CheckpointManifest {
+  /// What the images are that a model draws; nil for pictures.
+  ///
+  /// - Throws: `ModelError` for a description that is none.
+  var imageField: Field? {
+    get throws {
+      guard let field else { return nil }
+      do {
+        return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
+      } catch is DecodingError {
+        throw ModelError("the checkpoint of step \(step) does not say what its images are: image_field is no field")
+      }
+    }
   }
 }

@@ -4,6 +4,7 @@ import Diffusion
 import Foundation
 import Generation
 import Models
+import Settings
 import Tasks
 import Tensors
 
@@ -84,6 +85,18 @@ struct RunTask {
     return try (0..<previewCount).flatMap { index in
       try dataset.text(index * dataset.count / previewCount, field: field)
     }
+  }
+
+  /// What a checkpoint says of the images, so that what is drawn has the names and units of the source; nil for pictures,
+  /// of which there is nothing to say.
+  ///
+  /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
+  func fieldDescription() throws -> SettingsNode? {
+    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed else {
+      return nil
+    }
+    let json = try JSONEncoder().encode(field)
+    return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
   }
 
   /// How many images a preview shows.
