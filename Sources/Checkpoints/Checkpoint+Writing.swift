@@ -12,33 +12,23 @@ extension Checkpoint {
     let imageShape: [Int]
     let datasetDigest: String
     let classNames: [String]
-<<<<<<< HEAD
     let baseDigest: String?
-=======
     let field: SettingsNode?
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     let latents: LatentSpace?
     let texts: TextSpace?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-<<<<<<< HEAD
-      baseDigest: String? = nil, latents: LatentSpace? = nil, texts: TextSpace? = nil,
-      configuration: SettingsNode
-=======
-      field: SettingsNode? = nil, latents: LatentSpace? = nil, configuration: SettingsNode
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
+      baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
+      texts: TextSpace? = nil, configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
       self.datasetDigest = datasetDigest
       self.classNames = classNames
-<<<<<<< HEAD
       self.baseDigest = baseDigest
-=======
       self.field = field
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
       self.latents = latents
       self.texts = texts
       self.configuration = configuration
@@ -146,12 +136,8 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-<<<<<<< HEAD
-      baseDigest: provenance.baseDigest, latents: provenance.latents, texts: provenance.texts,
-      configuration: provenance.configuration, files: files)
-=======
-      field: provenance.field, latents: provenance.latents, configuration: provenance.configuration, files: files)
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
+      baseDigest: provenance.baseDigest, field: provenance.field, latents: provenance.latents,
+      texts: provenance.texts, configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

@@ -32,14 +32,11 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let datasetDigest: String
   /// The dataset's, label 0 first; empty if it has none.
   public let classNames: [String]
-<<<<<<< HEAD
   /// The digest of the frozen model that what the checkpoint holds belongs to; nil if it holds a whole model.
   public let baseDigest: String?
-=======
   /// What the images are where that is more than pictures, as the dataset's manifest describes the field; nil for
   /// pictures.
   public let field: SettingsNode?
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
   /// What the latents are of that a denoiser draws; nil if it draws images.
   public let latents: LatentSpace?
   /// Whose embedded texts a denoiser attends to; nil if it attends to none.
@@ -50,23 +47,16 @@ public struct CheckpointManifest: Sendable, Equatable {
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-<<<<<<< HEAD
-    baseDigest: String? = nil, latents: LatentSpace? = nil, texts: TextSpace? = nil,
-    configuration: SettingsNode, files: [File]
-=======
-    field: SettingsNode? = nil, latents: LatentSpace? = nil, configuration: SettingsNode, files: [File]
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
+    baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
+    texts: TextSpace? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
     self.imageShape = imageShape
     self.datasetDigest = datasetDigest
     self.classNames = classNames
-<<<<<<< HEAD
     self.baseDigest = baseDigest
-=======
     self.field = field
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     self.latents = latents
     self.texts = texts
     self.configuration = configuration
@@ -80,11 +70,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let imageShape = "image_shape"
     static let datasetDigest = "dataset_sha256"
     static let classNames = "class_names"
-<<<<<<< HEAD
     static let baseDigest = "base_sha256"
-=======
     static let field = "image_field"
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -146,12 +133,9 @@ public struct CheckpointManifest: Sendable, Equatable {
     // Not in checkpoints of earlier versions.
     classNames = try reader.value(
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
-<<<<<<< HEAD
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
-=======
     field = node[Key.field]
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     latents = try LatentSpace(of: reader)
     texts = try TextSpace(of: reader)
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
@@ -188,11 +172,8 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.datasetDigest: SettingsNode(datasetDigest),
       Key.classNames: SettingsNode(classNames),
     ]
-<<<<<<< HEAD
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
-=======
     if let field { node = node.setting(Key.field, to: field) }
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     if let texts { node = node.setting(TextSpace.key, to: texts.node) }
     node = node.setting(Key.configuration, to: configuration)

@@ -2,11 +2,8 @@ import Checkpoints
 import Configuration
 import Datasets
 import Diffusion
-<<<<<<< HEAD
 import Files
-=======
 import Foundation
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
 import Generation
 import Interchange
 import MPI
@@ -25,14 +22,11 @@ struct SampledModel {
   let drawsOtherSizes: Bool
   let classNames: [String]
   let weights: ParameterBuffer
-<<<<<<< HEAD
   /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
   let weightsDigest: String?
-  let prompts: SamplePrompts?
-=======
   /// What the images are; nil for pictures.
   let field: Field?
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
+  let prompts: SamplePrompts?
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
   /// What controls what is drawn, and its weights.
@@ -75,11 +69,10 @@ struct SampledModel {
     let (texts, textNotes) = try Self.texts(of: trained, prompts, engine: engine, on: communicator)
     return try communicator.agree {
       SampledModel(
-<<<<<<< HEAD
         model: try trained.configuration.requireDiffusion().model,
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
-        weightsDigest: nil, prompts: texts, decoder: decoder, notes: notes + textNotes)
+        weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder, notes: notes + textNotes)
     }
   }
 
@@ -96,31 +89,6 @@ struct SampledModel {
       }
       guard prompts.clipSkip == nil else { throw ModelError("--clip-skip is of diffusers' pipelines") }
       return trained.manifest.texts
-=======
-        model: try trained.configuration.requireDiffusion().model, plan: try trained.configuration.samplingPlan(),
-        shape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
-        weights: trained.weights, field: try trained.manifest.imageField, decoder: decoder)
-    }
-  }
-
-  private static func load(
-    folder path: String, overrides: [String], on communicator: Communicator, tell: (String) -> Void
-  ) throws -> SampledModel {
-    let loaded = try communicator.agree {
-      let folder = try PipelineFolder(path)
-      let reader = try SettingsReader(SettingsNode.empty.applying(overrides: overrides))
-      let options = try SamplingOptions(reader.section("sampling"))
-      try reader.finish()
-      let scheduler = try folder.scheduler(for: options.sampler)
-      if communicator.rank == 0, let note = scheduler.note { tell(note) }
-      // One rank reads the weights and gives them to the others.
-      let weights =
-        communicator.rank == 0
-        ? try folder.weights() : ParameterBuffer(count: folder.model.parameters.flatCount)
-      return SampledModel(
-        model: folder.model, plan: try folder.samplingPlan(options, scheduler), shape: folder.imageShape,
-        classNames: [], weights: weights, field: nil, decoder: nil)
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
     }
     guard let space else { return (nil, []) }
     let frozen = try FrozenTextEncoder.load(space.encoder, tokenizer: space.tokenizer, on: communicator)
@@ -183,7 +151,7 @@ struct SampledModel {
     let digest = try communicator.agree { communicator.rank == 0 ? try folder.weightsDigest() : nil }
     return SampledModel(
       model: folder.model, plan: plan, shape: folder.shape, drawsOtherSizes: true, classNames: [],
-      weights: weights, weightsDigest: digest, prompts: embedded, decoder: decoder,
+      weights: weights, weightsDigest: digest, field: nil, prompts: embedded, decoder: decoder,
       control: control)
   }
 

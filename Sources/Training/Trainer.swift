@@ -297,12 +297,9 @@ public final class Trainer {
       state,
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
-<<<<<<< HEAD
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
-        latents: task.latents?.space, texts: task.texts?.frozen.space,
-=======
-        datasetDigest: dataset.digest, classNames: dataset.classNames, field: try task.fieldDescription(), latents: task.latents?.space,
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
+        field: try task.fieldDescription(), latents: task.latents?.space,
+        texts: task.texts?.frozen.space,
         configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)

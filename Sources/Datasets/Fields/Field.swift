@@ -50,15 +50,13 @@ public struct Field: Codable, Sendable, Equatable {
   /// The class of each sample, -1 for none.
   static let labels = Field(name: "labels", type: .int32, shape: [], role: .label)
 
-<<<<<<< HEAD
   /// What the image of each sample shows.
   static let captions = Field(name: "captions", type: .text, shape: [], role: .caption)
-=======
+
   /// Whether more is known of it than of pictures: names, units, coordinates, what values were in the source.
   public var isDescribed: Bool {
     variables != nil || coordinates != nil || statistics != nil || normalization != nil
   }
->>>>>>> acc54d2 (Draw fields in the units of their source, and describe latents)
 
   /// The number of elements of one sample.
   public var elementCount: Int { shape.reduce(1, *) }
