@@ -107,8 +107,14 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
+<<<<<<< HEAD
         "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI", "Models",
         "Optimization", "Safetensors", "Settings", "Tensors", "Text",
+=======
+        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
+        "Models",
+        "Optimization", "Safetensors", "Settings", "Tensors",
+>>>>>>> 7d933fd (Show channels of fields in rows, and keep to the line's length)
       ], swiftSettings: common),
     .target(
       name: "Training",

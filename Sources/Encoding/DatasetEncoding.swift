@@ -55,7 +55,9 @@ public struct DatasetEncoding {
   public func run(
     on communicator: Communicator, tell: (String) -> Void, progress: (_ done: Int, _ total: Int) -> Void
   ) throws -> Outcome {
-    if let manifest = earlier?.manifest, isUpToDate(manifest) { return Outcome(manifest: manifest, encoded: 0) }
+    if let manifest = earlier?.manifest, isUpToDate(manifest) {
+      return Outcome(manifest: manifest, encoded: 0)
+    }
     let lock: FolderLock? = try communicator.agree {
       guard communicator.rank == 0 else { return nil }
       try store.make()
@@ -155,7 +157,8 @@ public struct DatasetEncoding {
     return try communicator.agree {
       guard deviation > 0, deviation.isFinite else {
         throw LatentEncodingError(
-          path: encoder.path, problem: "makes latents of the standard deviation \(deviation), which nothing can be made of"
+          path: encoder.path,
+          problem: "makes latents of the standard deviation \(deviation), which nothing can be made of"
         )
       }
       return 1 / deviation

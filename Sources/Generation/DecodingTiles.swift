@@ -47,7 +47,8 @@ package struct DecodingTiles {
             let target = (top * scale + y) * width + left * scale + x
             weights[target] += weight
             for channel in 0..<channels {
-              sums[target * channels + channel] += weight * tile[(y * columns * scale + x) * channels + channel]
+              sums[target * channels + channel] +=
+                weight * tile[(y * columns * scale + x) * channels + channel]
             }
           }
         }

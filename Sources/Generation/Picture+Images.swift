@@ -1,8 +1,8 @@
 import Pictures
 
 extension Picture {
-  /// Each image of `images` [n, H, W, C] as a picture: grey or coloured, or for other numbers of channels these side by
-  /// side in the colours of a map, each from its least value to its greatest in all the images.
+  /// Each image of `images` [n, H, W, C] as a picture: grey or coloured, or for other numbers of channels these beside
+  /// and below one another in the colours of a map, each from its least value to its greatest in all the images.
   static func all(of images: some RandomAccessCollection<Float>, shape: [Int]) -> [Picture] {
     let size = shape.reduce(1, *)
     let ranges = isPicture(shape) ? [] : ranges(of: images, channels: shape[2])
@@ -32,17 +32,21 @@ extension Picture {
   /// - Parameter field: [H, W, C].
   private init(field: [Float], shape: [Int], ranges: [ClosedRange<Float>]) {
     let (height, width, channels) = (shape[0], shape[1], shape[2])
-    var samples: [UInt8] = []
-    samples.reserveCapacity(3 * field.count)
-    for y in 0..<height {
-      for (channel, range) in ranges.enumerated() {
-        let span = max(range.upperBound - range.lowerBound, .leastNormalMagnitude)
+    let columns = Int(Double(channels).squareRoot().rounded(.up))
+    let rows = (channels + columns - 1) / columns
+    var samples = [UInt8](repeating: 128, count: 3 * rows * height * columns * width)
+    for (channel, range) in ranges.enumerated() {
+      let (top, left) = (channel / columns * height, channel % columns * width)
+      let span = max(range.upperBound - range.lowerBound, .leastNormalMagnitude)
+      for y in 0..<height {
         for x in 0..<width {
-          samples += ColourMap.colour(
-            (field[(y * width + x) * channels + channel] - range.lowerBound) / span)
+          let value = field[(y * width + x) * channels + channel]
+          let place = 3 * ((top + y) * columns * width + left + x)
+          samples.replaceSubrange(
+            place..<place + 3, with: ColourMap.colour((value - range.lowerBound) / span))
         }
       }
     }
-    self.init(width: width * channels, height: height, channels: 3, samples: samples)
+    self.init(width: columns * width, height: rows * height, channels: 3, samples: samples)
   }
 }

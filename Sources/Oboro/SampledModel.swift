@@ -70,9 +70,15 @@ struct SampledModel {
     return try communicator.agree {
       SampledModel(
         model: try trained.configuration.requireDiffusion().model,
+<<<<<<< HEAD
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
         weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder, notes: notes + textNotes)
+=======
+        plan: try trained.configuration.samplingPlan(),
+        shape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
+        weights: trained.weights, field: try trained.manifest.imageField, decoder: decoder)
+>>>>>>> 7d933fd (Show channels of fields in rows, and keep to the line's length)
     }
   }
 
@@ -236,7 +242,8 @@ extension CheckpointManifest {
       do {
         return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
       } catch is DecodingError {
-        throw ModelError("the checkpoint of step \(step) does not say what its images are: image_field is no field")
+        throw ModelError(
+          "the checkpoint of step \(step) does not say what its images are: image_field is no field")
       }
     }
   }

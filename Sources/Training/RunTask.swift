@@ -92,7 +92,8 @@ struct RunTask {
   ///
   /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
   func fieldDescription() throws -> SettingsNode? {
-    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed else {
+    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed
+    else {
       return nil
     }
     let json = try JSONEncoder().encode(field)

@@ -5,7 +5,8 @@ import Testing
 /// A dataset encoded, a denoiser trained on its latents, and images drawn with both, by the command.
 @Suite struct EncodeTests {
   private func encode(
-    _ options: String..., to output: String, dataset: String? = nil, autoencoder: String? = nil, ranks: Int? = nil
+    _ options: String..., to output: String, dataset: String? = nil, autoencoder: String? = nil,
+    ranks: Int? = nil
   ) throws -> ProcessRun {
     try oboro(
       [
@@ -88,7 +89,8 @@ import Testing
     try parallel.trainToEnd(settings: settings, ranks: 4, dataset: latents, options: ["--allow-changes"])
     for name in ["model.h5", "optimizer-00000-of-00001.h5"] {
       #expect(
-        try content("\(parallel.checkpoint(4))/\(name)") == content("\(reference.checkpoint(4))/\(name)"), "\(name)")
+        try content("\(parallel.checkpoint(4))/\(name)") == content("\(reference.checkpoint(4))/\(name)"),
+        "\(name)")
     }
     let sample = ["sample", "--checkpoint", reference.run, "--count", "2"]
     let drawn = try oboro(sample + ["--output", "\(folder.path)/samples"])

@@ -33,7 +33,8 @@ import Testing
     let (source, data) = ("\(trial.path)/source.h5", "\(trial.path)/data")
     try makeSource(source)
     let prepared = try oboro([
-      "prepare", "hdf5", "--source", source, "--variables", "t,p,wind", "--normalize", "standard", "--output", data,
+      "prepare", "hdf5", "--source", source, "--variables", "t,p,wind", "--normalize", "standard", "--output",
+      data,
     ])
     try #require(prepared.exitStatus == 0, "\(prepared)")
     try Self.configuration.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
