@@ -183,6 +183,7 @@ extension SettingsNode {
   /// A configuration of the model alone, which has become what an adapter made of it.
   fileprivate var withoutAdapter: SettingsNode {
     SettingsNode(
-      .section((entries ?? []).filter { ![AdapterSection.key, TrainingConfiguration.baseKey].contains($0.key) }))
+      .section(
+        (entries ?? []).filter { ![AdapterSection.key, TrainingConfiguration.baseKey].contains($0.key) }))
   }
 }
