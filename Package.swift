@@ -107,14 +107,8 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-<<<<<<< HEAD
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI", "Models",
-        "Optimization", "Safetensors", "Settings", "Tensors", "Text",
-=======
         "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
-        "Models",
-        "Optimization", "Safetensors", "Settings", "Tensors",
->>>>>>> 7d933fd (Show channels of fields in rows, and keep to the line's length)
+        "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",
@@ -220,8 +214,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Files", "Kernels", "Layers",
-        "NumericsTestSupport", "Settings", "Tasks", "Tensors", "TestSupport", "Training",
-        "TrainingPrograms", "TrainingTestSupport",
+        "NumericsTestSupport", "Settings", "Tasks", "Tensors", "TestSupport", "Training", "TrainingPrograms",
+        "TrainingTestSupport",
       ],
       swiftSettings: common),
     .testTarget(

@@ -136,13 +136,8 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-<<<<<<< HEAD
       baseDigest: provenance.baseDigest, field: provenance.field, latents: provenance.latents,
       texts: provenance.texts, configuration: provenance.configuration, files: files)
-=======
-      field: provenance.field, latents: provenance.latents, configuration: provenance.configuration,
-      files: files)
->>>>>>> 7d933fd (Show channels of fields in rows, and keep to the line's length)
   }
 
   /// - Throws: `FileError`.

@@ -46,7 +46,8 @@ struct SampledModel {
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
-    prompts: PromptOptions, autoencoder: String? = nil, engine: Engine, on communicator: Communicator, onDamage: (CheckpointError) -> Void
+    prompts: PromptOptions, autoencoder: String? = nil, engine: Engine, on communicator: Communicator,
+    onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
     if PipelineFolder.isOne(path) {
       var notes: [String] = []
@@ -70,15 +71,10 @@ struct SampledModel {
     return try communicator.agree {
       SampledModel(
         model: try trained.configuration.requireDiffusion().model,
-<<<<<<< HEAD
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
-        weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder, notes: notes + textNotes)
-=======
-        plan: try trained.configuration.samplingPlan(),
-        shape: trained.manifest.imageShape, classNames: trained.manifest.classNames,
-        weights: trained.weights, field: try trained.manifest.imageField, decoder: decoder)
->>>>>>> 7d933fd (Show channels of fields in rows, and keep to the line's length)
+        weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
+        notes: notes + textNotes)
     }
   }
 

@@ -297,14 +297,9 @@ public final class Trainer {
       state,
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
-<<<<<<< HEAD
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
         field: try task.fieldDescription(), latents: task.latents?.space,
         texts: task.texts?.frozen.space,
-=======
-        datasetDigest: dataset.digest, classNames: dataset.classNames, field: try task.fieldDescription(),
-        latents: task.latents?.space,
->>>>>>> 7d933fd (Show channels of fields in rows, and keep to the line's length)
         configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)
