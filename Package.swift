@@ -107,7 +107,8 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI", "Models",
+        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
+        "Models",
         "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
@@ -115,7 +116,7 @@ let package = Package(
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
         "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
-        "Settings", "Tasks", "Tensors", .product(name: "Logging", package: "swift-log"),
+        "Settings", "Tasks", "Tensors", "Text", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(

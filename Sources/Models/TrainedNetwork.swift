@@ -5,11 +5,13 @@ import Tensors
 public enum TrainedNetwork: Sendable {
   case denoiser(any Denoiser)
   case autoencoder(AutoencoderKL)
+  case contrastive(CLIP)
 
   public var parameters: ParameterLayout {
     switch self {
     case .denoiser(let model): model.parameters
     case .autoencoder(let model): model.parameters
+    case .contrastive(let model): model.parameters
     }
   }
 
@@ -18,6 +20,7 @@ public enum TrainedNetwork: Sendable {
     switch self {
     case .denoiser(let model): model.imageChannels
     case .autoencoder(let model): model.imageChannels
+    case .contrastive(let model): model.settings.vision.channels
     }
   }
 
@@ -26,6 +29,7 @@ public enum TrainedNetwork: Sendable {
     switch self {
     case .denoiser(let model): model.imageSize
     case .autoencoder(let model): .multiples(of: model.downsampling)
+    case .contrastive(let model): .square(model.settings.vision.imageSize)
     }
   }
 
@@ -34,6 +38,7 @@ public enum TrainedNetwork: Sendable {
     switch self {
     case .denoiser(let model): try model.check(height: height, width: width, channels: channels)
     case .autoencoder(let model): try model.check(height: height, width: width, channels: channels)
+    case .contrastive(let model): try model.check(height: height, width: width, channels: channels)
     }
   }
 
@@ -49,6 +54,11 @@ public enum TrainedNetwork: Sendable {
       _ = model(
         images, timesteps: [Float](repeating: 0, count: batch), conditioning: conditioning)
     case .autoencoder(let model): _ = model.decode(model.encode(images).mean)
+    case .contrastive(let model):
+      let text = [Int](repeating: 0, count: model.settings.text.tokenLimit)
+      let texts = model.embed([[Int]](repeating: text, count: images.shape[0]), on: images.tape)
+      _ = model.contrastiveLoss(
+        images: model.embed(images: images), texts: texts, scale: model.scale(on: images.tape))
     }
   }
 
