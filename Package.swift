@@ -115,7 +115,7 @@ let package = Package(
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
         "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
-        "Settings", "Tasks", "Tensors", .product(name: "Logging", package: "swift-log"),
+        "Settings", "Tasks", "Tensors", "Text", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
