@@ -90,7 +90,8 @@ public struct FrozenAutoencoder: Sendable {
       let file = try SafetensorsFile(path: path)
       guard let text = file.metadata["model"] else {
         throw ModelFileError(
-          path, "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
+          path,
+          "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
       }
       try self.init(weights: file, section: SettingsNode(yaml: text, source: "\(path), metadata model"))
     }
