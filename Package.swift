@@ -185,8 +185,10 @@ let package = Package(
       ],
       swiftSettings: common),
     .testTarget(
-      name: "TasksTests", dependencies: ["Diffusion", "Generation", "Layers", "Models", "Tasks", "Tensors"],
-      swiftSettings: common),
+      name: "TasksTests",
+      dependencies: [
+        "Datasets", "Diffusion", "Generation", "Layers", "Models", "Settings", "Tasks", "Tensors",
+      ], swiftSettings: common),
     .testTarget(
       name: "CheckpointsTests",
       dependencies: ["CProcessor", "Checkpoints", "Files", "Settings", "TestSupport", "TrainingTestSupport"],

@@ -68,6 +68,9 @@ public enum TaskSettings: Sendable {
     }
   }
 
+  /// Whether a denoiser is told texts.
+  var readsTexts: Bool { if case .diffusion(let section) = self { section.text != nil } else { false } }
+
   public var network: TrainedNetwork {
     switch self {
     case .diffusion(let section): .denoiser(section.model)

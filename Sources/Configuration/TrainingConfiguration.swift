@@ -46,7 +46,12 @@ public struct TrainingConfiguration: Sendable {
     optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
     ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
-    sampling = try SamplingSettings(reader.section("sampling"), of: task.kind)
+    let samplingReader = try reader.section("sampling")
+    sampling = try SamplingSettings(samplingReader, of: task.kind)
+    if !sampling.prompts.isEmpty, !task.readsTexts {
+      throw samplingReader.invalid(
+        "prompts", "are for a denoiser that reads texts: set conditioning.text_encoder")
+    }
     try reader.finish()
     switch (training.validationEvery, dataset.validationPath) {
     case (1..., ""):

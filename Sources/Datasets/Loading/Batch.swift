@@ -84,13 +84,15 @@ extension Loader.Batch {
   /// - Parameters:
   ///   - images: `[n] + shape`, as a network sees them.
   ///   - labels: `[n]`, -1 for none.
-  package init(step: Int, images: [Float], shape: [Int], labels: [Int32]) {
+  ///   - captions: `[n]`; empty for none.
+  package init(step: Int, images: [Float], shape: [Int], labels: [Int32], captions: [String] = []) {
     self.step = step
     indices = Array(labels.indices)
     fields = [
       FieldBatch(
         field: Field(name: "images", type: .float32, shape: shape, role: .image), values: .float(images)),
       FieldBatch(field: .labels, values: .int32(labels)),
+      FieldBatch(field: .captions, values: .text(captions)),
     ]
   }
 }
