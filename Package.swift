@@ -213,6 +213,8 @@ let package = Package(
       ],
       path: "Tests/TrainingPrograms", swiftSettings: common),
     .testTarget(
+      name: "EncodingTests", dependencies: ["Datasets", "Encoding", "TestSupport"], swiftSettings: common),
+    .testTarget(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Files", "Kernels", "Layers",

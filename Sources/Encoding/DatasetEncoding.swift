@@ -145,7 +145,7 @@ public struct DatasetEncoding {
   private func scalingFactor(of parts: EncodedParts, on communicator: Communicator) throws -> Double {
     let own = try communicator.agree {
       try stride(from: communicator.rank, to: plan.partCount, by: communicator.size).flatMap {
-        LatentStatistics(try parts.records(of: $0), plan: plan).numbers
+        LatentStatistics(try parts.records(of: $0), fields: plan.fields).numbers
       }
     }
     let all = try communicator.allGather(own)

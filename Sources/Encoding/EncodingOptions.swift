@@ -24,7 +24,7 @@ public struct EncodingOptions: Sendable, Equatable {
   }
 
   /// The fields of the latents of shape [H, W, C]: means and deviations, then those of mirrored images.
-  func fields(shape: [Int]) -> [Field] {
+  package func fields(shape: [Int]) -> [Field] {
     let type = type.fieldType
     let (means, deviations) = ("latent_means", "latent_deviations")
     let prefix = "flipped_"

@@ -2,21 +2,24 @@ import Datasets
 
 /// Sums over the latents of a part, in the order of their values. Sums of all parts, in their order, say how far latents
 /// spread.
-struct LatentStatistics {
+package struct LatentStatistics {
   private var count = 0.0
   private var means = 0.0
   private var squares = 0.0
   private var variances = 0.0
 
   static let size = 4
-  var numbers: [Double] { [count, means, squares, variances] }
+  package var numbers: [Double] { [count, means, squares, variances] }
 
-  /// - Parameter records: of a part, see `EncodedParts`.
-  init(_ records: [UInt8], plan: EncodingPlan) {
-    let (means, deviations) = (plan.fields[0], plan.fields[1])
+  /// - Parameters:
+  ///   - records: of a part, see `EncodedParts`.
+  ///   - fields: what each holds: means, deviations, and what is not looked at.
+  package init(_ records: [UInt8], fields: [Field]) {
+    let (means, deviations) = (fields[0], fields[1])
     let size = means.byteCount ?? 0
+    let recordSize = fields.reduce(0) { $0 + ($1.byteCount ?? 0) }
     records.withUnsafeBytes { records in
-      for start in stride(from: 0, to: records.count, by: plan.recordSize) {
+      for start in stride(from: 0, to: records.count, by: recordSize) {
         for element in 0..<means.elementCount {
           let mean = Self.value(records, start, element, means.type)
           let deviation = Self.value(records, start + size, element, deviations.type)
@@ -30,7 +33,7 @@ struct LatentStatistics {
   }
 
   /// - Parameter numbers: of all parts in their order.
-  init(sumOf numbers: [Double]) {
+  package init(sumOf numbers: [Double]) {
     for start in stride(from: 0, to: numbers.count, by: Self.size) {
       count += numbers[start]
       means += numbers[start + 1]
@@ -48,7 +51,7 @@ struct LatentStatistics {
   }
 
   /// The standard deviation of latents that are drawn from their posteriors: the root of Var(μ) + E(σ²).
-  var deviation: Double {
+  package var deviation: Double {
     let mean = means / count
     return (max(squares / count - mean * mean, 0) + variances / count).squareRoot()
   }

@@ -4,24 +4,24 @@ import Foundation
 
 /// Parts that are encoded, each in a file of its own that is named by its key: it is there when it is complete. They stay
 /// until the dataset is made of them.
-struct PartStore {
-  let folder: String
+package struct PartStore {
+  package let folder: String
   let recordSize: Int
 
   private static let digestSize = 64
 
   /// - Parameter output: the directory of the dataset that is made.
-  init(in output: String, recordSize: Int) {
+  package init(in output: String, recordSize: Int) {
     folder = "\(output)/\(DatasetWriter.workName)"
     self.recordSize = recordSize
   }
 
-  func path(_ key: String) -> String { "\(folder)/\(key)" }
+  package func path(_ key: String) -> String { "\(folder)/\(key)" }
 
   /// Makes the folder.
   ///
   /// - Throws: `FileError`.
-  func make() throws {
+  package func make() throws {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
@@ -30,22 +30,22 @@ struct PartStore {
   }
 
   /// Removes the folder with all parts.
-  func remove() { try? FileManager.default.removeItem(atPath: folder) }
+  package func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
   /// Whether a part of so many samples is there.
-  func holds(_ key: String, count: Int) -> Bool {
+  package func holds(_ key: String, count: Int) -> Bool {
     (try? WholeFile.size(path(key))) == count * recordSize + Self.digestSize
   }
 
   /// - Throws: `FileError`.
-  func write(_ records: [UInt8], key: String) throws {
+  package func write(_ records: [UInt8], key: String) throws {
     try WholeFile.write(records + Array(Self.digest(of: records[...]).utf8), to: path(key))
   }
 
   /// The records of a part.
   ///
   /// - Throws: `FileError`; `LatentEncodingError` if they are not those that were written.
-  func read(_ key: String) throws -> [UInt8] {
+  package func read(_ key: String) throws -> [UInt8] {
     let all = try WholeFile.read(path(key))
     let records = all.dropLast(Self.digestSize)
     guard Array(all.suffix(Self.digestSize)) == Array(Self.digest(of: records).utf8) else {

@@ -34,6 +34,29 @@ struct RunLatents {
   private init(
     _ frozen: FrozenAutoencoder, _ dataset: ShardedDataset, scalingFactor: Double?, isFlipped: Bool
   ) throws {
+    let (means, deviations, encoding) = try Self.fields(of: dataset, from: frozen)
+    guard !isFlipped || means.flippedBy != nil && deviations.flippedBy != nil else {
+      throw LatentDatasetError(
+        path: dataset.directory,
+        problem:
+          "holds no latents of mirrored images: encode with --flips, or set dataset.horizontal_flip to false")
+    }
+    self.frozen = frozen
+    scaling =
+      scalingFactor.map { LatentScaling(factor: Float($0), shift: frozen.model.latentShift) }
+      ?? LatentScaling(factor: Float(encoding.scalingFactor))
+    shape = means.shape
+    fields = ([means, deviations] + [dataset.manifest.field(.label)].compactMap { $0 }).map {
+      FieldRequest($0.name)
+    }
+  }
+
+  /// The latents of a dataset, which must be the autoencoder's.
+  ///
+  /// - Throws: `LatentDatasetError`.
+  static func fields(of dataset: ShardedDataset, from frozen: FrozenAutoencoder) throws
+    -> (means: Field, deviations: Field, encoding: DatasetManifest.Encoding)
+  {
     let manifest = dataset.manifest
     guard let means = manifest.field(.latentMean), let deviations = manifest.field(.latentDeviation),
       let encoding = manifest.encoding
@@ -48,18 +71,7 @@ struct RunLatents {
           + "\(encoding.autoencoderDigest.prefix(12))...) than \(frozen.path) (\(frozen.digest.prefix(12))...): name that "
           + "one as autoencoder.path, or encode again")
     }
-    guard !isFlipped || means.flippedBy != nil && deviations.flippedBy != nil else {
-      throw LatentDatasetError(
-        path: dataset.directory,
-        problem:
-          "holds no latents of mirrored images: encode with --flips, or set dataset.horizontal_flip to false")
-    }
-    self.frozen = frozen
-    scaling =
-      scalingFactor.map { LatentScaling(factor: Float($0), shift: frozen.model.latentShift) }
-      ?? LatentScaling(factor: Float(encoding.scalingFactor))
-    shape = means.shape
-    fields = ([means, deviations] + [manifest.field(.label)].compactMap { $0 }).map { FieldRequest($0.name) }
+    return (means, deviations, encoding)
   }
 
   /// What a checkpoint says of them.

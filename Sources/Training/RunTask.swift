@@ -70,7 +70,9 @@ struct RunTask {
 
   /// Throws unless what the task reads of its dataset is in `heldOut` too, and alike.
   func check(heldOut: ShardedDataset) throws {
-    let shape = try latents == nil ? heldOut.requireImages().shape : inputShape
+    let shape =
+      try latents.map { try RunLatents.fields(of: heldOut, from: $0.frozen).means.shape }
+      ?? heldOut.requireImages().shape
     try Self.check(heldOut, shape, configuration.model, hasTexts: texts != nil)
     guard shape == inputShape else {
       throw ModelError("\(heldOut.directory): has images of \(shape), training's are \(inputShape)")

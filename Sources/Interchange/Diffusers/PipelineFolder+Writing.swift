@@ -9,7 +9,8 @@ import Settings
 import Tensors
 
 extension PipelineFolder {
-  /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads.
+  /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads, or those of an
+  /// autoencoder as one for `AutoencoderKL.from_pretrained`.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,
@@ -22,6 +23,9 @@ extension PipelineFolder {
     }
     let manifest = checkpoint.manifest
     let configuration = try TrainingConfiguration(manifest.configuration)
+    if case .autoencoder(let section) = configuration.task {
+      return try AutoencoderFolder.export(checkpoint, section.model, weights: which, to: directory)
+    }
     let section = manifest.configuration["model"] ?? .empty
     guard case .scalar(let kind)? = section["kind"]?.content,
       let className = DenoiserKind(rawValue: kind.text)?.className
