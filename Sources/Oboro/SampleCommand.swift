@@ -55,7 +55,8 @@ struct Sample: ParallelCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Of a model that draws latents: where its autoencoder lies, if no longer where it was.", valueName: "path"))
+      "Of a model that draws latents: where its autoencoder lies, if no longer where it was.",
+      valueName: "path"))
   var autoencoder: String?
 
   @Option(

@@ -42,7 +42,8 @@ struct SampledModel {
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
-    prompts: PromptOptions, autoencoder: String? = nil, engine: Engine, on communicator: Communicator, onDamage: (CheckpointError) -> Void
+    prompts: PromptOptions, autoencoder: String? = nil, engine: Engine, on communicator: Communicator,
+    onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
     if PipelineFolder.isOne(path) {
       var notes: [String] = []
