@@ -107,15 +107,15 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI", "Models",
-        "Optimization", "Safetensors", "Settings", "Tensors", "Text",
+        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
+        "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
         "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
-        "Settings", "Tasks", "Tensors", .product(name: "Logging", package: "swift-log"),
+        "Settings", "Tasks", "Tensors", "Text", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
@@ -203,11 +203,18 @@ let package = Package(
         "Pictures", "Randomness", "Safetensors", "Tensors", "TestSupport",
       ],
       swiftSettings: common),
+    .executableTarget(
+      name: "TrainingPrograms",
+      dependencies: [
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness", "Tasks",
+        "Tensors", "Training", "TrainingTestSupport",
+      ],
+      path: "Tests/TrainingPrograms", swiftSettings: common),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Files", "Kernels", "Layers",
-        "NumericsTestSupport", "Settings", "Tasks", "Tensors", "TestSupport", "Training",
+        "NumericsTestSupport", "Settings", "Tasks", "Tensors", "TestSupport", "Training", "TrainingPrograms",
         "TrainingTestSupport",
       ],
       swiftSettings: common),

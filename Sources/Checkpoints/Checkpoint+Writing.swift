@@ -13,20 +13,22 @@ extension Checkpoint {
     let datasetDigest: String
     let classNames: [String]
     let baseDigest: String?
+    let field: SettingsNode?
     let latents: LatentSpace?
     let texts: TextSpace?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-      baseDigest: String? = nil, latents: LatentSpace? = nil, texts: TextSpace? = nil,
-      configuration: SettingsNode
+      baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
+      texts: TextSpace? = nil, configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
       self.datasetDigest = datasetDigest
       self.classNames = classNames
       self.baseDigest = baseDigest
+      self.field = field
       self.latents = latents
       self.texts = texts
       self.configuration = configuration
@@ -134,8 +136,8 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      baseDigest: provenance.baseDigest, latents: provenance.latents, texts: provenance.texts,
-      configuration: provenance.configuration, files: files)
+      baseDigest: provenance.baseDigest, field: provenance.field, latents: provenance.latents,
+      texts: provenance.texts, configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

@@ -34,6 +34,9 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let classNames: [String]
   /// The digest of the frozen model that what the checkpoint holds belongs to; nil if it holds a whole model.
   public let baseDigest: String?
+  /// What the images are where that is more than pictures, as the dataset's manifest describes the field; nil for
+  /// pictures.
+  public let field: SettingsNode?
   /// What the latents are of that a denoiser draws; nil if it draws images.
   public let latents: LatentSpace?
   /// Whose embedded texts a denoiser attends to; nil if it attends to none.
@@ -44,8 +47,8 @@ public struct CheckpointManifest: Sendable, Equatable {
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    baseDigest: String? = nil, latents: LatentSpace? = nil, texts: TextSpace? = nil,
-    configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
+    texts: TextSpace? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -53,6 +56,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.datasetDigest = datasetDigest
     self.classNames = classNames
     self.baseDigest = baseDigest
+    self.field = field
     self.latents = latents
     self.texts = texts
     self.configuration = configuration
@@ -67,6 +71,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let datasetDigest = "dataset_sha256"
     static let classNames = "class_names"
     static let baseDigest = "base_sha256"
+    static let field = "image_field"
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -130,6 +135,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
+    field = node[Key.field]
     latents = try LatentSpace(of: reader)
     texts = try TextSpace(of: reader)
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
@@ -167,6 +173,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       Key.classNames: SettingsNode(classNames),
     ]
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
+    if let field { node = node.setting(Key.field, to: field) }
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     if let texts { node = node.setting(TextSpace.key, to: texts.node) }
     node = node.setting(Key.configuration, to: configuration)

@@ -7,11 +7,13 @@ import Settings
 public enum TaskSettings: Sendable {
   case diffusion(DiffusionSection)
   case autoencoder(AutoencoderSection)
+  case contrastive(ContrastiveSection)
 
   /// The values of `training.task`.
   public enum Kind: String, CaseIterable, Sendable {
     case diffusion
     case autoencoder
+    case contrastive
   }
 
   /// A denoiser, and the process that it learns to reverse.
@@ -51,10 +53,18 @@ public enum TaskSettings: Sendable {
     public let divergenceWeight: Double
   }
 
+  /// Two encoders of texts and images, and what makes tokens of captions.
+  public struct ContrastiveSection: Sendable {
+    public let model: CLIP
+    /// Where the tokeniser lies, absolute or relative to where the command runs.
+    public let tokenizer: String
+  }
+
   public var kind: Kind {
     switch self {
     case .diffusion: .diffusion
     case .autoencoder: .autoencoder
+    case .contrastive: .contrastive
     }
   }
 
@@ -62,6 +72,7 @@ public enum TaskSettings: Sendable {
     switch self {
     case .diffusion(let section): .denoiser(section.model)
     case .autoencoder(let section): .autoencoder(section.model)
+    case .contrastive(let section): .contrastive(section.model)
     }
   }
 
@@ -80,6 +91,7 @@ public enum TaskSettings: Sendable {
     switch kind {
     case .diffusion: self = .diffusion(try DiffusionSection(model, reader))
     case .autoencoder: self = .autoencoder(try AutoencoderSection(model, reader.section("autoencoder")))
+    case .contrastive: self = .contrastive(try ContrastiveSection(model, reader.section("conditioning")))
     }
   }
 }
@@ -92,6 +104,7 @@ extension TaskSettings.Kind {
     switch self {
     case .diffusion: DenoiserKind.allCases.map(\.rawValue)
     case .autoencoder: AutoencoderKind.allCases.map(\.rawValue)
+    case .contrastive: ContrastiveKind.allCases.map(\.rawValue)
     }
   }
 
@@ -99,7 +112,8 @@ extension TaskSettings.Kind {
   init(_ training: SettingsReader) throws {
     self = try training.choice(
       Self.key, default: .diffusion,
-      help: "what is trained: diffusion, a denoiser; autoencoder, the network of encode and of latents")
+      help:
+        "what is trained: diffusion, a denoiser; autoencoder, the network of latents; contrastive, clip")
   }
 }
 
@@ -132,6 +146,14 @@ extension TaskSettings.TextSection {
     dropout = try reader.value(
       "caption_dropout", default: 0.1, in: 0.0...1.0,
       help: "how often training leaves a caption out, which guidance needs")
+  }
+}
+
+extension TaskSettings.ContrastiveSection {
+  init(_ model: SettingsReader, _ reader: SettingsReader) throws {
+    self.model = try ContrastiveKind.model(model)
+    tokenizer = try reader.required(
+      "tokenizer", as: String.self, help: "the folder of the tokeniser that makes tokens of captions")
   }
 }
 

@@ -74,6 +74,8 @@ public struct TrainingConfiguration: Sendable {
     case .autoencoder:
       throw ModelError(
         "the model is an autoencoder (training.task), which reconstructs images and draws none")
+    case .contrastive:
+      throw ModelError("the model is a clip (training.task), which compares images and texts and draws none")
     }
   }
 

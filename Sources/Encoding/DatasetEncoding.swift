@@ -55,7 +55,9 @@ public struct DatasetEncoding {
   public func run(
     on communicator: Communicator, tell: (String) -> Void, progress: (_ done: Int, _ total: Int) -> Void
   ) throws -> Outcome {
-    if let manifest = earlier?.manifest, isUpToDate(manifest) { return Outcome(manifest: manifest, encoded: 0) }
+    if let manifest = earlier?.manifest, isUpToDate(manifest) {
+      return Outcome(manifest: manifest, encoded: 0)
+    }
     let lock: FolderLock? = try communicator.agree {
       guard communicator.rank == 0 else { return nil }
       try store.make()
@@ -79,7 +81,7 @@ public struct DatasetEncoding {
       guard communicator.rank == 0 else { return }
       let encoding = DatasetManifest.Encoding(
         sourceDigest: plan.source.digest, autoencoder: encoder.path, autoencoderDigest: encoder.digest,
-        scalingFactor: scalingFactor, partSize: plan.partSize, parts: keys)
+        image: plan.image, scalingFactor: scalingFactor, partSize: plan.partSize, parts: keys)
       try DatasetWriter(directory: output).write(EncodedSource(parts, encoding: encoding))
       store.remove()
     }
@@ -90,7 +92,8 @@ public struct DatasetEncoding {
   private func isUpToDate(_ manifest: DatasetManifest) -> Bool {
     manifest.encoding?.sourceDigest == plan.source.digest
       && manifest.encoding?.autoencoderDigest == encoder.digest
-      && manifest.encoding?.partSize == plan.partSize && manifest.fields == EncodedSource.fields(plan)
+      && manifest.encoding?.image == plan.image && manifest.encoding?.partSize == plan.partSize
+      && manifest.fields == EncodedSource.fields(plan)
       && manifest.classNames == plan.source.classNames && manifest.name == plan.source.manifest.name
       && manifest.split == plan.source.manifest.split
   }
@@ -154,7 +157,8 @@ public struct DatasetEncoding {
     return try communicator.agree {
       guard deviation > 0, deviation.isFinite else {
         throw LatentEncodingError(
-          path: encoder.path, problem: "makes latents of the standard deviation \(deviation), which nothing can be made of"
+          path: encoder.path,
+          problem: "makes latents of the standard deviation \(deviation), which nothing can be made of"
         )
       }
       return 1 / deviation

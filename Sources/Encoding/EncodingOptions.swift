@@ -31,7 +31,8 @@ public struct EncodingOptions: Sendable, Equatable {
     func flipped(_ name: String) -> String? { withFlips ? prefix + name : nil }
     let plain = [
       Field(name: means, type: type, shape: shape, role: .latentMean, flippedBy: flipped(means)),
-      Field(name: deviations, type: type, shape: shape, role: .latentDeviation, flippedBy: flipped(deviations)),
+      Field(
+        name: deviations, type: type, shape: shape, role: .latentDeviation, flippedBy: flipped(deviations)),
     ]
     guard withFlips else { return plain }
     return plain

@@ -31,7 +31,9 @@ struct PartEncoding {
     return bytes
   }
 
-  private func latents(of samples: Range<Int>, isFlipped: Bool) throws -> (means: [Float], deviations: [Float]) {
+  private func latents(of samples: Range<Int>, isFlipped: Bool) throws -> (
+    means: [Float], deviations: [Float]
+  ) {
     let size = plan.image.elementCount
     let images = try [Float](unsafeUninitializedCapacity: samples.count * size) { buffer, count in
       for (place, sample) in samples.enumerated() {
@@ -65,7 +67,8 @@ struct PartEncoding {
     guard values.allSatisfy(\.isFinite) else {
       throw LatentEncodingError(
         path: plan.source.directory,
-        problem: "image \(sample) becomes latents of NaN or infinity, though it and the weights of \(encoder.path) hold none"
+        problem:
+          "image \(sample) becomes latents of NaN or infinity, though it and the weights of \(encoder.path) hold none"
       )
     }
     switch options.type {
@@ -75,7 +78,8 @@ struct PartEncoding {
       guard halves.allSatisfy(\.isFinite) else {
         throw LatentEncodingError(
           path: plan.source.directory,
-          problem: "image \(sample) becomes latents up to \(values.map(abs).max() ?? 0), which float16 does not hold: "
+          problem:
+            "image \(sample) becomes latents up to \(values.map(abs).max() ?? 0), which float16 does not hold: "
             + "give --type float32")
       }
       halves.withUnsafeBytes { bytes.append(contentsOf: $0) }

@@ -3,23 +3,23 @@
 ///
 /// A tile does not see what is beyond it, so the image is not quite that of all latents at once. Which latents are cut,
 /// and where, follows from their shape alone.
-struct DecodingTiles {
+package struct DecodingTiles {
   /// [h, w, c].
-  let shape: [Int]
+  package let shape: [Int]
 
   /// Pixels of a tile's side, and of the overlap of two, in the latents: 768 and 128 of Stable Diffusion's images.
-  private static let (side, overlap) = (96, 16)
+  package static let (side, overlap) = (96, 16)
   /// Latents with a longer side are cut: images of more than 1024 pixels.
   private static let longestSide = 128
 
   /// nil for latents that are decoded at once.
-  init?(shape: [Int]) {
+  package init?(shape: [Int]) {
     guard max(shape[0], shape[1]) > Self.longestSide else { return nil }
     self.shape = shape
   }
 
   /// Where tiles begin along a side: evenly, the last at its end.
-  static func starts(_ length: Int) -> [Int] {
+  package static func starts(_ length: Int) -> [Int] {
     guard length > side else { return [0] }
     let count = (length - overlap + side - overlap - 1) / (side - overlap)
     return (0..<count).map { $0 * (length - side) / (count - 1) }
@@ -31,7 +31,7 @@ struct DecodingTiles {
   ///   - channels: of the image.
   ///   - decode: gives the image [H, W, C] of a tile of some shape [h, w, c].
   /// - Returns: [H, W, C].
-  func image(
+  package func image(
     of latents: [Float], scale: Int, channels: Int, decode: (_ tile: [Float], _ shape: [Int]) -> [Float]
   ) -> [Float] {
     let (height, width) = (shape[0] * scale, shape[1] * scale)
@@ -47,7 +47,8 @@ struct DecodingTiles {
             let target = (top * scale + y) * width + left * scale + x
             weights[target] += weight
             for channel in 0..<channels {
-              sums[target * channels + channel] += weight * tile[(y * columns * scale + x) * channels + channel]
+              sums[target * channels + channel] +=
+                weight * tile[(y * columns * scale + x) * channels + channel]
             }
           }
         }

@@ -49,16 +49,3 @@ public struct ImageReconstruction: Preview {
     ).compose(pictures)
   }
 }
-
-extension Picture {
-  /// Each image of `images` [n, H, W, C] as a picture.
-  static func all(of images: some RandomAccessCollection<Float>, shape: [Int]) -> [Picture] {
-    let size = shape.reduce(1, *)
-    return (0..<images.count / size).map { index in
-      let start = images.index(images.startIndex, offsetBy: index * size)
-      return Picture(
-        width: shape[1], height: shape[0], channels: shape[2],
-        signed: images[start..<images.index(start, offsetBy: size)])
-    }
-  }
-}

@@ -47,7 +47,9 @@ public struct LatentDecoder {
   /// memory.
   private func image(of latents: [Float], shape: [Int]) -> [Float] {
     guard let tiling = DecodingTiles(shape: shape) else { return decode(latents, shape: shape) }
-    return tiling.image(of: latents, scale: autoencoder.downsampling, channels: autoencoder.reconstructionChannels) {
+    return tiling.image(
+      of: latents, scale: autoencoder.downsampling, channels: autoencoder.reconstructionChannels
+    ) {
       decode($0, shape: $1)
     }
   }

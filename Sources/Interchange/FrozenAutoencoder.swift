@@ -28,11 +28,13 @@ public struct FrozenAutoencoder: Sendable {
   public static func load(
     _ path: String, on communicator: Communicator, onDamage: (CheckpointError) -> Void = { _ in }
   ) throws -> FrozenAutoencoder {
-    let read = try communicator.agree {
-      communicator.rank == 0 ? try Source(path, onDamage: onDamage) : nil
+    let (read, ownDigest): (Source?, String) = try communicator.agree {
+      guard communicator.rank == 0 else { return (nil, "") }
+      let read = try Source(path, onDamage: onDamage)
+      return (read, try read.digest())
     }
     let section = try communicator.broadcast(read?.section.json ?? "")
-    let digest = try communicator.broadcast(read.map { try $0.digest() } ?? "")
+    let digest = try communicator.broadcast(ownDigest)
     let frozen = try communicator.agree {
       if let read {
         return FrozenAutoencoder(path: path, model: read.model, weights: read.weights, digest: digest)
@@ -90,7 +92,8 @@ public struct FrozenAutoencoder: Sendable {
       let file = try SafetensorsFile(path: path)
       guard let text = file.metadata["model"] else {
         throw ModelFileError(
-          path, "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
+          path,
+          "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
       }
       try self.init(weights: file, section: SettingsNode(yaml: text, source: "\(path), metadata model"))
     }

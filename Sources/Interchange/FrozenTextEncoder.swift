@@ -24,16 +24,18 @@ public struct FrozenTextEncoder: Sendable {
   /// Rank 0 reads the weights, and gives them to the others. Collective.
   ///
   /// - Parameters:
-  ///   - path: a pipeline's folder with `text_encoder`, or such a folder itself.
-  ///   - tokenizer: where the tokeniser lies; nil: in the pipeline's folder.
+  ///   - path: a pipeline's folder with `text_encoder`, or such a folder itself; a run or a checkpoint of clip.
+  ///   - tokenizer: where the tokeniser lies; nil: in the pipeline's folder, or where the run had it.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public static func load(
     _ path: String, tokenizer: String?, on communicator: Communicator
   ) throws -> FrozenTextEncoder {
     let read = try communicator.agree { communicator.rank == 0 ? try TextEncoderSource(path) : nil }
     let section = try communicator.broadcast(read?.section.json ?? "")
+    let ownTokenizer = try communicator.broadcast(read?.tokenizer ?? "")
     let frozen = try communicator.agree {
-      let tokenizerPath = try tokenizer ?? Self.tokenizer(beside: path)
+      let tokenizerPath =
+        try tokenizer ?? (ownTokenizer.isEmpty ? Self.tokenizer(beside: path) : ownTokenizer)
       let known = try CLIPTokenizer(path: tokenizerPath)
       let model = try read?.model ?? TextEncoderSource.model(SettingsNode(yaml: section, source: path))
       try PipelineText.requireFit(known, model, path)
@@ -67,15 +69,47 @@ struct TextEncoderSource {
   let section: SettingsNode
   let model: any TextEncoder
   let weights: ParameterBuffer
+  /// Where its tokeniser was when it was trained here; nil for one of elsewhere.
+  let tokenizer: String?
 
-  /// - Throws: `ModelFileError`, `SettingsError`, `SafetensorsError`, `FileError`.
+  /// - Throws: `ModelFileError`, `SettingsError`, `SafetensorsError`, `CheckpointError`, `FileError`.
   init(_ path: String) throws {
     typealias Name = PipelineFolder.Name
+    let isPublished = [Name.index, Name.configuration].contains {
+      FileManager.default.fileExists(atPath: "\(path)/\($0)")
+    }
+    guard isPublished else {
+      self = try Checkpoint.read(at: path, onDamage: { _ in }) { try TextEncoderSource($0) }
+      return
+    }
+    tokenizer = nil
     let folder = PipelineFolder.isOne(path) ? "\(path)/\(Name.textEncoder)" : path
     section = try PipelineFolder.json("\(folder)/\(Name.configuration)")
       .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
     model = try Self.model(section)
     weights = try StateDict.weights(of: model.parameters, in: PipelineFolder.textEncoderFiles(folder))
+  }
+
+  /// The text half of a CLIP that was trained here.
+  private init(_ checkpoint: Checkpoint) throws {
+    let node = checkpoint.manifest.configuration
+    guard case .contrastive(let trained) = try TrainingConfiguration(node).task else {
+      throw ModelFileError(checkpoint.directory, "trains no text encoder: a run of clip does")
+    }
+    section = (node["model.text_config"] ?? .empty)
+      .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+    model = try Self.model(section)
+    tokenizer = trained.tokenizer
+    let layout = trained.model.parameters
+    let all = try checkpoint.weights(.weights(named: StateSchema.ema), layout: layout)
+    let tensors = Dictionary(uniqueKeysWithValues: layout.fileTensors.map { ($0.name, $0) })
+    weights = ParameterBuffer(count: model.parameters.flatCount)
+    for tensor in model.parameters.fileTensors {
+      guard let source = tensors["text_model.\(tensor.name)"] else {
+        preconditionFailure("clip has no text_model.\(tensor.name)")
+      }
+      tensor.import(from: source.exported(from: all.pointer), to: weights.pointer)
+    }
   }
 
   static func model(_ section: SettingsNode) throws -> any TextEncoder {

@@ -2,7 +2,7 @@ import Tensors
 
 /// A trained tensor by itself: a vector that all samples share, or a scalar.
 public struct TrainedVector: Sendable {
-  private let parameter: Parameter
+  public let parameter: Parameter
 
   /// - Parameter shape: [width], or [] for a scalar.
   public init(

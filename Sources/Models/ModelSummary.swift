@@ -17,6 +17,8 @@ public struct ModelSummary {
   /// [H, W, C] of the images that are counted for.
   public let imageShape: [Int]
   public let parameters: Int
+  /// Of what the forward pass with one image leaves for the backward pass.
+  package let activationBytes: Int
 
   public var forwardFlops: Int { layers.reduce(0) { $0 + $1.forwardFlops } }
   public var backwardFlops: Int { layers.reduce(0) { $0 + $1.backwardFlops } }
@@ -33,11 +35,13 @@ public struct ModelSummary {
       func memory() -> ParameterBuffer { ParameterBuffer(count: layout.flatCount, isSparse: true) }
       return BoundParameters(layout.set, weights: memory(), gradients: isTrained ? memory() : nil)
     }
+    let engine = Engine.shapesOnly
     let tape = Tape(
-      engine: .shapesOnly,
+      engine: engine,
       sets: (adapter.map { [bound($0.parameters, isTrained: true)] } ?? [])
         + [bound(layout, isTrained: adapter == nil)], adaptation: adapter, profile: profile)
     model.run(tape.input([1] + imageShape))
+    activationBytes = withExtendedLifetime(tape) { engine.floatsInShapes * MemoryLayout<Float>.size }
 
     let tensors = Dictionary(grouping: layout.parameters, by: \.moduleName)
     let operations = Dictionary(grouping: profile.operations.filter { $0.forward.flops > 0 }, by: \.layer)

@@ -6,11 +6,13 @@ import Tensors
 public enum TrainedNetwork: Sendable {
   case denoiser(any Denoiser)
   case autoencoder(AutoencoderKL)
+  case contrastive(CLIP)
 
   public var parameters: ParameterLayout {
     switch self {
     case .denoiser(let model): model.parameters
     case .autoencoder(let model): model.parameters
+    case .contrastive(let model): model.parameters
     }
   }
 
@@ -19,6 +21,7 @@ public enum TrainedNetwork: Sendable {
     switch self {
     case .denoiser(let model): model.imageChannels
     case .autoencoder(let model): model.imageChannels
+    case .contrastive(let model): model.settings.vision.channels
     }
   }
 
@@ -27,6 +30,7 @@ public enum TrainedNetwork: Sendable {
     switch self {
     case .denoiser(let model): model.imageSize
     case .autoencoder(let model): .multiples(of: model.downsampling)
+    case .contrastive(let model): .square(model.settings.vision.imageSize)
     }
   }
 
@@ -35,6 +39,7 @@ public enum TrainedNetwork: Sendable {
     switch self {
     case .denoiser(let model): try model.check(height: height, width: width, channels: channels)
     case .autoencoder(let model): try model.check(height: height, width: width, channels: channels)
+    case .contrastive(let model): try model.check(height: height, width: width, channels: channels)
     }
   }
 
@@ -50,6 +55,11 @@ public enum TrainedNetwork: Sendable {
       _ = model(
         images, timesteps: [Float](repeating: 0, count: batch), conditioning: conditioning)
     case .autoencoder(let model): _ = model.decode(model.encode(images).mean)
+    case .contrastive(let model):
+      let text = [Int](repeating: 0, count: model.settings.text.tokenLimit)
+      let texts = model.embed([[Int]](repeating: text, count: images.shape[0]), on: images.tape)
+      _ = model.contrastiveLoss(
+        images: model.embed(images: images), texts: texts, scale: model.scale(on: images.tape))
     }
   }
 

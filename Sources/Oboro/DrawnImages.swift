@@ -34,7 +34,8 @@ struct DrawnImages: EvaluatedImages {
   ///   - progress: called with how many evaluations are done, of how many.
   /// - Throws: `SamplingError`, `NonFiniteSampleError`, what `SampleClasses.check` throws.
   init(
-    _ model: TrainedModel, decoder: LatentDecoder?, count: Int, type: FieldType, seed: UInt64, rank: Int, of size: Int,
+    _ model: TrainedModel, decoder: LatentDecoder?, count: Int, type: FieldType, seed: UInt64, rank: Int,
+    of size: Int,
     engine: Engine, progress: (_ done: Int, _ total: Int) -> Void
   ) throws {
     let own = EvaluatedSet.part(of: count, rank, size)

@@ -77,7 +77,8 @@ extension Evaluate {
     return try communicator.agree {
       var bar: ProgressBar?
       let images = try DrawnImages(
-        model, decoder: decoder, count: count ?? min(Self.defaultCount, other?.imageCount ?? Self.defaultCount),
+        model, decoder: decoder,
+        count: count ?? min(Self.defaultCount, other?.imageCount ?? Self.defaultCount),
         type: other?.type ?? .uint8, seed: seed, rank: communicator.rank,
         of: communicator.size, engine: engine
       ) { done, total in

@@ -37,6 +37,10 @@ extension ModelError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
 }
 
+extension MemoryError: ExitStatusProviding {
+  package var exitStatus: ExitStatus { .usage }
+}
+
 extension MicrobatchError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
 }

@@ -20,7 +20,8 @@ package struct OboroCommand: ParsableCommand {
     subcommands: subcommands)
 
   private static let subcommands: [any ParsableCommand.Type] = [
-    Prepare.self, Encode.self, Train.self, Sample.self, Evaluate.self, Inspect.self, Convert.self, Average.self,
+    Prepare.self, Encode.self, Train.self, Sample.self, Evaluate.self, Inspect.self, Convert.self,
+    Average.self,
     Tokenize.self, Check.self, Compare.self, Bench.self, Doctor.self, Report.self, Manual.self,
   ]
 

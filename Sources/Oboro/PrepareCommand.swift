@@ -35,6 +35,8 @@ struct PrepareOptions: ParsableArguments {
   @Option(help: "The part of the dataset, train or test.")
   var split: Split = .train
 
+  @OptionGroup var vocabulary: VocabularyOptions
+
   @OptionGroup var threadOptions: ThreadOptions
 
   func validate() throws {
@@ -54,6 +56,7 @@ struct PrepareOptions: ParsableArguments {
     if let shards, shards > images.count {
       throw ValidationError("--shards \(shards) are more than the \(images.count) images")
     }
+    try vocabulary.requireCaptions(images)
     let console = Console()
     let bar = ProgressBar("prepare", total: images.count, console: console)
     let writer = DatasetWriter(directory: output, shardCount: shards, threadCount: try threads)
@@ -74,6 +77,7 @@ struct PrepareOptions: ParsableArguments {
       throw error
     }
     try print(summary(manifest, skipped: skipped))
+    if let line = try vocabulary.write(of: output) { try print(line) }
   }
 
   /// How many pictures to name on the terminal that could not be read.

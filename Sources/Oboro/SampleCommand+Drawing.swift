@@ -42,7 +42,7 @@ extension Sample {
         throw NonFiniteSampleError(path: checkpoint, image: wrong / size)
       }
       if let name = format.fileName {
-        try format.write(images, shape: [count] + shape, to: folder.new(name))
+        try format.write(images, shape: [count] + shape, field: model.field, to: folder.new(name))
       }
       guard Self.pictureChannels.contains(shape[2]) else {
         try folder.commit()

@@ -80,7 +80,7 @@ struct Sample: ParallelCommand {
 
   @Option(
     help:
-      "png, pictures; numpy or hdf5, all images in one file, float32 [N, H, W, C] from -1 to 1, neither rounded nor clipped."
+      "png, pictures; numpy or hdf5, all images in one file, float32 [N, H, W, C] from -1 to 1, neither rounded nor clipped; fields in the units of their source and, in HDF5, by its names."
   )
   var format: SampleFormat = .png
 

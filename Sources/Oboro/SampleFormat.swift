@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Files
 import HDF5
 
@@ -20,14 +21,22 @@ enum SampleFormat: String, CaseIterable, ExpressibleByArgument {
   /// The name of the array in an HDF5 file.
   private static let dataset = "images"
 
-  /// Writes float32 [N, H, W, C], neither rounded nor clipped: pixels span -1 to 1, as in training.
+  /// Writes float32 [N, H, W, C], neither rounded nor clipped: pixels span -1 to 1, as in training; fields have their
+  /// source's units and, in HDF5, its names.
   ///
+  /// - Parameter field: what is known of the images; nil for pictures.
   /// - Throws: `FileError`, `HDF5Error`.
-  func write(_ images: [Float], shape: [Int], to path: String) throws {
-    switch self {
-    case .png: preconditionFailure("pictures are files of their own")
-    case .numpy: try NumPyFile.write(images, shape: shape, to: path)
-    case .hdf5:
+  func write(_ images: [Float], shape: [Int], field: Field?, to path: String) throws {
+    switch (self, field) {
+    case (.png, _): preconditionFailure("pictures are files of their own")
+    case (.numpy, let field?):
+      let values = images.enumerated().map { place, value in
+        Float(field.sourceValue(value, channel: place % shape[3]))
+      }
+      try NumPyFile.write(values, shape: shape, to: path)
+    case (.numpy, nil): try NumPyFile.write(images, shape: shape, to: path)
+    case (.hdf5, let field?): try FieldFile(field: field, values: images, shape: shape).write(to: path)
+    case (.hdf5, nil):
       let file = try HDF5.File(creating: path)
       try file.root.createDataset(Self.dataset, of: Float.self, shape: shape).write(images)
       try file.close()

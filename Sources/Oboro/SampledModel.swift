@@ -1,7 +1,9 @@
 import Checkpoints
 import Configuration
+import Datasets
 import Diffusion
 import Files
+import Foundation
 import Generation
 import Interchange
 import MPI
@@ -22,6 +24,8 @@ struct SampledModel {
   let weights: ParameterBuffer
   /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
   let weightsDigest: String?
+  /// What the images are; nil for pictures.
+  let field: Field?
   let prompts: SamplePrompts?
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
@@ -69,7 +73,8 @@ struct SampledModel {
         model: try trained.configuration.requireDiffusion().model,
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
-        weightsDigest: nil, prompts: texts, decoder: decoder, notes: notes + textNotes)
+        weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
+        notes: notes + textNotes)
     }
   }
 
@@ -148,7 +153,7 @@ struct SampledModel {
     let digest = try communicator.agree { communicator.rank == 0 ? try folder.weightsDigest() : nil }
     return SampledModel(
       model: folder.model, plan: plan, shape: folder.shape, drawsOtherSizes: true, classNames: [],
-      weights: weights, weightsDigest: digest, prompts: embedded, decoder: decoder,
+      weights: weights, weightsDigest: digest, field: nil, prompts: embedded, decoder: decoder,
       control: control)
   }
 
@@ -220,5 +225,22 @@ extension SampledModel {
     return SamplePrompts(
       prompts.prompts, negative: negative,
       contexts: stride(from: 0, to: all.count, by: size).map { Array(all[$0..<$0 + size]) }, shape: shape)
+  }
+}
+
+extension CheckpointManifest {
+  /// What the images are that a model draws; nil for pictures.
+  ///
+  /// - Throws: `ModelError` for a description that is none.
+  var imageField: Field? {
+    get throws {
+      guard let field else { return nil }
+      do {
+        return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
+      } catch is DecodingError {
+        throw ModelError(
+          "the checkpoint of step \(step) does not say what its images are: image_field is no field")
+      }
+    }
   }
 }

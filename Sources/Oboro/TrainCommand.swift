@@ -66,6 +66,8 @@ struct Train: ParallelCommand {
         case .autoencoder:
           console.print(
             "oboro: done; latents: oboro encode --autoencoder \(output) --dataset DIR --output DIR")
+        case .contrastive:
+          console.print("oboro: done; conditioning.text_encoder: \(output) embeds captions with it")
         }
       case .stopped(let reason):
         console.print(

@@ -38,6 +38,8 @@ public struct TaskInput {
   public let step: Int
   /// What the losses are for.
   public let use: Use
+  /// What a `WholeBatchTask` knows of all samples of the step; nil where it knows only these.
+  public let wholeBatch: WholeBatch?
   /// What learns of the phases of the computation; nil: nothing is measured.
   public let profile: Profile?
 
@@ -50,7 +52,7 @@ public struct TaskInput {
 
   public init(
     batch: Loader.Batch, places: Range<Int>, samples: Range<Int>, step: Int, use: Use = .training,
-    profile: Profile? = nil
+    wholeBatch: WholeBatch? = nil, profile: Profile? = nil
   ) {
     precondition(places.count == samples.count, "\(places.count) places for \(samples.count) samples")
     self.batch = batch
@@ -58,6 +60,7 @@ public struct TaskInput {
     self.samples = samples
     self.step = step
     self.use = use
+    self.wholeBatch = wholeBatch
     self.profile = profile
   }
 }

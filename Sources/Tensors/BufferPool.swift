@@ -12,6 +12,8 @@ final class BufferPool: Sendable {
     var all: [UnsafeMutableBufferPointer<Float>] = []
     var free = FreeBlocks()
     var inUse = 0
+    /// Floats that tensors have, of a shared pool: as if each had its own.
+    var taken = 0
     /// What all tensors get, of a shared pool.
     var reserved: [SparseMemory] = []
 
@@ -34,7 +36,10 @@ final class BufferPool: Sendable {
     let size = max((count + Self.granularity - 1) / Self.granularity, 1) * Self.granularity
     let memory = regions.withLock { regions in
       regions.inUse += 1
-      if isShared { return Self.shared(size, &regions) }
+      if isShared {
+        regions.taken += size
+        return Self.shared(size, &regions)
+      }
       if let found = regions.free.take(size) { return found }
       // Half as much again as there is.
       let usual = min(max(regions.count / 2, Self.regionSizes.lowerBound), Self.regionSizes.upperBound)
@@ -65,12 +70,15 @@ final class BufferPool: Sendable {
     nonisolated(unsafe) let memory = memory
     regions.withLock {
       $0.inUse -= 1
-      if !isShared { $0.free.give(memory) }
+      if isShared { $0.taken -= memory.count } else { $0.free.give(memory) }
     }
   }
 
   /// Buffers that were taken and are not back.
   var inUse: Int { regions.withLock { $0.inUse } }
+
+  /// Floats that tensors have, of a shared pool.
+  var taken: Int { regions.withLock { $0.taken } }
 
   /// Floats that the system has given.
   var count: Int { regions.withLock { $0.count } }

@@ -27,6 +27,9 @@ public final class Engine {
   /// Tensors' buffers in use: what tests watch.
   package var buffersInUse: Int { buffers.inUse }
 
+  /// Of an engine for shapes: floats that tensors would have now.
+  package var floatsInShapes: Int { buffers.taken }
+
   /// Floats that the system has given for tensors, in use or not.
   package var bufferMemory: Int { buffers.count }
 }

@@ -19,6 +19,8 @@ package final class GradientAccumulation {
   private let fault: (_ microbatch: Int) -> Bool
   private var branches: [ParameterBuffer] = []
   var profile: Profile?
+  /// What is known of the step's whole batch, for a task that needs it; nil for others.
+  var wholeBatch: WholeBatch?
 
   /// - Parameters:
   ///   - arrival: lets the forward pass wait for weights; nil where they are all there.
@@ -113,6 +115,23 @@ package final class GradientAccumulation {
     }
   }
 
+  /// The features of this rank's micro-batches, one sample after the other.
+  func features(
+    of task: any WholeBatchTask, _ batch: Loader.Batch, weights: ParameterBuffer, step: Int
+  ) -> [Float] {
+    assignment.own.flatMap { microbatch in
+      let samples = assignment.samples(of: microbatch)
+      let first = samples.lowerBound - assignment.ownSamples.lowerBound
+      let tape = Tape(
+        engine: engine, sets: [BoundParameters(task.parameters.set, weights: weights)] + task.frozen)
+      return Array(
+        task.features(
+          of: TaskInput(
+            batch: batch, places: first..<first + samples.count, samples: samples, step: step), on: tape
+        ).elements)
+    }
+  }
+
   /// Forward and backward pass of one micro-batch.
   private func add(
     _ microbatch: Int, of batch: Loader.Batch, weights: ParameterBuffer, to gradient: ParameterBuffer,
@@ -124,7 +143,8 @@ package final class GradientAccumulation {
     let samples = assignment.samples(of: microbatch)
     let first = samples.lowerBound - assignment.ownSamples.lowerBound
     let input = TaskInput(
-      batch: batch, places: first..<first + samples.count, samples: samples, step: step, profile: profile)
+      batch: batch, places: first..<first + samples.count, samples: samples, step: step,
+      wholeBatch: wholeBatch, profile: profile)
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,

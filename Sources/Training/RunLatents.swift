@@ -51,7 +51,8 @@ struct RunLatents {
     guard !isFlipped || means.flippedBy != nil && deviations.flippedBy != nil else {
       throw LatentDatasetError(
         path: dataset.directory,
-        problem: "holds no latents of mirrored images: encode with --flips, or set dataset.horizontal_flip to false")
+        problem:
+          "holds no latents of mirrored images: encode with --flips, or set dataset.horizontal_flip to false")
     }
     self.frozen = frozen
     scaling =

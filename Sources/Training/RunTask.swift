@@ -4,8 +4,10 @@ import Diffusion
 import Foundation
 import Generation
 import Models
+import Settings
 import Tasks
 import Tensors
+import Text
 
 /// What a run does that depends on what it trains: what it reads of the dataset, the losses, and what it shows.
 struct RunTask {
@@ -18,6 +20,8 @@ struct RunTask {
   let base: FrozenBase?
   /// nil for a run without captions.
   let texts: RunTexts?
+  /// The field of captions, where they are read.
+  private let captions: Field?
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
 
@@ -33,6 +37,17 @@ struct RunTask {
     self.base = base
     inputShape = try latents?.shape ?? dataset.requireImages().shape
     try Self.check(dataset, inputShape, configuration.model, hasTexts: texts != nil)
+    if case .contrastive(let section) = configuration.task {
+      guard configuration.adapter == nil else {
+        throw ModelError(
+          "training.task: contrastive trains a whole clip, and no adapter of one: remove the section adapter")
+      }
+      captions = try Self.captions(of: dataset)
+      task = ContrastiveTask(
+        section.model, imageShape: inputShape, tokens: try Self.tokens(for: section))
+      return
+    }
+    captions = texts?.field
     task = configuration.adapting(
       configuration.trainingTask(
         imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning),
@@ -72,9 +87,9 @@ struct RunTask {
 
   /// What the loader reads of the dataset; nil: images and their labels.
   var fields: [FieldRequest]? {
-    guard let texts else { return latents?.fields }
+    guard let captions else { return latents?.fields }
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
-    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + [FieldRequest(texts.field.name)]
+    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + [FieldRequest(captions.name)]
   }
 
   /// The texts of previews: those that were asked for, or captions from all over the dataset.
@@ -86,11 +101,57 @@ struct RunTask {
     }
   }
 
+  /// What a checkpoint says of the images, so that what is drawn has the names and units of the source; nil for pictures,
+  /// of which there is nothing to say.
+  ///
+  /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
+  func fieldDescription() throws -> SettingsNode? {
+    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed
+    else {
+      return nil
+    }
+    let json = try JSONEncoder().encode(field)
+    return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
+  }
+
+  /// - Throws: `ModelError` if the dataset has none.
+  static func captions(of dataset: ShardedDataset) throws -> Field {
+    guard let field = dataset.manifest.field(.caption), field.shape.isEmpty else {
+      throw ModelError("\(dataset.directory): holds no captions: prepare it with pictures that have some")
+    }
+    return field
+  }
+
+  /// What makes tokens of captions.
+  ///
+  /// - Throws: `ModelError` for a tokeniser of another model; `TokenizerError`, `FileError`.
+  private static func tokens(
+    for section: TaskSettings.ContrastiveSection
+  ) throws -> @Sendable (String) -> [Int] {
+    let tokenizer = try CLIPTokenizer(path: section.tokenizer)
+    let text = section.model.settings.text
+    guard tokenizer.vocabularySize <= text.vocabularySize, tokenizer.contextLength <= text.tokenLimit else {
+      throw ModelError(
+        "\(section.tokenizer): has \(tokenizer.vocabularySize) tokens and makes \(tokenizer.contextLength) of a text; set "
+          + "vocab_size and max_position_embeddings in model.text_config to these")
+    }
+    guard tokenizer.endToken == text.endToken else {
+      throw ModelError(
+        "\(section.tokenizer): ends a text with \(tokenizer.endToken), which stands for all of it: set eos_token_id in "
+          + "model.text_config to that")
+    }
+    return { tokenizer.encode($0).tokens }
+  }
+
+  /// Whether there is anything to show.
+  var hasPreview: Bool { if case .contrastive = configuration.task { false } else { true } }
+
   /// How many images a preview shows.
   var previewCount: Int {
     switch configuration.task {
     case .diffusion: configuration.sampling.count
     case .autoencoder: min(configuration.sampling.count, dataset.count)
+    case .contrastive: 0
     }
   }
 
@@ -118,6 +179,7 @@ struct RunTask {
         weights: passWeights(weights), shape: inputShape,
         conditions: SampleConditions(prompts: try texts?.prompts(previewTexts(), engine: engine)),
         decoder: latents?.decoder(engine), engine: engine)
+    case .contrastive: preconditionFailure("a clip draws nothing")
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
       return ImageReconstruction(
@@ -154,6 +216,10 @@ extension TrainingConfiguration {
       AutoencoderTask(
         section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
         imageShape: imageShape, seed: training.seed)
+    case .contrastive(let section):
+      ContrastiveTask(section.model, imageShape: imageShape) {
+        [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
+      }
     }
   }
 }

@@ -25,10 +25,7 @@ struct RunTexts {
     guard case .diffusion(let section) = configuration.task, let text = section.text else { return nil }
     let frozen = try FrozenTextEncoder.load(text.encoder, tokenizer: text.tokenizer, on: communicator)
     return try communicator.agree {
-      guard let field = dataset.manifest.field(.caption), field.shape.isEmpty else {
-        throw ModelError(
-          "\(dataset.directory): holds no captions, which conditioning.text_encoder would embed")
-      }
+      let field = try RunTask.captions(of: dataset)
       guard let width = section.model.contextWidth, width == frozen.model.width else {
         throw ModelError(
           "\(frozen.path): makes tokens of \(frozen.model.width) numbers, and the model attends to tokens of "

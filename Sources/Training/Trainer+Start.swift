@@ -83,6 +83,13 @@ extension Trainer {
       try dataset.check(part: rank, of: communicator.size)
       try heldOut?.check(part: rank, of: communicator.size)
     }
+    let summary = ModelSummary(
+      configuration.model, imageShape: task.inputShape, adapter: configuration.adapter?.adapter)
+    try communicator.agree {
+      let host = hosts[rank]
+      try MemoryNeed(configuration, summary, assignment).require(
+        ranks: hosts.count { $0 == host }, of: host)
+    }
     if configuration.dataset.isVerified {
       if rank == 0 { console.print("reading all of \(dataset.directory) (dataset.verify)") }
       try communicator.agree { try dataset.verify(part: rank, of: communicator.size) }
@@ -129,9 +136,7 @@ extension Trainer {
       return rank == 0
         ? try TrainingReport(
           directory, configuration: configuration, startStep: state.step,
-          flopsPerImage: ModelSummary(
-            configuration.model, imageShape: task.inputShape, adapter: configuration.adapter?.adapter
-          ).flops,
+          flopsPerImage: summary.flops,
           console: console, log: log)
         : nil
     }

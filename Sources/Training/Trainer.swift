@@ -143,7 +143,7 @@ public final class Trainer {
         try saveCheckpoint(isLast: isLast || stopReason != nil)
       }
       try trace?.endStep(state.step, isLast: isLast || stopReason != nil, communicator)
-      if stopReason == nil, Self.isDue(configuration.sampling.every, at: state.step) {
+      if stopReason == nil, task.hasPreview, Self.isDue(configuration.sampling.every, at: state.step) {
         monitor.enter(.saving, step: state.step)
         try saving.finish()
         monitor.enter(.drawing, step: state.step)
@@ -280,7 +280,9 @@ public final class Trainer {
   ///
   /// - Returns: as `writeSamples`.
   private func drawMissedSamples() throws -> String? {
-    guard state.step > 0, Self.isDue(configuration.sampling.every, at: state.step) else { return nil }
+    guard state.step > 0, task.hasPreview, Self.isDue(configuration.sampling.every, at: state.step) else {
+      return nil
+    }
     let isThere = FileManager.default.fileExists(atPath: directory.samples(step: state.step))
     guard try communicator.broadcast(isThere ? 1 : 0) == 0 else { return nil }
     monitor.enter(.drawing, step: state.step)
@@ -298,7 +300,8 @@ public final class Trainer {
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
-        latents: task.latents?.space, texts: task.texts?.frozen.space,
+        field: try task.fieldDescription(), latents: task.latents?.space,
+        texts: task.texts?.frozen.space,
         configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)

@@ -45,6 +45,8 @@ package final class TrainingStep {
   private let accumulation: GradientAccumulation
   private let update: StepUpdate
   private let fault = TestFault()
+  /// nil for a task whose micro-batches need nothing of each other.
+  private let wholeBatchTask: (any WholeBatchTask)?
 
   /// - Parameter mayDefer: whether the backward pass may leave gradients to the update, where that can be.
   package init(
@@ -57,6 +59,7 @@ package final class TrainingStep {
     self.engine = engine
     self.communicator = communicator
     self.sum = sum
+    wholeBatchTask = task as? any WholeBatchTask
     let update = StepUpdate(
       state,
       by: Optimizer(configuration.optimizer, averages: configuration.ema, layout: state.layout), plan: plan,
@@ -86,6 +89,7 @@ package final class TrainingStep {
   /// - Throws: `MPIError`.
   package func sumGradients(_ batch: Loader.Batch) throws -> GradientAccumulation.Losses {
     try flipWeightForTests()
+    if let wholeBatchTask { accumulation.wholeBatch = try gather(wholeBatchTask, batch) }
     let (losses, deferred) = try accumulation.sum(
       batch, weights: state.weights, into: update.gradient, step: state.step
     ) { bucket, deferred in
@@ -96,6 +100,18 @@ package final class TrainingStep {
     }
     update.take(deferred)
     return losses
+  }
+
+  /// What micro-batches need of the whole batch: features of all ranks' samples. Collective.
+  private func gather(_ task: any WholeBatchTask, _ batch: Loader.Batch) throws -> WholeBatch {
+    try exchange.finishGathering()
+    task.bound(state.weights)
+    let own = profile.measure("features", .phase) {
+      accumulation.features(of: task, batch, weights: state.weights, step: state.step)
+    }
+    // Ranks have consecutive micro-batches.
+    let all = try waiting("features of all") { try communicator.allGather(own).flatMap { $0 } }
+    return task.wholeBatch(all, weights: state.weights, engine: engine)
   }
 
   /// Waits until this rank's parts of the gradients are summed over all ranks. Collective.
@@ -140,10 +156,10 @@ package final class TrainingStep {
   }
 
   /// Does what consists of waiting for other ranks.
-  private func waiting(_ name: String, _ body: () throws -> Void) rethrows {
+  private func waiting<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     let watch = Stopwatch()
     defer { communicationWait += watch.seconds }
-    try profile.measure(name, .phase, body)
+    return try profile.measure(name, .phase, body)
   }
 
   private func flipWeightForTests() throws {

@@ -43,11 +43,13 @@ import Testing
     }
     let stopped = try Self.made()
     try stopped.trainToEnd(
-      "training.steps=3", "sampling.every=0", "training.recompute=true", "training.bucket_bytes=1000", ranks: 2)
+      "training.steps=3", "sampling.every=0", "training.recompute=true", "training.bucket_bytes=1000",
+      ranks: 2)
     try stopped.trainToEnd(ranks: 4, options: ["--allow-changes"])
     for name in ["model.h5", "optimizer-00000-of-00001.h5"] {
       #expect(
-        try content("\(stopped.checkpoint(8))/\(name)") == content("\(reference.checkpoint(8))/\(name)"), "\(name)")
+        try content("\(stopped.checkpoint(8))/\(name)") == content("\(reference.checkpoint(8))/\(name)"),
+        "\(name)")
     }
   }
 
@@ -80,7 +82,9 @@ import Testing
 
   @Test func itIsMeasuredOnADataset() throws {
     let trial = try Self.trained.get()
-    let arguments = ["evaluate", "--checkpoint", trial.run, "--dataset", try Trial.path(), "--count", "20", "--json"]
+    let arguments = [
+      "evaluate", "--checkpoint", trial.run, "--dataset", try Trial.path(), "--count", "20", "--json",
+    ]
     let alone = try oboro(arguments)
     try #require(alone.exitStatus == 0, "\(alone)")
     let scores = try #require(
@@ -99,7 +103,8 @@ import Testing
       "the model is an autoencoder")
     let other = try Self.made()
     expectFailure(
-      try other.train("training.task=diffusion"), 64, "autoencoder-kl is trained with training.task: autoencoder")
+      try other.train("training.task=diffusion"), 64,
+      "autoencoder-kl is trained with training.task: autoencoder")
     expectFailure(
       try other.train("diffusion.timesteps=20"), 64, "diffusion: unknown key")
     expectFailure(

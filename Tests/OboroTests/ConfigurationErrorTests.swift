@@ -4,6 +4,20 @@ import Testing
 
 /// Configurations that cannot be trained, told once and before anything is made.
 @Suite struct ConfigurationErrorTests {
+  /// Before anything is computed or written.
+  @Test func whatNoHostHoldsIsAnError() throws {
+    let trial = try Trial()
+    for (settings, what) in [
+      (["training.batch_size=16777216", "training.microbatches=65536"], "GB for images"),
+      (["training.batch_size=1048576"], "backward pass needs"), (["model.dim=4096"], "GB for weights"),
+    ] {
+      expectFailure(
+        try oboro(trial.arguments(settings), ranks: 2), 64, "of memory, and training takes", what,
+        "each of its 2 ranks", "training.batch_size")
+    }
+    #expect(!exists(trial.run))
+  }
+
   struct Mistake: CustomTestStringConvertible, Sendable {
     let settings: [String]
     let messages: [String]

@@ -6,6 +6,10 @@ import Tensors
 
 /// A configuration of a tiny model, with `settings` such as `training.steps=3`.
 package func configuration(_ settings: String...) throws -> TrainingConfiguration {
+  try configuration(settings)
+}
+
+package func configuration(_ settings: [String]) throws -> TrainingConfiguration {
   let node: SettingsNode = [
     "dataset": ["path": "data"],
     "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],

@@ -53,6 +53,11 @@ public struct Field: Codable, Sendable, Equatable {
   /// What the image of each sample shows.
   static let captions = Field(name: "captions", type: .text, shape: [], role: .caption)
 
+  /// Whether more is known of it than of pictures: names, units, coordinates, what values were in the source.
+  public var isDescribed: Bool {
+    variables != nil || coordinates != nil || statistics != nil || normalization != nil
+  }
+
   /// The number of elements of one sample.
   public var elementCount: Int { shape.reduce(1, *) }
 

@@ -142,6 +142,7 @@ private struct ManifestKeys {
     ".fields.coordinates": Set(Field.Coordinate.CodingKeys.allCases.map(\.rawValue)),
     ".fields.statistics": Set(ChannelStatistics.CodingKeys.allCases.map(\.rawValue)),
     ".fields.normalization": Set(Normalization.CodingKeys.allCases.map(\.rawValue)),
+    ".encoding.image": Set(Field.CodingKeys.allCases.map(\.rawValue)),
     ".encoding": Set(DatasetManifest.Encoding.CodingKeys.allCases.map(\.rawValue)),
   ])
 

@@ -59,7 +59,8 @@ public final class ShardedDataset: Sendable {
     if let field = manifest.field(.image) { return field }
     let fields = fields.map { "\($0.name) (\($0.role.rawValue))" }.joined(separator: ", ")
     let advice =
-      manifest.encoding.map { "; denoisers work on latents with autoencoder.path, such as \($0.autoencoder)" } ?? ""
+      manifest.encoding.map { "; denoisers work on latents with autoencoder.path, such as \($0.autoencoder)" }
+      ?? ""
     throw DatasetError.badData(directory, "has no images, but \(fields)\(advice)")
   }
 

@@ -119,7 +119,8 @@ public struct AutoencoderEvaluation {
     if let wrong = values.firstIndex(where: { !$0.isFinite }) {
       throw EvaluationError(
         dataset.directory,
-        "what the autoencoder makes of image \(images[wrong / size]) holds NaN or infinity, though its weights do not")
+        "what the autoencoder makes of image \(images[wrong / size]) holds NaN or infinity, though its weights do not"
+      )
     }
     let count = Double(images.count)
     let means = (0..<size).map { place in

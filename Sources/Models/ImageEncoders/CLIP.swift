@@ -12,7 +12,7 @@ public struct CLIP: Sendable {
   private let vision: CLIPVisionNetwork
   private let textProjection: Linear
   private let visionProjection: Linear
-  private let logitScale: TrainedVector
+  private let scaleVector: TrainedVector
 
   public init(_ settings: CLIPSettings) {
     self.settings = settings
@@ -22,7 +22,7 @@ public struct CLIP: Sendable {
         builder[name], inputs, settings.width,
         initialization: .normal(deviation: settings.factor / Float(inputs).squareRoot()), hasBias: false)
     }
-    logitScale = TrainedVector(builder, "logit_scale", shape: [], .values([settings.logitScale]))
+    scaleVector = TrainedVector(builder, "logit_scale", shape: [], .values([settings.logitScale]))
     text = CLIPTextNetwork(builder["text_model"], settings.text)
     vision = CLIPVisionNetwork(builder["vision_model"], settings.vision)
     visionProjection = projection("visual_projection", settings.vision.transformer.width)
@@ -44,8 +44,21 @@ public struct CLIP: Sendable {
     visionProjection(vision(images)).normalizedToUnitLength()
   }
 
+  /// Throws unless images of this size go through the network.
+  public func check(height: Int, width: Int, channels: Int) throws {
+    let (side, expected) = (settings.vision.imageSize, settings.vision.channels)
+    guard height == side, width == side, channels == expected else {
+      throw ModelError(
+        "the model is made for images of \(side)x\(side)x\(expected), these are \(height)x\(width)x\(channels) (height x "
+          + "width x channels): set image_size and num_channels in model.vision_config")
+    }
+  }
+
   /// What similarities are multiplied by, a scalar: the inverse of a trained temperature.
-  public func scale(on tape: Tape) -> Tensor { logitScale(on: tape).exponential() }
+  public func scale(on tape: Tape) -> Tensor { scaleVector(on: tape).exponential() }
+
+  /// The logarithm of `scale`.
+  public var logitScale: Parameter { scaleVector.parameter }
 
   /// The similarities of each image to each text, scaled: [images, texts].
   public func logits(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor {

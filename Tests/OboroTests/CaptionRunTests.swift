@@ -1,0 +1,156 @@
+import Foundation
+import NumericsTestSupport
+import Pictures
+import TestSupport
+import Testing
+
+/// Models that learn from captions, trained and used by the command: a U-Net beside a frozen text encoder, and CLIP.
+@Suite struct CaptionRunTests {
+  private static let pipeline = Fixture.url("pipelines/sd1").path
+  private static let tokenizer = Fixture.url("tokens/sd1").path
+
+  /// 16 grey pictures of 8 x 8 with a caption each, some of them alike.
+  private static let dataset = Result<TemporaryDirectory, any Error> {
+    let folder = try TemporaryDirectory()
+    try FileManager.default.createDirectory(
+      atPath: "\(folder.path)/pictures", withIntermediateDirectories: true)
+    for index in 0..<16 {
+      let samples = (0..<64).map { UInt8(($0 * (index + 3) * 7 + index) % 256) }
+      try Picture(width: 8, height: 8, channels: 1, samples: samples)
+        .writePNG(to: "\(folder.path)/pictures/\(index).png")
+      try "picture \(index / 2) of a cat\n".write(
+        toFile: "\(folder.path)/pictures/\(index).txt", atomically: true, encoding: .utf8)
+    }
+    let run = try oboro([
+      "prepare", "images", "--source", "\(folder.path)/pictures", "--output", "\(folder.path)/data",
+      "--captions", "files",
+    ])
+    try #require(run.exitStatus == 0, "\(run)")
+    return folder
+  }
+
+  private static let denoiser = """
+    model:
+      kind: unet-condition
+      in_channels: 1
+      out_channels: 1
+      block_out_channels: [4, 4]
+      layers_per_block: 1
+      norm_num_groups: 2
+      attention_head_dim: 2
+      cross_attention_dim: 12
+      down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
+      up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
+    conditioning: {text_encoder: "\(pipeline)", caption_dropout: 0.3}
+    diffusion: {timesteps: 20}
+    training: {batch_size: 8, microbatches: 4, steps: 4, log_every: 1}
+    checkpoint: {every: 2, keep: 0}
+    sampling: {every: 4, count: 2, steps: 2, sampler: ddim, guidance: 3}
+
+    """
+
+  private static let clip = """
+    model:
+      kind: clip
+      projection_dim: 6
+      logit_scale_init_value: 4.6
+      text_config: {vocab_size: 1114, hidden_size: 12, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 2, eos_token_id: 1113}
+      vision_config: {hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 2, image_size: 8, patch_size: 4, num_channels: 1}
+    conditioning: {tokenizer: "\(tokenizer)"}
+    optimizer: {learning_rate: 0.01}
+    training: {task: contrastive, batch_size: 8, microbatches: 4, steps: 4, log_every: 1}
+    checkpoint: {every: 2, keep: 0}
+
+    """
+
+  private func made(_ configuration: String) throws -> Trial {
+    let trial = try Trial()
+    try configuration.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
+    return trial
+  }
+
+  private func trainToEnd(
+    _ trial: Trial, _ settings: [String] = [], ranks: Int? = nil, options: [String] = []
+  ) throws {
+    let run = try oboro(
+      try trial.arguments(settings, dataset: "\(Self.dataset.get().path)/data", options: options),
+      ranks: ranks)
+    try #require(run.exitStatus == 0, "\(run)")
+  }
+
+  @Test(arguments: [denoiser, clip]) func ranksAndStopsChangeNothing(configuration: String) throws {
+    let reference = try made(configuration)
+    try trainToEnd(reference)
+    let expected = try reference.record
+    for ranks in [2, 4] {
+      let trial = try made(configuration)
+      try trainToEnd(trial, ranks: ranks)
+      try trial.record.expectSame(as: expected)
+    }
+    let stopped = try made(configuration)
+    try trainToEnd(stopped, ["training.steps=2", "training.recompute=true"], ranks: 2)
+    try trainToEnd(stopped, ranks: 4, options: ["--allow-changes"])
+    #expect(
+      try content("\(stopped.checkpoint(4))/model.h5") == content("\(reference.checkpoint(4))/model.h5"))
+  }
+
+  /// The loss is that of the whole batch, however it is cut.
+  @Test func theContrastIsThatOfTheWholeBatch() throws {
+    let losses = try ["4", "1"].map { microbatches in
+      let trial = try made(Self.clip)
+      try trainToEnd(trial, ["training.microbatches=\(microbatches)"])
+      return try trial.record.column("loss")
+    }
+    for (cut, whole) in zip(losses[0], losses[1]) { #expect(abs(cut - whole) < 1e-4 * whole) }
+  }
+
+  @Test func promptsDrawWithWhatWasTrained() throws {
+    let trial = try made(Self.denoiser)
+    try trainToEnd(trial)
+    let output = "\(trial.path)/samples"
+    func images(_ prompt: String, ranks: Int? = nil) throws -> Data {
+      let run = try oboro(
+        [
+          "sample", "--checkpoint", trial.run, "--output", output, "--prompt", prompt, "--count", "2",
+          "--steps",
+          "2", "--format", "numpy",
+        ], ranks: ranks)
+      try #require(run.exitStatus == 0, "\(run)")
+      return try content("\(output)/samples.npy")
+    }
+    let cat = try images("a cat")
+    #expect(try images("a cat", ranks: 2) == cat)
+    #expect(try images("a dog") != cat)
+    expectFailure(
+      try oboro(["sample", "--checkpoint", trial.run, "--output", "\(trial.path)/no"]), 64,
+      "give it one with --prompt")
+  }
+
+  /// A CLIP that was trained here embeds the captions of a denoiser; another one in its place is refused.
+  @Test func aClipOfOnesOwnEmbedsCaptions() throws {
+    let clip = try made(Self.clip)
+    try trainToEnd(clip)
+    let trial = try made(Self.denoiser)
+    try trainToEnd(trial, ["conditioning.text_encoder=\(clip.run)", "training.steps=2"])
+    let other = try oboro(
+      try trial.arguments([], dataset: "\(Self.dataset.get().path)/data"))
+    expectFailure(other, 65, "was trained with texts of another text encoder")
+  }
+
+  @Test func whatDoesNotFitIsSaid() throws {
+    let data = "\(try Self.dataset.get().path)/data"
+    let trial = try made(Self.denoiser)
+    func fail(_ trial: Trial, _ status: Int32, _ message: String, _ settings: String..., dataset: String)
+      throws
+    {
+      expectFailure(try oboro(try trial.arguments(settings, dataset: dataset)), status, message)
+    }
+    try fail(trial, 64, "holds no captions", dataset: try Trial.path())
+    try fail(
+      trial, 64, "set model.cross_attention_dim to 12", "model.cross_attention_dim=16", dataset: data)
+    try fail(trial, 65, "no-encoder", "conditioning.text_encoder=\(trial.path)/no-encoder", dataset: data)
+    let clip = try made(Self.clip)
+    try fail(clip, 64, "ends a text with 1113", "model.text_config.eos_token_id=5", dataset: data)
+    try fail(clip, 64, "holds no captions", dataset: try Trial.path())
+  }
+}
