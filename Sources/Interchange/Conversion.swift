@@ -182,8 +182,7 @@ public enum Conversion {
 extension SettingsNode {
   /// A configuration of the model alone, which has become what an adapter made of it.
   fileprivate var withoutAdapter: SettingsNode {
-    SettingsNode(
-      .section(
-        (entries ?? []).filter { ![AdapterSection.key, TrainingConfiguration.baseKey].contains($0.key) }))
+    let keys = [AdapterSection.key, TrainingConfiguration.baseKey]
+    return SettingsNode(.section((entries ?? []).filter { !keys.contains($0.key) }))
   }
 }
