@@ -34,6 +34,9 @@ public final class FolderOwnership: Sendable {
     package var patience = 10.0
     /// After writing who it is, where there are no locks: until whoever did so at once would have been read.
     package var settling = 1.0
+    /// For a lock that is taken: a process that has just been killed has it until the system has cleared it away, which
+    /// takes its time on a busy machine.
+    package var clearing = 5.0
 
     package init() {}
   }
@@ -66,7 +69,7 @@ public final class FolderOwnership: Sendable {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError("open", path, code: errno) }
     do {
-      switch lock(descriptor) {
+      switch Self.awaitLock(timing, { lock(descriptor) }) {
       case 0: hasLocks = true
       case EAGAIN, EACCES: throw Taken(owner: Self.owner(path))
       case ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL: hasLocks = false
@@ -104,6 +107,16 @@ public final class FolderOwnership: Sendable {
   /// Who has taken the folder although this process has it, as where there are no locks and this process stood still
   /// for long; nil if nobody has.
   public var usurper: Owner? { heartbeat.usurper }
+
+  /// What `lock` returns in the end, if that is not at once.
+  private static func awaitLock(_ timing: Timing, _ lock: () -> Int32) -> Int32 {
+    let end = ContinuousClock.now + .seconds(timing.clearing)
+    while true {
+      let code = lock()
+      guard code == EAGAIN || code == EACCES, ContinuousClock.now < end else { return code }
+      Thread.sleep(forTimeInterval: min(0.05, timing.clearing))
+    }
+  }
 
   private static func lock(_ descriptor: Int32) -> Int32 {
     var whole = flock()

@@ -89,6 +89,22 @@ import TrainingTestSupport
     _ = try directory.prepare(configuration, allowsChanges: false)
   }
 
+  /// A process that was just killed has the folder until the system has cleared it away.
+  @Test func anOwnerThatIsEndingIsWaitedFor() throws {
+    final class Holder: @unchecked Sendable {
+      // @unchecked: the thread alone uses it once it runs.
+      var ownership: FolderOwnership?
+    }
+    let configuration = try configuration()
+    let holder = Holder()
+    holder.ownership = try directory.prepare(configuration, allowsChanges: false).ownership
+    Thread.detachNewThread {
+      Thread.sleep(forTimeInterval: 0.5)
+      holder.ownership = nil
+    }
+    #expect(throws: Never.self) { try directory.prepare(configuration, allowsChanges: false) }
+  }
+
   @Test func samplesSortByTheirStep() {
     #expect(RunDirectory("r").samples(step: 1000) == "r/samples/step-00001000.png")
   }

@@ -20,7 +20,7 @@ BASES = {
         "model": {"image_size": 16, "patch_size": 4, "hidden_size": 16, "depth": 1, "heads": 2},
         "diffusion": {"timesteps": 20, "prediction": "v", "zero_terminal_snr": True},
     },
-    "attention-unet": {"model": {"width": 8}, "diffusion": {"timesteps": 20, "weighting": "min-snr"}},
+    "attention-unet": {"model": {"width": 8, "image_size": 16}, "diffusion": {"timesteps": 20, "weighting": "min-snr"}},
     "unet-2d": {
         "model": {
             "block_out_channels": [8, 8],
