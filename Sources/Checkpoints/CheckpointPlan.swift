@@ -24,7 +24,8 @@ package struct CheckpointPlan: Sendable {
   package init(_ layout: ParameterLayout, _ schema: StateSchema, partBytes: Int) {
     let trained = layout.trained
     let bytes = schema.optimizer.count * MemoryLayout<Float>.size * layout.valueCount
-    let count = max(1, (bytes + partBytes - 1) / partBytes)
+    let wanted = bytes / partBytes + (bytes % partBytes == 0 ? 0 : 1)
+    let count = max(1, min(wanted, layout.valueCount))
     // A parameter is in the part that its first element falls in. Large ones leave parts empty, which there are not.
     var parts: [[Parameter]] = []
     var (before, lastPart) = (0, -1)

@@ -84,6 +84,13 @@ import Testing
     if ranks != 3 { #expect(files[0] == files[1]) }
   }
 
+  @Test func partsMayBeOfAnySize() throws {
+    let trial = try Trial()
+    try trial.trainToEnd("training.steps=1", "checkpoint.part_bytes=\(Int.max)", "sampling.every=0")
+    #expect(
+      names(in: trial.checkpoint(1)) == ["manifest.json", "model.h5", "optimizer-00000-of-00001.h5"])
+  }
+
   /// A run that was killed between a checkpoint and the samples of its step.
   @Test func missingSamplesAreDrawn() throws {
     let trial = try Reference.copyOfShort()

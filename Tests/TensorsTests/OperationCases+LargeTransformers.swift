@@ -39,6 +39,7 @@ extension OperationCase {
       .init("cross entropy", [[300, 200]]) { $0[0].crossEntropy(labels: (0..<300).map { $0 * 7 % 200 }) },
       .init("positions added to each image", [[5, 77, 300], [77, 300]]) { $0[0].addingToEachImage($0[1]) },
       .init("rows of a wide table", [[30, 700]]) { $0[0].rows((0..<500).map { $0 * $0 % 30 }) },
+      .init("Kronecker product", [[1, 40, 30], [9, 20, 70]]) { $0[0].kroneckerProduct(with: $0[1]) },
       .init("token of each sample", [[300, 3, 70]]) { $0[0].tokens(at: (0..<300).map { $0 % 3 }) },
     ]
     + PredictionLoss.allCases.map { loss in
