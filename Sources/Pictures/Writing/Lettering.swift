@@ -33,7 +33,8 @@ struct Lettering {
   func lines(_ text: String, width: Int, limit: Int) -> [String] {
     let ellipsis = "..."
     var lines: [String] = []
-    var rest = Substring(text.split(whereSeparator: \.isWhitespace).joined(separator: " "))
+    // A character takes a pixel at least: what is behind these has no room, and measuring it would take long.
+    var rest = text.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(limit * width + 1)
     while !rest.isEmpty {
       if lines.count == limit - 1, self.width(of: String(rest)) > width {
         var last = rest
