@@ -121,12 +121,8 @@ public struct FrozenAutoencoder: Sendable {
         !$0.key.hasPrefix("_") && !Self.passive.contains($0.key)
       }
       let stream = SHA256.Stream()
-      func add(_ text: String) { Array("\(text)\n".utf8).withUnsafeBytes { stream.append($0) } }
-      for entry in settings { add("\(entry.key): \(entry.node.json)") }
-      for tensor in model.parameters.fileTensors {
-        add("\(tensor.name) \(tensor.shape)")
-        tensor.exported(from: weights.pointer).withUnsafeBytes { stream.append($0) }
-      }
+      for entry in settings { stream.append(line: "\(entry.key): \(entry.node.json)") }
+      stream.append(model.parameters, weights)
       return stream.finish()
     }
   }

@@ -126,16 +126,14 @@ struct TextEncoderSource {
     let reader = try SettingsReader(section)
     _ = try TextEncoderKind.model(reader)
     let stream = SHA256.Stream()
-    func add(_ text: String) { Array("\(text)\n".utf8).withUnsafeBytes { stream.append($0) } }
     for entry in reader.resolved.entries ?? [] where Self.active.contains(entry.key) {
-      add("\(entry.key): \(entry.node.json)")
+      stream.append(line: "\(entry.key): \(entry.node.json)")
     }
-    add("\(tokenizer.contextLength) \(tokenizer.startToken) \(tokenizer.endToken) \(tokenizer.paddingToken)")
-    for id in 0..<tokenizer.vocabularySize { add(tokenizer.symbol(of: id) ?? "") }
-    for tensor in model.parameters.fileTensors {
-      add("\(tensor.name) \(tensor.shape)")
-      tensor.exported(from: weights.pointer).withUnsafeBytes { stream.append($0) }
-    }
+    stream.append(
+      line:
+        "\(tokenizer.contextLength) \(tokenizer.startToken) \(tokenizer.endToken) \(tokenizer.paddingToken)")
+    for id in 0..<tokenizer.vocabularySize { stream.append(line: tokenizer.symbol(of: id) ?? "") }
+    stream.append(model.parameters, weights)
     return stream.finish()
   }
 }

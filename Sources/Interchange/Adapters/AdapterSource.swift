@@ -12,7 +12,7 @@ public struct AdapterSource: Sendable {
   /// What the change is multiplied by.
   public let weight: Float
 
-  /// - Returns: nil if what follows the last colon is no number, and there is no file of the whole name.
+  /// - Returns: nil if what follows the last colon is not a number, and there is no file of the whole name.
   public init?(_ text: String) {
     let files = FileManager.default
     guard let colon = text.lastIndex(of: ":"), !files.fileExists(atPath: text) else {

@@ -14,12 +14,8 @@ public enum ModelDigest {
     _ section: SettingsNode, _ layout: ParameterLayout, _ weights: ParameterBuffer
   ) throws -> String {
     let stream = SHA256.Stream()
-    func add(_ text: String) { Array("\(text)\n".utf8).withUnsafeBytes { stream.append($0) } }
-    for entry in try settings(section) { add("\(entry.key): \(entry.node.json)") }
-    for tensor in layout.fileTensors {
-      add("\(tensor.name) \(tensor.shape)")
-      tensor.exportStretches(from: weights.pointer) { stream.append(UnsafeRawBufferPointer($0)) }
-    }
+    for entry in try settings(section) { stream.append(line: "\(entry.key): \(entry.node.json)") }
+    stream.append(layout, weights)
     return stream.finish()
   }
 
