@@ -34,9 +34,11 @@ public final class FolderOwnership: Sendable {
     package var patience = 10.0
     /// After writing who it is, where there are no locks: until whoever did so at once would have been read.
     package var settling = 1.0
-    /// For a lock that is taken: a process that has just been killed has it until the system has cleared it away, which
-    /// takes its time on a busy machine.
+    /// For a lock that is taken: its owner may be about to release it.
     package var clearing = 5.0
+    /// For a lock whose owner has been killed: the system releases it when each of the owner's threads has run once
+    /// more, which one of the lowest priority does late on a busy machine.
+    package var dying = 60.0
 
     package init() {}
   }
@@ -69,7 +71,7 @@ public final class FolderOwnership: Sendable {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError("open", path, code: errno) }
     do {
-      switch Self.awaitLock(timing, { lock(descriptor) }) {
+      switch Self.awaitLock(timing, path, { lock(descriptor) }) {
       case 0: hasLocks = true
       case EAGAIN, EACCES: throw Taken(owner: Self.owner(path))
       case ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL: hasLocks = false
@@ -109,11 +111,15 @@ public final class FolderOwnership: Sendable {
   public var usurper: Owner? { heartbeat.usurper }
 
   /// What `lock` returns in the end, if that is not at once.
-  private static func awaitLock(_ timing: Timing, _ lock: () -> Int32) -> Int32 {
-    let end = ContinuousClock.now + .seconds(timing.clearing)
+  private static func awaitLock(_ timing: Timing, _ path: String, _ lock: () -> Int32) -> Int32 {
+    let begin = ContinuousClock.now
     while true {
       let code = lock()
-      guard code == EAGAIN || code == EACCES, ContinuousClock.now < end else { return code }
+      guard code == EAGAIN || code == EACCES else { return code }
+      let waited = begin.duration(to: .now)
+      if waited >= .seconds(timing.clearing) {
+        guard waited < .seconds(timing.dying), let owner = owner(path), owner.isDying else { return code }
+      }
       Thread.sleep(forTimeInterval: min(0.05, timing.clearing))
     }
   }
@@ -176,6 +182,12 @@ extension FolderOwnership.Owner {
       host: String(ProcessInfo.processInfo.hostName.prefix(100)), process: getpid(),
       start: ProcessIdentity.start(of: getpid()) ?? 0, machine: ProcessIdentity.machine,
       token: .random(in: 0 ... .max))
+  }
+
+  /// Whether it was a process of this machine that has been killed.
+  fileprivate var isDying: Bool {
+    machine == ProcessIdentity.machine
+      && (ProcessIdentity.start(of: process) != start || ProcessIdentity.isKilled(process))
   }
 }
 

@@ -19,6 +19,17 @@ enum ProcessIdentity {
     return UInt64(words[20])
   }
 
+  /// Whether the process has been sent SIGKILL and is still there.
+  static func isKilled(_ process: Int32) -> Bool {
+    let kill = UInt64(1) << UInt64(SIGKILL - 1)
+    return text("/proc/\(process)/status").split(separator: "\n").contains { line in
+      guard line.hasPrefix("SigPnd:") || line.hasPrefix("ShdPnd:"),
+        let signals = line.split(whereSeparator: \.isWhitespace).last
+      else { return false }
+      return (UInt64(signals, radix: 16) ?? 0) & kill != 0
+    }
+  }
+
   private static func text(_ path: String) -> String {
     (try? WholeFile.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
