@@ -16,7 +16,7 @@ public struct Convolution2D: Sendable {
   ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
   ///   - hasBias: whether a bias is added.
   ///   - initialization: of weights and bias, if not PyTorch's default.
-  ///   - isStandardized: weight standardisation (article 003's `WeightStandardizedConv2d`).
+  ///   - isStandardized: weight standardisation (`WeightStandardizedConv2d` of "The Annotated Diffusion Model").
   ///   - precedesBatchNorm: training's batch normalisation takes out what the bias adds, so its gradient is 0, which
   ///     rounding alone would disturb; it is not computed.
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
