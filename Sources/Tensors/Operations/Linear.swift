@@ -3,7 +3,7 @@ import Kernels
 extension Tensor {
   /// act(x W + bias) + residual, for x [..., C], W [1, C, K], bias [K] -> [..., K].
   ///
-  /// - Parameter bias: nil: none.
+  /// - Parameter bias: nil for none.
   public func linear(
     weights: Tensor, bias: Tensor? = nil, activation: LinearTransform.Activation = .none,
     residual: Tensor? = nil

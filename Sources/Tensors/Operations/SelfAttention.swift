@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// Multi-head self-attention over the pixels of [B, ..., C], with its projections.
+  /// Multi-head self-attention over the pixels of [B, ..., C], including its projections.
   ///
   /// - Parameters:
   ///   - qkvWeights: [1, C, 3 H D]; queries, keys, values.

@@ -27,7 +27,7 @@ extension Tensor {
       [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
       tape, dy in
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
-      // The adjoint's input and output have changed places.
+      // In the adjoint, input and output swap roles.
       let sum = tape.weightGradientSum(weights, adjoint, inputs: [dy], outputGradient: storage)
       TransposedConvolution.backward(
         adjoint, storage.pointer, weights: weightStorage.pointer, outputGradient: dy.pointer,

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// Each row of [..., C] divided by its length: x / |x|.
+  /// Each row of [..., C] divided by its Euclidean norm: x / |x|.
   public func normalizedToUnitLength() -> Tensor {
     let (rows, c) = (count / channels, channels)
     let output = tape.result(shape, of: [self])
