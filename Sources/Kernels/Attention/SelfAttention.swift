@@ -1,8 +1,8 @@
-/// Multi-head self-attention of an image's pixels with its projections, some images at a time: queries, keys and values
-/// are computed in cache, used, and computed again in the backward pass, so that they never go to memory.
+/// Multi-head self-attention over an image's pixels, including the projections. Some images at a time, queries, keys
+/// and values are computed in cache and used there; the backward pass recomputes them, so they never travel to memory.
 ///
-/// y = attend(x Wqkv) Wout + bias. Layouts: x, y [B, N, C]; Wqkv [C, 3 H D] (queries, keys, values; in each the
-/// heads one after the other); Wout [H D, C]; bias [C]. H heads of D numbers, N tokens.
+/// y = attend(x Wqkv) Wout + bias. Layouts: x, y [B, N, C]; Wqkv [C, 3 H D] (queries, keys, values; the heads
+/// consecutive within each); Wout [H D, C]; bias [C]. H heads of width D, N tokens.
 public struct SelfAttention: Hashable, Sendable {
   public enum Kind: Sendable {
     /// softmax(Q Kᵀ / sqrt(D)) V (Vaswani et al., 2017).
@@ -40,14 +40,14 @@ public struct SelfAttention: Hashable, Sendable {
     }
   }
 
-  /// nil where values are better computed.
+  /// nil where computing the values is faster.
   private var folding: (any FoldingAttention)? {
     if let piecewise = PiecewiseLinearAttention(self) { return piecewise }
     return FoldedLinearAttention(self)
   }
 
-  /// Queries, keys and values of so many tokens are computed together, at most, if that is an image or more: 3 MB where
-  /// heads are 128 wide together.
+  /// The maximal number of tokens whose queries, keys and values are computed together (one image at least): 3 MB if H
+  /// D is 128.
   private static let tokensTogether = 2048
 
   private var imagesOfRound: Int {
@@ -92,7 +92,7 @@ public struct SelfAttention: Hashable, Sendable {
     }
   }
 
-  /// Writes dx; adds the gradients of the weights and of the bias, unless they are nil.
+  /// Writes dx; accumulates the gradients of the weights and the bias unless they are nil.
   public func backward(
     _ x: UnsafePointer<Float>, qkvWeights: UnsafePointer<Float>, outputWeights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
@@ -152,32 +152,32 @@ public struct SelfAttention: Hashable, Sendable {
   }
 }
 
-/// What attention does between its projections, for one image on one thread.
+/// The part of attention between the projections, for one image on one thread.
 ///
 /// Layouts: qkv and its gradient [N, 3, H, D], attended and its gradient [N, H, D].
 protocol AttentionCore: Sendable {
-  /// Floats of scratch memory that `forward` and `backward` want.
+  /// The size of the scratch memory for `forward` and `backward`, in floats.
   var scratchCount: Int { get }
 
-  /// May change `qkv` into what `backward` wants to find there.
+  /// May overwrite `qkv` with what `backward` needs.
   func forward(
     _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>)
 
-  /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may change `qkv` and `scratch`.
+  /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may overwrite `qkv` and `scratch`.
   func backward(
     _ qkv: UnsafeMutablePointer<Float>, attended: UnsafeMutablePointer<Float>,
     attendedGradient: UnsafeMutablePointer<Float>, qkvGradient: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>)
 }
 
-/// Linear attention in which no value of a token is ever computed, of a whole batch: see `FoldedLinearAttention`.
+/// Linear attention of a whole batch that never computes the tokens' values; see `FoldedLinearAttention`.
 protocol FoldingAttention {
   func forward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool)
 
-  /// Writes dx, and adds the weights' gradients, unless they are nil.
+  /// Writes dx, and accumulates the weights' gradients unless they are nil.
   func backward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,

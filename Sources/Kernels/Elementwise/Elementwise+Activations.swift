@@ -33,7 +33,7 @@ extension Elementwise {
     }
   }
 
-  /// output = e^x, which stays at its value there below -87.3 and above 88.3.
+  /// output = e^x, with x clamped to [-87.3, 88.3].
   public static func exponential(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {

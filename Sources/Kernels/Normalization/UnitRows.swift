@@ -1,6 +1,6 @@
-/// Each row divided by its length: y = x / |x|, for x [R, C].
+/// Divides each row by its Euclidean norm: y = x / |x|, for x [R, C].
 public enum UnitRows {
-  /// - Parameter lengths: [R]; |x| goes there.
+  /// - Parameter lengths: [R]; receives |x|.
   public static func forward(
     _ x: UnsafePointer<Float>, rows: Int, columns: Int, output: UnsafeMutablePointer<Float>,
     lengths: UnsafeMutablePointer<Float>, pool: ThreadPool
