@@ -12,13 +12,14 @@ public struct Convolution2D: Sendable {
   private let precedesBatchNorm: Bool
 
   /// - Parameters:
-  ///   - padding: zeros on each side.
-  ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
+  ///   - padding: the number of zeros on each side.
+  ///   - endPadding: the number of zeros after the last row and column, if it differs from `padding`.
   ///   - hasBias: whether a bias is added.
-  ///   - initialization: of weights and bias, if not PyTorch's default.
-  ///   - isStandardized: weight standardisation (`WeightStandardizedConv2d` of "The Annotated Diffusion Model").
-  ///   - precedesBatchNorm: training's batch normalisation takes out what the bias adds, so its gradient is 0, which
-  ///     rounding alone would disturb; it is not computed.
+  ///   - initialization: the initialisation of weights and bias, if not PyTorch's default.
+  ///   - isStandardized: whether weights are standardised (`WeightStandardizedConv2d` of "The Annotated Diffusion
+  ///     Model").
+  ///   - precedesBatchNorm: whether a batch normalisation follows. In training it cancels the bias, whose gradient is 0
+  ///     up to rounding and not computed.
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,
@@ -26,7 +27,7 @@ public struct Convolution2D: Sendable {
     initialization: Parameter.Initialization? = nil,
     isStandardized: Bool = false, precedesBatchNorm: Bool = false, fileShape: [Int]? = nil
   ) {
-    // PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
+    // PyTorch's default: Kaiming uniform with a = sqrt(5), whose bound is 1 / sqrt(fan in), for weights and bias alike.
     let bound = 1 / Float(inputs * kernel * kernel).squareRoot()
     weight = builder.weights(
       "weight", fileShape: fileShape ?? [outputs, inputs, kernel, kernel], outputs: outputs, inputs: inputs,
@@ -42,7 +43,7 @@ public struct Convolution2D: Sendable {
     self.precedesBatchNorm = precedesBatchNorm
   }
 
-  /// - Parameter inputs: images that are read as if they were concatenated along the channels.
+  /// - Parameter inputs: images, treated as if concatenated along the channels.
   public func callAsFunction(_ inputs: Tensor...) -> Tensor { self(inputs) }
 
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {

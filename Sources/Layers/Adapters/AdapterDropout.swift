@@ -2,8 +2,8 @@ import Kernels
 import Randomness
 import Tensors
 
-/// Dropout (Srivastava et al., 2014) before low-rank adapters: in training each input of one is 0 with some probability,
-/// and otherwise divided by the probability that it is not.
+/// Dropout (Srivastava et al., 2014) before low-rank adapters: in training, each input element is set to 0 with
+/// probability p, and otherwise divided by 1 - p.
 public struct AdapterDropout: Sendable {
   private let probability: Float
   private let seed: UInt64
@@ -11,8 +11,8 @@ public struct AdapterDropout: Sendable {
   private let samples: Range<Int>
 
   /// - Parameters:
-  ///   - step: steps done.
-  ///   - samples: positions of the tape's samples in the step's batch, over all ranks.
+  ///   - step: the number of completed steps.
+  ///   - samples: the positions of the tape's samples in the step's batch, over all ranks.
   public init(probability: Float, seed: UInt64, step: Int, samples: Range<Int>) {
     precondition((0..<1).contains(probability), "a probability of \(probability)")
     self.probability = probability
@@ -21,11 +21,11 @@ public struct AdapterDropout: Sendable {
     self.samples = samples
   }
 
-  /// x [B, ...] with some elements dropped: of a sample's they depend on its position, the layer and the input.
+  /// x [B, ...] with some elements dropped; which ones depends on the sample's position, the layer and the input.
   ///
   /// - Parameters:
-  ///   - weights: of the layer.
-  ///   - input: which of the layer's inputs it is.
+  ///   - weights: the layer's weights.
+  ///   - input: the index of x among the layer's inputs.
   func callAsFunction(_ x: Tensor, of weights: Parameter, input: Int) -> Tensor {
     let size = x.count / x.shape[0]
     precondition(x.shape[0] == samples.count, "\(x.shape) for samples \(samples)")
