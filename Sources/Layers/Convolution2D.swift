@@ -18,8 +18,8 @@ public struct Convolution2D: Sendable {
   ///   - initialization: the initialisation of weights and bias, if not PyTorch's default.
   ///   - isStandardized: whether weights are standardised (`WeightStandardizedConv2d` of "The Annotated Diffusion
   ///     Model").
-  ///   - precedesBatchNorm: whether a batch normalisation follows. In training it cancels the bias, whose gradient is 0
-  ///     up to rounding and not computed.
+  ///   - precedesBatchNorm: whether a batch normalisation follows. In training it cancels the bias, whose gradient
+  ///     would be 0 but for rounding and is not computed.
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,

@@ -18,7 +18,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
     case steps(at: [Int], factor: Double)
   }
 
-  /// The rate that all factors multiply.
+  /// The maximal rate, which all factors scale.
   public let peak: Double
   /// The number of steps over which the rate rises linearly from 0; the last of them has the full rate.
   public let warmup: Int

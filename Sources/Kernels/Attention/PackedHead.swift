@@ -1,7 +1,7 @@
 /// The keys and values of one head, padded with zeros to whole vectors.
 ///
-/// Layouts: keys and values [L', D'], transposed [D', S]; L' and D' are L and D rounded up to multiples of 16, and S >=
-/// L'.
+/// Layouts: keys and values [L', D'], transposed [D', S]; L' and D' are L and D rounded up to multiples of 16, and S is
+/// at least L'.
 struct PackedHead {
   /// The score of a masked key, far below any real score.
   static let maskedScore: Float = -1e30

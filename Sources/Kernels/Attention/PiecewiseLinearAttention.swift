@@ -97,7 +97,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     }
   }
 
-  // MARK: The two passes
+  // MARK: Forward and backward passes
 
   func forward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,

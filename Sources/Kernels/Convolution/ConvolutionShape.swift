@@ -53,7 +53,7 @@ public struct ConvolutionShape: Hashable, Sendable {
   /// The number of output rows whose patches fill about half a megabyte and so stay in the L2 cache.
   var rowsPerBlock: Int { min(max(131_072 / (patchLength * outputWidth), 1), outputRows) }
 
-  /// A convolution of one input that halves even sides, as in DDPM's networks.
+  /// Whether this is a convolution of one input that halves even sides, as in DDPM's networks.
   var isHalving: Bool {
     kernel == 4 && stride == 2 && padding == 1 && endPadding == 1 && inputChannels.count == 1
       && height % 2 == 0

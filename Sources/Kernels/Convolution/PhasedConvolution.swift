@@ -11,8 +11,8 @@ struct PhasedConvolution {
 
   /// Writes the gradient of the input [B, 2P, 2Q, C], plus an optional `bias` [C], given the output's [B, P, Q, K].
   ///
-  /// Input pixel (2p + a, 2q + b) lies under output pixel (p + a - 1 + r, q + b - 1 + s) at tap (3 - a - 2r, 3 - b - 2s),
-  /// for r and s in {0, 1}. A task handles some pixels (p, q) of one phase (a, b).
+  /// Input pixel (2p + a, 2q + b) lies under output pixel (p + a - 1 + r, q + b - 1 + s) at tap
+  /// (3 - a - 2r, 3 - b - 2s), for r and s in {0, 1}. A task handles some pixels (p, q) of one phase (a, b).
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool

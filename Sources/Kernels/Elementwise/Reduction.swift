@@ -54,7 +54,7 @@ public enum Reduction {
     return sum.total
   }
 
-  /// Σ a b, or Σ a without b, in double precision: pieces of 65,536 values are each summed in order, then the pieces in
+  /// Σ a b, or Σ a without b, in double precision: pieces of 65,536 values are summed in order, then their sums in
   /// order.
   public static func sum(
     _ a: UnsafePointer<Float>, times b: UnsafePointer<Float>? = nil, count: Int, pool: ThreadPool
@@ -95,7 +95,7 @@ public enum Reduction {
     }
   }
 
-  /// Σ values², in double precision: pieces of 65,536 values are each summed in order, then the pieces in order.
+  /// Σ values², in double precision: pieces of 65,536 values are summed in order, then their sums in order.
   public static func sumOfSquares(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> Double {
     let size = 65_536
     let ranges = stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }

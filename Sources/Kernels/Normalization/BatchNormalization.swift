@@ -1,5 +1,5 @@
-/// Batch normalisation (Ioffe and Szegedy, 2015) fused with an activation: y = act(x^ gamma + beta), x^ = (x - mean) /
-/// sqrt(variance + eps).
+/// Batch normalisation (Ioffe and Szegedy, 2015) fused with an activation:
+/// y = act(x^ gamma + beta), x^ = (x - mean) / sqrt(variance + eps).
 ///
 /// Layouts: x, y [N, C], where N is the number of pixels of all images; gamma, beta, mean, variance [C]. Variances are
 /// biased. Work is divided into pieces of rows, small enough to be read twice from cache.
@@ -36,8 +36,8 @@ public struct BatchNormalization: Hashable, Sendable {
   /// Computes the mean and variance of each channel.
   ///
   /// Each piece's mean and sum of squared deviations are computed in two passes; pieces are combined in double
-  /// precision: from n_p rows, mean m_p and sum s_p per piece, the whole has m = Σ n_p m_p / N and Σ (s_p + n_p (m_p -
-  /// m)²).
+  /// precision: from n_p rows, mean m_p and sum s_p per piece, the whole has the mean m = Σ n_p m_p / N and the sum Σ
+  /// (s_p + n_p (m_p - m)²).
   public func measure(
     _ x: UnsafePointer<Float>, mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>,
     pool: ThreadPool

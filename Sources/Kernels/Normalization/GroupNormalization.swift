@@ -1,9 +1,9 @@
 /// Group normalisation (Wu and He, 2018) fused with an optional scale and shift for each image, an activation and an
 /// optional residual: y = act((x^ gamma + beta)(1 + scale) + shift) + residual, x^ = (x - mean) / sqrt(variance + eps).
 ///
-/// Layouts: x, y, residual [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2] (mean,
-/// 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance is
-/// biased.
+/// Layouts: x, y, residual [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2]
+/// (mean, 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance
+/// is biased.
 ///
 /// Each task processes an image, which it reads several times while it is in cache; large images are divided into
 /// pieces of fixed size, whose sums are added in order.
@@ -95,8 +95,8 @@ public struct GroupNormalization: Hashable, Sendable {
   /// gradients of gamma and beta unless they are nil. That of the residual is dy itself.
   ///
   /// With the activation's input u = a x + b and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over the pixels of a
-  /// channel determine all gradients but dx, and with w = gamma (1 + scale) and sums over the n values of a group, dx =
-  /// (w g - Σ w g / n - x^ Σ w g x^ / n) / sqrt(variance + eps).
+  /// channel determine all gradients but dx, and with w = gamma (1 + scale) and sums over the n values of a group,
+  /// dx = (w g - Σ w g / n - x^ Σ w g x^ / n) / sqrt(variance + eps).
   public func backward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
     scaleShift: UnsafePointer<Float>?, statistics: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,

@@ -1,6 +1,6 @@
 /// Layer normalisation (Ba et al., 2016) of each token, with an optional gain and bias and an optional scale and shift
-/// for each image (DiT's adaptive layer norm: Peebles and Xie, 2022): y = (x^ gamma + beta)(1 + scale) + shift, x^ = (x
-/// - mean) / sqrt(variance + eps).
+/// for each image (DiT's adaptive layer norm: Peebles and Xie, 2022):
+/// y = (x^ gamma + beta)(1 + scale) + shift, x^ = (x - mean) / sqrt(variance + eps).
 ///
 /// Layouts: x, y [B, N, C], gamma, beta [C], scale and shift C columns each of a [B, M] matrix, statistics [B, N, 2]
 /// (mean, 1 / sqrt(variance + eps)). The variance is the biased variance of a token's C values.

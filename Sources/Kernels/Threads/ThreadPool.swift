@@ -12,7 +12,7 @@ import Synchronization
 /// One thread (the one that created the pool) starts loops. It takes part as worker 0, and does not wait for threads
 /// that have not begun: a thread that arrives when all tasks are taken finds the loop closed. Between loops the other
 /// threads spin for some tens of microseconds, since the next loop of a training step usually follows within that time,
-/// and then sleep. If threads outnumber cores they do not spin, which would slow down the working threads.
+/// and then sleep. If threads outnumber cores they do not spin, since that would slow down the working threads.
 public final class ThreadPool {
   /// The number of threads that work on a loop, including the one that starts it.
   public let threadCount: Int
@@ -47,7 +47,7 @@ public final class ThreadPool {
     self.workers = workers
     for worker in 1..<max(threadCount, 1) {
       Thread.detachNewThread {
-        // Foundation does not pass a thread's name to the system, whose limit is 15 characters.
+        // Foundation does not pass on a name set before the thread runs; the system's limit is 15 characters.
         oboro_name_thread("oboro-\(worker)")
         workers.work(as: worker)
       }
