@@ -20,7 +20,7 @@ package final class GradientAccumulation {
   private let fault: (_ microbatch: Int) -> Bool
   private var branches: [ParameterBuffer] = []
   var profile: Profile?
-  /// Features of the step's whole batch, for a task that needs them; nil otherwise.
+  /// Quantities computed from the step's whole batch, for a task that needs them; nil otherwise.
   var wholeBatch: WholeBatch?
 
   /// - Parameters:
