@@ -3,7 +3,7 @@ import Reporting
 import Settings
 
 extension StepMeasurement {
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let node: SettingsNode = [
       "images_per_second": SettingsNode(imagesPerSecond),
@@ -19,7 +19,7 @@ extension StepMeasurement {
     return node.indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     func format(_ format: String, _ values: any CVarArg...) -> String {
       String(format: format, arguments: values)

@@ -4,7 +4,7 @@ import Files
 import Foundation
 import Reporting
 
-/// A run as one page of HTML that needs nothing else: no server, no network, no script.
+/// A run as a single self-contained HTML page: no server, no network, no scripts.
 public struct RunReport {
   private let directory: RunDirectory
   private let configuration: String
@@ -13,7 +13,7 @@ public struct RunReport {
   private let samples: [(step: Int, png: [UInt8])]
   private let steps: Int
 
-  /// Pictures shown at most, spread over the run.
+  /// Maximum number of sample grids shown, spread over the run.
   private static let samplesAtMost = 12
 
   /// Reads the run in `path`.
@@ -31,7 +31,7 @@ public struct RunReport {
     log = String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { LogEntry($0) }
     let pictures = try directory.sampledSteps()
     let count = min(pictures.count, Self.samplesAtMost)
-    // The last one always; of the others every so many.
+    // Evenly spaced, always including the last one.
     samples = try (0..<count).map { pictures[(($0 + 1) * pictures.count - 1) / count] }
       .map { ($0, try WholeFile.read(directory.samples(step: $0))) }
   }
@@ -82,7 +82,7 @@ public struct RunReport {
       + "</dl>"
   }
 
-  /// A date that breaks before the time only.
+  /// A date in which a line may break only before the time.
   private static func unbroken(_ date: String) -> String {
     date.replacing("-", with: "\u{2011}").replacing("T", with: " ")
   }
@@ -163,7 +163,7 @@ public struct RunReport {
     return "<h2>Samples</h2><div class=\"samples\">\(pictures.joined())</div>"
   }
 
-  /// What each rank has waited, of the last start that came to an end.
+  /// How long each rank waited, for the last start that ran to its end.
   private var waitSection: String {
     guard let entry = log.last(where: { $0.message == "waits" }) else { return "" }
     func numbers(_ name: String) -> [Double] {
@@ -234,7 +234,7 @@ public struct RunReport {
     """
 }
 
-/// A directory that is no run.
+/// A directory that is not a run.
 public struct RunReportError: Error, CustomStringConvertible {
   public let path: String
 

@@ -4,12 +4,12 @@ import Layers
 import MPI
 import Tensors
 
-/// The length of the gradient, of which each rank has its parts. The flat memory is cut into pieces; a piece is one
-/// rank's, whatever their number, and the pieces' sums are added in their order.
+/// Computes the norm of a gradient that is distributed over the ranks. The flat memory is divided into fixed pieces,
+/// each owned by a single rank whatever the number of ranks, and the pieces' sums of squares are added in order.
 final class GradientNorm {
-  /// What is trained of each of this rank's parts, cut at the pieces' borders.
+  /// The trained ranges of each of this rank's parts, split at piece boundaries.
   private let ranges: [[Range<Int>]]
-  /// Of each piece, the sum of squares of what this rank has of it.
+  /// For each piece, the sum of squares of the gradient values that this rank has.
   private var sums: [Double]
 
   init(layout: ParameterLayout, parts: [Range<Int>]) {
@@ -25,7 +25,7 @@ final class GradientNorm {
     sums = [Double](repeating: 0, count: (layout.flatCount + size - 1) / size)
   }
 
-  /// Takes one of this rank's parts of the gradient in, but for what is `excluded`.
+  /// Adds one of this rank's parts of the gradient, except for the `excluded` ranges.
   func add(
     part index: Int, excluding excluded: [Range<Int>] = [], of gradient: ParameterBuffer,
     threads: ThreadPool
@@ -35,15 +35,15 @@ final class GradientNorm {
       threads)
   }
 
-  /// Takes all of them in.
+  /// Adds all of this rank's parts.
   func addParts(of gradient: ParameterBuffer, threads: ThreadPool) {
     add(Array(ranges.joined()), of: gradient, threads)
   }
 
-  /// Takes in what lies at `offset` of the gradient, by its sum of squares.
+  /// Adds a range of the gradient that starts at `offset`, given its sum of squares.
   func add(squares: Double, at offset: Int) { sums[offset / BucketPlan.granularity] += squares }
 
-  /// Whether all that was taken in are numbers.
+  /// Whether all values added so far are finite.
   var isFinite: Bool { sums.allSatisfy(\.isFinite) }
 
   private func add(_ ranges: [Range<Int>], of gradient: ParameterBuffer, _ threads: ThreadPool) {
@@ -52,13 +52,13 @@ final class GradientNorm {
     }
   }
 
-  /// The length of all ranks' gradients, when all have taken all of their parts in. The next one can begin then.
+  /// The norm of the whole gradient, once every rank has added all of its parts; resets the sums for the next step.
   /// Collective.
   ///
   /// - Throws: `MPIError`.
   func length(on communicator: Communicator) throws -> Double {
     defer { for piece in sums.indices { sums[piece] = 0 } }
-    // All but one rank add 0 to a piece's sum, which changes no bit of it.
+    // All ranks but one contribute 0 to a piece's sum, which leaves it unchanged bit for bit.
     return try communicator.allReduce(sums, .sum).reduce(0, +).squareRoot()
   }
 }

@@ -9,13 +9,13 @@ import Tensors
 /// Turns the sum of the micro-batches' gradients into new weights.
 public struct Optimizer: Sendable {
   private let settings: OptimizerSettings
-  /// Of the average that the update takes along; nil: none is kept.
+  /// The profile of the average that is updated along with the weights; nil if none is kept.
   private let average: EMAProfile?
   private let furtherAverages: [EMAProfile]
-  /// Stretches of the flat memory whose parameters are updated alike.
+  /// Ranges of the flat memory whose parameters are updated in the same way.
   private let segments: [ParameterLayout.Segment]
 
-  /// - Parameter layout: of the parameters that it updates.
+  /// - Parameter layout: the layout of the parameters to update.
   public init(_ settings: OptimizerSettings, averages: AverageSettings, layout: ParameterLayout) {
     self.settings = settings
     average = averages.first
@@ -23,18 +23,18 @@ public struct Optimizer: Sendable {
     segments = layout.segments(separatingVectors: settings.weightDecay > 0 && !settings.decaysVectors)
   }
 
-  /// The learning rate of update number `step`, from 1.
+  /// The learning rate of update number `step`, counted from 1.
   public func learningRate(step: Int) -> Double {
     settings.schedule.rate(at: step)
   }
 
   /// Updates a rank's parts of weights, moments, average and running averages for the step after `state.step`, and
-  /// counts it. The other parts of the weights are the other ranks' to update.
+  /// increments `state.step`. The other parts of the weights are updated by other ranks.
   ///
   /// - Parameters:
-  ///   - gradient: the sum over the micro-batches, of the rank's parts at least.
-  ///   - microbatches: by which it is divided.
-  ///   - norm: the length of the mean gradient.
+  ///   - gradient: the sum over the micro-batches; only the rank's parts need to be valid.
+  ///   - microbatches: the divisor that turns the sum into a mean.
+  ///   - norm: the norm of the mean gradient.
   public func update(
     _ state: ShardedState, gradient: ParameterBuffer, microbatches: Int, norm: Double, threads: ThreadPool
   ) {
@@ -46,16 +46,16 @@ public struct Optimizer: Sendable {
     state.step += 1
   }
 
-  /// Whether an update can only be made once the length of the whole gradient is known.
+  /// Whether the update needs the norm of the whole gradient.
   var needsNorm: Bool { settings.clipNorm > 0 }
 
-  /// Writes what the step after `state.step` makes of one of a rank's parts.
+  /// Writes the result of the step after `state.step` for one of a rank's parts.
   ///
   /// - Parameters:
-  ///   - values: where to; may be the state's own.
+  ///   - values: destination; may be the state's own values.
   ///   - gradient: may be the memory of `values.weights`.
-  ///   - norm: as for all parts; any if it is not needed.
-  ///   - excluded: what is left as it is.
+  ///   - norm: the norm of the whole gradient; ignored unless `needsNorm`.
+  ///   - excluded: ranges left unchanged.
   func update(
     part index: Int, excluding excluded: [Range<Int>] = [], of state: ShardedState,
     to values: ShardedState.Values, gradient: ParameterBuffer, microbatches: Int, norm: Double,
@@ -88,7 +88,7 @@ public struct Optimizer: Sendable {
     }
   }
 
-  /// The update that makes step number `step`; parameters as for `update`.
+  /// The Adam update of step number `step`; parameters as for `update`.
   func adam(step: Int, microbatches: Int, norm: Double) -> AdamUpdate {
     let clipping = needsNorm && norm > settings.clipNorm ? settings.clipNorm / norm : 1
     return AdamUpdate(
@@ -99,7 +99,7 @@ public struct Optimizer: Sendable {
 
   private func averageDecay(step: Int) -> Double { average?.decay(at: step) ?? 0 }
 
-  /// Takes the weights that update number `state.step` has made into a rank's parts of the further averages.
+  /// Updates a rank's parts of the further averages with the weights produced by update number `state.step`.
   package func followWithFurtherAverages(_ state: ShardedState, threads: ThreadPool) {
     for (profile, shard) in zip(furtherAverages, state.furtherAverages) {
       let decay = profile.decay(at: state.step)
@@ -122,7 +122,7 @@ public struct Optimizer: Sendable {
     }
   }
 
-  /// Moves running averages towards the mean of what the micro-batches found.
+  /// Moves the running averages towards the mean of the micro-batches' statistics.
   private func follow(
     _ sum: UnsafePointer<Float>, microbatches: Int, momentum: Float, averageDecay: Double,
     from old: AdamUpdate.Values, to new: AdamUpdate.Values, count: Int
@@ -132,14 +132,14 @@ public struct Optimizer: Sendable {
     for index in 0..<count {
       let running = old.weights[index]
       let moved = running + momentum * (sum[index] * share - running)
-      // Where no average is kept, it is the weights.
+      // Without an average, `ema` aliases the weights.
       let ema = old.ema == old.weights ? moved : old.ema[index]
       new.weights[index] = moved
       new.ema[index] = Self.averaged(ema, moved, keep: keep)
     }
   }
 
-  /// What an average of `running` becomes; exact where both are equal.
+  /// One step of an average towards `running`; exact if both are equal.
   private static func averaged(_ average: Float, _ running: Float, keep: Float) -> Float {
     average + (1 - keep) * (running - average)
   }

@@ -9,23 +9,23 @@ import Tasks
 import Tensors
 import Text
 
-/// What a run does that depends on what it trains: what it reads of the dataset, the losses, and what it shows.
+/// The parts of a run that depend on what is trained: the fields read from the dataset, the losses, and the previews.
 struct RunTask {
   let task: any TrainingTask
-  /// [H, W, C] of what the network sees.
+  /// [H, W, C] of the network's input.
   let inputShape: [Int]
   /// nil for a run on images.
   let latents: RunLatents?
-  /// The frozen network whose adapter is trained; nil: the network itself is.
+  /// The frozen network whose adapter is trained; nil if the network itself is trained.
   let base: FrozenBase?
   /// nil for a run without captions.
   let texts: RunTexts?
-  /// The field of captions, where they are read.
+  /// The caption field, if captions are read.
   private let captions: Field?
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
 
-  /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
+  /// - Throws: `DatasetError`, `ModelError` if the network cannot be trained on this dataset.
   init(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?,
     _ texts: RunTexts?, _ base: FrozenBase?
@@ -68,7 +68,7 @@ struct RunTask {
     }
   }
 
-  /// Throws unless what the task reads of its dataset is in `heldOut` too, and alike.
+  /// Throws unless `heldOut` has all fields that the task reads, with the same shapes.
   func check(heldOut: ShardedDataset) throws {
     let shape =
       try latents.map { try RunLatents.fields(of: heldOut, from: $0.frozen).means.shape }
@@ -87,14 +87,14 @@ struct RunTask {
     }
   }
 
-  /// What the loader reads of the dataset; nil: images and their labels.
+  /// The fields that the loader reads; nil for images and their labels.
   var fields: [FieldRequest]? {
     guard let captions else { return latents?.fields }
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
     return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + [FieldRequest(captions.name)]
   }
 
-  /// The texts of previews: those that were asked for, or captions from all over the dataset.
+  /// The prompts of previews: the configured ones, or captions from all over the dataset.
   private func previewTexts() throws -> [String] {
     guard let texts, configuration.sampling.prompts.isEmpty else { return configuration.sampling.prompts }
     let field = try dataset.index(of: texts.field.name)
@@ -103,8 +103,8 @@ struct RunTask {
     }
   }
 
-  /// What a checkpoint says of the images, so that what is drawn has the names and units of the source; nil for pictures,
-  /// of which there is nothing to say.
+  /// The description of the images stored in checkpoints, so that samples have the names and units of the source; nil
+  /// for ordinary pictures, which need none.
   ///
   /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
   func fieldDescription() throws -> SettingsNode? {
@@ -116,7 +116,7 @@ struct RunTask {
     return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
   }
 
-  /// - Throws: `ModelError` if the dataset has none.
+  /// - Throws: `ModelError` if the dataset has no captions.
   static func captions(of dataset: ShardedDataset) throws -> Field {
     guard let field = dataset.manifest.field(.caption), field.shape.isEmpty else {
       throw ModelError("\(dataset.directory): holds no captions: prepare it with pictures that have some")
@@ -124,9 +124,9 @@ struct RunTask {
     return field
   }
 
-  /// What makes tokens of captions.
+  /// The function that tokenises captions.
   ///
-  /// - Throws: `ModelError` for a tokeniser of another model; `TokenizerError`, `FileError`.
+  /// - Throws: `ModelError` if the tokeniser does not fit the model; `TokenizerError`, `FileError`.
   private static func tokens(
     for section: TaskSettings.ContrastiveSection
   ) throws -> @Sendable (String) -> [Int] {
@@ -145,10 +145,10 @@ struct RunTask {
     return { tokenizer.encode($0).tokens }
   }
 
-  /// Whether there is anything to show.
+  /// Whether the task has previews.
   var hasPreview: Bool { if case .contrastive = configuration.task { false } else { true } }
 
-  /// How many images a preview shows.
+  /// The number of images in a preview.
   var previewCount: Int {
     switch configuration.task {
     case .diffusion: configuration.sampling.count
@@ -157,7 +157,7 @@ struct RunTask {
     }
   }
 
-  /// What passes go through the network with, given the weights that are trained.
+  /// The weights for forward passes through the network, given the trained ones.
   private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
     guard let base, let adapter = configuration.adapter?.adapter else {
       return PassWeights(trained, of: configuration.model.parameters.set)
@@ -169,7 +169,7 @@ struct RunTask {
       ], adaptation: adapter)
   }
 
-  /// What shows how far the run is, with these weights.
+  /// A preview of the run's progress, computed with these weights.
   ///
   /// - Throws: `SamplingError`.
   func preview(weights: ParameterBuffer, engine: Engine) throws -> any Preview {
@@ -200,12 +200,12 @@ struct RunTask {
 }
 
 extension TrainingConfiguration {
-  /// What training computes of each micro-batch.
+  /// The task to be trained, without any adapter.
   ///
   /// - Parameters:
   ///   - imageShape: [H, W, C] of images or latents.
-  ///   - scaling: of latents; nil for images.
-  ///   - captions: what becomes of captions, for a denoiser that is told them.
+  ///   - scaling: the scaling of latents; nil for images.
+  ///   - captions: how captions condition the denoiser; nil if they do not.
   package func trainingTask(
     imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil
   ) -> any TrainingTask {

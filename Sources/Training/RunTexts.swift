@@ -8,17 +8,18 @@ import Models
 import Tasks
 import Tensors
 
-/// The captions that a run's denoiser is told, and the text encoder that embeds them.
+/// The captions that condition a run's denoiser, and the text encoder that embeds them.
 struct RunTexts {
   let frozen: FrozenTextEncoder
-  /// The dataset's field of captions.
+  /// The dataset's caption field.
   let field: Field
   private let dropout: Double
   private let embedded: EmbeddedTexts
 
-  /// Reads the encoder; nil for a run without one. Collective.
+  /// Loads the encoder; nil for a run without one. Collective.
   ///
-  /// - Throws: `CollectiveFailure` where the dataset has no captions, or the model takes other texts; `MPIError`.
+  /// - Throws: `CollectiveFailure` if the dataset has no captions or the model expects another embedding width;
+  ///   `MPIError`.
   static func load(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
   ) throws -> RunTexts? {
@@ -43,16 +44,16 @@ struct RunTexts {
       TextEmbedding(tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights))
   }
 
-  /// What training does with them.
+  /// How captions condition training.
   var conditioning: CaptionConditioning {
     CaptionConditioning(shape: embedded.shape, dropout: dropout) { [embedded] text, engine in
       embedded.context(of: text, engine: engine)
     }
   }
 
-  /// What previews are drawn of.
+  /// The prompts of previews.
   ///
-  /// - Parameter texts: of the images, in turn.
+  /// - Parameter texts: one per image.
   func prompts(_ texts: [String], engine: Engine) -> SamplePrompts {
     SamplePrompts(
       texts, negative: "", contexts: (texts + [""]).map { embedded.context(of: $0, engine: engine) },

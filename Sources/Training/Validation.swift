@@ -4,23 +4,23 @@ import MPI
 import Tasks
 import Tensors
 
-/// The loss on held-out samples: at levels and with noise that stay the same, so that its values can be compared, from
-/// one step to another and between runs.
+/// Computes the loss on held-out samples, with fixed noise levels and fixed noise, so that its values can be compared
+/// between steps and between runs.
 ///
-/// Work is cut into passes of a micro-batch, always the same ones, which the ranks share. So the result is the same for
-/// any number of ranks and threads.
+/// The work is divided into fixed passes of one micro-batch, which are distributed over the ranks, so the result does
+/// not depend on the number of ranks and threads.
 package struct Validation: Sendable {
   private let dataset: ShardedDataset
-  /// What is read of each; nil for images and labels.
+  /// The fields to read; nil for images and labels.
   private let fields: [FieldRequest]?
-  /// The places in the dataset of the samples that are looked at, spread evenly over it.
+  /// The dataset indices of the samples used, spread evenly over the dataset.
   private let indices: [Int]
   private let samplesPerPass: Int
 
   /// - Parameters:
-  ///   - fields: what the task reads; nil for images and labels.
-  ///   - count: how many samples to look at, if there are as many.
-  ///   - samplesPerPass: of a forward pass.
+  ///   - fields: the fields that the task reads; nil for images and labels.
+  ///   - count: the number of samples to use, if the dataset has that many.
+  ///   - samplesPerPass: samples per forward pass.
   package init(_ dataset: ShardedDataset, fields: [FieldRequest]? = nil, count: Int, samplesPerPass: Int) {
     precondition(count > 0 && samplesPerPass > 0, "\(count) samples in passes of \(samplesPerPass)")
     let chosen = min(count, dataset.count)
@@ -33,9 +33,9 @@ package struct Validation: Sendable {
   /// The mean loss over the samples. Collective.
   ///
   /// - Parameters:
-  ///   - weights: of the task's trained parameters.
-  ///   - progress: called before each pass of this rank's.
-  /// - Throws: `CollectiveFailure` for samples that cannot be read; `MPIError`.
+  ///   - weights: the weights of the task's trained parameters.
+  ///   - progress: called before each of this rank's passes.
+  /// - Throws: `CollectiveFailure` if samples cannot be read; `MPIError`.
   package func loss(
     of task: any TrainingTask, weights: ParameterBuffer, engine: Engine, on communicator: Communicator,
     progress: () -> Void = {}
@@ -48,7 +48,7 @@ package struct Validation: Sendable {
         return try sum(ofPass: pass, task, weights, engine)
       }
     }
-    // In the order of the passes, whoever computed them.
+    // Summed in the order of the passes, whichever rank computed them.
     return try communicator.allGather(own).flatMap { $0 }.reduce(0, +) / Double(indices.count)
   }
 
