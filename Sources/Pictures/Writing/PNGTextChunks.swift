@@ -1,12 +1,12 @@
 import CZlib
 
-/// Texts about a picture in its PNG file, as keyword and text: chunks `tEXt` for ASCII, `iTXt` for all else
-/// (PNG specification, third edition, 11.3.3).
+/// Texts in a PNG file, as pairs of keyword and text: `tEXt` chunks for ASCII, `iTXt` chunks for anything else (PNG
+/// specification, third edition, 11.3.3).
 enum PNGTextChunks {
-  /// The chunk that ends a file: no data.
+  /// The length of the chunk that ends a file, which contains no data.
   private static let endLength = 12
 
-  /// `png` with the texts before its end.
+  /// Inserts the texts before the final chunk of `png`.
   static func adding(_ texts: [(keyword: String, text: String)], to png: [UInt8]) -> [UInt8] {
     precondition(png.count >= endLength, "\(png.count) bytes of a PNG file")
     let end = png.count - endLength
@@ -17,10 +17,10 @@ enum PNGTextChunks {
     precondition(
       (1...79).contains(keyword.utf8.count) && keyword.utf8.allSatisfy { (0x20..<0x7F).contains($0) },
       "a keyword \(keyword)")
-    // A zero would end the text.
+    // A zero byte would end the text.
     let bytes = text.utf8.filter { $0 != 0 }
     let isPlain = bytes.allSatisfy { (0x20..<0x7F).contains($0) || $0 == 0x0A }
-    // iTXt: not compressed, by no method, in no named language, with no translated keyword.
+    // iTXt: uncompressed, compression method 0, no language, no translated keyword.
     let separator: [UInt8] = isPlain ? [0] : [0, 0, 0, 0, 0]
     let content = Array((isPlain ? "tEXt" : "iTXt").utf8) + Array(keyword.utf8) + separator + bytes
     let sum = content.withUnsafeBufferPointer { crc32(0, $0.baseAddress, UInt32($0.count)) }
