@@ -6,10 +6,9 @@ import Tensors
 extension Checkpoint {
   /// Reads the weights, or an average of them, into new memory, and verifies the digest of their file.
   ///
+  /// - Parameter member: ``StateMember/weights``, or an average.
   /// - Throws: `CheckpointError` if the file is damaged, if the weights do not belong to a model with `layout`, or if
   ///   any of them is not finite; `FileError`.
-  ///
-  /// - Parameter member: ``StateMember/weights``, or an average.
   public func weights(_ member: StateMember, layout: ParameterLayout) throws -> ParameterBuffer {
     try weights([member], layout: layout)[0]
   }

@@ -39,7 +39,7 @@ public final class GradientExchange {
     precondition(
       plan.worldSize == communicator.size,
       "a plan for \(plan.worldSize) ranks, there are \(communicator.size)")
-    // A communicator of its own keeps these messages apart from all others between the ranks.
+    // A separate communicator, so that these messages cannot be matched with any others between the ranks.
     let own = communicator.size > 1 ? try communicator.duplicate() : communicator
     self.communicator = own
     self.plan = plan

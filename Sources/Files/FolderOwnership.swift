@@ -25,7 +25,7 @@ public final class FolderOwnership: Sendable {
 
   /// Another process owns the folder.
   public struct Taken: Error, Equatable {
-    /// nil where it is not known who.
+    /// The owner, if known.
     public let owner: Owner?
   }
 
