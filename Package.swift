@@ -99,7 +99,8 @@ let package = Package(
         "Settings", "Tensors", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: common),
     .target(
-      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors", "Text"],
+      name: "Generation",
+      dependencies: ["Diffusion", "Kernels", "MPI", "Models", "Pictures", "Tensors", "Text"],
       swiftSettings: common),
     .target(
       name: "Encoding", dependencies: ["Datasets", "Files", "MPI", "Models", "Tensors"],
@@ -225,7 +226,7 @@ let package = Package(
     .testTarget(
       name: "OboroTests",
       dependencies: [
-        "Checkpoints", "Files", "HDF5", "NumericsTestSupport", "Oboro", "Pictures", "Reporting",
+        "Checkpoints", "Files", "HDF5", "Kernels", "NumericsTestSupport", "Oboro", "Pictures", "Reporting",
         "Safetensors", "Settings", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

@@ -117,7 +117,8 @@ public final class StepBenchmark {
       stepSeconds: seconds, batchSize: configuration.training.batchSize,
       flopsPerImage: account.flops / step.assignment.ownSamples.count,
       peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
-      ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
+      ranks: communicator.size, threads: threads, precision: configuration.training.precision,
+      parameters: step.state.layout.valueCount,
       communicationWaitSeconds: try communicator.allReduce(wait, .sum) / Double(communicator.size),
       exposedCommunicationSeconds: exposed, peakFlopsPerSecond: peak, profile: profile)
   }
@@ -161,6 +162,7 @@ public struct StepMeasurement {
   public let ranks: Int
   /// Threads per rank.
   public let threads: Int
+  public let precision: ProductPrecision
   public let parameters: Int
   /// Mean time per step that a rank waits for other ranks' gradients and weights.
   public let communicationWaitSeconds: Double

@@ -13,6 +13,7 @@ extension StepMeasurement {
       "ranks": SettingsNode(ranks),
       "threads": SettingsNode(threads),
       "parameters": SettingsNode(parameters),
+      "precision": SettingsNode(precision.rawValue),
       "communication_wait_seconds": SettingsNode(communicationWaitSeconds),
       "communication_exposed_seconds": SettingsNode(exposedCommunicationSeconds),
     ]
@@ -46,6 +47,7 @@ extension StepMeasurement {
       ("", format("%.4f by the rank that waits least: what does not hide", exposedCommunicationSeconds)),
       ("peak memory", format("%.0f MB, the largest rank", Double(peakResidentBytes) * 1e-6)),
       ("parameters", "\(parameters)"),
+      ("precision", precision.rawValue),
     ]
     return rows.map { name, value in
       "  \(name.padding(toLength: 17, withPad: " ", startingAt: 0))\(value)\n"

@@ -34,6 +34,53 @@ typedef float oboro_vector __attribute__((ext_vector_type(16)));
 /// The square root of each element, with a single instruction where available: Swift's is computed one by one.
 static inline oboro_vector oboro_square_roots(oboro_vector values) { return __builtin_elementwise_sqrt(values); }
 
+typedef unsigned oboro_words __attribute__((ext_vector_type(16)));
+
+/// Whether this program has products of bfloat16: `__AVX512BF16__` is a macro.
+static inline bool oboro_has_bf16_products(void) {
+#ifdef __AVX512BF16__
+  return true;
+#else
+  return false;
+#endif
+}
+
+#ifdef __AVX512BF16__
+typedef __bf16 oboro_halves __attribute__((vector_size(64)));
+typedef float oboro_floats __attribute__((vector_size(64)));
+typedef unsigned short oboro_shorts __attribute__((ext_vector_type(32)));
+#endif
+
+/// sum + Σ of both halves of a times those of b, lane by lane; each word holds two bfloat16. Swift imports neither the
+/// type nor the builtins. Without the instruction, nobody calls these.
+static inline oboro_vector oboro_add_bf16_products(oboro_vector sum, oboro_words a, oboro_words b) {
+#ifdef __AVX512BF16__
+  return (oboro_vector)__builtin_ia32_dpbf16ps_512((oboro_floats)sum, (oboro_halves)a, (oboro_halves)b);
+#else
+  return sum;
+#endif
+}
+
+/// Sixteen words, each with an element of `low` and one of `high`, rounded to bfloat16.
+static inline oboro_words oboro_bf16_pairs(oboro_vector low, oboro_vector high) {
+#ifdef __AVX512BF16__
+  oboro_shorts row = (oboro_shorts)__builtin_ia32_cvtne2ps2bf16_512((oboro_floats)high, (oboro_floats)low);
+  return (oboro_words)__builtin_shufflevector(row, row, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23, 8, 24, 9,
+                                              25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#else
+  return (oboro_words)low;
+#endif
+}
+
+/// The elements of `first` and then those of `second`, rounded to bfloat16, two in a word.
+static inline oboro_words oboro_bf16_row(oboro_vector first, oboro_vector second) {
+#ifdef __AVX512BF16__
+  return (oboro_words)__builtin_ia32_cvtne2ps2bf16_512((oboro_floats)second, (oboro_floats)first);
+#else
+  return (oboro_words)first;
+#endif
+}
+
 /// Names the calling thread for system tools, with at most 15 characters: `prctl` is variadic.
 static inline void oboro_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 

@@ -53,6 +53,10 @@ public struct TrainingConfiguration: Sendable {
         "prompts", "are for a denoiser that reads texts: set conditioning.text_encoder")
     }
     try reader.finish()
+    if case .autoencoder = task, training.precision != .float32 {
+      throw trainingReader.invalid(
+        "precision", "is for denoisers and clip: an autoencoder is trained in float32")
+    }
     switch (training.validationEvery, dataset.validationPath) {
     case (1..., ""):
       throw trainingReader.invalid(

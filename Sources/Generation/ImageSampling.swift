@@ -1,4 +1,5 @@
 import Diffusion
+import Kernels
 import MPI
 import Models
 import Pictures
@@ -47,12 +48,14 @@ public struct ImageSampling: Preview {
 
   /// With the weights of the model as they are.
   public init(
-    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, shape: [Int],
+    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer,
+    precision: ProductPrecision = .float32, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
     latents: [Float]? = nil, startImage: StartImage? = nil, control: SampleControl? = nil, engine: Engine
   ) {
     self.init(
-      model: model, sampler: sampler, weights: PassWeights(weights, of: model.parameters.set), shape: shape,
+      model: model, sampler: sampler,
+      weights: PassWeights(weights, of: model.parameters.set, precision: precision), shape: shape,
       conditions: conditions, decoder: decoder, latents: latents, startImage: startImage, control: control,
       engine: engine)
   }

@@ -45,6 +45,7 @@ struct DrawnImages: EvaluatedImages {
     try conditions.check(denoiser, guidance: plan.guidance.scale)
     let sampling = ImageSampling(
       model: denoiser, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
+      precision: model.configuration.training.precision,
       shape: model.manifest.imageShape, conditions: conditions, decoder: decoder, engine: engine)
     let total = own.count * sampling.steps
     values = sampling.images(own) { done, _, _ in progress(done, total) }

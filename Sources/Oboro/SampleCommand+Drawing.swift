@@ -93,7 +93,8 @@ extension Sample {
     let conditions = SampleConditions(classes: SampleClasses(choice), prompts: trained.prompts)
     try conditions.check(model, guidance: trained.plan.guidance.scale)
     let sampling = ImageSampling(
-      model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights, shape: shape,
+      model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights,
+      precision: trained.precision, shape: shape,
       conditions: conditions, decoder: trained.decoder, latents: latents?.values, startImage: start?.start,
       control: try control.read(trained.control, shape: shape), engine: engine)
     return (sampling, total)

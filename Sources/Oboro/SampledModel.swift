@@ -6,6 +6,7 @@ import Files
 import Foundation
 import Generation
 import Interchange
+import Kernels
 import MPI
 import Models
 import Settings
@@ -22,6 +23,8 @@ struct SampledModel {
   let drawsOtherSizes: Bool
   let classNames: [String]
   let weights: ParameterBuffer
+  /// How passes round the factors of matrix products: as in training.
+  var precision = ProductPrecision.float32
   /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
   let weightsDigest: String?
   /// What the images are; nil for pictures.
@@ -73,7 +76,8 @@ struct SampledModel {
         model: try trained.configuration.requireDiffusion().model,
         plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
-        weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
+        precision: trained.configuration.training.precision, weightsDigest: nil,
+        field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
         notes: notes + textNotes)
     }
   }

@@ -7,6 +7,8 @@ import Kernels
 /// A tape serves one pass and is used from one thread (operations use the engine's threads internally).
 public final class Tape {
   public let engine: Engine
+  /// How operations round the factors of matrix products.
+  public let precision: ProductPrecision
   private let sets: [BoundParameters]
   /// The adaptation of the sets' weights, if there is one.
   let adaptation: (any WeightAdaptation)?
@@ -39,6 +41,7 @@ public final class Tape {
   /// programmer error. If no set has gradients, nothing is recorded.
   ///
   /// - Parameters:
+  ///   - precision: how operations round the factors of matrix products.
   ///   - recomputes: whether stages keep only their inputs for the backward pass; see `checkpointed`.
   ///   - defersGradients: whether gradients that are larger than their operands may be deferred to the update: they are
   ///     then in `deferred`, and the set's gradient memory for them is left untouched.
@@ -46,8 +49,8 @@ public final class Tape {
   ///   - profile: receives an event for every operation; nil disables measuring.
   ///   - onUse: called before an operation uses a parameter; it may still write the parameter's values.
   public init(
-    engine: Engine, sets: [BoundParameters], recomputes: Bool = false, defersGradients: Bool = false,
-    adaptation: (any WeightAdaptation)? = nil, profile: Profile? = nil,
+    engine: Engine, sets: [BoundParameters], precision: ProductPrecision = .float32, recomputes: Bool = false,
+    defersGradients: Bool = false, adaptation: (any WeightAdaptation)? = nil, profile: Profile? = nil,
     onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
@@ -57,6 +60,7 @@ public final class Tape {
       !defersGradients || sets.count { $0.gradients != nil } <= 1,
       "gradients of several sets cannot be left to one update")
     self.engine = engine
+    self.precision = precision
     self.sets = sets
     self.recomputes = recomputes
     self.defersGradients = defersGradients

@@ -13,6 +13,7 @@ package final class GradientAccumulation {
   private let assignment: MicrobatchAssignment
   private let plan: BucketPlan
   private let engine: Engine
+  private let precision: ProductPrecision
   private let recomputes: Bool
   /// Whether the backward pass of the last micro-batch may defer gradients to the update.
   private let defersGradients: Bool
@@ -28,7 +29,7 @@ package final class GradientAccumulation {
   ///   - fault: whether to inject a non-finite gradient into a micro-batch, for tests.
   package init(
     _ task: any TrainingTask, _ assignment: MicrobatchAssignment, plan: BucketPlan, engine: Engine,
-    recomputes: Bool,
+    precision: ProductPrecision = .float32, recomputes: Bool,
     defersGradients: Bool, arrival: WeightArrival?,
     fault: @escaping (_ microbatch: Int) -> Bool = { _ in false }
   ) {
@@ -36,6 +37,7 @@ package final class GradientAccumulation {
     self.assignment = assignment
     self.plan = plan
     self.engine = engine
+    self.precision = precision
     self.recomputes = recomputes
     self.defersGradients = defersGradients
     self.arrival = arrival
@@ -124,7 +126,8 @@ package final class GradientAccumulation {
       let samples = assignment.samples(of: microbatch)
       let first = samples.lowerBound - assignment.ownSamples.lowerBound
       let tape = Tape(
-        engine: engine, sets: [BoundParameters(task.parameters.set, weights: weights)] + task.frozen)
+        engine: engine, sets: [BoundParameters(task.parameters.set, weights: weights)] + task.frozen,
+        precision: precision)
       return Array(
         task.features(
           of: TaskInput(
@@ -149,7 +152,8 @@ package final class GradientAccumulation {
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
-      recomputes: recomputes, defersGradients: defersGradients, adaptation: task.adaptation(of: input),
+      precision: precision, recomputes: recomputes, defersGradients: defersGradients,
+      adaptation: task.adaptation(of: input),
       profile: profile
     ) { [arrival] in arrival?.use($0) }
     let losses = task.losses(of: input, on: tape)

@@ -160,13 +160,14 @@ struct RunTask {
   /// The weights for forward passes through the network, given the trained ones.
   private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
     guard let base, let adapter = configuration.adapter?.adapter else {
-      return PassWeights(trained, of: configuration.model.parameters.set)
+      return PassWeights(
+        trained, of: configuration.model.parameters.set, precision: configuration.training.precision)
     }
     return PassWeights(
       sets: [
         BoundParameters(adapter.parameters.set, weights: trained),
         BoundParameters(configuration.model.parameters.set, weights: base.weights),
-      ], adaptation: adapter)
+      ], adaptation: adapter, precision: configuration.training.precision)
   }
 
   /// A preview of the run's progress, computed with these weights.

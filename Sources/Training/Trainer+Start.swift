@@ -168,6 +168,9 @@ extension Trainer {
         "training.gradient_compression: gradients are rounded to \(compression.rawValue) between ranks, so results depend on the number of ranks"
       )
     }
+    if configuration.training.precision == .bf16 && !ProductPrecision.hasBFloat16Products {
+      log.notice("training.precision: this processor has no products of bf16, so factors stay float32")
+    }
     let saving = try CheckpointSaving(
       configuration.checkpoint, in: directory, layout: layout, schema: state.schema, buckets: plan,
       communicator: communicator,
@@ -178,7 +181,8 @@ extension Trainer {
       validation: heldOut.map {
         Validation(
           $0, fields: task.fields, count: configuration.training.validationSamples,
-          samplesPerPass: assignment.samples(of: 0).count)
+          samplesPerPass: assignment.samples(of: 0).count,
+          precision: configuration.training.precision)
       }, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,

@@ -74,7 +74,8 @@ package final class TrainingStep {
     if update.isOverlapped { exchange.gatherEarly { update.update(bucket: $0, threads: $1) } }
     arrival = WeightArrival(exchange, set: task.parameters.set)
     accumulation = GradientAccumulation(
-      task, assignment, plan: plan, engine: engine, recomputes: configuration.training.recomputes,
+      task, assignment, plan: plan, engine: engine, precision: configuration.training.precision,
+      recomputes: configuration.training.recomputes,
       defersGradients: update.defersGradients, arrival: arrival
     ) { [fault, state] microbatch in
       microbatch == assignment.own.lowerBound

@@ -1,5 +1,6 @@
 import DataParallel
 import Datasets
+import Kernels
 import MPI
 import Tasks
 import Tensors
@@ -16,17 +17,23 @@ package struct Validation: Sendable {
   /// The dataset indices of the samples used, spread evenly over the dataset.
   private let indices: [Int]
   private let samplesPerPass: Int
+  private let precision: ProductPrecision
 
   /// - Parameters:
   ///   - fields: the fields that the task reads; nil for images and labels.
   ///   - count: the number of samples to use, if the dataset has that many.
   ///   - samplesPerPass: samples per forward pass.
-  package init(_ dataset: ShardedDataset, fields: [FieldRequest]? = nil, count: Int, samplesPerPass: Int) {
+  ///   - precision: how passes round the factors of matrix products.
+  package init(
+    _ dataset: ShardedDataset, fields: [FieldRequest]? = nil, count: Int, samplesPerPass: Int,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(count > 0 && samplesPerPass > 0, "\(count) samples in passes of \(samplesPerPass)")
     let chosen = min(count, dataset.count)
     self.dataset = dataset
     self.fields = fields
     self.samplesPerPass = samplesPerPass
+    self.precision = precision
     indices = (0..<chosen).map { $0 * dataset.count / chosen }
   }
 
@@ -63,7 +70,7 @@ package struct Validation: Sendable {
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(task.parameters.set, weights: weights, gradients: nil)] + task.frozen,
-      adaptation: task.adaptation(of: input))
+      precision: precision, adaptation: task.adaptation(of: input))
     let losses = task.losses(of: input, on: tape)
     return losses.total.value * Double(samples.count)
   }

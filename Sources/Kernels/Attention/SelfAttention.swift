@@ -17,8 +17,13 @@ public struct SelfAttention: Hashable, Sendable {
   public let channels: Int
   public let heads: Int
   public let headWidth: Int
+  /// How the factors of the projections are rounded, where queries, keys and values are computed.
+  public let precision: ProductPrecision
 
-  public init(kind: Kind, batch: Int, tokens: Int, channels: Int, heads: Int, headWidth: Int) {
+  public init(
+    kind: Kind, batch: Int, tokens: Int, channels: Int, heads: Int, headWidth: Int,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(
       headWidth % Vector.width == 0 && batch > 0 && tokens > 0 && heads > 0,
       "\(heads) heads of \(headWidth): a head must be a multiple of \(Vector.width) wide")
@@ -28,6 +33,7 @@ public struct SelfAttention: Hashable, Sendable {
     self.channels = channels
     self.heads = heads
     self.headWidth = headWidth
+    self.precision = precision
   }
 
   /// H D: the width of the queries.
@@ -78,14 +84,14 @@ public struct SelfAttention: Hashable, Sendable {
     forEachRound { images in
       let (rows, first) = (images.count * n, images.lowerBound * n * c)
       let attended = qkv + rows * 3 * hidden
-      LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden)
+      LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden, precision: precision)
         .forward(x + first, weights: qkvWeights, bias: nil, activationInput: nil, output: qkv, pool: pool)
       pool.parallel(images.count) { image, worker in
         core.forward(
           qkv + image * n * 3 * hidden, attended + image * n * hidden,
           scratch: pool.scratch(core.scratchCount, worker: worker))
       }
-      LinearTransform(rows: rows, inputs: hidden, outputs: c)
+      LinearTransform(rows: rows, inputs: hidden, outputs: c, precision: precision)
         .forward(
           attended, weights: outputWeights, bias: bias, activationInput: nil, output: output + first,
           pool: pool)
@@ -113,8 +119,12 @@ public struct SelfAttention: Hashable, Sendable {
     }
     let core = core
     let roundRows = imagesOfRound * n
-    let sumsOfQKV = LinearTransform(rows: roundRows, inputs: c, outputs: 3 * hidden).workspaceCount
-    let sumsOfOut = LinearTransform(rows: roundRows, inputs: hidden, outputs: c).workspaceCount
+    let sumsOfQKV = LinearTransform(
+      rows: roundRows, inputs: c, outputs: 3 * hidden, precision: precision
+    ).workspaceCount
+    let sumsOfOut = LinearTransform(
+      rows: roundRows, inputs: hidden, outputs: c, precision: precision
+    ).workspaceCount
     let qkv = pool.workspace(roundRows * 8 * hidden + max(sumsOfQKV, sumsOfOut))
     let sums = qkv + roundRows * 8 * hidden
     forEachRound { images in
@@ -122,8 +132,8 @@ public struct SelfAttention: Hashable, Sendable {
       let attended = qkv + rows * 3 * hidden
       let qkvGradients = attended + rows * hidden
       let attendedGradient = qkvGradients + rows * 3 * hidden
-      let projection = LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden)
-      let out = LinearTransform(rows: rows, inputs: hidden, outputs: c)
+      let projection = LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden, precision: precision)
+      let out = LinearTransform(rows: rows, inputs: hidden, outputs: c, precision: precision)
       func sum(_ gradient: GradientSum) -> GradientSum {
         GradientSum(gradient.memory, isBegun: gradient.isBegun || first > 0)
       }

@@ -15,11 +15,13 @@ public struct ConvolutionShape: Hashable, Sendable {
   public let padding: Int
   /// The number of zeros after the last row and column.
   public let endPadding: Int
+  /// How factors are rounded where it is computed as a product of matrices.
+  public let precision: ProductPrecision
 
   /// - Parameter endPadding: nil for the same as `padding`.
   public init(
     batch: Int, height: Int, width: Int, inputChannels: [Int], outputChannels: Int, kernel: Int,
-    stride: Int = 1, padding: Int = 0, endPadding: Int? = nil
+    stride: Int = 1, padding: Int = 0, endPadding: Int? = nil, precision: ProductPrecision = .float32
   ) {
     let endPadding = endPadding ?? padding
     precondition(
@@ -38,6 +40,7 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.stride = stride
     self.padding = padding
     self.endPadding = endPadding
+    self.precision = precision
   }
 
   public var channels: Int { inputChannels.reduce(0, +) }

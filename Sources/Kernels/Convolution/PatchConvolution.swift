@@ -18,7 +18,7 @@ struct PatchConvolution {
       if let bias { Elementwise.fillRows(block, rows: pixels, stride: k, with: bias, count: k) }
       MatrixProduct.compute(
         patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool), weightMatrix, into: block,
-        accumulating: bias != nil)
+        accumulating: bias != nil, precision: shape.precision)
     }
   }
 
@@ -62,7 +62,7 @@ struct PatchConvolution {
         MatrixProduct.compute(
           patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool).transposed, outputBlock,
           into: sum,
-          accumulating: start > piece.lowerBound)
+          accumulating: start > piece.lowerBound, precision: shape.precision)
         start = rows.upperBound
       }
     }
@@ -98,7 +98,8 @@ struct PatchConvolution {
         if let gradient {
           MatrixProduct.compute(
             patches, Matrix(turnedWeights + channel, rows: taps * k, columns: channels, stride: c),
-            into: gradient + rows.lowerBound * turned.shape.outputWidth * channels)
+            into: gradient + rows.lowerBound * turned.shape.outputWidth * channels, precision: shape.precision
+          )
         }
         channel += channels
       }
@@ -125,7 +126,7 @@ struct PatchConvolution {
         MatrixProduct.compute(
           Matrix(outputGradient + start * shape.outputWidth * k, rows: pixels, columns: k),
           weightMatrix.transposed,
-          into: patches)
+          into: patches, precision: shape.precision)
         Patches.scatterAdd(shape, patches, rows: rows, to: inputGradients)
         start = rows.upperBound
       }

@@ -37,7 +37,7 @@ struct PhasedConvolution {
         MatrixProduct.compute(
           Matrix(gathered, rows: pixels.count, columns: k),
           Matrix(weights + (tap * c + channels.lowerBound) * k, rows: channels.count, columns: k).transposed,
-          into: block, accumulating: bias != nil || r + s > 0)
+          into: block, accumulating: bias != nil || r + s > 0, precision: shape.precision)
       }
       for (index, pixel) in pixels.enumerated() {
         let (row, column) = pixel.quotientAndRemainder(dividingBy: q)

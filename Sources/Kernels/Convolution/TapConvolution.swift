@@ -40,7 +40,7 @@ struct TapConvolution {
             Matrix(
               weights + (weightRow * k + outputs.lowerBound), rows: channels, columns: outputs.count,
               stride: k),
-            into: block, stride: k, accumulating: bias != nil || weightRow > 0)
+            into: block, stride: k, accumulating: bias != nil || weightRow > 0, precision: shape.precision)
           weightRow += channels
         }
       }
@@ -88,7 +88,8 @@ struct TapConvolution {
           Matrix(
             outputGradient + (some.lowerBound * k + outputs.lowerBound), rows: some.count,
             columns: outputs.count, stride: k), into: sum, stride: k,
-          accumulating: pieces == 1 && gradient.isBegun || start > piece * piecePixels)
+          accumulating: pieces == 1 && gradient.isBegun || start > piece * piecePixels,
+          precision: shape.precision)
       }
     }
     if pieces > 1 { Reduction.addPieces(partial, pieces: pieces, count: count, to: gradient, pool: pool) }
@@ -112,7 +113,8 @@ struct TapConvolution {
         MatrixProduct.compute(
           Matrix(outputGradient + pixels.lowerBound * k, rows: pixels.count, columns: k),
           Matrix(first + columns.lowerBound * k, rows: columns.count, columns: k).transposed,
-          into: gradient + (pixels.lowerBound * channels + columns.lowerBound), stride: channels)
+          into: gradient + (pixels.lowerBound * channels + columns.lowerBound), stride: channels,
+          precision: shape.precision)
       }
     }
   }

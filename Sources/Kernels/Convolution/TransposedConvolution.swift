@@ -9,12 +9,13 @@ public enum TransposedConvolution {
   /// kernel.
   public static func shape(
     batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int, stride: Int,
-    padding: Int
+    padding: Int, precision: ProductPrecision = .float32
   ) -> ConvolutionShape {
     ConvolutionShape(
       batch: batch, height: (height - 1) * stride - 2 * padding + kernel,
       width: (width - 1) * stride - 2 * padding + kernel, inputChannels: [outputChannels],
-      outputChannels: inputChannels, kernel: kernel, stride: stride, padding: padding)
+      outputChannels: inputChannels, kernel: kernel, stride: stride, padding: padding,
+      precision: precision)
   }
 
   public static func forward(

@@ -18,13 +18,18 @@ public struct LinearTransform: Sendable {
   public let inputs: Int
   public let outputs: Int
   public let activation: Activation
+  public let precision: ProductPrecision
 
-  public init(rows: Int, inputs: Int, outputs: Int, activation: Activation = .none) {
+  public init(
+    rows: Int, inputs: Int, outputs: Int, activation: Activation = .none,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(rows > 0 && inputs > 0 && outputs > 0, "[\(rows), \(inputs)] times [\(inputs), \(outputs)]")
     self.rows = rows
     self.inputs = inputs
     self.outputs = outputs
     self.activation = activation
+    self.precision = precision
   }
 
   /// - Parameters:
@@ -44,7 +49,7 @@ public struct LinearTransform: Sendable {
       MatrixProduct.compute(
         Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
         Matrix(weights + columns.lowerBound, rows: inputs, columns: columns.count, stride: k),
-        into: product + place, stride: k)
+        into: product + place, stride: k, precision: precision)
       if bias == nil && residual == nil && activation == .none { return }
       // Apply bias, activation and residual while the tile is in cache.
       for row in 0..<rows.count {
@@ -103,7 +108,8 @@ public struct LinearTransform: Sendable {
         MatrixProduct.compute(
           Matrix(gradient + rows.lowerBound * outputs, rows: rows.count, columns: outputs),
           Matrix(weights + columns.lowerBound * outputs, rows: columns.count, columns: outputs).transposed,
-          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs)
+          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs,
+          precision: precision)
       }
     }
   }
@@ -144,7 +150,7 @@ public struct LinearTransform: Sendable {
           outputGradient + (range.lowerBound * k + outputs.lowerBound), rows: range.count,
           columns: outputs.count, stride: k),
         into: partial + (sum * c * k + inputs.lowerBound * k + outputs.lowerBound), stride: k,
-        accumulating: sums == 1 && gradient.isBegun)
+        accumulating: sums == 1 && gradient.isBegun, precision: precision)
     }
     if sums > 1 { Reduction.addPieces(partial, pieces: sums, count: c * k, to: gradient, pool: pool) }
   }

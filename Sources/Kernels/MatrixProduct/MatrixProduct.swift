@@ -44,13 +44,18 @@ public enum MatrixProduct {
   ///
   /// - Parameters:
   ///   - output: [left.rows, right.columns], with rows `stride` floats apart (contiguous if nil).
+  ///   - precision: how the factors may be rounded.
   public static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
-    scale: Float = 1, accumulating: Bool = false
+    scale: Float = 1, accumulating: Bool = false, precision: ProductPrecision = .float32
   ) {
     let (m, k, n) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
     precondition(k == right.effectiveRows, "[\(m), \(k)] times [\(right.effectiveRows), \(n)]")
     guard m > 0, n > 0 else { return }
+    if precision == .bf16 && scale == 1 && BFloat16Product.suits(rows: m, depth: k, columns: n) {
+      BFloat16Product.compute(left, right, into: output, stride: stride ?? n, accumulating: accumulating)
+      return
+    }
     if scale == 1 && !right.isTransposed && n >= Vector.width && min(m, n) < narrow {
       VectorProduct.compute(
         VectorProduct.Left(left),

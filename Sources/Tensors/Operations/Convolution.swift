@@ -24,7 +24,7 @@ extension Tensor {
       batch: first.shape[0], height: first.shape[1], width: first.shape[2],
       inputChannels: inputs.map(\.channels),
       outputChannels: weights.channels, kernel: kernel, stride: stride, padding: padding,
-      endPadding: endPadding)
+      endPadding: endPadding, precision: first.tape.precision)
     precondition(
       weights.shape == [kernel * kernel, shape.channels, shape.outputChannels]
         && bias.map { $0.shape == [shape.outputChannels] } ?? true,

@@ -14,7 +14,8 @@ extension Tensor {
         && bias.map { $0.shape == [k] } ?? true
         && residual.map { $0.shape == shape.dropLast() + [k] } ?? true,
       "\(shape) times \(weights.shape) plus \(bias?.shape ?? []) plus \(residual?.shape ?? [])")
-    let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
+    let transform = LinearTransform(
+      rows: count / c, inputs: c, outputs: k, activation: activation, precision: tape.precision)
     let output = tape.result(
       shape.dropLast() + [k], of: [self, weights] + [bias, residual].compactMap { $0 })
     let isKept = tape.keepsStep(of: output) && activation != .none

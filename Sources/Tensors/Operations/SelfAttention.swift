@@ -18,7 +18,8 @@ extension Tensor {
         && outputBias.shape == [c],
       "\(shape) with \(qkvWeights.shape), \(outputWeights.shape), \(outputBias.shape)")
     let attention = SelfAttention(
-      kind: kind, batch: batch, tokens: pixels, channels: c, heads: heads, headWidth: headWidth)
+      kind: kind, batch: batch, tokens: pixels, channels: c, heads: heads, headWidth: headWidth,
+      precision: tape.precision)
     let output = tape.result(shape, of: [self, qkvWeights, outputWeights, outputBias])
     attention.forward(
       pointer, qkvWeights: qkvWeights.pointer, outputWeights: outputWeights.pointer, bias: outputBias.pointer,
