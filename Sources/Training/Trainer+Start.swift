@@ -192,10 +192,19 @@ extension Trainer {
     _ state: ShardedState, _ configuration: TrainingConfiguration, _ task: RunTask, engine: Engine,
     _ communicator: Communicator
   ) throws {
-    if let control = task.control {
+    func copy() -> ParameterBuffer {
       let weights = ParameterBuffer(count: state.layout.flatCount)
       weights.copy(from: state.weights)
+      return weights
+    }
+    if let control = task.control {
+      let weights = copy()
       try communicator.agree { try control.begin(weights, engine: engine) }
+      state.begin(from: weights)
+    } else if let adapter = configuration.adapter?.adapter, let base = task.base {
+      guard adapter.isDecomposed else { return }
+      let weights = copy()
+      adapter.begin(weights, from: base.weights, of: configuration.model.parameters)
       state.begin(from: weights)
     } else if configuration.base != nil, task.base == nil {
       try state.begin(from: FrozenBase(configuration, on: communicator).weights)
