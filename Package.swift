@@ -123,7 +123,7 @@ let package = Package(
       name: "Benchmarks",
       dependencies: [
         "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness",
-        "Reporting", "Settings", "Tensors", "Training",
+        "Reporting", "Settings", "Tasks", "Tensors", "Training",
       ], swiftSettings: common),
     .target(
       name: "RunReports",

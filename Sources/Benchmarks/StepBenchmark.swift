@@ -7,6 +7,7 @@ import Kernels
 import MPI
 import Randomness
 import Reporting
+import Tasks
 import Tensors
 import Training
 
@@ -40,7 +41,7 @@ public final class StepBenchmark {
     sum: TrainingStep.Sum, isOneOfMany: Bool = false
   ) throws {
     var classCount = 1
-    if case .denoiser(let model) = configuration.model {
+    if let model = configuration.model.denoiser {
       try model.requireNoContext()
       classCount = model.classes?.count ?? 1
     }
@@ -58,27 +59,51 @@ public final class StepBenchmark {
     }
     batch = Loader.Batch(
       step: 0, images: images, shape: imageShape,
-      labels: assignment.ownSamples.map { [classCount] in Int32($0 % classCount) })
+      labels: assignment.ownSamples.map { [classCount] in Int32($0 % classCount) },
+      condition: Self.condition(configuration, imageShape, count: assignment.ownSamples.count))
     self.configuration = configuration
     self.imageShape = imageShape
     self.threads = threads
     self.communicator = communicator
     let layout = configuration.trainedParameters
-    let base =
-      configuration.adapter == nil
-      ? nil
-      : try FrozenWeights(count: configuration.model.parameters.flatCount, on: communicator) {
-        $0.copy(from: configuration.model.parameters.initialWeights(seed: seed))
+    let base = try configuration.frozenParameters.map { frozen in
+      try FrozenWeights(count: frozen.flatCount, on: communicator) {
+        $0.copy(from: frozen.initialWeights(seed: seed))
       }
+    }
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = try TrainingStep(
       configuration,
       task: configuration.adapting(
-        configuration.trainingTask(imageShape: imageShape), weights: base?.memory),
+        configuration.trainingTask(
+          imageShape: imageShape, control: Self.control(configuration, weights: base?.memory)),
+        weights: base?.memory),
       state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
       mayDefer: !isOneOfMany)
+  }
+
+  /// What a control network sees: nothing, as far as arithmetic is concerned; nil if there is none.
+  private static func condition(
+    _ configuration: TrainingConfiguration, _ imageShape: [Int], count: Int
+  ) -> FieldBatch? {
+    guard case .control(let section) = configuration.task else { return nil }
+    let sides = imageShape.prefix(2).map { $0 * section.network.conditionScale }
+    let shape = sides + [section.network.conditionChannels]
+    return FieldBatch(
+      field: Field(name: conditionName, type: .float32, shape: shape, role: .condition),
+      values: .float([Float](repeating: 0, count: shape.reduce(count, *))))
+  }
+
+  private static let conditionName = "condition"
+
+  private static func control(
+    _ configuration: TrainingConfiguration, weights: ParameterBuffer?
+  ) -> ControlConditioning? {
+    guard case .control(let section) = configuration.task, let weights else { return nil }
+    return ControlConditioning(
+      section.network, weights: weights, field: conditionName, dropout: section.dropout)
   }
 
   /// Runs `steps` steps after the warm-up. Collective.

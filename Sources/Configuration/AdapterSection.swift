@@ -13,11 +13,15 @@ public struct AdapterSection: Sendable {
   /// nil for a configuration without the section.
   ///
   /// - Throws: `SettingsError`.
-  init?(_ reader: SettingsReader, of layout: ParameterLayout, base: String?) throws {
+  init?(_ reader: SettingsReader, of task: TaskSettings, base: String?) throws {
     guard reader.isGiven(Self.key) else { return nil }
+    if case .control = task {
+      throw reader.invalid(
+        Self.key, "is no part of training a control network, all of which is trained: remove the section")
+    }
     let section = try reader.section(Self.key)
     settings = try AdapterSettings(section)
-    adapter = try settings.adapter(of: layout, section)
+    adapter = try settings.adapter(of: task.network.parameters, section)
     guard base != nil else {
       throw reader.invalid(
         Self.key,

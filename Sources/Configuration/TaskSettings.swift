@@ -6,6 +6,7 @@ import Settings
 /// What a run trains, and by which loss.
 public enum TaskSettings: Sendable {
   case diffusion(DiffusionSection)
+  case control(ControlSection)
   case autoencoder(AutoencoderSection)
   case contrastive(ContrastiveSection)
 
@@ -24,6 +25,17 @@ public enum TaskSettings: Sendable {
     public let latents: LatentSection?
     /// nil for a denoiser that is told no texts.
     public let text: TextSection?
+  }
+
+  /// A network that controls a frozen denoiser by an image.
+  public struct ControlSection: Sendable {
+    public let network: any ControlNetwork
+    /// The denoiser, and the process by whose loss the network is trained.
+    public let diffusion: DiffusionSection
+    /// The dataset's field of what the network sees; nil: its first condition.
+    public let field: String?
+    /// How often training shows it nothing.
+    public let dropout: Double
   }
 
   /// What reads the captions that a denoiser attends to: the section `conditioning`.
@@ -62,18 +74,25 @@ public enum TaskSettings: Sendable {
 
   public var kind: Kind {
     switch self {
-    case .diffusion: .diffusion
+    case .diffusion, .control: .diffusion
     case .autoencoder: .autoencoder
     case .contrastive: .contrastive
     }
   }
 
-  /// Whether a denoiser is told texts.
-  var readsTexts: Bool { if case .diffusion(let section) = self { section.text != nil } else { false } }
+  /// The denoiser of what is trained, be it itself or what controls it; nil for other networks.
+  public var diffusion: DiffusionSection? {
+    switch self {
+    case .diffusion(let section): section
+    case .control(let section): section.diffusion
+    case .autoencoder, .contrastive: nil
+    }
+  }
 
   public var network: TrainedNetwork {
     switch self {
     case .diffusion(let section): .denoiser(section.model)
+    case .control(let section): .control(section.network, of: section.diffusion.model)
     case .autoencoder(let section): .autoencoder(section.model)
     case .contrastive(let section): .contrastive(section.model)
     }
@@ -86,16 +105,39 @@ public enum TaskSettings: Sendable {
     // Which sections there are depends on it, and they come before the section that says it.
     let kind = try Kind(SettingsReader(node).section("training"))
     let model = try reader.section("model")
-    if case .scalar(let name)? = node["model.kind"]?.content,
-      let other = Kind.allCases.first(where: { $0 != kind && $0.networks.contains(name.text) })
+    if let name = Self.kindOfModel(node),
+      let other = Kind.allCases.first(where: { $0 != kind && $0.networks.contains(name) })
     {
-      throw model.invalid("kind", "\(name.text) is trained with training.task: \(other.rawValue)")
+      throw model.invalid("kind", "\(name) is trained with training.task: \(other.rawValue)")
     }
     switch kind {
+    case .diffusion where Self.trainsControl(node): self = .control(try ControlSection(model, reader))
     case .diffusion: self = .diffusion(try DiffusionSection(model, reader))
     case .autoencoder: self = .autoencoder(try AutoencoderSection(model, reader.section("autoencoder")))
     case .contrastive: self = .contrastive(try ContrastiveSection(model, reader.section("conditioning")))
     }
+  }
+
+  private static func kindOfModel(_ node: SettingsNode) -> String? {
+    if case .scalar(let name)? = node["model.kind"]?.content { name.text } else { nil }
+  }
+
+  /// The section that describes the denoiser which a control network is trained beside.
+  package static let denoiserKey = "denoiser"
+
+  /// Whether `node` configures the training of a control network.
+  package static func trainsControl(_ node: SettingsNode) -> Bool {
+    kindOfModel(node).map { ControlKind(rawValue: $0) != nil } ?? false
+  }
+
+  /// `node` with what the section of a control network leaves open taken from that of its denoiser.
+  ///
+  /// - Throws: `SettingsError`.
+  static func completed(_ node: SettingsNode) throws -> SettingsNode {
+    guard trainsControl(node), let model = node["model"], let denoiser = node[denoiserKey] else {
+      return node
+    }
+    return node.setting("model", to: try ControlKind.completing(model, from: denoiser))
   }
 }
 
@@ -105,7 +147,7 @@ extension TaskSettings.Kind {
   /// The kinds of networks that it trains.
   fileprivate var networks: [String] {
     switch self {
-    case .diffusion: DenoiserKind.allCases.map(\.rawValue)
+    case .diffusion: DenoiserKind.allCases.map(\.rawValue) + ControlKind.allCases.map(\.rawValue)
     case .autoencoder: AutoencoderKind.allCases.map(\.rawValue)
     case .contrastive: ContrastiveKind.allCases.map(\.rawValue)
     }
@@ -116,7 +158,8 @@ extension TaskSettings.Kind {
     self = try training.choice(
       Self.key, default: .diffusion,
       help:
-        "what is trained: diffusion, a denoiser; autoencoder, the network of latents; contrastive, clip")
+        "what is trained: diffusion, a denoiser or what controls one; autoencoder, the network of latents; contrastive, clip"
+    )
   }
 }
 
@@ -136,6 +179,36 @@ extension TaskSettings.DiffusionSection {
         "the model predicts \(self.model.predictionChannels) channels of images of \(self.model.imageChannels): "
           + "the process needs \(needed)")
     }
+  }
+}
+
+extension TaskSettings.ControlSection {
+  init(_ model: SettingsReader, _ reader: SettingsReader) throws {
+    let key = TaskSettings.denoiserKey
+    guard reader.isGiven(TrainingConfiguration.baseKey) else {
+      throw model.invalid(
+        "kind",
+        "\(ControlKind.controlNet.rawValue) is trained beside a trained denoiser, which it begins as a copy of, and which is "
+          + "not trained: name it with \(TrainingConfiguration.baseKey)")
+    }
+    guard reader.isGiven(key) else {
+      throw reader.invalid(
+        key,
+        "is missing: expected the section model of \(TrainingConfiguration.baseKey), whose denoiser is controlled"
+      )
+    }
+    diffusion = try TaskSettings.DiffusionSection(reader.section(key), reader)
+    network = try ControlKind.model(model)
+    do {
+      try network.check(diffusion.model)
+    } catch {
+      throw model.invalid("kind", "\(error)")
+    }
+    let conditioning = try reader.section("conditioning")
+    field = try conditioning.value(
+      "condition", as: String.self, help: "the field that controls; null: the dataset's first condition")
+    dropout = try conditioning.value(
+      "condition_dropout", default: 0.0, in: 0.0...1.0, help: "how often training shows nothing in its place")
   }
 }
 

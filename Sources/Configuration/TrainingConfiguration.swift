@@ -34,12 +34,13 @@ public struct TrainingConfiguration: Sendable {
 
   /// - Throws: `SettingsError`.
   public init(_ node: SettingsNode) throws {
+    let node = try TaskSettings.completed(node)
     let reader = try SettingsReader(node)
     let datasetReader = try reader.section("dataset")
     dataset = try DatasetSettings(datasetReader)
     task = try TaskSettings(reader, node)
     base = try Self.base(reader)
-    adapter = try AdapterSection(reader, of: task.network.parameters, base: base)
+    adapter = try AdapterSection(reader, of: task, base: base)
     let optimizerReader = try reader.section("optimizer")
     let trainingReader = try reader.section("training")
     training = try TrainingSettings(trainingReader)
@@ -48,7 +49,7 @@ public struct TrainingConfiguration: Sendable {
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
     let samplingReader = try reader.section("sampling")
     sampling = try SamplingSettings(samplingReader, of: task.kind)
-    if !sampling.prompts.isEmpty, !task.readsTexts {
+    if !sampling.prompts.isEmpty, task.diffusion?.text == nil {
       throw samplingReader.invalid(
         "prompts", "are for a denoiser that reads texts: set conditioning.text_encoder")
     }
@@ -68,7 +69,7 @@ public struct TrainingConfiguration: Sendable {
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
     // What cannot be drawn is found before anything is trained.
-    if case .diffusion = task { _ = try samplingPlan() }
+    if task.diffusion != nil { _ = try samplingPlan() }
   }
 
   /// The network that is trained.
@@ -80,6 +81,10 @@ public struct TrainingConfiguration: Sendable {
   public func requireDiffusion() throws -> TaskSettings.DiffusionSection {
     switch task {
     case .diffusion(let section): return section
+    case .control:
+      throw ModelError(
+        "the model is a control network (model.kind), which draws by pictures alone: oboro sample does, with --control"
+      )
     case .autoencoder:
       throw ModelError(
         "the model is an autoencoder (training.task), which reconstructs images and draws none")
@@ -88,15 +93,26 @@ public struct TrainingConfiguration: Sendable {
     }
   }
 
+  /// The parameters of the network of `base`, where that stays as it is; nil: all is trained.
+  public var frozenParameters: ParameterLayout? {
+    model.frozenParameters ?? (adapter == nil ? nil : model.parameters)
+  }
+
+  /// The section that describes the network of `base`.
+  public var baseSection: SettingsNode {
+    resolved[model.frozenParameters == nil ? "model" : TaskSettings.denoiserKey] ?? .empty
+  }
+
   /// The parameters that training moves.
   public var trainedParameters: ParameterLayout { adapter?.adapter.parameters ?? model.parameters }
 
-  /// How samples are drawn of the model that is trained.
+  /// How samples are drawn of the denoiser that is trained, or controlled.
   ///
   /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give; `ModelError` if no
   ///   denoiser is trained.
   public func samplingPlan() throws -> SamplingPlan {
-    try SamplingPlan(process: requireDiffusion().process, options: sampling.options)
+    try SamplingPlan(
+      process: (task.diffusion ?? requireDiffusion()).process, options: sampling.options)
   }
 
   /// Whether nothing that a run has computed, or will, depends on the value of the key at `path`: a run may go on with

@@ -19,8 +19,8 @@ public struct ImageSampling: Preview {
   private let latents: [Float]?
   /// What all images are drawn from, where that is not noise alone.
   private let startImage: StartImage?
-  /// What controls all of them.
-  private let control: SampleControl?
+  /// What controls them.
+  private let controls: [SampleControl]
   private let engine: Engine
 
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
@@ -32,7 +32,7 @@ public struct ImageSampling: Preview {
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
-    latents: [Float]? = nil, startImage: StartImage? = nil, control: SampleControl? = nil, engine: Engine
+    latents: [Float]? = nil, startImage: StartImage? = nil, controls: [SampleControl] = [], engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
@@ -42,7 +42,7 @@ public struct ImageSampling: Preview {
     self.decoder = decoder
     self.latents = latents
     self.startImage = startImage
-    self.control = control
+    self.controls = controls
     self.engine = engine
   }
 
@@ -51,12 +51,12 @@ public struct ImageSampling: Preview {
     model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer,
     precision: ProductPrecision = .float32, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
-    latents: [Float]? = nil, startImage: StartImage? = nil, control: SampleControl? = nil, engine: Engine
+    latents: [Float]? = nil, startImage: StartImage? = nil, controls: [SampleControl] = [], engine: Engine
   ) {
     self.init(
       model: model, sampler: sampler,
       weights: PassWeights(weights, of: model.parameters.set, precision: precision), shape: shape,
-      conditions: conditions, decoder: decoder, latents: latents, startImage: startImage, control: control,
+      conditions: conditions, decoder: decoder, latents: latents, startImage: startImage, controls: controls,
       engine: engine)
   }
 
@@ -113,13 +113,16 @@ public struct ImageSampling: Preview {
   private func outputs(
     for x: UnsafeBufferPointer<Float>, timestep: Float, _ pass: GuidancePass, samples: Range<Int>
   ) -> [Float] {
-    let tape = weights.tape(on: engine, beside: control.map { [$0.bound] } ?? [])
+    let tape = weights.tape(on: engine, beside: controls.map(\.bound))
     let noisy = tape.input([samples.count] + shape)
     _ = noisy.elements.update(from: x)
     let timesteps = [Float](repeating: timestep, count: samples.count)
     func output(_ conditioning: Conditioning) -> [Float] {
       var conditioning = conditioning
-      conditioning.control = control?.residuals(noisy, timesteps: timesteps, conditioning)
+      let residuals = controls.map {
+        $0.residuals(noisy, timesteps: timesteps, conditioning, samples: samples)
+      }
+      conditioning.control = residuals.isEmpty ? nil : .sum(residuals)
       return Array(model(noisy, timesteps: timesteps, conditioning: conditioning).elements)
     }
     let conditional = output(conditions.conditioning(model, samples, on: tape))
@@ -173,7 +176,7 @@ public struct ImageSampling: Preview {
       switch conditions.classes.choice {
       case .inTurn: columns = min(known.count, pictures.count)
       case .each(let images): columns = images
-      case .one: break
+      case .one, .listed: break
       }
     }
     let prompts = conditions.prompts

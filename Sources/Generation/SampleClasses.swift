@@ -9,6 +9,8 @@ public struct SampleClasses: Hashable, Sendable {
     case one(Int)
     /// The first so many images are of class 0, as many of class 1, and so on.
     case each(images: Int)
+    /// Image i is of number i of these, beginning anew behind the last; nil: of none.
+    case listed([Int?])
   }
 
   public let choice: Choice
@@ -16,11 +18,12 @@ public struct SampleClasses: Hashable, Sendable {
   public init(_ choice: Choice = .inTurn) { self.choice = choice }
 
   /// The class of image number `sample`, for a model of `classes`.
-  func label(_ sample: Int, of classes: ModelClasses) -> Int {
+  func label(_ sample: Int, of classes: ModelClasses) -> Int? {
     switch choice {
     case .inTurn: sample % classes.count
     case .one(let label): label
     case .each(let images): sample / images % classes.count
+    case .listed(let labels): labels[sample % labels.count]
     }
   }
 

@@ -69,9 +69,10 @@ public enum Conversion {
     from path: String, configuration: SettingsNode?, size: (height: Int, width: Int)?, in directory: String
   ) throws {
     let file = try SafetensorsFile(path: path)
-    let resolved = try TrainingConfiguration(configuration ?? Self.configuration(file))
+    let resolved = try TrainingConfiguration(
+      configuration.map(Self.completed) ?? Self.configuration(file))
     try makeCheckpoint(
-      of: resolved, from: file, imageShape: { try imageShape(file, resolved, size) },
+      of: resolved, from: file, imageShape: { try imageShape(file.path, file.metadata, resolved, size) },
       classNames: { try classNames(file) }, in: directory)
   }
 
@@ -89,6 +90,25 @@ public enum Conversion {
     try resolved.model.check(height: shape[0], width: shape[1], channels: shape[2])
     try makeCheckpoint(
       of: resolved, from: folder.denoiserFiles(), imageShape: { shape }, classNames: { [] }, in: directory)
+  }
+
+  /// The same of a folder of a control network.
+  ///
+  /// - Parameter configuration: with the base that it controls.
+  /// - Throws: as the others.
+  public static func makeCheckpoint(
+    from folder: ControlFolder, configuration: SettingsNode, size: (height: Int, width: Int)?,
+    in directory: String
+  ) throws {
+    let resolved = try TrainingConfiguration(completed(folder.configuration(configuration)))
+    try makeCheckpoint(
+      of: resolved, from: folder.files(), imageShape: { try imageShape(folder.path, [:], resolved, size) },
+      classNames: { [] }, in: directory)
+  }
+
+  /// A configuration that says which denoiser a control network belongs to.
+  private static func completed(_ configuration: SettingsNode) throws -> SettingsNode {
+    TaskSettings.trainsControl(configuration) ? try BaseModel.completing(configuration) : configuration
   }
 
   private static func makeCheckpoint(
@@ -154,7 +174,8 @@ public enum Conversion {
 
   /// [H, W, C].
   private static func imageShape(
-    _ file: SafetensorsFile, _ configuration: TrainingConfiguration, _ size: (height: Int, width: Int)?
+    _ path: String, _ metadata: [String: String], _ configuration: TrainingConfiguration,
+    _ size: (height: Int, width: Int)?
   ) throws -> [Int] {
     let model = configuration.model
     var shape: [Int]
@@ -162,17 +183,17 @@ public enum Conversion {
       shape = [size.height, size.width, model.imageChannels]
     } else if case .square(let side) = model.imageSize {
       shape = [side, side, model.imageChannels]
-    } else if let text = file.metadata[Key.imageShape] {
+    } else if let text = metadata[Key.imageShape] {
       let numbers = text.trimmingCharacters(in: CharacterSet(charactersIn: "[] ")).split(separator: ",")
       shape = numbers.compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
       guard shape.count == 3, shape.allSatisfy({ (1...65_536).contains($0) }) else {
-        throw ModelFileError(file.path, "its metadata \(Key.imageShape) is \(text), expected [H,W,C]")
+        throw ModelFileError(path, "its metadata \(Key.imageShape) is \(text), expected [H,W,C]")
       }
     } else if let dataset = try? ShardedDataset(directory: configuration.dataset.path) {
       shape = dataset.sampleShape
     } else {
       throw ModelFileError(
-        file.path, "nothing says how large the images are: give --size, such as --size 28x28")
+        path, "nothing says how large the images are: give --size, such as --size 28x28")
     }
     try model.check(height: shape[0], width: shape[1], channels: shape[2])
     return shape
@@ -180,8 +201,9 @@ public enum Conversion {
 }
 
 extension SettingsNode {
-  /// A configuration of the model alone, which has become what an adapter made of it.
+  /// A configuration of the model alone, which has become what an adapter made of it; a control network's still needs its base.
   fileprivate var withoutAdapter: SettingsNode {
+    guard !TaskSettings.trainsControl(self) else { return self }
     let keys = [AdapterSection.key, TrainingConfiguration.baseKey]
     return SettingsNode(.section((entries ?? []).filter { !keys.contains($0.key) }))
   }

@@ -25,7 +25,8 @@ public struct ModelSummary {
   /// Of a training step, for an image.
   public var flops: Int { forwardFlops + backwardFlops }
 
-  /// Lets the model go through its operations, as in training with one image, without computing anything.
+  /// Lets the model go through its operations, as in training with one image, without computing anything. Those of a
+  /// frozen network beside it count for the layers of the same names.
   ///
   /// - Parameter adapter: what is trained in place of the model.
   public init(_ model: TrainedNetwork, imageShape: [Int], adapter: Adapter? = nil) {
@@ -39,7 +40,9 @@ public struct ModelSummary {
     let tape = Tape(
       engine: engine,
       sets: (adapter.map { [bound($0.parameters, isTrained: true)] } ?? [])
-        + [bound(layout, isTrained: adapter == nil)], adaptation: adapter, profile: profile)
+        + [bound(layout, isTrained: adapter == nil)]
+        + (model.frozenParameters.map { [bound($0, isTrained: false)] } ?? []), adaptation: adapter,
+      profile: profile)
     model.run(tape.input([1] + imageShape))
     activationBytes = withExtendedLifetime(tape) { engine.floatsInShapes * MemoryLayout<Float>.size }
 

@@ -5,21 +5,37 @@ import Tensors
 /// The network that a run trains, by its role.
 public enum TrainedNetwork: Sendable {
   case denoiser(any Denoiser)
+  /// A network that controls a denoiser, which is not trained.
+  case control(any ControlNetwork, of: any Denoiser)
   case autoencoder(AutoencoderKL)
   case contrastive(CLIP)
 
   public var parameters: ParameterLayout {
     switch self {
     case .denoiser(let model): model.parameters
+    case .control(let network, _): network.parameters
     case .autoencoder(let model): model.parameters
     case .contrastive(let model): model.parameters
     }
   }
 
+  /// What denoises images, trained or not; nil for networks of other roles.
+  public var denoiser: (any Denoiser)? {
+    switch self {
+    case .denoiser(let model), .control(_, let model): model
+    case .autoencoder, .contrastive: nil
+    }
+  }
+
+  /// The parameters of what the network is trained beside, and which training does not move.
+  public var frozenParameters: ParameterLayout? {
+    if case .control(_, let model) = self { model.parameters } else { nil }
+  }
+
   /// Channels of the images that go in.
   public var imageChannels: Int {
     switch self {
-    case .denoiser(let model): model.imageChannels
+    case .denoiser(let model), .control(_, let model): model.imageChannels
     case .autoencoder(let model): model.imageChannels
     case .contrastive(let model): model.settings.vision.channels
     }
@@ -28,7 +44,7 @@ public enum TrainedNetwork: Sendable {
   /// The sides that images may have.
   public var imageSize: ImageSize {
     switch self {
-    case .denoiser(let model): model.imageSize
+    case .denoiser(let model), .control(_, let model): model.imageSize
     case .autoencoder(let model): .multiples(of: model.downsampling)
     case .contrastive(let model): .square(model.settings.vision.imageSize)
     }
@@ -37,7 +53,8 @@ public enum TrainedNetwork: Sendable {
   /// Throws unless images of this size go through the network; the error says which sizes near it would.
   public func check(height: Int, width: Int, channels: Int) throws {
     switch self {
-    case .denoiser(let model): try model.check(height: height, width: width, channels: channels)
+    case .denoiser(let model), .control(_, let model):
+      try model.check(height: height, width: width, channels: channels)
     case .autoencoder(let model): try model.check(height: height, width: width, channels: channels)
     case .contrastive(let model): try model.check(height: height, width: width, channels: channels)
     }
@@ -46,14 +63,8 @@ public enum TrainedNetwork: Sendable {
   /// Lets images [B, H, W, C] go through the network as in training, for what a profile learns of its operations.
   package func run(_ images: Tensor) {
     switch self {
-    case .denoiser(let model):
-      let batch = images.shape[0]
-      var conditioning = Conditioning.none(batch: batch)
-      conditioning.context = model.contextWidth.map {
-        images.tape.zeros([batch, Self.contextLength, $0])
-      }
-      _ = model(
-        images, timesteps: [Float](repeating: 0, count: batch), conditioning: conditioning)
+    case .denoiser(let model): run(images, nil, model)
+    case .control(let network, let model): run(images, network, model)
     case .autoencoder(let model): _ = model.decode(model.encode(images).mean)
     case .contrastive(let model):
       let text = [Int](repeating: 0, count: model.settings.text.tokenLimit)
@@ -61,6 +72,20 @@ public enum TrainedNetwork: Sendable {
       _ = model.contrastiveLoss(
         images: model.embed(images: images), texts: texts, scale: model.scale(on: images.tape))
     }
+  }
+
+  private func run(_ images: Tensor, _ control: (any ControlNetwork)?, _ model: any Denoiser) {
+    let (batch, tape) = (images.shape[0], images.tape)
+    let timesteps = [Float](repeating: 0, count: batch)
+    var conditioning = Conditioning.none(batch: batch)
+    conditioning.context = model.contextWidth.map { tape.zeros([batch, Self.contextLength, $0]) }
+    conditioning.control = control.map { network in
+      let sides = images.shape[1...2].map { $0 * network.conditionScale }
+      return network(
+        images, timesteps: timesteps,
+        condition: tape.zeros([batch] + sides + [network.conditionChannels]), conditioning: conditioning)
+    }
+    _ = model(images, timesteps: timesteps, conditioning: conditioning)
   }
 
   /// Tokens of the context that a model attends to: as many as CLIP makes of a text.

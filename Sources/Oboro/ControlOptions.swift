@@ -1,55 +1,125 @@
 import ArgumentParser
 import Foundation
 import Generation
+import Interchange
+import MPI
 import Models
 import Pictures
 import Tensors
 
-/// The image that a control network sees.
+/// The images that control networks see.
 struct ControlOptions: ParsableArguments {
   @Option(
+    name: .customLong("control"), parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Of a pipeline with a control network: the picture that it sees, and how strongly it counts.",
+      "The picture that a control network sees, and how strongly it counts; several for several networks, or at once for one.",
       valueName: "image[:strength]"))
-  var control: String?
+  var texts: [String] = []
 
-  /// The picture's path, and the strength.
-  private var parts: (path: String, strength: Float)? {
-    guard let control else { return nil }
-    guard let colon = control.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: control),
-      let strength = Float(control[control.index(after: colon)...]), strength.isFinite
-    else { return (control, 1) }
-    return (String(control[..<colon]), strength)
+  @Option(
+    name: .customLong("control-network"), parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "A further control network: a run, a checkpoint, a safetensors file, or diffusers' folder of a ControlNetModel.",
+      valueName: "path"))
+  var paths: [String] = []
+
+  @Option(
+    name: .customLong("control-filter"),
+    help: "What is made of the pictures before a network sees them: \(kinds).")
+  var filter: PictureFilterOptions.Kind?
+
+  @OptionGroup var filters: PictureFilterOptions
+
+  private static let kinds = PictureFilterOptions.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+
+  /// A network with its weights.
+  typealias Network = (network: any ControlNetwork, weights: ParameterBuffer)
+
+  func validate() throws {
+    if texts.isEmpty, filter != nil {
+      throw ValidationError("--control-filter is of --control, which is missing")
+    }
   }
 
-  /// What controls a denoiser of `shape` [H, W, C]; nil if nothing does.
+  /// The networks that `paths` name. Collective.
   ///
-  /// - Parameter network: of the pipeline, with its weights; nil: it has none.
-  /// - Throws: `PictureError`, `FileError`; `ModelError`, `StartImageError` for an image that does not fit.
-  func read(
-    _ network: (network: any ControlNetwork, weights: ParameterBuffer)?, shape: [Int]
-  ) throws -> SampleControl? {
-    guard let (network, weights) = network else {
-      guard control == nil else {
-        throw ModelError("the model has no control network: leave --control away")
+  /// - Throws: `CollectiveFailure`, `MPIError`.
+  func load(for denoiser: any Denoiser, on communicator: Communicator) throws -> [Network] {
+    try paths.map { path in
+      let control = try FrozenControl.load(path, on: communicator)
+      try communicator.agree {
+        do {
+          try control.network.check(denoiser)
+        } catch {
+          throw ModelError("\(path): \(error)")
+        }
       }
-      return nil
+      return (control.network, control.weights)
     }
-    guard let (path, strength) = parts else {
-      throw ModelError("the pipeline draws what a picture controls: give it one with --control")
+  }
+
+  /// What controls a denoiser of `shape` [H, W, C].
+  ///
+  /// - Parameters:
+  ///   - networks: all that there are.
+  ///   - imageChannels: of what is drawn in the end.
+  /// - Throws: `PictureError`, `FileError`; `ModelError`, `StartImageError` for images that do not fit.
+  func read(_ networks: [Network], shape: [Int], imageChannels: Int) throws -> [SampleControl] {
+    guard !networks.isEmpty else {
+      guard texts.isEmpty else { throw ModelError("the model has no control network: leave --control away") }
+      return []
     }
+    guard !texts.isEmpty else {
+      throw ModelError("the model draws what a picture controls: give it one with --control")
+    }
+    guard networks.count == 1 || networks.count == texts.count else {
+      throw ModelError(
+        "there are \(networks.count) control networks: --control takes a picture for each, in their order, and got "
+          + "\(texts.count)")
+    }
+    let parts = texts.map(Self.parts)
+    func condition(_ index: Int, _ network: any ControlNetwork) throws -> SampleControl.Condition {
+      SampleControl.Condition(
+        [try image(parts[index].path, for: network, shape: shape, imageChannels: imageChannels)],
+        strength: parts[index].strength)
+    }
+    if networks.count == 1 {
+      let (network, weights) = networks[0]
+      return [SampleControl(network, weights: weights, try parts.indices.map { try condition($0, network) })]
+    }
+    return try networks.enumerated().map { index, control in
+      SampleControl(control.network, weights: control.weights, [try condition(index, control.network)])
+    }
+  }
+
+  /// A picture's path, and the strength.
+  private static func parts(_ text: String) -> (path: String, strength: Float) {
+    guard let colon = text.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: text),
+      let strength = Float(text[text.index(after: colon)...]), strength.isFinite
+    else { return (text, 1) }
+    return (String(text[..<colon]), strength)
+  }
+
+  /// The picture as the network sees it, [s H, s W, C] from 0 to 1.
+  private func image(
+    _ path: String, for network: any ControlNetwork, shape: [Int], imageChannels: Int
+  ) throws -> [Float] {
     guard [1, 3].contains(network.conditionChannels) else {
       throw StartImageError(
         "the control network sees \(network.conditionChannels) channels, and pictures have 1 or 3")
     }
-    let picture = try ImageFile(path).decode(channels: network.conditionChannels)
+    // Edges and masks are made of pictures like those that are drawn, as `oboro prepare` makes them.
+    let isOfImages = filter == .edges || filter == .mask
+    var picture = try ImageFile(path)
+      .decode(channels: isOfImages ? imageChannels == 1 ? 1 : 3 : network.conditionChannels)
+    if let filter { picture = filters.filter(filter)(picture) }
+    if network.conditionChannels == 3 { picture = picture.coloured }
     let sides = [network.conditionScale * shape[0], network.conditionScale * shape[1]]
     guard [picture.height, picture.width] == sides else {
       throw StartImageError(
         "\(path) is \(picture.height)x\(picture.width) (height x width), and the control network sees "
           + "\(sides[0])x\(sides[1])")
     }
-    return SampleControl(
-      network, weights: weights, image: picture.samples.map { Float($0) / 255 }, strength: strength)
+    return picture.samples.map { Float($0) / 255 }
   }
 }

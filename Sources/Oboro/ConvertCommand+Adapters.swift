@@ -59,9 +59,7 @@ extension Convert {
       try AdapterSource(input)?.tensors(tell: tell).write(dialect, to: output)
       return true
     }
-    guard !merge, let dialect, !input.hasSuffix(Self.fileType), !PipelineFolder.isOne(input) else {
-      return false
-    }
+    guard !merge, let dialect, !isForeign else { return false }
     return try Checkpoint.read(at: input) {
       tell("passed over: \($0)")
     } _: { checkpoint in

@@ -51,7 +51,7 @@ struct Convert: ParsableCommand {
 
   @Option(
     help:
-      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline loads, or of an adapter a file for load_lora_weights; oboro, a checkpoint; of an adapter peft, or kohya for the names of kohya's scripts and LyCORIS. (default: by the names; of an adapter peft)"
+      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline (of an autoencoder or a control network its class) loads, or of an adapter a file for load_lora_weights; oboro, a checkpoint; of an adapter peft, or kohya for the names of kohya's scripts and LyCORIS. (default: by the names; of an adapter peft)"
   )
   var format: Format?
 
@@ -89,6 +89,10 @@ struct Convert: ParsableCommand {
     if isExport && (config != nil || size != nil || !overrides.isEmpty) {
       throw ValidationError("--config, --set and --size are for making a checkpoint: \(input) has its own")
     }
+    if config == nil && ControlFolder.isOne(input) {
+      throw ValidationError(
+        "\(input) is a control network: name a configuration with --config, whose base it controls")
+    }
     if config == nil && !overrides.isEmpty { throw ValidationError("--set needs --config") }
     _ = try size.map(ImageSides.init)
   }
@@ -101,7 +105,9 @@ struct Convert: ParsableCommand {
     }
   }
   /// Whether what is read was made elsewhere, or for elsewhere.
-  private var isForeign: Bool { input.hasSuffix(Self.fileType) || PipelineFolder.isOne(input) }
+  var isForeign: Bool {
+    input.hasSuffix(Self.fileType) || PipelineFolder.isOne(input) || ControlFolder.isOne(input)
+  }
 
   func run() throws {
     if try convertAdapter() {
@@ -128,7 +134,10 @@ struct Convert: ParsableCommand {
     } else {
       let node = try config.map { try SettingsNode(contentsOfFile: $0).applying(overrides: overrides) }
       let sides = try size.map(ImageSides.init).map { (height: $0.height, width: $0.width) }
-      if PipelineFolder.isOne(input) {
+      if let node, ControlFolder.isOne(input) {
+        try Conversion.makeCheckpoint(
+          from: ControlFolder(input), configuration: node, size: sides, in: output)
+      } else if PipelineFolder.isOne(input) {
         try Conversion.makeCheckpoint(
           from: PipelineFolder(input), configuration: node, size: sides, in: output)
       } else {

@@ -20,7 +20,7 @@ extension Evaluate {
     switch model.configuration.task {
     case .diffusion(let section): try measure(section, model, checkpoint, dataset, on: communicator, engine)
     case .autoencoder(let section): try measure(section.model, model, dataset, on: communicator, engine)
-    case .contrastive: try communicator.agree { _ = try model.configuration.requireDiffusion() }
+    case .control, .contrastive: try communicator.agree { _ = try model.configuration.requireDiffusion() }
     }
   }
 

@@ -35,6 +35,8 @@ struct PrepareOptions: ParsableArguments {
   @Option(help: "The part of the dataset, train or test.")
   var split: Split = .train
 
+  @OptionGroup var conditions: ConditionOptions
+
   @OptionGroup var vocabulary: VocabularyOptions
 
   @OptionGroup var threadOptions: ThreadOptions
@@ -58,6 +60,7 @@ struct PrepareOptions: ParsableArguments {
     }
     try vocabulary.requireCaptions(images)
     let console = Console()
+    let images = try conditions.added(to: images, threadCount: try threads, console)
     let bar = ProgressBar("prepare", total: images.count, console: console)
     let writer = DatasetWriter(directory: output, shardCount: shards, threadCount: try threads)
     var skipped = 0

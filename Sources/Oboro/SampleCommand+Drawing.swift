@@ -16,7 +16,7 @@ extension Sample {
     let console = Console()
     let model = try SampledModel.load(
       checkpoint, weights: weights, adapters: adapters.sources, overrides: samplingOverrides.overrides,
-      prompts: prompts, autoencoder: autoencoder, engine: engine, on: communicator
+      prompts: prompts, control: control, autoencoder: autoencoder, engine: engine, on: communicator
     ) {
       console.print("oboro: passed over: \($0)")
     }
@@ -96,7 +96,7 @@ extension Sample {
       model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights,
       precision: trained.precision, shape: shape,
       conditions: conditions, decoder: trained.decoder, latents: latents?.values, startImage: start?.start,
-      control: try control.read(trained.control, shape: shape), engine: engine)
+      controls: try control.read(trained.controls, shape: shape, imageChannels: channels), engine: engine)
     return (sampling, total)
   }
 

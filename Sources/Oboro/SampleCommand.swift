@@ -26,6 +26,7 @@ struct Sample: ParallelCommand {
       oboro sample --checkpoint stable-diffusion --output samples --prompt "snow" --image garden.png --strength 0.6
       oboro sample --checkpoint stable-diffusion --output samples --prompt "a fox" --adapter style.safetensors:0.8
       oboro sample --checkpoint controlled --output samples --prompt "a house" --control edges.png
+      oboro sample --checkpoint runs/edges --output samples --control photo.png:0.8 --control-filter edges
 
       Of a model that knows classes, images are drawn of each class in turn unless --class names one. With --class \
       all the grid has a row for each class, and --count says how many images that is. Of a pipeline that reads texts, \

@@ -32,8 +32,8 @@ struct SampledModel {
   let prompts: SamplePrompts?
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
-  /// What controls what is drawn, and its weights.
-  var control: (network: any ControlNetwork, weights: ParameterBuffer)?
+  /// What controls what is drawn.
+  var controls: [ControlOptions.Network] = []
   /// What a user should know of how it was read, on rank 0.
   var notes: [String] = []
 
@@ -49,7 +49,19 @@ struct SampledModel {
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
-    prompts: PromptOptions, autoencoder: String? = nil, engine: Engine, on communicator: Communicator,
+    prompts: PromptOptions, control: ControlOptions, autoencoder: String? = nil, engine: Engine,
+    on communicator: Communicator, onDamage: (CheckpointError) -> Void
+  ) throws -> SampledModel {
+    var model = try load(
+      path, weights: weights, adapters: adapters, overrides: overrides, prompts: prompts,
+      autoencoder: autoencoder, engine: engine, on: communicator, onDamage: onDamage)
+    model.controls += try control.load(for: model.model, on: communicator)
+    return model
+  }
+
+  private static func load(
+    _ path: String, weights: String, adapters: [AdapterSource], overrides: [String], prompts: PromptOptions,
+    autoencoder: String?, engine: Engine, on communicator: Communicator,
     onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
     if PipelineFolder.isOne(path) {
@@ -64,21 +76,28 @@ struct SampledModel {
       path, weights: weights, overrides: overrides, on: communicator, onDamage: onDamage)
     let decoder = try trained.decoder(autoencoder, engine: engine, on: communicator)
     var notes: [String] = []
-    try communicator.agree {
-      guard communicator.rank == 0 else { return }
-      let model = try trained.configuration.requireDiffusion().model
-      try AdapterSource.merge(adapters, into: trained.weights, of: model.parameters) { notes.append($0) }
+    let own = trained.denoiserWeights ?? trained.weights
+    let denoiser = try communicator.agree {
+      guard let model = trained.configuration.model.denoiser else {
+        return try trained.configuration.requireDiffusion().model
+      }
+      guard communicator.rank == 0 else { return model }
+      try AdapterSource.merge(adapters, into: own, of: model.parameters) { notes.append($0) }
+      return model
     }
-    if !adapters.isEmpty { try communicator.broadcast(trained.weights.elements) }
+    if !adapters.isEmpty { try communicator.broadcast(own.elements) }
+    var controls: [ControlOptions.Network] = []
+    if case .control(let section) = trained.configuration.task {
+      controls.append((section.network, trained.weights))
+    }
     let (texts, textNotes) = try Self.texts(of: trained, prompts, engine: engine, on: communicator)
     return try communicator.agree {
       SampledModel(
-        model: try trained.configuration.requireDiffusion().model,
-        plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
-        drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: trained.weights,
+        model: denoiser, plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
+        drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: own,
         precision: trained.configuration.training.precision, weightsDigest: nil,
         field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
-        notes: notes + textNotes)
+        controls: controls, notes: notes + textNotes)
     }
   }
 
@@ -151,14 +170,16 @@ struct SampledModel {
         weights: try shared(autoencoder.parameters.flatCount) { try folder.weights(of: autoencoder) },
         engine: engine)
     }
-    let control = try folder.control.map { network in
-      (network, try shared(network.parameters.flatCount) { try folder.weights(of: network) })
+    var controls: [ControlOptions.Network] = []
+    if let network = folder.control {
+      controls.append(
+        (network, try shared(network.parameters.flatCount) { try folder.weights(of: network) }))
     }
     let digest = try communicator.agree { communicator.rank == 0 ? try folder.weightsDigest() : nil }
     return SampledModel(
       model: folder.model, plan: plan, shape: folder.shape, drawsOtherSizes: true, classNames: [],
       weights: weights, weightsDigest: digest, field: nil, prompts: embedded, decoder: decoder,
-      control: control)
+      controls: controls)
   }
 
   /// How the folder is sampled: as its scheduler says, where `overrides` do not.

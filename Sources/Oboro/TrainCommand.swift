@@ -63,6 +63,9 @@ struct Train: ParallelCommand {
         switch trainer.configuration.task {
         case .diffusion:
           console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
+        case .control:
+          console.print(
+            "oboro: done; samples: oboro sample --checkpoint \(output) --control IMAGE --output DIR")
         case .autoencoder:
           console.print(
             "oboro: done; latents: oboro encode --autoencoder \(output) --dataset DIR --output DIR")

@@ -13,6 +13,8 @@ struct TrainedModel {
   let manifest: CheckpointManifest
   let configuration: TrainingConfiguration
   let weights: ParameterBuffer
+  /// Of the denoiser that the model controls; nil for a model that is no control network.
+  let denoiserWeights: ParameterBuffer?
 
   /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
   /// later. Collective.
@@ -37,7 +39,9 @@ struct TrainedModel {
         let configuration = try configuration(of: checkpoint.manifest)
         return TrainedModel(
           path: path, manifest: checkpoint.manifest, configuration: configuration,
-          weights: try checkpoint.modelWeights(.weights(named: weights), configuration))
+          weights: try checkpoint.modelWeights(.weights(named: weights), configuration),
+          denoiserWeights: configuration.model.frozenParameters == nil
+            ? nil : try checkpoint.baseWeights(configuration))
       }
     }
     let text = try communicator.broadcast(own?.manifest.json ?? "")
@@ -47,9 +51,11 @@ struct TrainedModel {
       let configuration = try configuration(of: manifest)
       return TrainedModel(
         path: path, manifest: manifest, configuration: configuration,
-        weights: ParameterBuffer(count: configuration.model.parameters.flatCount))
+        weights: ParameterBuffer(count: configuration.model.parameters.flatCount),
+        denoiserWeights: configuration.model.frozenParameters.map { ParameterBuffer(count: $0.flatCount) })
     }
     try communicator.broadcast(model.weights.elements)
+    if let weights = model.denoiserWeights { try communicator.broadcast(weights.elements) }
     return model
   }
 

@@ -31,6 +31,13 @@ public struct Picture: Sendable, Equatable {
     return scaled > 0 ? UInt8(scaled < 255 ? scaled : 255) : 0
   }
 
+  /// The picture with three channels: a grey has each of them alike.
+  public var coloured: Picture {
+    guard channels == 1 else { return self }
+    return Picture(
+      width: width, height: height, channels: 3, samples: samples.flatMap { [$0, $0, $0] })
+  }
+
   /// The picture with each pixel replicated to a square of `factor` x `factor` pixels.
   public func enlarged(by factor: Int) -> Picture {
     precondition(factor > 0, "enlarged by \(factor)")

@@ -11,6 +11,7 @@ public struct PictureColour: Sendable, Equatable {
   }
 
   public static let white = PictureColour(red: 255, green: 255, blue: 255)
+  public static let black = PictureColour(red: 0, green: 0, blue: 0)
 
   public var isGrey: Bool { red == green && green == blue }
 }

@@ -18,6 +18,7 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case evaluation = 31
   case posterior = 41
   case captionDrop = 51
+  case conditionDrop = 61
 }
 
 /// The random numbers of one (seed, purpose, step, sample): a virtually unlimited sequence with random access.

@@ -4,7 +4,8 @@ import Models
 import Tensors
 
 /// Trains a denoiser: what it predicts of noisy images is compared with what the diffusion process says. Images may be
-/// latents of an autoencoder, which each step draws anew from their posteriors.
+/// latents of an autoencoder, which each step draws anew from their posteriors. By the same loss a network is trained that
+/// controls a denoiser, which then stays as it is.
 public struct DiffusionTask: TrainingTask {
   private let model: any Denoiser
   private let process: any DiffusionProcess
@@ -15,13 +16,16 @@ public struct DiffusionTask: TrainingTask {
   private let scaling: LatentScaling?
   /// For a model that attends to texts.
   private let captions: CaptionConditioning?
+  /// nil for a denoiser that is trained itself.
+  private let control: ControlConditioning?
 
   /// - Parameters:
   ///   - scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
   ///   - captions: what becomes of the batches' captions, for a model that attends to texts.
+  ///   - control: what is trained in place of the model, if anything.
   public init(
     _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
-    captions: CaptionConditioning? = nil, seed: UInt64
+    captions: CaptionConditioning? = nil, control: ControlConditioning? = nil, seed: UInt64
   ) {
     self.model = model
     self.process = process
@@ -29,9 +33,14 @@ public struct DiffusionTask: TrainingTask {
     self.seed = seed
     self.scaling = scaling
     self.captions = captions
+    self.control = control
   }
 
-  public var parameters: ParameterLayout { model.parameters }
+  public var parameters: ParameterLayout { control?.network.parameters ?? model.parameters }
+
+  public var frozen: [BoundParameters] {
+    control.map { [BoundParameters(model.parameters.set, weights: $0.weights)] } ?? []
+  }
 
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
     let (places, samples) = (input.places, input.samples)
@@ -57,6 +66,10 @@ public struct DiffusionTask: TrainingTask {
     let prediction = input.profile.measure("forward", .group) {
       var conditioning = classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count)
       conditioning.context = captions.map { $0.context(of: texts(of: input, $0), on: tape) }
+      conditioning.control = control.map {
+        $0.residuals(
+          of: input, seed: seed, examples.noisy, timesteps: examples.timesteps, conditioning)
+      }
       return model(examples.noisy, timesteps: examples.timesteps, conditioning: conditioning)
     }
     return input.profile.measure("loss", .phase) {

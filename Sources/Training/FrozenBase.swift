@@ -12,7 +12,7 @@ import Tensors
 struct FrozenBase {
   let weights: ParameterBuffer
   let digest: String
-  private let path: String
+  let path: String
   private let parameters: Int
 
   /// Collective.
@@ -21,9 +21,9 @@ struct FrozenBase {
   init(_ configuration: TrainingConfiguration, on communicator: Communicator) throws {
     guard let path = configuration.base else { preconditionFailure("a configuration without base") }
     self.path = path
-    let layout = configuration.model.parameters
+    let layout = configuration.frozenParameters ?? configuration.model.parameters
     parameters = layout.valueCount
-    let section = configuration.resolved[BaseModel.sectionKey] ?? .empty
+    let section = configuration.baseSection
     let frozen = try FrozenWeights(count: layout.flatCount, on: communicator) {
       try BaseModel(path).read(layout, into: $0)
     }

@@ -22,7 +22,7 @@ struct RunLatents {
   static func load(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
   ) throws -> RunLatents? {
-    guard case .diffusion(let section) = configuration.task, let latents = section.latents else { return nil }
+    guard let latents = configuration.task.diffusion?.latents else { return nil }
     let frozen = try FrozenAutoencoder.load(latents.path, on: communicator)
     return try communicator.agree {
       try RunLatents(

@@ -16,8 +16,10 @@ struct RunTask {
   let inputShape: [Int]
   /// nil for a run on images.
   let latents: RunLatents?
-  /// The frozen network whose adapter is trained; nil if the network itself is trained.
+  /// The frozen network beside which an adapter or a control network is trained; nil if the network itself is trained.
   let base: FrozenBase?
+  /// nil for a run that trains no control network.
+  let control: RunControl?
   /// nil for a run without captions.
   let texts: RunTexts?
   /// The caption field, if captions are read.
@@ -35,8 +37,14 @@ struct RunTask {
     self.latents = latents
     self.texts = texts
     self.base = base
-    inputShape = try latents?.shape ?? dataset.requireImages().shape
+    let inputShape = try latents?.shape ?? dataset.requireImages().shape
+    self.inputShape = inputShape
     try Self.check(dataset, inputShape, configuration.model, hasTexts: texts != nil)
+    if case .control(let section) = configuration.task, let base {
+      control = try RunControl(section, dataset, base, inputShape: inputShape)
+    } else {
+      control = nil
+    }
     if case .contrastive(let section) = configuration.task {
       guard configuration.adapter == nil else {
         throw ModelError(
@@ -50,7 +58,8 @@ struct RunTask {
     captions = texts?.field
     task = configuration.adapting(
       configuration.trainingTask(
-        imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning),
+        imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
+        control: control?.conditioning),
       weights: base?.weights)
   }
 
@@ -59,7 +68,7 @@ struct RunTask {
   ) throws {
     do {
       try model.check(height: shape[0], width: shape[1], channels: shape[2])
-      if case .denoiser(let model) = model {
+      if let model = model.denoiser {
         try model.classes?.check(dataset)
         if !hasTexts { try model.requireNoContext() }
       }
@@ -89,18 +98,31 @@ struct RunTask {
 
   /// The fields that the loader reads; nil for images and their labels.
   var fields: [FieldRequest]? {
-    guard let captions else { return latents?.fields }
+    let more = [captions.map { FieldRequest($0.name) }, control?.request].compactMap { $0 }
+    guard !more.isEmpty else { return latents?.fields }
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
-    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + [FieldRequest(captions.name)]
+    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + more
   }
 
   /// The prompts of previews: the configured ones, or captions from all over the dataset.
   private func previewTexts() throws -> [String] {
     guard let texts, configuration.sampling.prompts.isEmpty else { return configuration.sampling.prompts }
     let field = try dataset.index(of: texts.field.name)
-    return try (0..<previewCount).flatMap { index in
-      try dataset.text(index * dataset.count / previewCount, field: field)
+    return try previewIndices.flatMap { try dataset.text($0, field: field) }
+  }
+
+  /// Samples from all over the dataset, which may be sorted.
+  private var previewIndices: [Int] { (0..<previewCount).map { $0 * dataset.count / previewCount } }
+
+  /// The classes of previews that show samples of the dataset; in turn where it has none.
+  ///
+  /// - Throws: `DatasetError`.
+  private func previewClasses(of model: any Denoiser) throws -> SampleClasses {
+    guard let known = model.classes, let labels = dataset.manifest.field(.label) else {
+      return SampleClasses()
     }
+    let batch = try dataset.batch(previewIndices, fields: [FieldRequest(labels.name)])
+    return SampleClasses(.listed(batch.labels.map { known.label($0) }))
   }
 
   /// The description of the images stored in checkpoints, so that samples have the names and units of the source; nil
@@ -151,7 +173,7 @@ struct RunTask {
   /// The number of images in a preview.
   var previewCount: Int {
     switch configuration.task {
-    case .diffusion: configuration.sampling.count
+    case .diffusion, .control: configuration.sampling.count
     case .autoencoder: min(configuration.sampling.count, dataset.count)
     case .contrastive: 0
     }
@@ -182,6 +204,7 @@ struct RunTask {
         weights: passWeights(weights), shape: inputShape,
         conditions: SampleConditions(prompts: try texts?.prompts(previewTexts(), engine: engine)),
         decoder: latents?.decoder(engine), engine: engine)
+    case .control(let section): return try controlledPreview(section.diffusion.model, weights, engine)
     case .contrastive: preconditionFailure("a clip draws nothing")
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
@@ -200,6 +223,25 @@ struct RunTask {
   }
 }
 
+extension RunTask {
+  /// What the denoiser draws where it is controlled by conditions of the dataset.
+  private func controlledPreview(
+    _ model: any Denoiser, _ weights: ParameterBuffer, _ engine: Engine
+  ) throws -> any Preview {
+    guard let control, let base else { preconditionFailure("a control network without a denoiser") }
+    let images = try control.images(previewIndices, of: dataset)
+    let sampling = ImageSampling(
+      model: model,
+      sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
+      weights: base.weights, shape: inputShape,
+      conditions: SampleConditions(
+        classes: try previewClasses(of: model),
+        prompts: try texts?.prompts(previewTexts(), engine: engine)),
+      decoder: latents?.decoder(engine), controls: [control.control(weights, images)], engine: engine)
+    return ControlledPreview(sampling, images: images, shape: control.field.shape)
+  }
+}
+
 extension TrainingConfiguration {
   /// The task to be trained, without any adapter.
   ///
@@ -207,14 +249,20 @@ extension TrainingConfiguration {
   ///   - imageShape: [H, W, C] of images or latents.
   ///   - scaling: the scaling of latents; nil for images.
   ///   - captions: how captions condition the denoiser; nil if they do not.
+  ///   - control: the conditioning of a control network; nil if the task trains none.
   package func trainingTask(
-    imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil
+    imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil,
+    control: ControlConditioning? = nil
   ) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
       DiffusionTask(
         section.model, section.process, imageShape: imageShape, scaling: scaling, captions: captions,
         seed: training.seed)
+    case .control(let section):
+      DiffusionTask(
+        section.diffusion.model, section.diffusion.process, imageShape: imageShape, scaling: scaling,
+        captions: captions, control: control, seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
         section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,

@@ -23,7 +23,7 @@ struct RunTexts {
   static func load(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
   ) throws -> RunTexts? {
-    guard case .diffusion(let section) = configuration.task, let text = section.text else { return nil }
+    guard let section = configuration.task.diffusion, let text = section.text else { return nil }
     let frozen = try FrozenTextEncoder.load(text.encoder, tokenizer: text.tokenizer, on: communicator)
     return try communicator.agree {
       let field = try RunTask.captions(of: dataset)

@@ -68,7 +68,8 @@ extension Trainer {
     }
     let latents = try RunLatents.load(configuration, dataset, on: communicator)
     let texts = try RunTexts.load(configuration, dataset, on: communicator)
-    let base = configuration.adapter == nil ? nil : try FrozenBase(configuration, on: communicator)
+    let base =
+      configuration.frozenParameters == nil ? nil : try FrozenBase(configuration, on: communicator)
     let task = try communicator.agree {
       let task = try RunTask(configuration, dataset, latents, texts, base)
       if let heldOut { try task.check(heldOut: heldOut) }
@@ -113,9 +114,8 @@ extension Trainer {
     let state = ShardedState(configuration, layout: layout, plan: plan, rank: rank)
     let isResumed = try Self.resume(
       state, dataset, task, directory, allowsOtherDataset: start.allowsOtherDataset, communicator, log)
-    if !isResumed && configuration.adapter == nil && configuration.base != nil {
-      try state.begin(from: FrozenBase(configuration, on: communicator).weights)
-    }
+    let engine = Engine(threadCount: start.threads)
+    if !isResumed { try Self.begin(state, configuration, task, engine: engine, communicator) }
     task.base?.tell(log, rank: rank)
     if prepared?.ownership.hasLocks == false {
       log.notice(
@@ -127,7 +127,6 @@ extension Trainer {
         log.notice("configuration changed", metadata: ["key": "\(difference)"])
       }
     }
-    let engine = Engine(threadCount: start.threads)
     let peak = try communicator.allReduce(
       PeakArithmetic.flopsPerSecond(pool: engine.threads, rounds: 8), .sum)
     let report = try communicator.agree {
@@ -149,7 +148,7 @@ extension Trainer {
         "gradient_bytes": "\(state.layout.flatCount * MemoryLayout<Float>.size)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
-    if case .diffusion(let section) = configuration.task, let process = section.process as? DDPMProcess,
+    if let process = configuration.task.diffusion?.process as? DDPMProcess,
       process.schedule.remainingSignal > NoiseSchedule.noticeableSignal
     {
       let remains = String(format: "%.3f", process.schedule.remainingSignal)
@@ -190,6 +189,30 @@ extension Trainer {
       stopRequest: stopRequest,
       announcement: StopAnnouncement(stopRequest, rank: rank, console: console), monitor: monitor,
       hosts: hosts, tracePath: start.trace)
+  }
+
+  /// Begins a run with weights that depend on its base, where there is one. Collective.
+  private static func begin(
+    _ state: ShardedState, _ configuration: TrainingConfiguration, _ task: RunTask, engine: Engine,
+    _ communicator: Communicator
+  ) throws {
+    func copy() -> ParameterBuffer {
+      let weights = ParameterBuffer(count: state.layout.flatCount)
+      weights.copy(from: state.weights)
+      return weights
+    }
+    if let control = task.control {
+      let weights = copy()
+      try communicator.agree { try control.begin(weights, engine: engine) }
+      state.begin(from: weights)
+    } else if let adapter = configuration.adapter?.adapter, let base = task.base {
+      guard adapter.isDecomposed else { return }
+      let weights = copy()
+      adapter.begin(weights, from: base.weights, of: configuration.model.parameters)
+      state.begin(from: weights)
+    } else if configuration.base != nil, task.base == nil {
+      try state.begin(from: FrozenBase(configuration, on: communicator).weights)
+    }
   }
 
   /// Throws unless all ranks have read the same configuration and datasets: files on different hosts may differ.

@@ -12,6 +12,11 @@ import Testing
   private static let files = [
     "diffusers-lora.safetensors", "peft-loha", "peft-lokr", "kohya-lora.safetensors",
     "kohya-lora-tucker.safetensors", "lycoris-loha.safetensors", "lycoris-lokr.safetensors",
+    "peft-lora-decomposed", "kohya-lora-decomposed.safetensors",
+  ]
+  /// What peft has no names for.
+  private static let filesOfLyCORIS = [
+    "lycoris-loha-decomposed.safetensors", "lycoris-lokr-decomposed.safetensors",
   ]
 
   private static func path(_ name: String) -> String { "\(folder)/\(name)" }
@@ -47,7 +52,7 @@ import Testing
     }
   }
 
-  @Test(arguments: files) func filesOfOthersAreMerged(name: String) throws {
+  @Test(arguments: files + filesOfLyCORIS) func filesOfOthersAreMerged(name: String) throws {
     let folder = try TemporaryDirectory()
     try expect(try merged("\(Self.path(name)):0.5", in: folder), areThoseOf: name)
   }
@@ -68,6 +73,19 @@ import Testing
     try expect(try merged("\(converted):0.5", in: folder), areThoseOf: name)
   }
 
+  @Test(arguments: filesOfLyCORIS) func decomposedProductsAreWrittenAsLyCORISDoes(name: String) throws {
+    let folder = try TemporaryDirectory()
+    let converted = "\(folder.path)/converted.safetensors"
+    let run = try oboro(["convert", Self.path(name), converted, "--format", "kohya"])
+    try #require(run.exitStatus == 0, "\(run)")
+    try expect(try merged("\(converted):0.5", in: folder), areThoseOf: name)
+    for format in ["peft", "diffusers"] {
+      expectFailure(
+        try oboro(["convert", Self.path(name), "\(folder.path)/x.safetensors", "--format", format]), 65,
+        "peft decomposes the weights of LoRA only")
+    }
+  }
+
   /// Two halves are a whole, and what is merged with 0 changes nothing.
   @Test func severalAreAddedUp() throws {
     let folder = try TemporaryDirectory()
@@ -75,6 +93,10 @@ import Testing
     let path = Self.path(name)
     try expect(
       try merged("\(path):0.25", "\(path):0.25", "\(Self.path("peft-loha")):0", in: folder), areThoseOf: name)
+    // What weights are divided by is that of the base's, whatever was merged before.
+    let decomposed = Self.path("peft-lora-decomposed")
+    try expect(
+      try merged("\(decomposed):0.25", "\(decomposed):0.25", in: folder), areThoseOf: "peft-lora-decomposed")
   }
 
   /// A copy of a file with something changed.

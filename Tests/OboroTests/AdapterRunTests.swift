@@ -23,6 +23,7 @@ import Testing
   /// The ranks do not show, nor that the run was stopped; the base stays as it is.
   @Test(arguments: [
     "kind: lora, rank: 2, targets: all, dropout: 0.2", "kind: lokr, rank: 1, targets: [to_q, conv1]",
+    "kind: lora, rank: 2, targets: all, weight_decomposition: true",
   ])
   func ranksAndResumingChangeNothing(keys: String) throws {
     let base = try Self.base.get()
@@ -59,10 +60,44 @@ import Testing
     #expect(sample.exitStatus == 0, "\(sample)")
   }
 
-  /// Out of the run as a file, and by it into the base: the same samples as of the run.
-  @Test func samplesOfRunFileAndMergedModelAreTheSame() throws {
+  /// Before the first step the lengths of weights are the base's.
+  @Test func decompositionBeginsWithTheBase() throws {
     let trial = try Trial()
-    try trial.trainToEnd(settings: adapter("kind: lora, rank: 2, alpha: 3, targets: all"))
+    try trial.trainToEnd(
+      "optimizer.learning_rate=0", settings: adapter("rank: 2, targets: all, weight_decomposition: true"))
+    let (file, merged) = ("\(trial.path)/adapter.safetensors", "\(trial.path)/merged.safetensors")
+    for arguments in [
+      [trial.run, file], [trial.run, merged, "--merge"],
+      [try Self.base.get().run, "\(trial.path)/base.safetensors"],
+    ] {
+      let run = try oboro(["convert"] + arguments)
+      try #require(run.exitStatus == 0, "\(run)")
+    }
+    let (changed, base) = (
+      try SafetensorsFile(path: merged), try SafetensorsFile(path: "\(trial.path)/base.safetensors")
+    )
+    for name in base.names {
+      for (a, b) in zip(try changed.floats(name), try base.floats(name)) {
+        #expect(abs(a - b) <= 1e-6 * max(1, abs(b)), "\(name)")
+      }
+    }
+    let magnitudes = try SafetensorsFile(path: file).floats(
+      "mid_block.attentions.0.to_q.lora_magnitude_vector")
+    let weights = try base.floats("mid_block.attentions.0.to_q.weight")
+    for (output, magnitude) in magnitudes.enumerated() {
+      let row = weights[output * 8..<(output + 1) * 8]
+      #expect(abs(magnitude - row.reduce(0) { $0 + $1 * $1 }.squareRoot()) < 1e-5)
+    }
+  }
+
+  /// Out of the run as a file, and by it into the base: the same samples as of the run.
+  @Test(arguments: [
+    "kind: lora, rank: 2, alpha: 3, targets: all",
+    "kind: lora, rank: 2, alpha: 3, targets: all, weight_decomposition: true",
+  ])
+  func samplesOfRunFileAndMergedModelAreTheSame(keys: String) throws {
+    let trial = try Trial()
+    try trial.trainToEnd(settings: adapter(keys))
     let file = "\(trial.path)/adapter.safetensors"
     let merged = "\(trial.path)/merged.safetensors"
     for arguments in [[trial.run, file], [trial.run, merged, "--merge"]] {
@@ -127,5 +162,9 @@ import Testing
     expectFailure(
       try train(Self.model, "base=\(try Self.base.get().run)", "adapter={targets: to_z}"), 64,
       "adapter.targets: no linear layer")
+    expectFailure(
+      try train(
+        Self.model, "base=\(try Self.base.get().run)", "adapter={weight_decomposition: true, dropout: 0.1}"),
+      64, "adapter.dropout: must be 0 with weight_decomposition")
   }
 }

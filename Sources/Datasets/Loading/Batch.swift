@@ -38,6 +38,11 @@ public struct FieldBatch: Sendable {
   public let field: Field
   public let values: Values
 
+  package init(field: Field, values: Values) {
+    self.field = field
+    self.values = values
+  }
+
   /// The values, if they are floats.
   public var floats: [Float]? { if case .float(let values) = values { values } else { nil } }
   /// The values, if they are integers.
@@ -52,6 +57,8 @@ public struct FieldRequest: Sendable, Equatable {
     /// For a network: images and conditions of integers scaled from their type's range to [-1, 1], floating-point numbers
     /// normalized as the manifest says.
     case scaled
+    /// The same, but integers scaled to [0, 1]: what control networks see.
+    case unit
     /// The numbers that the shards hold.
     case stored
   }
@@ -85,14 +92,19 @@ extension Loader.Batch {
   ///   - images: `[n] + shape`, as a network sees them.
   ///   - labels: `[n]`, -1 for none.
   ///   - captions: `[n]`; empty for none.
-  package init(step: Int, images: [Float], shape: [Int], labels: [Int32], captions: [String] = []) {
+  ///   - condition: what the images depend on, if anything.
+  package init(
+    step: Int, images: [Float], shape: [Int], labels: [Int32], captions: [String] = [],
+    condition: FieldBatch? = nil
+  ) {
     self.step = step
     indices = Array(labels.indices)
-    fields = [
-      FieldBatch(
-        field: Field(name: "images", type: .float32, shape: shape, role: .image), values: .float(images)),
-      FieldBatch(field: .labels, values: .int32(labels)),
-      FieldBatch(field: .captions, values: .text(captions)),
-    ]
+    fields =
+      [
+        FieldBatch(
+          field: Field(name: "images", type: .float32, shape: shape, role: .image), values: .float(images)),
+        FieldBatch(field: .labels, values: .int32(labels)),
+        FieldBatch(field: .captions, values: .text(captions)),
+      ] + (condition.map { [$0] } ?? [])
   }
 }

@@ -3,7 +3,8 @@ struct FieldConversion: Sendable {
   private enum Scaling: Sendable {
     /// Looked up: in mirrored rows, divisions would not become vector code.
     case bytes([Float])
-    case words
+    /// x / scale + offset.
+    case words(scale: Float, offset: Float)
     /// uint8 and uint16 as they are.
     case integers
     case half
@@ -18,13 +19,16 @@ struct FieldConversion: Sendable {
   /// - Parameter field: of numbers that become floats: not int32, nor text.
   init(_ field: Field, form: FieldRequest.Form) {
     self.field = field
-    let isScaled = form == .scaled && (field.role == .image || field.role == .condition)
+    let isScaled = form != .stored && (field.role == .image || field.role == .condition)
     scaling =
       switch field.type {
-      case .uint8: isScaled ? .bytes(Self.scaledBytes) : .integers
-      case .uint16: isScaled ? .words : .integers
+      case .uint8: isScaled ? .bytes(form == .unit ? Self.unitBytes : Self.scaledBytes) : .integers
+      case .uint16:
+        !isScaled
+          ? .integers
+          : form == .unit ? .words(scale: 65_535, offset: 0) : .words(scale: 32_767.5, offset: -1)
       case .float16, .float32:
-        if form == .scaled, let normalization = field.normalization, !normalization.isStored {
+        if form != .stored, let normalization = field.normalization, !normalization.isStored {
           .normalized(normalization)
         } else {
           field.type == .float16 ? .half : .single
@@ -34,6 +38,7 @@ struct FieldConversion: Sendable {
   }
 
   private static let scaledBytes = (0...255).map { Float($0) / 127.5 - 1 }
+  private static let unitBytes = (0...255).map { Float($0) / 255 }
 
   /// Converts one sample. `isFlipped` mirrors [H, W, C] in W.
   func convert(
@@ -45,9 +50,9 @@ struct FieldConversion: Sendable {
         let pixels = stored.assumingMemoryBound(to: UInt8.self)
         fill(values, isFlipped) { scaled[Int(pixels[$0])] }
       }
-    case .words:
+    case .words(let scale, let offset):
       let words = stored.assumingMemoryBound(to: UInt16.self)
-      fill(values, isFlipped) { Float(words[$0]) / 32767.5 - 1 }
+      fill(values, isFlipped) { Float(words[$0]) / scale + offset }
     case .integers:
       if field.type == .uint8 {
         let bytes = stored.assumingMemoryBound(to: UInt8.self)

@@ -7,10 +7,12 @@ extension Adapter {
   /// - Parameters:
   ///   - weights: the adapter's.
   ///   - model: the weights of the model that it is for, with `layout`.
+  ///   - original: the model's weights before any adapter was merged; nil: those in `model`.
   ///   - factor: what the change is multiplied by.
   /// - Throws: `AdapterMergeError` for a layer that does not use its weights as they are.
   public func merge(
-    _ weights: ParameterBuffer, into model: ParameterBuffer, of layout: ParameterLayout, factor: Float = 1
+    _ weights: ParameterBuffer, into model: ParameterBuffer, of layout: ParameterLayout,
+    from original: ParameterBuffer? = nil, factor: Float = 1
   ) throws {
     let adapted = Set(modules.map(\.name))
     let targets = layout.adaptableModules.filter { adapted.contains($0.name) }
@@ -23,7 +25,11 @@ extension Adapter {
     for (offset, module) in Dictionary(targets.map { ($0.weight.parameter.offset, $0) }) { first, _ in first }
     {
       let tape = Tape(
-        engine: engine, sets: [BoundParameters(parameters.set, weights: weights)], adaptation: self)
+        engine: engine,
+        sets: [
+          BoundParameters(parameters.set, weights: weights),
+          BoundParameters(layout.set, weights: original ?? model),
+        ], adaptation: self)
       let change: Tensor? =
         switch tape.change(of: module.weight.parameter) {
         case .none: nil

@@ -5,6 +5,8 @@ import Settings
 struct AdapterForms {
   /// By the names of modules.
   let byModule: [String: AdapterForm]
+  /// Modules with magnitudes.
+  let decomposed: Set<String>
 
   /// - Parameters:
   ///   - shapes: of all tensors, by peft's names.
@@ -19,6 +21,8 @@ struct AdapterForms {
       }
       tensors[String(name.dropLast(suffix.count + 1)), default: [:]][suffix] = shape
     }
+    decomposed = Set(
+      tensors.filter { !Set($0.value.keys).isDisjoint(with: AdapterForm.magnitudeNames) }.keys)
     let modules = Dictionary(uniqueKeysWithValues: layout.adaptableModules.map { ($0.name, $0) })
     byModule = try Dictionary(
       uniqueKeysWithValues: tensors.sorted { $0.key < $1.key }.map { name, shapes in

@@ -58,6 +58,7 @@ public struct AdapterSource: Sendable {
     _ component: AdapterTensors.Component = .denoiser, besides others: Set<AdapterTensors.Component> = [],
     tell: (String) -> Void
   ) throws {
+    var adapters: [(adapter: Adapter, weights: ParameterBuffer, factor: Float)] = []
     for source in sources {
       let tensors = try source.tensors(tell: tell)
       if let other = tensors.components.subtracting(others).subtracting([component]).first {
@@ -65,7 +66,16 @@ public struct AdapterSource: Sendable {
       }
       guard tensors.components.contains(component) else { continue }
       let (adapter, own) = try tensors.adapter(of: component, layout, in: source.path)
-      try adapter.merge(own, into: weights, of: layout, factor: source.weight)
+      adapters.append((adapter, own, source.weight))
+    }
+    var original: ParameterBuffer?
+    if adapters.count > 1, adapters.contains(where: { $0.adapter.isDecomposed }) {
+      let copy = ParameterBuffer(count: weights.count)
+      copy.copy(from: weights)
+      original = copy
+    }
+    for (adapter, own, factor) in adapters {
+      try adapter.merge(own, into: weights, of: layout, from: original, factor: factor)
     }
   }
 }

@@ -48,10 +48,16 @@ extension AdapterTensors {
       file, folder: (file.path as NSString).deletingLastPathComponent)
     var guessed: [String] = []
     let modules = try parts.values.map { part in
-      let tensors = try part.folded(in: file.path)
+      let tensors = try Self.withOwnMagnitudes(
+        part.folded(in: file.path), of: part.name, in: file.path)
       let rank = Self.rank(tensors)
-      let scale =
-        try part.scale(rank: rank) ?? configuration?(part.component).scale(of: part.name, formRank: rank)
+      let published = configuration?(part.component)
+      let scale = part.scale(rank: rank) ?? published?.scale(of: part.name, formRank: rank)
+      if published?.isDecomposed == true, Set(tensors.keys).isDisjoint(with: AdapterForm.magnitudeNames) {
+        throw ModelFileError(
+          file.path,
+          "lacks \(part.name).\(AdapterForm.magnitudeNames[0]), as its weights are decomposed (use_dora)")
+      }
       if scale == nil { guessed.append(part.name) }
       return Module(component: part.component, name: part.name, tensors: tensors, scale: scale ?? 1)
     }
@@ -116,6 +122,7 @@ extension AdapterTensors {
   private static let synonyms = [
     "lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight",
     "lora.down.weight": "lora_A.weight", "lora.up.weight": "lora_B.weight",
+    "lora_magnitude_vector.weight": "lora_magnitude_vector",
   ]
 
   /// The module of a tensor, and what the tensor is called behind its name; nil for a name of no known kind.
@@ -149,7 +156,7 @@ extension AdapterTensors {
   /// What says alpha and rank of a component, if anything does.
   private static func configuration(
     _ file: SafetensorsFile, folder: String
-  ) throws -> ((Component) throws -> PublishedAdapterConfiguration)? {
+  ) throws -> ((Component) -> PublishedAdapterConfiguration)? {
     let beside = "\(folder.isEmpty ? "." : folder)/\(configurationFile)"
     let node: SettingsNode
     if let text = file.metadata[configurationKey] {
@@ -159,13 +166,6 @@ extension AdapterTensors {
     } else {
       return nil
     }
-    return { component in
-      let configuration = PublishedAdapterConfiguration(node, component)
-      guard !configuration.isDecomposed else {
-        throw ModelFileError(
-          file.path, "is an adapter with decomposed weights (use_dora), which is not computed here")
-      }
-      return configuration
-    }
+    return { PublishedAdapterConfiguration(node, $0) }
   }
 }

@@ -25,6 +25,7 @@ extension AdapterTensors {
         path,
         "peft has a file for each model, and this adapter changes several: --format diffusers takes both")
     }
+    if dialect != .kohya { try requireNamesOfPeft(path) }
     var metadata = ["format": "pt"]
     let configurations = components.sorted { $0.rawValue < $1.rawValue }.map { ($0, configuration(of: $0)) }
     if dialect != .kohya {
@@ -40,7 +41,8 @@ extension AdapterTensors {
     var file = SafetensorsWriter(metadata: metadata)
     for module in modules {
       let name = Self.name(of: module, dialect, inFolder: isFolder)
-      for (suffix, tensor) in module.tensors {
+      let tensors = dialect == .kohya ? Self.withOthersMagnitudes(module.tensors) : module.tensors
+      for (suffix, tensor) in tensors {
         // LyCORIS takes no alpha for a product of whole factors.
         let isScaled = dialect == .kohya && module.rank == nil && suffix == "lokr_w1"
         file.add(
@@ -99,7 +101,7 @@ extension AdapterTensors {
     func number(_ value: Double) -> SettingsNode {
       value == value.rounded() && value < 1e9 ? SettingsNode(Int(value)) : SettingsNode(value)
     }
-    return [
+    let node: SettingsNode = [
       "peft_type": SettingsNode(kind?.0 ?? "LORA"),
       "r": number(rank),
       isLowRank ? "lora_alpha" : "alpha": number(alpha),
@@ -107,6 +109,7 @@ extension AdapterTensors {
       "rank_pattern": pattern(ranks, rank, number),
       "alpha_pattern": pattern(alphas, alpha, number),
     ]
+    return Self.isDecomposed(own) ? node.setting("use_dora", to: true) : node
   }
 }
 

@@ -70,7 +70,9 @@ public struct AdapterTensors {
     let adapter = Adapter(
       own.compactMap { module in
         forms.byModule[module.name].map {
-          AdaptedModule(name: module.name, form: $0, scale: Float(module.scale))
+          AdaptedModule(
+            name: module.name, form: $0, scale: Float(module.scale),
+            isDecomposed: forms.decomposed.contains(module.name))
         }
       }, of: layout)
     let found = Dictionary(uniqueKeysWithValues: own.map { ($0.name, $0.tensors) })

@@ -91,7 +91,8 @@ public struct BaseModel {
     weights.copy(from: try StateDict.weights(of: layout, in: file))
   }
 
-  /// A configuration whose model is that of its base, where it names one: the section `model` may be left out.
+  /// A configuration whose model is that of its base, where it names one: the section `model` may be left out; so may the
+  /// section `denoiser`, where the model is a control network and its base what it controls.
   ///
   /// - Throws: `ModelFileError` if the section is there and describes another model, or if neither says what it is;
   ///   what `init` throws.
@@ -101,12 +102,13 @@ public struct BaseModel {
     guard case .scalar(let path)? = configuration[TrainingConfiguration.baseKey]?.content, !path.text.isEmpty
     else { return configuration }
     let base = try BaseModel(path.text, onDamage: onDamage)
-    guard let own = configuration[sectionKey], !(own.entries ?? []).isEmpty else {
+    let key = TaskSettings.trainsControl(configuration) ? TaskSettings.denoiserKey : sectionKey
+    guard let own = configuration[key], !(own.entries ?? []).isEmpty else {
       guard let section = base.section else {
         throw ModelFileError(
-          base.path, "does not say which model its tensors are of: describe it in the section model")
+          base.path, "does not say which model its tensors are of: describe it in the section \(key)")
       }
-      return configuration.setting(sectionKey, to: section)
+      return configuration.setting(key, to: section)
     }
     if let section = base.section {
       let differences = try ModelDigest.differences(own, section)

@@ -18,16 +18,16 @@ extension Checkpoint {
     return model
   }
 
-  /// The weights of the frozen model that an adapter's run was trained with.
+  /// The weights of the frozen model that the checkpoint's run was trained beside.
   ///
   /// - Throws: `ModelFileError` if the base holds others by now.
-  func baseWeights(_ configuration: TrainingConfiguration) throws -> ParameterBuffer {
-    guard let path = configuration.base else { preconditionFailure("\(directory) has no base") }
-    let layout = configuration.model.parameters
+  public func baseWeights(_ configuration: TrainingConfiguration) throws -> ParameterBuffer {
+    guard let path = configuration.base, let layout = configuration.frozenParameters else {
+      preconditionFailure("\(directory) has no base")
+    }
     let weights = ParameterBuffer(count: layout.flatCount)
     try BaseModel(path).read(layout, into: weights)
-    let digest = try ModelDigest.of(
-      manifest.configuration[BaseModel.sectionKey] ?? .empty, layout, weights)
+    let digest = try ModelDigest.of(configuration.baseSection, layout, weights)
     guard manifest.baseDigest == nil || digest == manifest.baseDigest else {
       throw ModelFileError(
         path,

@@ -10,7 +10,7 @@ import Tensors
 
 extension PipelineFolder {
   /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads, or those of an
-  /// autoencoder as one for `AutoencoderKL.from_pretrained`.
+  /// autoencoder or a control network as one for `from_pretrained` of `AutoencoderKL` or `ControlNetModel`.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,
@@ -25,6 +25,9 @@ extension PipelineFolder {
     let configuration = try TrainingConfiguration(manifest.configuration)
     if case .autoencoder(let section) = configuration.task {
       return try AutoencoderFolder.export(checkpoint, section.model, weights: which, to: directory)
+    }
+    if case .control(let section) = configuration.task {
+      return try ControlFolder.export(checkpoint, section.network, weights: which, to: directory)
     }
     let section = manifest.configuration["model"] ?? .empty
     guard case .scalar(let kind)? = section["kind"]?.content,

@@ -40,7 +40,8 @@ enum ParityAdapter {
       }
       return AdaptedModule(
         name: module.name, form: form,
-        scale: Float(settings.alpha / Double(form.rank ?? settings.rank(of: module))))
+        scale: Float(settings.alpha / Double(form.rank ?? settings.rank(of: module))),
+        isDecomposed: settings.isDecomposed)
     }
     return Adapter(modules, of: layout)
   }

@@ -5,10 +5,13 @@ public struct AdaptedModule: Hashable, Sendable {
   public let form: AdapterForm
   /// The factor applied to the product of the factors: alpha / rank.
   public let scale: Float
+  /// Whether the changed weights of each output are brought to a length of their own, see `WeightDecomposition`.
+  public let isDecomposed: Bool
 
-  public init(name: String, form: AdapterForm, scale: Float) {
+  public init(name: String, form: AdapterForm, scale: Float, isDecomposed: Bool = false) {
     self.name = name
     self.form = form
     self.scale = scale
+    self.isDecomposed = isDecomposed
   }
 }

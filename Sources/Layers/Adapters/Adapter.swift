@@ -19,6 +19,8 @@ public struct Adapter: WeightAdaptation {
     let outputs: Range<Int>
     let factors: any AdapterFactors
     let scale: Float
+    /// nil: the change is added, and that is all.
+    let decomposition: WeightDecomposition?
   }
 
   /// - Parameters:
@@ -35,7 +37,9 @@ public struct Adapter: WeightAdaptation {
       parts[module.weight.parameter.offset, default: []].append(
         Part(
           outputs: module.weight.outputs,
-          factors: Self.factors(builder[module.name], module, adaptation.form), scale: adaptation.scale))
+          factors: Self.factors(builder[module.name], module, adaptation.form), scale: adaptation.scale,
+          decomposition: adaptation.isDecomposed
+            ? WeightDecomposition(builder[module.name], module, adaptation.form.kind) : nil))
     }
     precondition(
       ordered.count == modules.count,
@@ -66,6 +70,9 @@ public struct Adapter: WeightAdaptation {
 
   public func change(of weights: Parameter, on tape: Tape) -> WeightChange? {
     guard weights.set == model, let parts = parts[weights.offset] else { return nil }
+    if parts.contains(where: { $0.decomposition != nil }) {
+      return .sum(decomposed(parts, of: weights, on: tape))
+    }
     let lowRank = parts.compactMap { part in
       (part.factors as? LowRankFactors).map { (part.outputs, $0.factors(on: tape, scale: part.scale)) }
     }
@@ -75,6 +82,31 @@ public struct Adapter: WeightAdaptation {
         down: lowRank.count == 1 ? lowRank[0].1.down : .concatenated(lowRank.map(\.1.down), axis: 2),
         up: Self.stacked(lowRank.map { (outputs: $0.0, up: $0.1.up) }, outputs: weights.outputs),
         dropout: dropout.map { dropout in { dropout($0, of: weights, input: $1) } }))
+  }
+
+  /// Whether the change of weights depends on what they are.
+  public var isDecomposed: Bool { modules.contains { $0.isDecomposed } }
+
+  /// Sets the adapter's weights before training to what changes nothing of a model's.
+  ///
+  /// - Parameters:
+  ///   - weights: the adapter's, random.
+  ///   - model: the model's.
+  public func begin(_ weights: ParameterBuffer, from model: ParameterBuffer, of layout: ParameterLayout) {
+    let engine = Engine()
+    for parameter in layout.parameters {
+      let parts = parts[parameter.offset, default: []].filter { $0.decomposition != nil }
+      guard !parts.isEmpty else { continue }
+      let lengths = WeightDecomposition.lengths(
+        UnsafeBufferPointer(start: model.pointer + parameter.offset, count: parameter.count),
+        shape: parameter.shape, pool: engine.threads)
+      for part in parts {
+        guard let magnitudes = part.decomposition?.magnitudes else { continue }
+        let own = UnsafeMutableBufferPointer(
+          start: weights.pointer + magnitudes.offset, count: magnitudes.count)
+        _ = own.update(fromContentsOf: lengths[part.outputs])
+      }
+    }
   }
 
   /// Stacks factors [1, R, K] of some outputs each to [1, sum of R, all outputs], with zeros for the other outputs.
@@ -90,6 +122,39 @@ public struct Adapter: WeightAdaptation {
     }
     let all = zeros(range.lowerBound) + [part] + zeros(outputs - range.upperBound)
     return all.count == 1 ? part : .concatenated(all, axis: 2)
+  }
+
+  /// What is added to weights so that outputs get the lengths that they are trained to have.
+  private func decomposed(_ parts: [Part], of weights: Parameter, on tape: Tape) -> Tensor {
+    let own = tape(weights)
+    let changed = own + sum(parts, of: weights, on: tape)
+    let inverse = WeightDecomposition.inverseLengths(
+      UnsafeBufferPointer(changed.elements), shape: weights.shape, pool: tape.engine.threads)
+    func constant(_ values: some Collection<Float>, _ shape: [Int]) -> Tensor {
+      let tensor = tape.input(shape)
+      _ = tensor.elements.update(fromContentsOf: values)
+      return tensor
+    }
+    func ones(_ count: Int) -> [Float] { [Float](repeating: 1, count: count) }
+    var pieces: [Tensor] = []
+    var end = 0
+    for part in parts.sorted(by: { $0.outputs.lowerBound < $1.outputs.lowerBound }) {
+      guard let magnitudes = part.decomposition?.magnitudes else { continue }
+      if part.outputs.lowerBound > end {
+        pieces.append(
+          constant(ones(part.outputs.lowerBound - end), [1, 1, part.outputs.lowerBound - end]))
+      }
+      pieces.append(tape(magnitudes) * constant(inverse[part.outputs], magnitudes.shape))
+      end = part.outputs.upperBound
+    }
+    if end < weights.outputs {
+      pieces.append(constant(ones(weights.outputs - end), [1, 1, weights.outputs - end]))
+    }
+    let factors = pieces.count == 1 ? pieces[0] : Tensor.concatenated(pieces, axis: 2)
+    // A product with a column of ones repeats the factors in each row.
+    let rows = weights.taps * weights.inputs
+    let scale = constant(ones(rows), [rows, 1]).linear(weights: factors).reshaped(weights.shape)
+    return changed * scale - own
   }
 
   /// The change that is added to the weights.

@@ -20,7 +20,7 @@ extension AdapterForm {
   /// peft's names of tensors, after the name of their module.
   public static let tensorNames =
     [Name.down, Name.up] + Name.hadamard + Name.hadamardCores
-    + [Name.first, Name.second].flatMap { [$0, "\($0)_a", "\($0)_b"] } + [Name.core]
+    + [Name.first, Name.second].flatMap { [$0, "\($0)_a", "\($0)_b"] } + [Name.core] + magnitudeNames
 
   /// Infers the form of a module's adapter from its tensors in a file.
   ///
@@ -35,6 +35,7 @@ extension AdapterForm {
       }
       return shape
     }
+    let shapes = shapes.filter { !Self.magnitudeNames.contains($0.key) }
     let kinds = Set(shapes.keys.map { $0.prefix(4) })
     guard kinds.count == 1, let kind = kinds.first else {
       throw AdapterFormError(

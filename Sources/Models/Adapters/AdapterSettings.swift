@@ -10,6 +10,8 @@ public struct AdapterSettings: Hashable, Sendable {
   /// Of convolutions of more than one pixel.
   public let wideRank: Int
   public let dropout: Double
+  /// Whether each output's weights get a trained length.
+  public let isDecomposed: Bool
 
   /// - Throws: `SettingsError`.
   public init(_ reader: SettingsReader) throws {
@@ -29,7 +31,13 @@ public struct AdapterSettings: Hashable, Sendable {
       ?? rank
     dropout = try reader.value(
       "dropout", default: 0, in: 0...0.95, help: "how often an input of a change is dropped in training")
+    isDecomposed = try reader.value(
+      "weight_decomposition", default: false,
+      help: "whether the changed weights of each output are brought to a trained length (DoRA)")
     targets = try Self.targets(names, reader)
+    guard !isDecomposed || dropout == 0 else {
+      throw reader.invalid("dropout", "must be 0 with weight_decomposition, which changes whole weights")
+    }
     guard kind == .lora || dropout == 0 else {
       throw reader.invalid("dropout", "is for kind: lora, whose change has inputs of its own")
     }
@@ -77,7 +85,8 @@ public struct AdapterSettings: Hashable, Sendable {
       case .loha: .loha(rank: rank, isTucker: false)
       case .lokr: .lokr(KroneckerForm(rank: rank, outputs: module.outputs, inputs: module.fileInputs))
       }
-    return AdaptedModule(name: module.name, form: form, scale: Float(alpha / Double(rank)))
+    return AdaptedModule(
+      name: module.name, form: form, scale: Float(alpha / Double(rank)), isDecomposed: isDecomposed)
   }
 
   /// The rank of the change of a module.

@@ -12,4 +12,20 @@ public enum ControlKind: String, CaseIterable, Sendable {
     case .controlNet: ControlNet(try ControlNetSettings(reader))
     }
   }
+
+  /// The section of a control network, with those keys that it leaves out as they are in the section of the denoiser which
+  /// it is to begin as a copy of, where both have them.
+  ///
+  /// - Throws: `SettingsError` for a section of a denoiser that describes none.
+  public static func completing(_ section: SettingsNode, from denoiser: SettingsNode) throws -> SettingsNode {
+    let known = try SettingsReader(.empty)
+    _ = try ControlNetSettings(known)
+    let shared = Set((known.resolved.entries ?? []).map(\.key))
+    let reader = try SettingsReader(denoiser, path: "denoiser")
+    _ = try DenoiserKind.model(reader)
+    return (reader.resolved.entries ?? []).reduce(section) { section, entry in
+      shared.contains(entry.key) && section[entry.key] == nil
+        ? section.setting(entry.key, to: entry.node) : section
+    }
+  }
 }

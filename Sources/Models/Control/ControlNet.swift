@@ -44,6 +44,9 @@ public struct ControlNet: ControlNetwork {
     parameters = builder.layout
   }
 
+  /// All but what sees the condition, and the convolutions that the residuals come out of.
+  public func isCopied(_ tensor: FileTensor) -> Bool { !tensor.name.hasPrefix("controlnet_") }
+
   public func callAsFunction(
     _ images: Tensor, timesteps: [Float], condition: Tensor, conditioning: Conditioning
   ) -> Conditioning.ControlResiduals {

@@ -17,6 +17,9 @@ public protocol ControlNetwork: Sendable {
   /// Channels of the residuals of the skip connections.
   var residualChannels: [Int] { get }
 
+  /// Whether a tensor is a copy of the denoiser's of the same name when training begins.
+  func isCopied(_ tensor: FileTensor) -> Bool
+
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
   ///   - condition: [B, s H, s W, condition channels], s the scale.

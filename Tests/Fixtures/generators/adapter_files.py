@@ -85,6 +85,8 @@ def write_lycoris(name, algo, prefix, **options):
         shape = merged[key].shape
         change = module.make_weight() * module.scale if algo == "lora" else module.get_weight(shape)
         merged[key] += change.detach().reshape(shape)
+        if module.wd:
+            merged[key] = module.apply_weight_decompose(merged[key]).detach()
     save_merged(model, merged, name)
 
 
@@ -107,6 +109,10 @@ if __name__ == "__main__":
     write_peft("diffusers-lora", lora, save_with_diffusers)
 
     for name, configuration in (
+        (
+            "peft-lora-decomposed",
+            peft.LoraConfig(r=2, lora_alpha=3, target_modules=["to_q", "to_out.0", "conv1"], use_dora=True),
+        ),
         ("peft-loha", peft.LoHaConfig(r=2, alpha=3, target_modules=["to_k", "conv2"], rank_pattern={"conv2": 1})),
         ("peft-lokr", peft.LoKrConfig(r=1, alpha=2, target_modules=["to_v", "conv1", "time_emb_proj"])),
     ):
@@ -120,6 +126,18 @@ if __name__ == "__main__":
     write_lycoris("kohya-lora", "lora", "lora_unet_", linear_dim=2, linear_alpha=1, conv_dim=3, conv_alpha=2)
     write_lycoris(
         "kohya-lora-tucker", "lora", "lora_unet_", linear_dim=2, linear_alpha=1, conv_dim=3, conv_alpha=2, use_tucker=True
+    )
+    write_lycoris(
+        "kohya-lora-decomposed", "lora", "lora_unet_", linear_dim=2, linear_alpha=1, conv_dim=1, conv_alpha=2,
+        dora_wd=True,
+    )
+    write_lycoris(
+        "lycoris-loha-decomposed", "loha", "lycoris_", linear_dim=1, linear_alpha=1, conv_dim=1, conv_alpha=2,
+        dora_wd=True,
+    )
+    write_lycoris(
+        "lycoris-lokr-decomposed", "lokr", "lycoris_", linear_dim=1, linear_alpha=3, conv_dim=1, conv_alpha=3,
+        dora_wd=True,
     )
     write_lycoris("lycoris-loha", "loha", "lycoris_", linear_dim=2, linear_alpha=1, conv_dim=1, conv_alpha=2, use_tucker=True)
     write_lycoris("lycoris-lokr", "lokr", "lycoris_", linear_dim=1, linear_alpha=3, conv_dim=1, conv_alpha=3)

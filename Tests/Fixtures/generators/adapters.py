@@ -7,13 +7,18 @@ those of `cases`.
 
 The backward pass that peft has for LoHa with a Tucker decomposition confuses the two halves in the gradients of `hada_w1_a`
 and `hada_w2_a`; here PyTorch differentiates peft's forward formula.
+
+Weight decomposition (DoRA) is peft's for LoRA. peft has none for LoHa and LoKr: the same formula is put around the change
+that it makes of their weights, with LyCORIS' name of the magnitudes.
 """
 
 import json
+import types
 
 import diffusers
 import peft
 import peft.tuners.loha.layer
+import peft.tuners.lycoris_utils
 import torch
 from diffusers import UNet2DConditionModel, UNet2DModel
 
@@ -115,6 +120,36 @@ CASES = [
         "l2",
     ),
     (
+        "lora-decomposed",
+        "unet-condition",
+        CONDITION,
+        {
+            "kind": "lora", "rank": 2, "alpha": 3, "targets": ["to_q", "to_k", "ff.net.0.proj", "proj_in", "conv1"],
+            "weight_decomposition": True,
+        },
+        {},
+        "l2",
+    ),
+    (
+        "loha-decomposed",
+        "unet-2d",
+        UNCONDITIONAL,
+        {
+            "kind": "loha", "rank": 2, "alpha": 3, "targets": ["to_q", "to_v", "conv2", "time_emb_proj"],
+            "weight_decomposition": True,
+        },
+        {},
+        "huber",
+    ),
+    (
+        "lokr-decomposed",
+        "unet-2d",
+        UNCONDITIONAL,
+        {"kind": "lokr", "rank": 1, "alpha": 2, "targets": ["to_out.0", "conv1"], "weight_decomposition": True},
+        {},
+        "l2",
+    ),
+    (
         "lokr-tucker",
         "unet-2d",
         UNCONDITIONAL,
@@ -144,7 +179,7 @@ def configuration(model, adapter, extra):
     if adapter["kind"] == "lora":
         return peft.LoraConfig(
             r=adapter["rank"], lora_alpha=adapter["alpha"], target_modules=targets,
-            lora_dropout=adapter.get("dropout", 0.0), use_dora=adapter.get("dora", False), **extra
+            lora_dropout=adapter.get("dropout", 0.0), use_dora=adapter.get("weight_decomposition", False), **extra
         )
     make = {"loha": peft.LoHaConfig, "lokr": peft.LoKrConfig}[adapter["kind"]]
     return make(r=adapter["rank"], alpha=adapter["alpha"], target_modules=targets, **extra)
@@ -152,7 +187,29 @@ def configuration(model, adapter, extra):
 
 def peft_name(name):
     """That of a tensor in peft's files."""
-    return name.replace(".default", "")
+    return name.replace(".default", "").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+
+
+def norms(weight):
+    """Of what goes into each output, shaped as LyCORIS has it."""
+    return weight.flatten(1).norm(dim=1).reshape(-1, *[1] * (weight.dim() - 1))
+
+
+def decomposed(layer, x):
+    """What peft's DoRA computes, for the change that a layer of LoHa or LoKr makes; the norms count as constants."""
+    own = layer.get_base_layer()
+    weight = own.weight + layer.get_delta_weight("default")
+    weight = layer.dora_scale / norms(weight).detach() * weight
+    if isinstance(own, torch.nn.Linear):
+        return torch.nn.functional.linear(x, weight, own.bias)
+    return torch.nn.functional.conv2d(x, weight, own.bias, own.stride, own.padding)
+
+
+def decompose(model):
+    for layer in list(model.modules()):
+        if isinstance(layer, peft.tuners.lycoris_utils.LycorisLayer):
+            layer.dora_scale = torch.nn.Parameter(norms(layer.get_base_layer().weight.detach()))
+            layer.forward = types.MethodType(decomposed, layer)
 
 
 def adapter_parameters(model):
@@ -180,6 +237,8 @@ def adapted(network, settings, adapter, extra, generator, seed):
     cases.perturb(model, generator)
     state = {key: value.clone() for key, value in model.state_dict().items()}
     model = peft.inject_adapter_in_model(configuration(model, adapter, extra), model)
+    if adapter.get("weight_decomposition"):
+        decompose(model)
     with torch.no_grad():
         for value in adapter_parameters(model).values():
             value += 0.2 * torch.randn(value.shape, generator=generator)

@@ -28,6 +28,8 @@ public struct ImageFolder: Sendable {
   public let unread: [String: Int]
   /// Names of folders that are one class because they are the same text to Unicode (NFC, NFD): their bytes.
   public let equalNames: [(name: String, spellings: [[UInt8]])]
+  /// Bytes of a path before what leads from the folder to the file.
+  private let prefixLength: Int
 
   /// Ends of names, in lower case. What a file holds is seen from its content.
   public static let extensions: Set<String> = [
@@ -54,10 +56,11 @@ public struct ImageFolder: Sendable {
           + Self.extensions.sorted().joined(separator: ", "))
     }
     self.directory = shown
+    prefixLength = directory.bytes.last == RawPath.slash ? directory.bytes.count : directory.bytes.count + 1
+    let prefix = prefixLength
     otherCount = walk.otherCount
     metadata = walk.metadata.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     unread = walk.unread
-    let prefix = directory.bytes.last == RawPath.slash ? directory.bytes.count : directory.bytes.count + 1
     /// The folder below `directory` that leads to `path`.
     func folder(_ path: RawPath) -> [UInt8]? {
       let rest = path.bytes.dropFirst(prefix)
@@ -74,6 +77,44 @@ public struct ImageFolder: Sendable {
     }
     classNames = classes.names
     equalNames = classes.equal
+  }
+
+  /// The path from the folder to one of its files.
+  func name(of file: File) -> [UInt8] { Array(file.path.bytes.dropFirst(prefixLength)) }
+
+  /// A folder's pictures in the order of another's, each in the place of that of the same name there.
+  ///
+  /// - Throws: `DatasetError` naming the first that has none.
+  init(_ pictures: ImageFolder, matching other: ImageFolder) throws {
+    let names = Dictionary(uniqueKeysWithValues: pictures.files.map { (pictures.name(of: $0), $0) })
+    let stems = Dictionary(grouping: pictures.files) { Self.stem(pictures.name(of: $0)) }
+    files = try other.files.map { file in
+      let name = other.name(of: file)
+      if let same = names[name] { return same }
+      let alike = stems[Self.stem(name)] ?? []
+      guard alike.count <= 1 else {
+        throw DatasetError.badData(
+          pictures.directory, "has \(alike.count) pictures for \(file.path), such as \(alike[0].path)")
+      }
+      guard let match = alike.first else {
+        throw DatasetError.badData(
+          pictures.directory,
+          "has no picture \(RawPath.text(name)), nor one with another end of its name, for \(file.path)")
+      }
+      return match
+    }
+    directory = pictures.directory
+    classNames = pictures.classNames
+    otherCount = pictures.otherCount
+    metadata = pictures.metadata
+    unread = pictures.unread
+    equalNames = pictures.equalNames
+    prefixLength = pictures.prefixLength
+  }
+
+  /// A name without the end that says its format.
+  private static func stem(_ name: [UInt8]) -> [UInt8] {
+    name.lastIndex(of: UInt8(ascii: ".")).map { Array(name[..<$0]) } ?? name
   }
 }
 

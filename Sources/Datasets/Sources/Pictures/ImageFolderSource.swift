@@ -35,7 +35,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
   public var count: Int { folder.files.count }
   public var classNames: [String] { folder.classNames }
 
-  private let folder: ImageFolder
+  let folder: ImageFolder
   private let captions: FolderCaptions?
   private let background: PictureColour
   private let isFitted: Bool

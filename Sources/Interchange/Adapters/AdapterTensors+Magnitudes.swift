@@ -1,0 +1,60 @@
+import Layers
+
+// Magnitudes of decomposed weights have one name and shape in peft's files, another in kohya's and LyCORIS'.
+
+extension AdapterTensors {
+  private static let own = AdapterForm.magnitudeNames[0]
+  private static let others = AdapterForm.magnitudeNames[1]
+
+  /// Dimensions of the weights that LoRA's tensors change.
+  private static func dimensions(_ tensors: [String: Tensor]) -> Int? {
+    tensors["lora_A.weight"]?.shape.count
+  }
+
+  /// A module's tensors with the magnitudes of LoRA as peft has them.
+  ///
+  /// - Throws: `ModelFileError` for magnitudes of another shape than one for each output.
+  static func withOwnMagnitudes(
+    _ tensors: [String: Tensor], of module: String, in path: String
+  ) throws -> [String: Tensor] {
+    guard let magnitudes = tensors[others], let dimensions = dimensions(tensors) else { return tensors }
+    let expected = AdapterForm.magnitudeShape(
+      .loha, outputs: magnitudes.values.count, dimensions: dimensions)
+    guard magnitudes.shape == expected else {
+      throw ModelFileError(
+        path,
+        "\(module).\(others) has shape \(magnitudes.shape), expected \(expected): one number for each output")
+    }
+    var result = tensors
+    result[others] = nil
+    result[own] = Tensor(
+      shape: AdapterForm.magnitudeShape(
+        .lora, outputs: magnitudes.values.count, dimensions: dimensions), values: magnitudes.values)
+    return result
+  }
+
+  /// The other way round.
+  static func withOthersMagnitudes(_ tensors: [String: Tensor]) -> [String: Tensor] {
+    guard let magnitudes = tensors[own], let dimensions = dimensions(tensors) else { return tensors }
+    var result = tensors
+    result[own] = nil
+    result[others] = Tensor(
+      shape: AdapterForm.magnitudeShape(
+        .loha, outputs: magnitudes.values.count, dimensions: dimensions), values: magnitudes.values)
+    return result
+  }
+
+  /// Whether any module's weights are decomposed.
+  static func isDecomposed(_ modules: [Module]) -> Bool {
+    modules.contains { !Set($0.tensors.keys).isDisjoint(with: AdapterForm.magnitudeNames) }
+  }
+
+  /// Throws if peft has no name for a part of the adapter.
+  func requireNamesOfPeft(_ path: String) throws {
+    guard let module = modules.first(where: { $0.tensors[Self.others] != nil }) else { return }
+    throw ModelFileError(
+      path,
+      "peft decomposes the weights of LoRA only, and this adapter those of \(module.name) as LyCORIS does: --format kohya "
+        + "has a name for them")
+  }
+}

@@ -1,0 +1,99 @@
+import Checkpoints
+import Configuration
+import Foundation
+import MPI
+import Models
+import Safetensors
+import Settings
+import Tensors
+
+/// A control network whose weights are read and never changed, on every rank: one that was trained here, or one of
+/// diffusers.
+public struct FrozenControl: Sendable {
+  /// As it was named.
+  public let path: String
+  public let network: any ControlNetwork
+  public let weights: ParameterBuffer
+
+  /// Rank 0 reads it, and gives it to the others. Collective.
+  ///
+  /// - Parameters:
+  ///   - path: a run, whose newest good checkpoint is taken, or a checkpoint: its averaged weights; a safetensors file
+  ///     that `oboro convert` has made; diffusers' folder of a `ControlNetModel`.
+  ///   - onDamage: told of checkpoints that are passed over.
+  /// - Throws: `CollectiveFailure`, `MPIError`.
+  public static func load(
+    _ path: String, on communicator: Communicator, onDamage: (CheckpointError) -> Void = { _ in }
+  ) throws -> FrozenControl {
+    let own = try communicator.agree {
+      communicator.rank == 0 ? try Source(path, onDamage: onDamage) : nil
+    }
+    let section = try communicator.broadcast(own?.section.json ?? "")
+    let control = try communicator.agree {
+      if let own { return FrozenControl(path: path, network: own.network, weights: own.weights) }
+      let network = try Source.network(SettingsNode(yaml: section, source: path))
+      return FrozenControl(
+        path: path, network: network, weights: ParameterBuffer(count: network.parameters.flatCount))
+    }
+    try communicator.broadcast(control.weights.elements)
+    return control
+  }
+
+  /// What lies at a path.
+  private struct Source {
+    /// The section `model` of a configuration for it.
+    let section: SettingsNode
+    let network: any ControlNetwork
+    let weights: ParameterBuffer
+
+    init(_ path: String, onDamage: (CheckpointError) -> Void) throws {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        throw ModelFileError(path, "there is no such control network")
+      }
+      if !isFolder.boolValue {
+        try self.init(file: path)
+      } else if ControlFolder.isOne(path) {
+        try self.init(ControlFolder(path))
+      } else {
+        self = try Checkpoint.read(at: path, onDamage: onDamage) { try Source($0) }
+      }
+    }
+
+    private init(_ folder: ControlFolder) throws {
+      section = folder.section
+      network = folder.network
+      weights = try folder.weights()
+    }
+
+    private init(_ checkpoint: Checkpoint) throws {
+      let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+      guard case .control(let trained) = configuration.task else {
+        throw ModelFileError(checkpoint.directory, "trains no control network, and one is wanted")
+      }
+      section = checkpoint.manifest.configuration["model"] ?? .empty
+      network = trained.network
+      weights = try checkpoint.weights(
+        .weights(named: StateSchema.ema), layout: trained.network.parameters)
+    }
+
+    private init(file path: String) throws {
+      let file = try SafetensorsFile(path: path)
+      guard let text = file.metadata["model"] else {
+        throw ModelFileError(
+          path,
+          "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
+      }
+      section = try SettingsNode(yaml: text, source: "\(path), metadata model")
+      network = try Self.network(section)
+      weights = try StateDict.weights(of: network.parameters, in: file)
+    }
+
+    static func network(_ section: SettingsNode) throws -> any ControlNetwork {
+      let reader = try SettingsReader(section, path: "model")
+      let network = try ControlKind.model(reader)
+      try reader.finish()
+      return network
+    }
+  }
+}

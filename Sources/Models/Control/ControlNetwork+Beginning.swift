@@ -1,0 +1,80 @@
+import Layers
+import Tensors
+
+// How a control network begins: as a copy of the denoiser's encoder, behind convolutions of zeros, so that at first the
+// denoiser predicts what it did (Zhang et al., 2023, section 3.1).
+
+extension ControlNetwork {
+  /// Copies what is the denoiser's at first.
+  ///
+  /// - Parameters:
+  ///   - weights: of the denoiser.
+  ///   - own: of the control network; the rest stays as it is.
+  /// - Throws: `ModelError` naming a tensor that the denoiser does not have like this.
+  public func copyEncoder(
+    of denoiser: any Denoiser, _ weights: ParameterBuffer, into own: ParameterBuffer
+  ) throws {
+    let sources = Dictionary(
+      uniqueKeysWithValues: denoiser.parameters.fileTensors.map { ($0.name, $0) })
+    for tensor in parameters.fileTensors where isCopied(tensor) {
+      guard let source = sources[tensor.name] else {
+        throw ModelError("the denoiser has no \(tensor.name), which the control network begins as a copy of")
+      }
+      guard source.shape == tensor.shape else {
+        throw ModelError(
+          "\(tensor.name) has shape \(tensor.shape), and \(source.shape) in the denoiser, which the control network begins "
+            + "as a copy of")
+      }
+      tensor.import(from: source.exported(from: weights.pointer), to: own.pointer)
+    }
+  }
+
+  /// Throws if the denoiser predicts the same whatever is added to its skip connections: zeros behind the network's own
+  /// zeros would leave it without gradients for ever.
+  ///
+  /// - Parameters:
+  ///   - weights: of the denoiser.
+  ///   - own: of the control network.
+  public func requireEffect(
+    on denoiser: any Denoiser, _ weights: ParameterBuffer, own: ParameterBuffer, engine: Engine
+  ) throws {
+    let side = Self.side(of: denoiser)
+    func prediction(moved: Bool) -> [Float] {
+      let tape = Tape(
+        engine: engine,
+        sets: [
+          BoundParameters(denoiser.parameters.set, weights: weights),
+          BoundParameters(parameters.set, weights: own),
+        ])
+      let images = tape.zeros([1, side, side, imageChannels])
+      var conditioning = Conditioning.none(batch: 1)
+      conditioning.context = denoiser.contextWidth.map { tape.zeros([1, 1, $0]) }
+      let sides = [Int](repeating: side * conditionScale, count: 2)
+      let residuals = self(
+        images, timesteps: [0], condition: tape.zeros([1] + sides + [conditionChannels]),
+        conditioning: conditioning)
+      func other(_ residual: Tensor) -> Tensor {
+        guard moved else { return residual }
+        let change = tape.input(residual.shape)
+        // Something of which no normalisation makes nothing.
+        for index in change.elements.indices { change.elements[index] = Float(index * index % 7) }
+        return residual + change
+      }
+      conditioning.control = Conditioning.ControlResiduals(
+        skips: residuals.skips.map(other), middle: other(residuals.middle))
+      return Array(denoiser(images, timesteps: [0], conditioning: conditioning).elements)
+    }
+    guard prediction(moved: false) == prediction(moved: true) else { return }
+    throw ModelError(
+      "has not been trained: it predicts the same whatever a control network adds, so that the zeros which that begins "
+        + "with would stay; train it first")
+  }
+
+  /// Of the smallest images that the denoiser takes.
+  private static func side(of denoiser: any Denoiser) -> Int {
+    switch denoiser.imageSize {
+    case .multiples(let divisor): divisor
+    case .square(let side): side
+    }
+  }
+}
