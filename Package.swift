@@ -107,8 +107,8 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
-        "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Files", "Kernels", "Layers",
+        "MPI", "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",
@@ -187,7 +187,8 @@ let package = Package(
     .testTarget(
       name: "TasksTests",
       dependencies: [
-        "Datasets", "Diffusion", "Generation", "Layers", "Models", "Settings", "Tasks", "Tensors",
+        "Datasets", "Diffusion", "Generation", "Kernels", "Layers", "Models", "NumericsTestSupport",
+        "Safetensors", "Settings", "Tasks", "Tensors",
       ], swiftSettings: common),
     .testTarget(
       name: "CheckpointsTests",

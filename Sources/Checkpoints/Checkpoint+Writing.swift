@@ -16,12 +16,13 @@ extension Checkpoint {
     let field: SettingsNode?
     let latents: LatentSpace?
     let texts: TextSpace?
+    let perceptualDigest: String?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
       baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-      texts: TextSpace? = nil, configuration: SettingsNode
+      texts: TextSpace? = nil, perceptualDigest: String? = nil, configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
@@ -31,6 +32,7 @@ extension Checkpoint {
       self.field = field
       self.latents = latents
       self.texts = texts
+      self.perceptualDigest = perceptualDigest
       self.configuration = configuration
     }
   }
@@ -137,7 +139,8 @@ extension CheckpointManifest {
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
       baseDigest: provenance.baseDigest, field: provenance.field, latents: provenance.latents,
-      texts: provenance.texts, configuration: provenance.configuration, files: files)
+      texts: provenance.texts, perceptualDigest: provenance.perceptualDigest,
+      configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

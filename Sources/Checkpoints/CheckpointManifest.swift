@@ -41,6 +41,8 @@ public struct CheckpointManifest: Sendable, Equatable {
   public let latents: LatentSpace?
   /// Whose embedded texts a denoiser attends to; nil if it attends to none.
   public let texts: TextSpace?
+  /// The digest of the weights that an autoencoder's loss compares images by; nil: their values alone are compared.
+  public let perceptualDigest: String?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
@@ -48,7 +50,7 @@ public struct CheckpointManifest: Sendable, Equatable {
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
     baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-    texts: TextSpace? = nil, configuration: SettingsNode, files: [File]
+    texts: TextSpace? = nil, perceptualDigest: String? = nil, configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -59,6 +61,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.field = field
     self.latents = latents
     self.texts = texts
+    self.perceptualDigest = perceptualDigest
     self.configuration = configuration
     self.files = files
   }
@@ -72,6 +75,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let classNames = "class_names"
     static let baseDigest = "base_sha256"
     static let field = "image_field"
+    static let perceptualDigest = "perceptual_sha256"
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -138,6 +142,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     field = node[Key.field]
     latents = try LatentSpace(of: reader)
     texts = try TextSpace(of: reader)
+    perceptualDigest = try reader.value(
+      Key.perceptualDigest, as: String.self, help: "the digest of the weights that images are compared by")
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -176,6 +182,9 @@ public struct CheckpointManifest: Sendable, Equatable {
     if let field { node = node.setting(Key.field, to: field) }
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     if let texts { node = node.setting(TextSpace.key, to: texts.node) }
+    if let perceptualDigest {
+      node = node.setting(Key.perceptualDigest, to: SettingsNode(perceptualDigest))
+    }
     node = node.setting(Key.configuration, to: configuration)
       .setting(Key.files, to: SettingsNode(.list(files)))
       .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))

@@ -98,11 +98,13 @@ public final class ShardedState {
       isShared: plan.worldSize > 1)
   }
 
-  /// Begins from other weights than random ones: averages are those, too.
+  /// Begins from other weights than random ones: averages are those, too. They may be of the first parameters only.
   package func begin(from weights: ParameterBuffer) {
-    precondition(step == 0, "training has begun: step \(step)")
-    self.weights.copy(from: weights)
-    for average in [ema] + furtherAverages { average.load(from: weights) }
+    precondition(
+      step == 0 && weights.count <= self.weights.count,
+      "\(weights.count) weights for \(self.weights.count) at step \(step)")
+    self.weights.pointer.update(from: weights.pointer, count: weights.count)
+    for average in [ema] + furtherAverages { average.load(from: self.weights) }
   }
 
   /// A rank's share of `whole`.

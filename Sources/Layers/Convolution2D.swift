@@ -16,6 +16,7 @@ public struct Convolution2D: Sendable {
   ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
   ///   - hasBias: whether a bias is added.
   ///   - initialization: of weights and bias, if not PyTorch's default.
+  ///   - biasInitialization: of the bias, if not that.
   ///   - isStandardized: weight standardisation (article 003's `WeightStandardizedConv2d`).
   ///   - precedesBatchNorm: training's batch normalisation takes out what the bias adds, so its gradient is 0, which
   ///     rounding alone would disturb; it is not computed.
@@ -23,7 +24,7 @@ public struct Convolution2D: Sendable {
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,
     padding: Int = 0, endPadding: Int? = nil, hasBias: Bool = true,
-    initialization: Parameter.Initialization? = nil,
+    initialization: Parameter.Initialization? = nil, biasInitialization: Parameter.Initialization? = nil,
     isStandardized: Bool = false, precedesBatchNorm: Bool = false, fileShape: [Int]? = nil
   ) {
     // PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
@@ -33,7 +34,9 @@ public struct Convolution2D: Sendable {
       taps: kernel * kernel, initialization ?? .uniform(bound: bound),
       adaptability: isStandardized ? .beside : .full)
     bias =
-      hasBias ? builder.vector("bias", count: outputs, initialization ?? .uniform(bound: bound)) : nil
+      hasBias
+      ? builder.vector(
+        "bias", count: outputs, biasInitialization ?? initialization ?? .uniform(bound: bound)) : nil
     self.kernel = kernel
     self.stride = stride
     self.padding = padding
@@ -64,5 +67,14 @@ public struct Convolution2D: Sendable {
       return convolution(change.seen(inputs), change.down, isOwn: false)
         .linear(weights: change.up, residual: own)
     }
+  }
+
+  /// The length of the weights' gradient, for a gradient of the output: what losses are weighed against each other by.
+  ///
+  /// - Parameter outputGradient: [B, P, Q, K].
+  public func weightGradientLength(_ input: Tensor, outputGradient: Storage) -> Double {
+    input.convolutionWeightGradientLength(
+      outputs: weight.outputs, outputGradient: outputGradient, kernel: kernel, stride: stride,
+      padding: padding, endPadding: endPadding)
   }
 }

@@ -20,6 +20,8 @@ struct RunTask {
   let base: FrozenBase?
   /// nil for a run without captions.
   let texts: RunTexts?
+  /// nil for a run that compares images by their values alone.
+  let perceptual: RunPerceptualLoss?
   /// The field of captions, where they are read.
   private let captions: Field?
   private let configuration: TrainingConfiguration
@@ -28,15 +30,17 @@ struct RunTask {
   /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
   init(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?,
-    _ texts: RunTexts?, _ base: FrozenBase?
+    _ texts: RunTexts?, _ base: FrozenBase?, _ perceptual: RunPerceptualLoss?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.latents = latents
     self.texts = texts
+    self.perceptual = perceptual
     self.base = base
     inputShape = try latents?.shape ?? dataset.requireImages().shape
     try Self.check(dataset, inputShape, configuration.model, hasTexts: texts != nil)
+    try configuration.task.checkLosses(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
     if case .contrastive(let section) = configuration.task {
       guard configuration.adapter == nil else {
         throw ModelError(
@@ -50,7 +54,8 @@ struct RunTask {
     captions = texts?.field
     task = configuration.adapting(
       configuration.trainingTask(
-        imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning),
+        imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
+        perceptual: perceptual?.term),
       weights: base?.weights)
   }
 
@@ -206,8 +211,10 @@ extension TrainingConfiguration {
   ///   - imageShape: [H, W, C] of images or latents.
   ///   - scaling: of latents; nil for images.
   ///   - captions: what becomes of captions, for a denoiser that is told them.
+  ///   - perceptual: what an autoencoder's loss has beside the distance of values.
   package func trainingTask(
-    imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil
+    imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil,
+    perceptual: PerceptualTerm? = nil
   ) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
@@ -216,12 +223,24 @@ extension TrainingConfiguration {
         seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
-        section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
-        imageShape: imageShape, seed: training.seed)
+        section.model, parameters: section.parameters, loss: section.reconstructionLoss,
+        divergenceWeight: section.divergenceWeight, perceptual: perceptual,
+        adversary: section.adversary.map {
+          Adversary($0.discriminator, start: $0.start, weight: $0.weight)
+        }, imageShape: imageShape, seed: training.seed)
     case .contrastive(let section):
       ContrastiveTask(section.model, imageShape: imageShape) {
         [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
       }
     }
+  }
+}
+
+extension TaskSettings {
+  /// Throws unless what an autoencoder's reconstructions are compared by takes images of this size.
+  fileprivate func checkLosses(height: Int, width: Int, channels: Int) throws {
+    guard case .autoencoder(let section) = self else { return }
+    try section.adversary?.discriminator.check(height: height, width: width)
+    if section.perceptual != nil { try LPIPS.check(height: height, width: width, channels: channels) }
   }
 }

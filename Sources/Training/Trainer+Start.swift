@@ -68,9 +68,10 @@ extension Trainer {
     }
     let latents = try RunLatents.load(configuration, dataset, on: communicator)
     let texts = try RunTexts.load(configuration, dataset, on: communicator)
+    let perceptual = try RunPerceptualLoss.load(configuration, on: communicator)
     let base = configuration.adapter == nil ? nil : try FrozenBase(configuration, on: communicator)
     let task = try communicator.agree {
-      let task = try RunTask(configuration, dataset, latents, texts, base)
+      let task = try RunTask(configuration, dataset, latents, texts, base, perceptual)
       if let heldOut { try task.check(heldOut: heldOut) }
       return task
     }
@@ -216,6 +217,7 @@ extension Trainer {
       try task.base?.requireSame(as: checkpoint)
       try task.latents?.requireSame(as: checkpoint)
       try task.texts?.requireSame(as: checkpoint)
+      try task.perceptual?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Weights from elsewhere have seen none.
       guard digest != dataset.digest && digest != "" else { return }

@@ -301,7 +301,7 @@ public final class Trainer {
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
         field: try task.fieldDescription(), latents: task.latents?.space,
-        texts: task.texts?.frozen.space,
+        texts: task.texts?.frozen.space, perceptualDigest: task.perceptual?.digest,
         configuration: configuration.resolved),
       // Its steps' metrics are not written again after it.
       obstacle: report?.failure, isLast: isLast)

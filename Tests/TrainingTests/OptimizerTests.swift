@@ -68,7 +68,7 @@ import TrainingTestSupport
       // The sum over 4 micro-batches; its mean has a norm of 2.
       for index in 0..<gradient.count { gradient.pointer[index] = 0 }
       for (place, index) in watched.enumerated() { gradient.pointer[index] = Float(4 * (place + step)) * 0.1 }
-      optimizer.update(state, gradient: gradient, microbatches: 4, norm: 2, threads: threads)
+      optimizer.update(state, gradient: gradient, microbatches: 4, norms: [2], threads: threads)
       #expect(state.step == step)
       let all = whole(state)
       for (place, index) in watched.enumerated() {
@@ -95,7 +95,7 @@ import TrainingTestSupport
       let gradient = ParameterBuffer(count: state.layout.flatCount)
       for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
       try optimizer(settings).update(
-        state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+        state, gradient: gradient, microbatches: 2, norms: [2], threads: ThreadPool(threadCount: 1))
       results.append(bits(whole(state)))
     }
     #expect(results[0] == results[1])
@@ -111,7 +111,7 @@ import TrainingTestSupport
       "optimizer.decay_vectors=\(decaysVectors)",
     ])
     rule.update(
-      state, gradient: ParameterBuffer(count: start.layout.flatCount), microbatches: 1, norm: 0,
+      state, gradient: ParameterBuffer(count: start.layout.flatCount), microbatches: 1, norms: [0],
       threads: ThreadPool(threadCount: 2))
     var kinds: Set<Bool> = []
     for parameter in start.layout.trained {
@@ -135,7 +135,7 @@ import TrainingTestSupport
     let (all, own) = (onlyRank(start), ShardedState(start, parts: parts))
     for state in [all, own] {
       try optimizer(["optimizer.kind=adamw", "optimizer.weight_decay=0.1"]).update(
-        state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 2))
+        state, gradient: gradient, microbatches: 2, norms: [2], threads: ThreadPool(threadCount: 2))
     }
     for index in 0..<gradient.count {
       let expected = parts.contains { $0.contains(index) } ? all.weights : start.weights
@@ -167,7 +167,7 @@ import TrainingTestSupport
       let gradient = ParameterBuffer(count: layout.flatCount)
       for step in 0..<3 {
         for index in 0..<gradient.count { gradient.pointer[index] = Float((index + step) % 7) - 3 }
-        optimizer.update(state, gradient: gradient, microbatches: 2, norm: 2, threads: threads)
+        optimizer.update(state, gradient: gradient, microbatches: 2, norms: [2], threads: threads)
         optimizer.followWithFurtherAverages(state, threads: threads)
       }
       return (schema, state)
@@ -195,7 +195,7 @@ import TrainingTestSupport
       let optimizer = try optimizer(["ema.decay=0"])
       for _ in 0..<2 {
         optimizer.update(
-          state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+          state, gradient: gradient, microbatches: 2, norms: [2], threads: ThreadPool(threadCount: 1))
       }
     }
     #expect(bits(whole(states[0])) == bits(whole(states[1])))
