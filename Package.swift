@@ -99,7 +99,8 @@ let package = Package(
         "Settings", "Tensors", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: common),
     .target(
-      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors", "Text"],
+      name: "Generation",
+      dependencies: ["Datasets", "Diffusion", "MPI", "Models", "Pictures", "Tensors", "Text"],
       swiftSettings: common),
     .target(
       name: "Encoding", dependencies: ["Datasets", "Files", "MPI", "Models", "Tensors"],
@@ -113,9 +114,10 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
-        "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
-        "Settings", "Tasks", "Tensors", "Text", .product(name: "Logging", package: "swift-log"),
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Evaluation",
+        "FailureDetection", "Files", "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models",
+        "Optimization", "Reporting", "Settings", "Tasks", "Tensors", "Text",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
@@ -127,8 +129,8 @@ let package = Package(
     .target(
       name: "RunReports",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Files", "HDF5", "Models", "Reporting", "Settings",
-        "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Evaluation", "Files", "HDF5", "Models", "Reporting",
+        "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Diagnosis",

@@ -37,6 +37,8 @@ public struct CheckpointManifest: Sendable, Equatable {
   /// What the images are where that is more than pictures, as the dataset's manifest describes the field; nil for
   /// pictures.
   public let field: SettingsNode?
+  /// The fields that a denoiser sees beside an image, as the dataset's manifest describes them; none if it sees none.
+  public let conditionFields: [SettingsNode]
   /// What the latents are of that a denoiser draws; nil if it draws images.
   public let latents: LatentSpace?
   /// Whose embedded texts a denoiser attends to; nil if it attends to none.
@@ -49,8 +51,9 @@ public struct CheckpointManifest: Sendable, Equatable {
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-    texts: TextSpace? = nil, perceptualDigest: String? = nil, configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, field: SettingsNode? = nil, conditionFields: [SettingsNode] = [],
+    latents: LatentSpace? = nil, texts: TextSpace? = nil, perceptualDigest: String? = nil,
+    configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -59,6 +62,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.classNames = classNames
     self.baseDigest = baseDigest
     self.field = field
+    self.conditionFields = conditionFields
     self.latents = latents
     self.texts = texts
     self.perceptualDigest = perceptualDigest
@@ -75,6 +79,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let classNames = "class_names"
     static let baseDigest = "base_sha256"
     static let field = "image_field"
+    static let conditionFields = "condition_fields"
     static let perceptualDigest = "perceptual_sha256"
     static let configuration = "configuration"
     static let files = "files"
@@ -140,6 +145,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
     field = node[Key.field]
+    conditionFields =
+      if case .list(let fields)? = node[Key.conditionFields]?.content { fields } else { [] }
     latents = try LatentSpace(of: reader)
     texts = try TextSpace(of: reader)
     perceptualDigest = try reader.value(
@@ -180,6 +187,9 @@ public struct CheckpointManifest: Sendable, Equatable {
     ]
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
     if let field { node = node.setting(Key.field, to: field) }
+    if !conditionFields.isEmpty {
+      node = node.setting(Key.conditionFields, to: SettingsNode(.list(conditionFields)))
+    }
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     if let texts { node = node.setting(TextSpace.key, to: texts.node) }
     if let perceptualDigest {

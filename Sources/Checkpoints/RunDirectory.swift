@@ -18,6 +18,11 @@ public struct RunDirectory: Sendable {
   package var samplesFolder: String { "\(path)/\(Self.samplesName)" }
   public func samples(step: Int) -> String { "\(samplesFolder)/\(CheckpointStore.name(step: step)).png" }
 
+  /// Power spectra of samples that are fields, beside those of the data.
+  public func spectra(step: Int) -> String {
+    "\(samplesFolder)/\(CheckpointStore.name(step: step)).spectra.json"
+  }
+
   /// What TensorBoard reads.
   public var events: String { "\(path)/tensorboard" }
 

@@ -25,6 +25,8 @@ public enum TaskSettings: Sendable {
     public let latents: LatentSection?
     /// nil for a denoiser that is told no texts.
     public let text: TextSection?
+    /// nil for a denoiser that sees nothing beside an image.
+    public let fields: FieldSection?
   }
 
   /// What reads the captions that a denoiser attends to: the section `conditioning`.
@@ -147,13 +149,16 @@ extension TaskSettings.Kind {
 
 extension TaskSettings.DiffusionSection {
   init(_ model: SettingsReader, _ reader: SettingsReader) throws {
-    self.model = try DenoiserKind.model(model)
+    let network = try DenoiserKind.model(model)
     latents =
       reader.isGiven("autoencoder") ? try TaskSettings.LatentSection(reader.section("autoencoder")) : nil
     text =
-      self.model.contextWidth != nil && reader.isGiven("conditioning")
+      network.contextWidth != nil && reader.isGiven("conditioning")
       ? try TaskSettings.TextSection(reader.section("conditioning")) : nil
-    process = try DiffusionSettings.process(reader.section("diffusion"))
+    let process = try DiffusionSettings.process(reader.section("diffusion"))
+    self.process = process
+    fields = try TaskSettings.FieldSection(reader)
+    self.model = try fields?.denoiser(network, process, model) ?? network
     let needed = self.model.imageChannels * process.outputsPerChannel
     guard self.model.predictionChannels == needed else {
       throw model.invalid(

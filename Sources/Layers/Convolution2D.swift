@@ -8,12 +8,14 @@ public struct Convolution2D: Sendable {
   private let stride: Int
   private let padding: Int
   private let endPadding: Int
+  private let paddingMode: PaddingMode
   private let isStandardized: Bool
   private let precedesBatchNorm: Bool
 
   /// - Parameters:
   ///   - padding: zeros on each side.
   ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
+  ///   - paddingMode: what the padding is.
   ///   - hasBias: whether a bias is added.
   ///   - initialization: of weights and bias, if not PyTorch's default.
   ///   - biasInitialization: of the bias, if not that.
@@ -23,7 +25,7 @@ public struct Convolution2D: Sendable {
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,
-    padding: Int = 0, endPadding: Int? = nil, hasBias: Bool = true,
+    padding: Int = 0, endPadding: Int? = nil, paddingMode: PaddingMode = .zeros, hasBias: Bool = true,
     initialization: Parameter.Initialization? = nil, biasInitialization: Parameter.Initialization? = nil,
     isStandardized: Bool = false, precedesBatchNorm: Bool = false, fileShape: [Int]? = nil
   ) {
@@ -41,6 +43,7 @@ public struct Convolution2D: Sendable {
     self.stride = stride
     self.padding = padding
     self.endPadding = endPadding ?? padding
+    self.paddingMode = paddingMode
     self.isStandardized = isStandardized
     self.precedesBatchNorm = precedesBatchNorm
   }
@@ -51,10 +54,14 @@ public struct Convolution2D: Sendable {
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
     func convolution(_ inputs: [Tensor], _ weights: Tensor, isOwn: Bool) -> Tensor {
-      .convolution(
+      // Periodic images are continued first, and then there is nothing to pad.
+      let isPeriodic = paddingMode == .periodic && padding + endPadding > 0
+      let inputs =
+        isPeriodic ? inputs.map { $0.paddedPeriodically(before: padding, behind: endPadding) } : inputs
+      return .convolution(
         inputs, weights: weights,
         bias: isOwn ? bias.map { tape($0, needsGradient: !precedesBatchNorm) } : nil, kernel: kernel,
-        stride: stride, padding: padding, endPadding: endPadding,
+        stride: stride, padding: isPeriodic ? 0 : padding, endPadding: isPeriodic ? 0 : endPadding,
         standardizesWeights: isOwn && isStandardized)
     }
     switch tape.change(of: weight) {
@@ -73,7 +80,8 @@ public struct Convolution2D: Sendable {
   ///
   /// - Parameter outputGradient: [B, P, Q, K].
   public func weightGradientLength(_ input: Tensor, outputGradient: Storage) -> Double {
-    input.convolutionWeightGradientLength(
+    precondition(paddingMode == .zeros, "the gradient's length of a convolution of periodic images")
+    return input.convolutionWeightGradientLength(
       outputs: weight.outputs, outputGradient: outputGradient, kernel: kernel, stride: stride,
       padding: padding, endPadding: endPadding)
   }

@@ -15,13 +15,16 @@ public struct DiffusionTask: TrainingTask {
   private let scaling: LatentScaling?
   /// For a model that attends to texts.
   private let captions: CaptionConditioning?
+  /// For a model that sees fields.
+  private let fields: FieldConditioning?
 
   /// - Parameters:
   ///   - scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
   ///   - captions: what becomes of the batches' captions, for a model that attends to texts.
+  ///   - fields: what becomes of other fields of the batches, for a model that sees some.
   public init(
     _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
-    captions: CaptionConditioning? = nil, seed: UInt64
+    captions: CaptionConditioning? = nil, fields: FieldConditioning? = nil, seed: UInt64
   ) {
     self.model = model
     self.process = process
@@ -29,6 +32,7 @@ public struct DiffusionTask: TrainingTask {
     self.seed = seed
     self.scaling = scaling
     self.captions = captions
+    self.fields = fields
   }
 
   public var parameters: ParameterLayout { model.parameters }
@@ -57,6 +61,7 @@ public struct DiffusionTask: TrainingTask {
     let prediction = input.profile.measure("forward", .group) {
       var conditioning = classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count)
       conditioning.context = captions.map { $0.context(of: texts(of: input, $0), on: tape) }
+      conditioning.image = fields?.image(of: input, seed: seed, on: tape)
       return model(examples.noisy, timesteps: examples.timesteps, conditioning: conditioning)
     }
     return input.profile.measure("loss", .phase) {

@@ -20,6 +20,8 @@ struct RunTask {
   let base: FrozenBase?
   /// nil for a run without captions.
   let texts: RunTexts?
+  /// nil for a denoiser that sees nothing beside an image.
+  let conditions: RunFields?
   /// nil for a run that compares images by their values alone.
   let perceptual: RunPerceptualLoss?
   /// The field of captions, where they are read.
@@ -40,6 +42,7 @@ struct RunTask {
     self.base = base
     inputShape = try latents?.shape ?? dataset.requireImages().shape
     try Self.check(dataset, inputShape, configuration.model, hasTexts: texts != nil)
+    conditions = try RunFields(configuration, dataset, shape: inputShape)
     try configuration.task.checkLosses(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
     if case .contrastive(let section) = configuration.task {
       guard configuration.adapter == nil else {
@@ -55,7 +58,7 @@ struct RunTask {
     task = configuration.adapting(
       configuration.trainingTask(
         imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
-        perceptual: perceptual?.term),
+        fields: conditions?.conditioning, perceptual: perceptual?.term),
       weights: base?.weights)
   }
 
@@ -94,9 +97,10 @@ struct RunTask {
 
   /// What the loader reads of the dataset; nil: images and their labels.
   var fields: [FieldRequest]? {
-    guard let captions else { return latents?.fields }
+    let more = (captions.map { [FieldRequest($0.name)] } ?? []) + (conditions?.requests ?? [])
+    guard !more.isEmpty else { return latents?.fields }
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
-    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + [FieldRequest(captions.name)]
+    return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + more
   }
 
   /// The texts of previews: those that were asked for, or captions from all over the dataset.
@@ -108,15 +112,17 @@ struct RunTask {
     }
   }
 
+  /// What the images are, or were before they became latents; nil for pictures.
+  private var imageField: Field? {
+    (dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image).flatMap { $0.isDescribed ? $0 : nil }
+  }
+
   /// What a checkpoint says of the images, so that what is drawn has the names and units of the source; nil for pictures,
   /// of which there is nothing to say.
   ///
   /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
   func fieldDescription() throws -> SettingsNode? {
-    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed
-    else {
-      return nil
-    }
+    guard let field = imageField else { return nil }
     let json = try JSONEncoder().encode(field)
     return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
   }
@@ -184,8 +190,10 @@ struct RunTask {
         model: section.model,
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
         weights: passWeights(weights), shape: inputShape,
-        conditions: SampleConditions(prompts: try texts?.prompts(previewTexts(), engine: engine)),
-        decoder: latents?.decoder(engine), engine: engine)
+        conditions: SampleConditions(
+          prompts: try texts?.prompts(previewTexts(), engine: engine),
+          fields: try conditions?.preview(of: dataset, count: previewCount)),
+        decoder: latents?.decoder(engine), field: imageField, engine: engine)
     case .contrastive: preconditionFailure("a clip draws nothing")
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
@@ -211,16 +219,17 @@ extension TrainingConfiguration {
   ///   - imageShape: [H, W, C] of images or latents.
   ///   - scaling: of latents; nil for images.
   ///   - captions: what becomes of captions, for a denoiser that is told them.
+  ///   - fields: what becomes of other fields, for a denoiser that sees some.
   ///   - perceptual: what an autoencoder's loss has beside the distance of values.
   package func trainingTask(
     imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil,
-    perceptual: PerceptualTerm? = nil
+    fields: FieldConditioning? = nil, perceptual: PerceptualTerm? = nil
   ) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
       DiffusionTask(
         section.model, section.process, imageShape: imageShape, scaling: scaling, captions: captions,
-        seed: training.seed)
+        fields: fields, seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
         section.model, parameters: section.parameters, loss: section.reconstructionLoss,

@@ -201,6 +201,53 @@ import TrainingTestSupport
     #expect(bits(whole(states[0])) == bits(whole(states[1])))
   }
 
+  /// Groups of parameters have settings, norms and first steps of their own; each is moved as by an optimiser of its own.
+  @Test func groupsHaveOptimisersOfTheirOwn() throws {
+    let layout = try state(step: 0, scale: 1e-3).layout
+    let border = layout.parameters[layout.parameters.count / 2].offset
+    func settings(_ settings: [String]) throws -> TrainingConfiguration {
+      let base: SettingsNode = [
+        "dataset": ["path": "data"],
+        "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],
+      ]
+      return try TrainingConfiguration(base.applying(overrides: settings + ["ema.decay=0.5"]))
+    }
+    let first = try settings(["optimizer.learning_rate=0.01"])
+    let second = try settings([
+      "optimizer.learning_rate=0.03", "optimizer.betas=[0.5, 0.9]", "optimizer.clip_norm=0.5",
+      "optimizer.warmup_steps=3",
+    ])
+    let threads = ThreadPool(threadCount: 2)
+    let gradient = ParameterBuffer(count: layout.flatCount)
+    func fill(_ step: Int) {
+      for index in 0..<gradient.count { gradient.pointer[index] = Float((index + step) % 7) - 3 }
+    }
+    func made(_ parts: [Range<Int>]) -> ShardedState { ShardedState(layout: layout, seed: 3, parts: parts) }
+    let start = 2
+    let both = made([0..<border - 16, border - 16..<layout.flatCount])
+    let grouped = Optimizer(
+      [
+        OptimizerGroup(first.optimizer, range: 0..<border),
+        OptimizerGroup(second.optimizer, range: border..<layout.flatCount, start: start),
+      ], averages: first.ema, layout: layout)
+    let (one, other) = (made([0..<layout.flatCount]), made([0..<layout.flatCount]))
+    for step in 0..<5 {
+      fill(step)
+      grouped.update(both, gradient: gradient, microbatches: 2, norms: [7, 5], threads: threads)
+      Optimizer(first.optimizer, averages: first.ema, layout: layout)
+        .update(one, gradient: gradient, microbatches: 2, norms: [7], threads: threads)
+      guard step >= start else { continue }
+      Optimizer(second.optimizer, averages: first.ema, layout: layout)
+        .update(other, gradient: gradient, microbatches: 2, norms: [5], threads: threads)
+    }
+    #expect(both.step == 5 && other.step == 3)
+    let (found, before, behind) = (memories(whole(both)), memories(whole(one)), memories(whole(other)))
+    for (memory, (before, behind)) in zip(found, zip(before, behind)) {
+      #expect(memory.elements[..<border].map(\.bitPattern) == before.elements[..<border].map(\.bitPattern))
+      #expect(memory.elements[border...].map(\.bitPattern) == behind.elements[border...].map(\.bitPattern))
+    }
+  }
+
   @Test func theLearningRateWarmsUp() throws {
     let plain = try optimizer(["optimizer.learning_rate=0.5"])
     #expect([1, 2, 1000].map(plain.learningRate(step:)) == [0.5, 0.5, 0.5])
