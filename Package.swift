@@ -100,7 +100,7 @@ let package = Package(
       ], swiftSettings: common),
     .target(
       name: "Generation",
-      dependencies: ["Diffusion", "Kernels", "MPI", "Models", "Pictures", "Tensors", "Text"],
+      dependencies: ["Datasets", "Diffusion", "Kernels", "MPI", "Models", "Pictures", "Tensors", "Text"],
       swiftSettings: common),
     .target(
       name: "Encoding", dependencies: ["Datasets", "Files", "MPI", "Models", "Tensors"],
@@ -108,15 +108,16 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
-        "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Files", "Kernels", "Layers",
+        "MPI", "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
-        "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
-        "Settings", "Tasks", "Tensors", "Text", .product(name: "Logging", package: "swift-log"),
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Evaluation",
+        "FailureDetection", "Files", "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models",
+        "Optimization", "Reporting", "Settings", "Tasks", "Tensors", "Text",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
@@ -128,8 +129,8 @@ let package = Package(
     .target(
       name: "RunReports",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Files", "HDF5", "Models", "Reporting", "Settings",
-        "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Evaluation", "Files", "HDF5", "Models", "Reporting",
+        "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Diagnosis",
@@ -188,7 +189,8 @@ let package = Package(
     .testTarget(
       name: "TasksTests",
       dependencies: [
-        "Datasets", "Diffusion", "Generation", "Layers", "Models", "Settings", "Tasks", "Tensors",
+        "Datasets", "Diffusion", "Generation", "Kernels", "Layers", "Models", "NumericsTestSupport",
+        "Safetensors", "Settings", "Tasks", "Tensors",
       ], swiftSettings: common),
     .testTarget(
       name: "CheckpointsTests",

@@ -1,3 +1,4 @@
+import Configuration
 import Files
 import HDF5
 import Layers
@@ -32,7 +33,11 @@ extension Checkpoint {
       let there = file.tensors.keys.sorted().joined(separator: ", ")
       throw CheckpointError.unsuitable(file.path, "holds no weights named \(member.name); it has \(there)")
     }
-    let names = Set(tensors.keys)
+    var names = Set(tensors.keys)
+    // What an autoencoder was trained with is for its training only.
+    if manifest.configuration[TaskSettings.AdversarySection.key] != nil {
+      names = names.filter { !$0.hasPrefix(TaskSettings.AdversarySection.prefix) }
+    }
     try requireSame(names, Set(layout.fileTensors.map(\.name)), member)
     try requireShapes(file, layout)
     for parameter in layout.parameters {

@@ -14,14 +14,17 @@ extension Checkpoint {
     let classNames: [String]
     let baseDigest: String?
     let field: SettingsNode?
+    let conditionFields: [SettingsNode]
     let latents: LatentSpace?
     let texts: TextSpace?
+    let perceptualDigest: String?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-      baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-      texts: TextSpace? = nil, configuration: SettingsNode
+      baseDigest: String? = nil, field: SettingsNode? = nil, conditionFields: [SettingsNode] = [],
+      latents: LatentSpace? = nil, texts: TextSpace? = nil, perceptualDigest: String? = nil,
+      configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
@@ -29,8 +32,10 @@ extension Checkpoint {
       self.classNames = classNames
       self.baseDigest = baseDigest
       self.field = field
+      self.conditionFields = conditionFields
       self.latents = latents
       self.texts = texts
+      self.perceptualDigest = perceptualDigest
       self.configuration = configuration
     }
   }
@@ -137,8 +142,10 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      baseDigest: provenance.baseDigest, field: provenance.field, latents: provenance.latents,
-      texts: provenance.texts, configuration: provenance.configuration, files: files)
+      baseDigest: provenance.baseDigest, field: provenance.field,
+      conditionFields: provenance.conditionFields, latents: provenance.latents,
+      texts: provenance.texts, perceptualDigest: provenance.perceptualDigest,
+      configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

@@ -37,18 +37,23 @@ public struct CheckpointManifest: Sendable, Equatable {
   /// The description of the image field from the dataset's manifest, if it holds something other than plain images; nil
   /// for plain images.
   public let field: SettingsNode?
+  /// The fields that a denoiser sees next to an image, as the dataset's manifest describes them; empty if there are none.
+  public let conditionFields: [SettingsNode]
   /// The latent space of a denoiser that generates latents; nil if it generates images.
   public let latents: LatentSpace?
   /// The text embedding space that a denoiser attends to; nil if it attends to none.
   public let texts: TextSpace?
+  /// The digest of the weights that an autoencoder's loss compares images by; nil: their values alone are compared.
+  public let perceptualDigest: String?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-    texts: TextSpace? = nil, configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, field: SettingsNode? = nil, conditionFields: [SettingsNode] = [],
+    latents: LatentSpace? = nil, texts: TextSpace? = nil, perceptualDigest: String? = nil,
+    configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -57,8 +62,10 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.classNames = classNames
     self.baseDigest = baseDigest
     self.field = field
+    self.conditionFields = conditionFields
     self.latents = latents
     self.texts = texts
+    self.perceptualDigest = perceptualDigest
     self.configuration = configuration
     self.files = files
   }
@@ -72,6 +79,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let classNames = "class_names"
     static let baseDigest = "base_sha256"
     static let field = "image_field"
+    static let conditionFields = "condition_fields"
+    static let perceptualDigest = "perceptual_sha256"
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -136,8 +145,12 @@ public struct CheckpointManifest: Sendable, Equatable {
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
     field = node[Key.field]
+    conditionFields =
+      if case .list(let fields)? = node[Key.conditionFields]?.content { fields } else { [] }
     latents = try LatentSpace(of: reader)
     texts = try TextSpace(of: reader)
+    perceptualDigest = try reader.value(
+      Key.perceptualDigest, as: String.self, help: "the digest of the weights that images are compared by")
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -174,8 +187,14 @@ public struct CheckpointManifest: Sendable, Equatable {
     ]
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
     if let field { node = node.setting(Key.field, to: field) }
+    if !conditionFields.isEmpty {
+      node = node.setting(Key.conditionFields, to: SettingsNode(.list(conditionFields)))
+    }
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     if let texts { node = node.setting(TextSpace.key, to: texts.node) }
+    if let perceptualDigest {
+      node = node.setting(Key.perceptualDigest, to: SettingsNode(perceptualDigest))
+    }
     node = node.setting(Key.configuration, to: configuration)
       .setting(Key.files, to: SettingsNode(.list(files)))
       .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))

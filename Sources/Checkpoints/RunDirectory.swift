@@ -18,6 +18,11 @@ public struct RunDirectory: Sendable {
   package var samplesFolder: String { "\(path)/\(Self.samplesName)" }
   public func samples(step: Int) -> String { "\(samplesFolder)/\(CheckpointStore.name(step: step)).png" }
 
+  /// The file with the power spectra of sampled fields and of the data.
+  public func spectra(step: Int) -> String {
+    "\(samplesFolder)/\(CheckpointStore.name(step: step)).spectra.json"
+  }
+
   /// The directory of TensorBoard event files.
   public var events: String { "\(path)/tensorboard" }
 

@@ -98,11 +98,14 @@ public final class ShardedState {
       isShared: plan.worldSize > 1)
   }
 
-  /// Starts from the given weights instead of random ones; they also initialise the averages.
+  /// Starts from the given weights instead of random ones; they also initialise the averages. They may cover only the
+  /// first parameters.
   package func begin(from weights: ParameterBuffer) {
-    precondition(step == 0, "training has begun: step \(step)")
-    self.weights.copy(from: weights)
-    for average in [ema] + furtherAverages { average.load(from: weights) }
+    precondition(
+      step == 0 && weights.count <= self.weights.count,
+      "\(weights.count) weights for \(self.weights.count) at step \(step)")
+    self.weights.pointer.update(from: weights.pointer, count: weights.count)
+    for average in [ema] + furtherAverages { average.load(from: self.weights) }
   }
 
   /// A rank's share of `whole`.

@@ -30,6 +30,8 @@ struct SampledModel {
   /// What the images are; nil for pictures.
   let field: Field?
   let prompts: SamplePrompts?
+  /// The fields that the model sees beside an image, and whether it was trained without them, too; nil: none.
+  var conditions: (fields: [Field], canBeLeftOut: Bool)?
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
   /// What controls what is drawn.
@@ -96,7 +98,8 @@ struct SampledModel {
         model: denoiser, plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: own,
         precision: trained.configuration.training.precision, weightsDigest: nil,
-        field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
+        field: try trained.manifest.imageField, prompts: texts,
+        conditions: try trained.conditions, decoder: decoder,
         controls: controls, notes: notes + textNotes)
     }
   }
@@ -253,19 +256,46 @@ extension SampledModel {
   }
 }
 
+extension TrainedModel {
+  /// The fields that the model sees beside an image; nil: none.
+  ///
+  /// - Throws: `ModelError` for a checkpoint that does not say what they are.
+  fileprivate var conditions: (fields: [Field], canBeLeftOut: Bool)? {
+    get throws {
+      guard case .diffusion(let section) = configuration.task, let fields = section.fields else { return nil }
+      let described = try manifest.seenFields
+      guard described.map(\.name) == fields.names else {
+        throw ModelError(
+          "\(path): was made of weights from elsewhere, and does not say what the fields are that its model sees: train it "
+            + "for a step")
+      }
+      return (described, fields.dropout > 0)
+    }
+  }
+}
+
 extension CheckpointManifest {
   /// What the images are that a model draws; nil for pictures.
   ///
   /// - Throws: `ModelError` for a description that is none.
   var imageField: Field? {
     get throws {
-      guard let field else { return nil }
-      do {
-        return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
-      } catch is DecodingError {
-        throw ModelError(
-          "the checkpoint of step \(step) does not say what its images are: image_field is no field")
-      }
+      try field.map { try described($0, as: "image_field") }
+    }
+  }
+
+  /// The fields that a denoiser sees beside an image.
+  ///
+  /// - Throws: `ModelError` for a description that is none.
+  var seenFields: [Field] {
+    get throws { try conditionFields.map { try described($0, as: "condition_fields") } }
+  }
+
+  private func described(_ field: SettingsNode, as key: String) throws -> Field {
+    do {
+      return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
+    } catch is DecodingError {
+      throw ModelError("the checkpoint of step \(step) does not say what its fields are: \(key) is no field")
     }
   }
 }

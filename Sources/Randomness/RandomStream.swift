@@ -18,7 +18,9 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case evaluation = 31
   case posterior = 41
   case captionDrop = 51
-  case conditionDrop = 61
+  case fieldDrop = 52
+  case conditionDrop = 53
+  case simulation = 61
 }
 
 /// The random numbers of one (seed, purpose, step, sample): a virtually unlimited sequence with random access.

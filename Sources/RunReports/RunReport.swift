@@ -1,5 +1,6 @@
 import Checkpoints
 import Configuration
+import Evaluation
 import Files
 import Foundation
 import Reporting
@@ -12,6 +13,8 @@ public struct RunReport {
   private let log: [LogEntry]
   private let samples: [(step: Int, png: [UInt8])]
   private let steps: Int
+  /// Of the last grid of samples that are fields; nil where there is none.
+  private let spectra: (step: Int, spectra: FieldSpectra)?
 
   /// Maximum number of sample grids shown, spread over the run.
   private static let samplesAtMost = 12
@@ -30,6 +33,8 @@ public struct RunReport {
     let text = files.fileExists(atPath: directory.log) ? try WholeFile.read(directory.log) : []
     log = String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { LogEntry($0) }
     let pictures = try directory.sampledSteps()
+    spectra = try pictures.last { files.fileExists(atPath: directory.spectra(step: $0)) }
+      .map { ($0, try FieldSpectra(path: directory.spectra(step: $0))) }
     let count = min(pictures.count, Self.samplesAtMost)
     // Evenly spaced, always including the last one.
     samples = try (0..<count).map { pictures[(($0 + 1) * pictures.count - 1) / count] }
@@ -40,7 +45,7 @@ public struct RunReport {
     let name = URL(fileURLWithPath: directory.path).lastPathComponent
     let body = [
       "<h1>\(HTML.escaped(name))</h1>", summary, "<div class=\"charts\">\(charts)</div>", sampleSection,
-      waitSection, eventSection,
+      spectrumSection, waitSection, eventSection,
       "<details><summary>Configuration</summary><pre>\(HTML.escaped(configuration))</pre></details>",
     ]
     return """
@@ -139,7 +144,11 @@ public struct RunReport {
             points: points { 100 * $0.dataWaitSeconds / max($0.seconds, 1e-9) }),
         ], beginsAtZero: true),
     ]
-    return ([loss] + parts + others).compactMap { chart in
+    return Self.figures([loss] + parts + others)
+  }
+
+  private static func figures(_ charts: [Chart]) -> String {
+    charts.compactMap { chart in
       chart.svg.map { svg in
         let names =
           chart.lines.count > 1
@@ -161,6 +170,23 @@ public struct RunReport {
         + "<figcaption>step \(step)</figcaption></figure>"
     }
     return "<h2>Samples</h2><div class=\"samples\">\(pictures.joined())</div>"
+  }
+
+  private var spectrumSection: String {
+    guard let spectra else { return "" }
+    let charts = spectra.spectra.channels.map { channel in
+      func points(_ values: [Double]) -> [(step: Double, value: Double)] {
+        // 0 has no logarithm.
+        values.enumerated().filter { $0.element > 0 }.map { (Double($0.offset + 1), $0.element) }
+      }
+      return Chart(
+        title: "Power of \(channel.name) by waves along the longer side",
+        lines: [
+          .init(name: "samples of step \(spectra.step)", style: "first", points: points(channel.samples)),
+          .init(name: "data", style: "second", points: points(channel.data)),
+        ], isLogarithmic: true)
+    }
+    return "<h2>Power spectra</h2><div class=\"charts\">\(Self.figures(charts))</div>"
   }
 
   /// How long each rank waited, for the last start that ran to its end.

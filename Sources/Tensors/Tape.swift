@@ -25,6 +25,8 @@ public final class Tape {
   /// Whether a checkpointed stage is being recomputed.
   private var isRepeating = false
   private var slots: [Storage?] = []
+  /// Whether an input gets a gradient.
+  private var hasVariables = false
   private var steps: [() -> Void] = []
   /// For each parameter, the number of operations that have yet to contribute to its gradient.
   private var pendingUses: [ParameterPlace: Int] = [:]
@@ -79,7 +81,14 @@ public final class Tape {
       recomputes: recomputes, defersGradients: defersGradients, profile: profile, onUse: onUse)
   }
 
-  public var isRecording: Bool { sets.contains { $0.gradients != nil } }
+  public var isRecording: Bool { hasVariables || sets.contains { $0.gradients != nil } }
+
+  /// A tape of its own for a pass with the same weights, none of which gets a gradient.
+  public var withoutGradients: Tape {
+    Tape(
+      engine: engine, sets: sets.map { BoundParameters($0.set, weights: $0.weights) }, adaptation: adaptation,
+      onUse: onUse)
+  }
 
   /// Whether the backward pass computes the gradient of `parameter`.
   public func trains(_ parameter: Parameter) -> Bool { sets[index(of: parameter)].gradients != nil }
@@ -111,9 +120,10 @@ public final class Tape {
     return zeros
   }
 
-  /// An input tensor that gets a gradient, for tests of operations.
+  /// An input tensor that gets a gradient.
   package func variable(_ shape: [Int]) -> Tensor {
-    Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())
+    hasVariables = true
+    return Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())
   }
 
   /// A tensor that views the values of a parameter.
@@ -218,7 +228,7 @@ public final class Tape {
     }
   }
 
-  /// The gradient of `tensor` after `backward`, for tests; nil if none reached it.
+  /// The gradient of a variable after `backward`; nil if none reached it.
   package func gradient(of tensor: Tensor) -> Storage? {
     guard case .slot(let index) = tensor.target else { return nil }
     return slots[index]

@@ -38,7 +38,7 @@ final class OverlappedUpdate {
     guard let part = parts[bucket] else { return }
     norm.add(part: part, of: gradient, threads: threads)
     optimizer.update(
-      part: part, of: state, to: next, gradient: gradient, microbatches: microbatches, norm: 0,
+      part: part, of: state, to: next, gradient: gradient, microbatches: microbatches, norms: nil,
       threads: threads)
   }
 

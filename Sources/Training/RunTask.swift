@@ -22,6 +22,10 @@ struct RunTask {
   let control: RunControl?
   /// nil for a run without captions.
   let texts: RunTexts?
+  /// The fields that a denoiser sees next to an image; nil if there are none.
+  let conditions: RunFields?
+  /// The perceptual loss of an autoencoder; nil if it is trained without one.
+  let perceptual: RunPerceptualLoss?
   /// The caption field, if captions are read.
   private let captions: Field?
   private let configuration: TrainingConfiguration
@@ -30,12 +34,13 @@ struct RunTask {
   /// - Throws: `DatasetError`, `ModelError` if the network cannot be trained on this dataset.
   init(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?,
-    _ texts: RunTexts?, _ base: FrozenBase?
+    _ texts: RunTexts?, _ base: FrozenBase?, _ perceptual: RunPerceptualLoss?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.latents = latents
     self.texts = texts
+    self.perceptual = perceptual
     self.base = base
     let inputShape = try latents?.shape ?? dataset.requireImages().shape
     self.inputShape = inputShape
@@ -45,6 +50,8 @@ struct RunTask {
     } else {
       control = nil
     }
+    conditions = try RunFields(configuration, dataset, shape: inputShape)
+    try configuration.task.checkLosses(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
     if case .contrastive(let section) = configuration.task {
       guard configuration.adapter == nil else {
         throw ModelError(
@@ -59,7 +66,7 @@ struct RunTask {
     task = configuration.adapting(
       configuration.trainingTask(
         imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
-        control: control?.conditioning),
+        control: control?.conditioning, fields: conditions?.conditioning, perceptual: perceptual?.term),
       weights: base?.weights)
   }
 
@@ -98,7 +105,9 @@ struct RunTask {
 
   /// The fields that the loader reads; nil for images and their labels.
   var fields: [FieldRequest]? {
-    let more = [captions.map { FieldRequest($0.name) }, control?.request].compactMap { $0 }
+    let more =
+      [captions.map { FieldRequest($0.name) }, control?.request].compactMap { $0 }
+      + (conditions?.requests ?? [])
     guard !more.isEmpty else { return latents?.fields }
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
     return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + more
@@ -125,15 +134,17 @@ struct RunTask {
     return SampleClasses(.listed(batch.labels.map { known.label($0) }))
   }
 
+  /// The field of the images, or of what they were before they became latents; nil for pictures.
+  private var imageField: Field? {
+    (dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image).flatMap { $0.isDescribed ? $0 : nil }
+  }
+
   /// The description of the images stored in checkpoints, so that samples have the names and units of the source; nil
   /// for ordinary pictures, which need none.
   ///
   /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
   func fieldDescription() throws -> SettingsNode? {
-    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed
-    else {
-      return nil
-    }
+    guard let field = imageField else { return nil }
     let json = try JSONEncoder().encode(field)
     return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
   }
@@ -202,8 +213,10 @@ struct RunTask {
         model: section.model,
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
         weights: passWeights(weights), shape: inputShape,
-        conditions: SampleConditions(prompts: try texts?.prompts(previewTexts(), engine: engine)),
-        decoder: latents?.decoder(engine), engine: engine)
+        conditions: SampleConditions(
+          prompts: try texts?.prompts(previewTexts(), engine: engine),
+          fields: try conditions?.preview(of: dataset, count: previewCount)),
+        decoder: latents?.decoder(engine), field: imageField, engine: engine)
     case .control(let section): return try controlledPreview(section.diffusion.model, weights, engine)
     case .contrastive: preconditionFailure("a clip draws nothing")
     case .autoencoder(let section):
@@ -250,27 +263,41 @@ extension TrainingConfiguration {
   ///   - scaling: the scaling of latents; nil for images.
   ///   - captions: how captions condition the denoiser; nil if they do not.
   ///   - control: the conditioning of a control network; nil if the task trains none.
+  ///   - fields: the conditioning on other fields; nil if there is none.
+  ///   - perceptual: the perceptual term of an autoencoder's loss; nil if there is none.
   package func trainingTask(
     imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil,
-    control: ControlConditioning? = nil
+    control: ControlConditioning? = nil, fields: FieldConditioning? = nil, perceptual: PerceptualTerm? = nil
   ) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
       DiffusionTask(
         section.model, section.process, imageShape: imageShape, scaling: scaling, captions: captions,
-        seed: training.seed)
+        fields: fields, seed: training.seed)
     case .control(let section):
       DiffusionTask(
         section.diffusion.model, section.diffusion.process, imageShape: imageShape, scaling: scaling,
         captions: captions, control: control, seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
-        section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
-        imageShape: imageShape, seed: training.seed)
+        section.model, parameters: section.parameters, loss: section.reconstructionLoss,
+        divergenceWeight: section.divergenceWeight, perceptual: perceptual,
+        adversary: section.adversary.map {
+          Adversary($0.discriminator, start: $0.start, weight: $0.weight)
+        }, imageShape: imageShape, seed: training.seed)
     case .contrastive(let section):
       ContrastiveTask(section.model, imageShape: imageShape) {
         [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
       }
     }
+  }
+}
+
+extension TaskSettings {
+  /// Throws unless what an autoencoder's reconstructions are compared by takes images of this size.
+  fileprivate func checkLosses(height: Int, width: Int, channels: Int) throws {
+    guard case .autoencoder(let section) = self else { return }
+    try section.adversary?.discriminator.check(height: height, width: width)
+    if section.perceptual != nil { try LPIPS.check(height: height, width: width, channels: channels) }
   }
 }

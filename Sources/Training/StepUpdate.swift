@@ -47,7 +47,7 @@ package final class StepUpdate {
     self.microbatches = microbatches
     self.communicator = communicator
     self.engine = engine
-    let norm = GradientNorm(layout: state.layout, parts: state.parts)
+    let norm = GradientNorm(layout: state.layout, parts: state.parts, groups: optimizer.ranges)
     self.norm = norm
     let parts = plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
     self.parts = parts
@@ -82,7 +82,7 @@ package final class StepUpdate {
 
   /// The norm and learning rate of an update.
   package struct Outcome {
-    /// The norm of the mean gradient.
+    /// The norm of the mean gradient of the first optimiser's parameters.
     package let gradientNorm: Double
     package let learningRate: Double
   }
@@ -110,22 +110,22 @@ package final class StepUpdate {
     loss: Double, areFusedFinite: Bool, gatheringBy exchange: GradientExchange?
   ) throws -> Outcome? {
     if overlapped == nil && communicator.size > 1 { norm.addParts(of: gradient, threads: engine.threads) }
-    let length = try norm.length(on: communicator) / Double(microbatches)
-    let isFinite = loss.isFinite && length.isFinite && areFusedFinite
+    let lengths = try norm.lengths(on: communicator).map { $0 / Double(microbatches) }
+    let isFinite = loss.isFinite && lengths.allSatisfy(\.isFinite) && areFusedFinite
     if let overlapped {
       if isFinite { overlapped.commit() }
       gradient = overlapped.gradient
       // Needed even if the weights are discarded: other ranks may have begun to gather them.
       try exchange?.gatherEarlyOnes()
     } else if isFinite {
-      try updateInPlace(norm: length, gatheringBy: exchange)
+      try updateInPlace(norms: lengths, gatheringBy: exchange)
     }
     guard isFinite else {
       state.step += 1
       return nil
     }
     optimizer.followWithFurtherAverages(state, threads: engine.threads)
-    return Outcome(gradientNorm: length, learningRate: optimizer.learningRate(step: state.step))
+    return Outcome(gradientNorm: lengths[0], learningRate: optimizer.learningRate(step: state.step))
   }
 
   /// Small pages suit gradients that are mostly deferred; otherwise large pages are faster. To be called after the
@@ -142,9 +142,8 @@ package final class StepUpdate {
   private func updateFused(loss: Double) -> Bool {
     guard !fused.all.isEmpty else { return true }
     guard loss.isFinite && norm.isFinite && fused.areFinite() else { return false }
-    let number = state.step + 1
-    let step = AdamStep(optimizer.adam(step: number, microbatches: microbatches, norm: 0), number: number)
     for gradient in fused.all {
+      let step = optimizer.adamStep(state, microbatches: microbatches, at: gradient.range.lowerBound)
       let squares = gradient.update(state.values.pointers(at: gradient.range), by: step)
       norm.add(squares: squares, at: gradient.range.lowerBound)
     }
@@ -152,16 +151,16 @@ package final class StepUpdate {
   }
 
   /// Updates this rank's parts, and starts sending each as soon as it is updated.
-  private func updateInPlace(norm: Double, gatheringBy exchange: GradientExchange?) throws {
+  private func updateInPlace(norms: [Double], gatheringBy exchange: GradientExchange?) throws {
     guard let exchange else {
       return optimizer.update(
-        state, gradient: gradient, microbatches: microbatches, norm: norm, threads: engine.threads)
+        state, gradient: gradient, microbatches: microbatches, norms: norms, threads: engine.threads)
     }
     try exchange.startGathering(state.weights) { bucket in
       guard let part = parts[bucket] else { return }
       optimizer.update(
         part: part, excluding: fused.ranges, of: state, to: state.values, gradient: gradient,
-        microbatches: microbatches, norm: norm, threads: engine.threads)
+        microbatches: microbatches, norms: norms, threads: engine.threads)
     }
     state.step += 1
   }

@@ -68,10 +68,11 @@ extension Trainer {
     }
     let latents = try RunLatents.load(configuration, dataset, on: communicator)
     let texts = try RunTexts.load(configuration, dataset, on: communicator)
+    let perceptual = try RunPerceptualLoss.load(configuration, on: communicator)
     let base =
       configuration.frozenParameters == nil ? nil : try FrozenBase(configuration, on: communicator)
     let task = try communicator.agree {
-      let task = try RunTask(configuration, dataset, latents, texts, base)
+      let task = try RunTask(configuration, dataset, latents, texts, base, perceptual)
       if let heldOut { try task.check(heldOut: heldOut) }
       return task
     }
@@ -244,6 +245,7 @@ extension Trainer {
       try task.base?.requireSame(as: checkpoint)
       try task.latents?.requireSame(as: checkpoint)
       try task.texts?.requireSame(as: checkpoint)
+      try task.perceptual?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
       // Checkpoints with weights from elsewhere have no dataset digest.
       guard digest != dataset.digest && digest != "" else { return }

@@ -252,6 +252,9 @@ public final class Trainer {
     let path = directory.samples(step: state.step)
     do {
       try preview.grid(images).writePNG(to: path)
+      if case .diffusion = configuration.task {
+        try RunSpectra(dataset)?.spectra(of: images).write(to: directory.spectra(step: state.step))
+      }
       report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     } catch {
@@ -300,8 +303,9 @@ public final class Trainer {
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
-        field: try task.fieldDescription(), latents: task.latents?.space,
-        texts: task.texts?.frozen.space,
+        field: try task.fieldDescription(),
+        conditionFields: task.conditions?.descriptions(of: dataset) ?? [], latents: task.latents?.space,
+        texts: task.texts?.frozen.space, perceptualDigest: task.perceptual?.digest,
         configuration: configuration.resolved),
       // The metrics of its steps would not be rewritten after resuming from it.
       obstacle: report?.failure, isLast: isLast)

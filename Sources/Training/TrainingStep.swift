@@ -63,7 +63,8 @@ package final class TrainingStep {
     wholeBatchTask = task as? any WholeBatchTask
     let update = StepUpdate(
       state,
-      by: Optimizer(configuration.optimizer, averages: configuration.ema, layout: state.layout), plan: plan,
+      by: Optimizer(configuration.optimizerGroups, averages: configuration.ema, layout: state.layout),
+      plan: plan,
       microbatches: assignment.microbatches, engine: engine, communicator: communicator,
       mayOverlap: sum == .exchange, mayDefer: mayDefer)
     self.update = update

@@ -3,6 +3,7 @@ import Configuration
 import Diffusion
 import Files
 import Foundation
+import Layers
 import Models
 import Safetensors
 import Settings
@@ -36,6 +37,19 @@ extension PipelineFolder {
       throw ModelFileError(
         checkpoint.directory, "diffusers has no network of its kind; --format safetensors takes any")
     }
+    guard try configuration.requireDiffusion().fields == nil else {
+      throw ModelFileError(
+        checkpoint.directory,
+        "sees fields beside an image, which DDPMPipeline has none of; --format safetensors takes any network")
+    }
+    if case .scalar(let padding)? = section[UNet2DSettings.paddingKey]?.content,
+      padding.text != PaddingMode.zeros.rawValue
+    {
+      throw ModelFileError(
+        checkpoint.directory,
+        "pads periodically (model.padding), which UNet2DModel does not; --format safetensors takes any network"
+      )
+    }
     let anyProcess = try configuration.requireDiffusion().process
     guard let process = anyProcess as? DDPMProcess else {
       throw ModelFileError(
@@ -51,7 +65,7 @@ extension PipelineFolder {
           Name.scheduler: [SettingsNode(Name.library), SettingsNode(scheduler.schedulerClass.rawValue)],
         ], to: "\(temporary)/\(Name.index)")
       var network = SettingsNode.empty.setting(Name.pipelineClass, to: SettingsNode(className))
-      for entry in section.entries ?? [] where entry.key != "kind" {
+      for entry in section.entries ?? [] where entry.key != "kind" && entry.key != UNet2DSettings.paddingKey {
         network = network.setting(entry.key, to: entry.node)
       }
       network = network.setting(Name.size, to: SettingsNode(Array(manifest.imageShape.prefix(2))))

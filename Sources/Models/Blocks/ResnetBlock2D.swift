@@ -15,10 +15,12 @@ public struct ResnetBlock2D: Sendable {
     public var scalesAndShifts: Bool
     /// The sum with the shortcut is divided by it.
     public var outputScale: Float
+    /// What convolutions see beyond the edges.
+    public var paddingMode: PaddingMode
 
     public init(
       embeddingWidth: Int?, groups: Int, epsilon: Float, activation: BlockActivation = .silu,
-      scalesAndShifts: Bool = false, outputScale: Float = 1
+      scalesAndShifts: Bool = false, outputScale: Float = 1, paddingMode: PaddingMode = .zeros
     ) {
       self.embeddingWidth = embeddingWidth
       self.groups = groups
@@ -26,6 +28,7 @@ public struct ResnetBlock2D: Sendable {
       self.activation = activation
       self.scalesAndShifts = scalesAndShifts
       self.outputScale = outputScale
+      self.paddingMode = paddingMode
     }
   }
 
@@ -62,12 +65,14 @@ public struct ResnetBlock2D: Sendable {
     self.style = style
     self.sides = sides
     norm1 = GroupNorm(builder["norm1"], groups: style.groups, channels: inputs, epsilon: style.epsilon)
-    convolution1 = Convolution2D(builder["conv1"], inputs, outputs, kernel: 3, padding: 1)
+    convolution1 = Convolution2D(
+      builder["conv1"], inputs, outputs, kernel: 3, padding: 1, paddingMode: style.paddingMode)
     embedding = style.embeddingWidth.map {
       Linear(builder["time_emb_proj"], $0, style.scalesAndShifts ? 2 * outputs : outputs)
     }
     norm2 = GroupNorm(builder["norm2"], groups: style.groups, channels: outputs, epsilon: style.epsilon)
-    convolution2 = Convolution2D(builder["conv2"], outputs, outputs, kernel: 3, padding: 1)
+    convolution2 = Convolution2D(
+      builder["conv2"], outputs, outputs, kernel: 3, padding: 1, paddingMode: style.paddingMode)
     shortcut =
       inputs == outputs ? nil : Convolution2D(builder["conv_shortcut"], inputs, outputs, kernel: 1)
   }

@@ -69,7 +69,7 @@ struct Lettering {
     }
   }
 
-  private func width(of text: String) -> Int {
+  func width(of text: String) -> Int {
     switch face {
     case .system(let name): Self.bounds(text, name)?.width ?? 0
     case .builtIn: text.count * Int(gdFontGetSmall().pointee.w)
@@ -108,18 +108,50 @@ struct Lettering {
 }
 
 extension Lettering {
+  enum Alignment {
+    case left, middle, right
+  }
+
+  /// A coloured picture of one line of texts, dark on white, each where it belongs.
+  ///
+  /// - Throws: ``PictureError`` when libgd has no memory for it.
+  func picture(_ texts: [(text: String, alignment: Alignment)], width: Int) throws -> Picture {
+    try drawn(width: width, height: lineHeight + 2, channels: 3) { canvas in
+      for (text, alignment) in texts {
+        let room = width - self.width(of: text) - 2
+        let left =
+          switch alignment {
+          case .left: 1
+          case .middle: room / 2
+          case .right: room
+          }
+        draw(text, on: canvas, left: max(left, 1), top: 1, colour: Self.ink)
+      }
+    }
+  }
+
   /// A picture of `lines`, dark on white, `width` pixels wide and as high as `count` lines.
   ///
   /// - Throws: ``PictureError`` if libgd runs out of memory.
   func picture(_ lines: [String], count: Int, width: Int, channels: Int) throws -> Picture {
-    let height = count * lineHeight + 2
+    try drawn(width: width, height: count * lineHeight + 2, channels: channels) { canvas in
+      for (place, line) in lines.enumerated() {
+        draw(line, on: canvas, left: 1, top: 1 + place * lineHeight, colour: Self.ink)
+      }
+    }
+  }
+
+  private static let ink: Int32 = 0x202020
+
+  /// What `body` draws on white.
+  private func drawn(
+    width: Int, height: Int, channels: Int, _ body: (borrowing Canvas) -> Void
+  ) throws -> Picture {
     let white = Picture(
       width: width, height: height, channels: 3,
       samples: [UInt8](repeating: 255, count: 3 * width * height))
     let canvas = try Canvas.exact(white, for: "the captions of a grid")
-    for (place, line) in lines.enumerated() {
-      draw(line, on: canvas, left: 1, top: 1 + place * lineHeight, colour: 0x202020)
-    }
+    body(canvas)
     var samples: [UInt8] = []
     samples.reserveCapacity(width * height * channels)
     for y in 0..<height {

@@ -4,6 +4,16 @@ extension Tensor {
   /// max(x, 0).
   public func relu() -> Tensor { elementwise(Elementwise.relu, gradient: Elementwise.reluGradient) }
 
+  /// max(x, 0) + slope min(x, 0), PyTorch's `LeakyReLU`.
+  public func leakyReLU(slope: Float) -> Tensor {
+    elementwise { x, y, count, pool in
+      Elementwise.leakyReLU(x, slope: slope, output: y, count: count, pool: pool)
+    } gradient: { x, dy, dx, count, pool in
+      Elementwise.leakyReLUGradient(
+        x, slope: slope, outputGradient: dy, inputGradient: dx, count: count, pool: pool)
+    }
+  }
+
   /// x sigmoid(x).
   public func silu() -> Tensor { elementwise(Elementwise.silu, gradient: Elementwise.siluGradient) }
 
