@@ -18,6 +18,8 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case evaluation = 31
   case posterior = 41
   case captionDrop = 51
+  case captionChoice = 52
+  case blockDropout = 61
 }
 
 /// The random numbers of one (seed, purpose, step, sample): an unlimited sequence that can be read from any place.

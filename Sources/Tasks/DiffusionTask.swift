@@ -33,6 +33,10 @@ public struct DiffusionTask: TrainingTask {
 
   public var parameters: ParameterLayout { model.parameters }
 
+  public func randomSamples(of input: TaskInput) -> TrainingSamples? {
+    input.use == .training ? input.trainingSamples(seed: seed) : nil
+  }
+
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
     let (places, samples) = (input.places, input.samples)
     let labels = input.batch.labels[places]

@@ -10,6 +10,8 @@ public final class Tape {
   private let sets: [BoundParameters]
   /// What changes weights of the sets; nil: nothing.
   let adaptation: (any WeightAdaptation)?
+  /// What layers draw random numbers by; nil: they leave out what is random.
+  public let trainingSamples: TrainingSamples?
   /// The set of the one that was bound without saying of which it is, when it is known.
   private var adopted: ParameterSetIdentity?
   private let profile: Profile?
@@ -43,12 +45,13 @@ public final class Tape {
   ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
   ///     `deferred` has them, and their place in `gradients` is not touched.
   ///   - adaptation: what changes weights on this pass, whose own parameters are one of the sets.
+  ///   - trainingSamples: what layers draw random numbers by; nil: they leave out what is random.
   ///   - profile: what is told of every operation; nil: nothing is measured.
   ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
   public init(
     engine: Engine, sets: [BoundParameters], recomputes: Bool = false, defersGradients: Bool = false,
-    adaptation: (any WeightAdaptation)? = nil, profile: Profile? = nil,
-    onUse: @escaping (Parameter) -> Void = { _ in }
+    adaptation: (any WeightAdaptation)? = nil, trainingSamples: TrainingSamples? = nil,
+    profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
       sets.count <= 1 || sets.allSatisfy { $0.set != nil } && Set(sets.map(\.set)).count == sets.count,
@@ -61,6 +64,7 @@ public final class Tape {
     self.recomputes = recomputes
     self.defersGradients = defersGradients
     self.adaptation = adaptation
+    self.trainingSamples = trainingSamples
     self.profile = profile
     self.onUse = onUse
   }

@@ -149,7 +149,7 @@ package final class GradientAccumulation {
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
       recomputes: recomputes, defersGradients: defersGradients, adaptation: task.adaptation(of: input),
-      profile: profile
+      trainingSamples: task.randomSamples(of: input), profile: profile
     ) { [arrival] in arrival?.use($0) }
     let losses = task.losses(of: input, on: tape)
     // The backward pass uses the buckets' lanes, and perhaps weights that nothing in the forward pass did. What was
