@@ -2,7 +2,7 @@ import Tensors
 
 /// PyTorch's `Conv2d` on images [B, H, W, C].
 public struct Convolution2D: Sendable {
-  private let weight: Parameter
+  let weight: Parameter
   private let bias: Parameter?
   private let kernel: Int
   private let stride: Int

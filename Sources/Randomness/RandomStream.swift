@@ -20,7 +20,9 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case captionDrop = 51
   case fieldDrop = 52
   case conditionDrop = 53
+  case captionChoice = 54
   case simulation = 61
+  case blockDropout = 71
 }
 
 /// The random numbers of one (seed, purpose, step, sample): a virtually unlimited sequence with random access.

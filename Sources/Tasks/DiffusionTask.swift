@@ -47,6 +47,10 @@ public struct DiffusionTask: TrainingTask {
     control.map { [BoundParameters(model.parameters.set, weights: $0.weights)] } ?? []
   }
 
+  public func randomSamples(of input: TaskInput) -> TrainingSamples? {
+    input.use == .training ? input.trainingSamples(seed: seed) : nil
+  }
+
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
     let (places, samples) = (input.places, input.samples)
     let labels = input.batch.labels[places]

@@ -12,6 +12,8 @@ public final class Tape {
   private let sets: [BoundParameters]
   /// The adaptation of the sets' weights, if there is one.
   let adaptation: (any WeightAdaptation)?
+  /// The samples by which layers draw random numbers; nil outside training, where nothing is random.
+  public let trainingSamples: TrainingSamples?
   /// The set of the parameters that were bound without naming one, once it is known.
   private var adopted: ParameterSetIdentity?
   private let profile: Profile?
@@ -48,11 +50,13 @@ public final class Tape {
   ///   - defersGradients: whether gradients that are larger than their operands may be deferred to the update: they are
   ///     then in `deferred`, and the set's gradient memory for them is left untouched.
   ///   - adaptation: an adaptation of the weights for this pass, whose own parameters are one of the sets.
+  ///   - trainingSamples: the samples by which layers draw random numbers; nil outside training.
   ///   - profile: receives an event for every operation; nil disables measuring.
   ///   - onUse: called before an operation uses a parameter; it may still write the parameter's values.
   public init(
     engine: Engine, sets: [BoundParameters], precision: ProductPrecision = .float32, recomputes: Bool = false,
-    defersGradients: Bool = false, adaptation: (any WeightAdaptation)? = nil, profile: Profile? = nil,
+    defersGradients: Bool = false, adaptation: (any WeightAdaptation)? = nil,
+    trainingSamples: TrainingSamples? = nil, profile: Profile? = nil,
     onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
@@ -67,6 +71,7 @@ public final class Tape {
     self.recomputes = recomputes
     self.defersGradients = defersGradients
     self.adaptation = adaptation
+    self.trainingSamples = trainingSamples
     self.profile = profile
     self.onUse = onUse
   }

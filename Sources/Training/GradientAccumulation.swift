@@ -153,8 +153,7 @@ package final class GradientAccumulation {
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
       precision: precision, recomputes: recomputes, defersGradients: defersGradients,
-      adaptation: task.adaptation(of: input),
-      profile: profile
+      adaptation: task.adaptation(of: input), trainingSamples: task.randomSamples(of: input), profile: profile
     ) { [arrival] in arrival?.use($0) }
     let losses = task.losses(of: input, on: tape)
     // The backward pass uses the buckets' lanes, and may use weights that the forward pass did not. If some weights

@@ -39,6 +39,7 @@ import Testing
       norm_num_groups: 2
       attention_head_dim: 2
       cross_attention_dim: 12
+      dropout: 0.1
       down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
       up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
     conditioning: {text_encoder: "\(pipeline)", caption_dropout: 0.3}

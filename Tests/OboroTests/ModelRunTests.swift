@@ -16,7 +16,7 @@ import Testing
     "{kind: unet-2d, sample_size: 16, in_channels: 1, out_channels: 1, block_out_channels: [4, 8], "
       + "layers_per_block: 1, down_block_types: [DownBlock2D, AttnDownBlock2D], num_class_embeds: 8, "
       + "up_block_types: [AttnUpBlock2D, UpBlock2D], norm_num_groups: 4, downsample_type: resnet, "
-      + "upsample_type: null, resnet_time_scale_shift: scale_shift, attn_norm_num_groups: null}",
+      + "upsample_type: null, dropout: 0.2, resnet_time_scale_shift: scale_shift, attn_norm_num_groups: null}",
   ]
 
   private func trial(_ model: String) throws -> Trial {

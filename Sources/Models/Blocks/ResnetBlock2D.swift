@@ -15,12 +15,15 @@ public struct ResnetBlock2D: Sendable {
     public var scalesAndShifts: Bool
     /// The sum with the shortcut is divided by it.
     public var outputScale: Float
-    /// What convolutions see beyond the edges.
+    /// The values of the padding.
     public var paddingMode: PaddingMode
+    /// The probability with which training drops an input of the second convolution.
+    public var dropout: Float
 
     public init(
       embeddingWidth: Int?, groups: Int, epsilon: Float, activation: BlockActivation = .silu,
-      scalesAndShifts: Bool = false, outputScale: Float = 1, paddingMode: PaddingMode = .zeros
+      scalesAndShifts: Bool = false, outputScale: Float = 1, paddingMode: PaddingMode = .zeros,
+      dropout: Float = 0
     ) {
       self.embeddingWidth = embeddingWidth
       self.groups = groups
@@ -29,6 +32,7 @@ public struct ResnetBlock2D: Sendable {
       self.scalesAndShifts = scalesAndShifts
       self.outputScale = outputScale
       self.paddingMode = paddingMode
+      self.dropout = dropout
     }
   }
 
@@ -96,6 +100,7 @@ public struct ResnetBlock2D: Sendable {
         h = style.activation(norm2, h)
       }
       // A shortcut's convolution reads several inputs as they are.
+      h = convolution2.dropping(style.dropout, of: h)
       let sum = convolution2(h) + (shortcut.map { $0(sides == .kept ? inputs : [sides(x)]) } ?? sides(x))
       return style.outputScale == 1 ? sum : sum.scaled(by: 1 / style.outputScale)
     }
