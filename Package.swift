@@ -123,8 +123,8 @@ let package = Package(
     .target(
       name: "Benchmarks",
       dependencies: [
-        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness",
-        "Reporting", "Settings", "Tasks", "Tensors", "Training",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Generation", "Kernels", "MPI", "Models",
+        "Randomness", "Reporting", "Settings", "Tasks", "Tensors", "Training",
       ], swiftSettings: common),
     .target(
       name: "RunReports",

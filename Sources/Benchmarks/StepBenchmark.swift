@@ -42,7 +42,6 @@ public final class StepBenchmark {
   ) throws {
     var classCount = 1
     if let model = configuration.model.denoiser {
-      try model.requireNoContext()
       classCount = model.classes?.count ?? 1
     }
     let assignment = try MicrobatchAssignment(
@@ -60,6 +59,7 @@ public final class StepBenchmark {
     batch = Loader.Batch(
       step: 0, images: images, shape: imageShape,
       labels: assignment.ownSamples.map { [classCount] in Int32($0 % classCount) },
+      captions: assignment.ownSamples.map { _ in "" },
       condition: Self.condition(configuration, imageShape, count: assignment.ownSamples.count))
     self.configuration = configuration
     self.imageShape = imageShape
@@ -76,12 +76,20 @@ public final class StepBenchmark {
       configuration,
       task: configuration.adapting(
         configuration.trainingTask(
-          imageShape: imageShape, control: Self.control(configuration, weights: base?.memory)),
+          imageShape: imageShape, captions: Self.captions(configuration),
+          control: Self.control(configuration, weights: base?.memory)),
         weights: base?.memory),
       state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
       mayDefer: !isOneOfMany)
+  }
+
+  /// A context of random numbers, for a denoiser that attends to text; nil for others.
+  private static func captions(_ configuration: TrainingConfiguration) -> CaptionConditioning? {
+    guard let width = configuration.model.denoiser?.contextWidth else { return nil }
+    let context = RandomContext(width: width)
+    return CaptionConditioning(shape: context.shape, dropout: 0) { _, _ in context.values }
   }
 
   /// What a control network sees: nothing, as far as arithmetic is concerned; nil if there is none.

@@ -101,7 +101,8 @@ extension Sample {
       model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights,
       precision: trained.precision, shape: shape,
       conditions: conditions, decoder: trained.decoder, latents: latents?.values, startImage: start?.start,
-      controls: try control.read(trained.controls, shape: shape, imageChannels: channels), field: trained.field,
+      controls: try control.read(trained.controls, shape: shape, imageChannels: channels),
+      field: trained.field,
       engine: engine)
     return (sampling, total)
   }
