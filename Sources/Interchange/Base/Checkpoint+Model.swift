@@ -4,7 +4,8 @@ import Layers
 import Tensors
 
 extension Checkpoint {
-  /// The weights of the model that its run trains: of an adapter's run the base's weights, changed by the adapter.
+  /// The weights of the model that its run trains: of an adapter's run the base's weights, changed by the adapter; of one
+  /// that trains a word the base's.
   ///
   /// - Parameter configuration: the checkpoint's.
   /// - Throws: as `weights(_:layout:)`, and what reading the base throws.
@@ -12,6 +13,7 @@ extension Checkpoint {
     _ member: StateMember, _ configuration: TrainingConfiguration
   ) throws -> ParameterBuffer {
     let own = try weights(member, layout: configuration.trainedParameters)
+    if configuration.inversion != nil { return try baseWeights(configuration) }
     guard let section = configuration.adapter else { return own }
     let model = try baseWeights(configuration)
     try section.adapter.merge(own, into: model, of: configuration.model.parameters)
