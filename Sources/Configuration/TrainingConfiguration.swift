@@ -14,6 +14,8 @@ public struct TrainingConfiguration: Sendable {
   public let base: String?
   /// What is trained while the model's own weights stay as they are; nil: these are trained.
   public let adapter: AdapterSection?
+  /// The word whose vectors are trained while all else stays as it is; nil: none.
+  public let inversion: InversionSection?
   public let optimizer: OptimizerSettings
   /// Of what is trained beside an autoencoder; nil: nothing is.
   public let discriminatorOptimizer: OptimizerSettings?
@@ -43,6 +45,7 @@ public struct TrainingConfiguration: Sendable {
     task = try TaskSettings(reader, node)
     base = try Self.base(reader)
     adapter = try AdapterSection(reader, of: task, base: base)
+    inversion = try InversionSection(reader, of: task, base: base)
     let optimizerReader = try reader.section("optimizer")
     let trainingReader = try reader.section("training")
     training = try TrainingSettings(trainingReader)
@@ -107,7 +110,7 @@ public struct TrainingConfiguration: Sendable {
 
   /// The parameters of the network of `base`, where that stays as it is; nil: all is trained.
   public var frozenParameters: ParameterLayout? {
-    model.frozenParameters ?? (adapter == nil ? nil : model.parameters)
+    model.frozenParameters ?? (adapter == nil && inversion == nil ? nil : model.parameters)
   }
 
   /// The section that describes the network of `base`.
@@ -116,7 +119,9 @@ public struct TrainingConfiguration: Sendable {
   }
 
   /// The parameters that training moves.
-  public var trainedParameters: ParameterLayout { adapter?.adapter.parameters ?? task.parameters }
+  public var trainedParameters: ParameterLayout {
+    inversion?.table.parameters ?? adapter?.adapter.parameters ?? task.parameters
+  }
 
   /// How samples are drawn of the denoiser that is trained, or controlled.
   ///

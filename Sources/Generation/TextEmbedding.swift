@@ -7,9 +7,15 @@ public struct TextEmbedding: Sendable {
   private let tokenizer: CLIPTokenizer
   private let encoder: any TextEncoder
   private let weights: ParameterBuffer
+  private let words: [LearnedWord]
+  private let tokens: [(text: String, tokens: [Int])]
 
-  /// - Parameter encoder: knows the tokeniser's tokens, and takes as many of a text as that makes.
-  public init(tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer) {
+  /// - Parameters:
+  ///   - encoder: knows the tokeniser's tokens, and takes as many of a text as that makes.
+  ///   - words: that it does not know, of its width.
+  public init(
+    tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer, words: [LearnedWord] = []
+  ) {
     precondition(
       tokenizer.vocabularySize <= encoder.vocabularySize && tokenizer.contextLength <= encoder.tokenLimit,
       "tokens below \(tokenizer.vocabularySize), \(tokenizer.contextLength) of a text, for an encoder of "
@@ -17,6 +23,19 @@ public struct TextEmbedding: Sendable {
     self.tokenizer = tokenizer
     self.encoder = encoder
     self.weights = weights
+    self.words = words
+    tokens = Self.tokens(of: words.map { ($0.text, $0.vectors.count) }, behind: encoder)
+  }
+
+  /// The tokens of words that an encoder does not know: behind its own, in order.
+  public static func tokens(
+    of words: [(text: String, count: Int)], behind encoder: any TextEncoder
+  ) -> [(text: String, tokens: [Int])] {
+    var next = encoder.vocabularySize
+    return words.map { word in
+      defer { next += word.count }
+      return (word.text, Array(next..<next + word.count))
+    }
   }
 
   /// [L, D] of every embedded text.
@@ -24,8 +43,14 @@ public struct TextEmbedding: Sendable {
 
   /// - Returns: [L, D], and how many tokens of the text had no room.
   public func callAsFunction(_ text: String, engine: Engine) -> (context: [Float], cut: Int) {
-    let tokenized = tokenizer.encode(text)
+    let tokenized = tokenizer.encode(text, words: tokens)
     let tape = Tape(engine: engine, weights: weights, gradients: nil)
-    return (Array(encoder([tokenized.tokens], on: tape).tokens.elements), tokenized.cut)
+    let rows = words.flatMap(\.vectors)
+    let vectors = rows.isEmpty ? nil : tape.input([rows.count, encoder.width])
+    _ = vectors?.elements.update(fromContentsOf: rows.joined())
+    return (
+      Array(encoder([tokenized.tokens], lengths: nil, words: vectors, on: tape).tokens.elements),
+      tokenized.cut
+    )
   }
 }

@@ -27,13 +27,16 @@ public enum Conversion {
   private static let modelSection = "model"
 
   /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict; of an adapter's run those of its
-  /// base with the adapter merged.
+  /// base with the adapter merged; of one that trains a word the word.
   ///
   /// - Throws: `FileError`, `CheckpointError`, `HDF5Error`.
   public static func export(
     _ checkpoint: Checkpoint, weights which: StateMember, to path: String
   ) throws {
     let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+    guard configuration.inversion == nil else {
+      return try LearnedWords.export(checkpoint, weights: which, to: path)
+    }
     try write(
       try checkpoint.modelWeights(which, configuration), named: which.name, of: checkpoint.manifest, to: path)
   }
@@ -118,8 +121,9 @@ public enum Conversion {
     guard !FileManager.default.fileExists(atPath: directory) else {
       throw FileError("create", directory, code: EEXIST)
     }
-    guard resolved.adapter == nil else {
-      throw ModelFileError(directory, "would hold a whole model, and the configuration trains an adapter")
+    guard resolved.adapter == nil, resolved.inversion == nil else {
+      throw ModelFileError(
+        directory, "would hold a whole model, and the configuration trains an adapter or a word")
     }
     let layout = resolved.model.parameters
     let weights = try StateDict.weights(of: layout, in: source)

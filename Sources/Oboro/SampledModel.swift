@@ -124,7 +124,7 @@ struct SampledModel {
     var notes: [String] = []
     let texts = try embed(
       prompts, frozen.tokenizer, encoders: (frozen.model, frozen.model), weights: { frozen.weights },
-      engine: engine, on: communicator
+      words: trained.words, engine: engine, on: communicator
     ) { notes.append($0) }
     return (texts, notes)
   }
@@ -224,20 +224,23 @@ extension SampledModel {
   /// - Parameters:
   ///   - encoders: for prompts, and for the negative one.
   ///   - weights: of both, on rank 0.
+  ///   - own: words that the model has learned, on rank 0.
   static func embed(
     _ prompts: PromptOptions, _ tokenizer: CLIPTokenizer,
     encoders: (prompt: any TextEncoder, negative: any TextEncoder), weights: () throws -> ParameterBuffer,
-    engine: Engine, on communicator: Communicator, tell: (String) -> Void
+    words own: [LearnedWord] = [], engine: Engine, on communicator: Communicator, tell: (String) -> Void
   ) throws -> SamplePrompts {
     let negative = prompts.negative ?? ""
     let shape = [tokenizer.contextLength, encoders.negative.width]
     let own: [Float] = try communicator.agree {
       guard communicator.rank == 0 else { return [] }
       let weights = try weights()
+      let words = try prompts.words(besides: own, width: encoders.negative.width)
       var contexts: [Float] = []
       for (text, encoder) in prompts.prompts.map({ ($0, encoders.prompt) }) + [(negative, encoders.negative)]
       {
-        let embedding = TextEmbedding(tokenizer: tokenizer, encoder: encoder, weights: weights)
+        let embedding = TextEmbedding(
+          tokenizer: tokenizer, encoder: encoder, weights: weights, words: words)
         let (context, cut) = embedding(text, engine: engine)
         contexts += context
         if cut > 0 {

@@ -15,6 +15,8 @@ struct TrainedModel {
   let weights: ParameterBuffer
   /// Of the denoiser that the model controls; nil for a model that is no control network.
   let denoiserWeights: ParameterBuffer?
+  /// The word that its run has trained, on rank 0.
+  let words: [LearnedWord]
 
   /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
   /// later. Collective.
@@ -41,7 +43,9 @@ struct TrainedModel {
           path: path, manifest: checkpoint.manifest, configuration: configuration,
           weights: try checkpoint.modelWeights(.weights(named: weights), configuration),
           denoiserWeights: configuration.model.frozenParameters == nil
-            ? nil : try checkpoint.baseWeights(configuration))
+            ? nil : try checkpoint.baseWeights(configuration),
+          words: configuration.inversion == nil
+            ? [] : [LearnedWord(try LearnedWords.word(of: checkpoint, weights: .weights(named: weights)))])
       }
     }
     let text = try communicator.broadcast(own?.manifest.json ?? "")
@@ -52,7 +56,8 @@ struct TrainedModel {
       return TrainedModel(
         path: path, manifest: manifest, configuration: configuration,
         weights: ParameterBuffer(count: configuration.model.parameters.flatCount),
-        denoiserWeights: configuration.model.frozenParameters.map { ParameterBuffer(count: $0.flatCount) })
+        denoiserWeights: configuration.model.frozenParameters.map { ParameterBuffer(count: $0.flatCount) },
+        words: [])
     }
     try communicator.broadcast(model.weights.elements)
     if let weights = model.denoiserWeights { try communicator.broadcast(weights.elements) }
@@ -82,6 +87,10 @@ struct TrainedModel {
         scaling: latents.scaling, engine: engine)
     }
   }
+}
+
+extension LearnedWord {
+  init(_ word: (text: String, vectors: [[Float]])) { self.init(word.text, vectors: word.vectors) }
 }
 
 extension LatentSpace {

@@ -3,12 +3,12 @@ import Tensors
 
 /// The captions of images, as the context that a denoiser attends to.
 public struct CaptionConditioning: Sendable {
-  /// [L, D] of each text.
-  private let shape: [Int]
   /// How often training puts the empty text in a caption's place, so that the model learns to do without: what
   /// classifier-free guidance (Ho and Salimans, 2022) needs.
   private let dropout: Double
-  private let embedding: @Sendable (_ text: String, _ engine: Engine) -> [Float]
+  private let embedding: @Sendable (_ texts: [String], _ tape: Tape) -> Tensor
+  /// What is said of each image in the place of its caption; nil: its caption.
+  private let template: String?
 
   /// - Parameters:
   ///   - shape: [L, D] of each embedded text.
@@ -17,10 +17,37 @@ public struct CaptionConditioning: Sendable {
     shape: [Int], dropout: Double,
     embedding: @escaping @Sendable (_ text: String, _ engine: Engine) -> [Float]
   ) {
-    precondition(shape.count == 2 && (0...1).contains(dropout), "texts of \(shape), dropped at \(dropout)")
-    self.shape = shape
+    precondition(shape.count == 2, "texts of \(shape)")
+    self.init(dropout: dropout) { texts, tape in
+      let context = tape.input([texts.count] + shape)
+      let size = shape.reduce(1, *)
+      for (place, text) in texts.enumerated() {
+        let part = UnsafeMutableBufferPointer(
+          rebasing: context.elements[place * size..<(place + 1) * size])
+        _ = part.update(fromContentsOf: embedding(text, tape.engine))
+      }
+      return context
+    }
+  }
+
+  /// Texts that are embedded on the tape, so that there are gradients.
+  ///
+  /// - Parameters:
+  ///   - template: what is said of each image in the place of its caption; nil: its caption.
+  ///   - embedding: gives [B, L, D].
+  public init(
+    dropout: Double, template: String? = nil,
+    embedding: @escaping @Sendable (_ texts: [String], _ tape: Tape) -> Tensor
+  ) {
+    precondition((0...1).contains(dropout), "texts dropped at \(dropout)")
     self.dropout = dropout
+    self.template = template
     self.embedding = embedding
+  }
+
+  /// What is said of the images at `places` of a batch.
+  func texts(of captions: [String], _ places: Range<Int>) -> [String] {
+    template.map { [String](repeating: $0, count: places.count) } ?? Array(captions[places])
   }
 
   /// What training tells the model about images with these captions: their texts, or the empty one where it is
@@ -38,13 +65,5 @@ public struct CaptionConditioning: Sendable {
   }
 
   /// [B, L, D].
-  func context(of texts: [String], on tape: Tape) -> Tensor {
-    let context = tape.input([texts.count] + shape)
-    let size = shape.reduce(1, *)
-    for (place, text) in texts.enumerated() {
-      let part = UnsafeMutableBufferPointer(rebasing: context.elements[place * size..<(place + 1) * size])
-      _ = part.update(fromContentsOf: embedding(text, tape.engine))
-    }
-    return context
-  }
+  func context(of texts: [String], on tape: Tape) -> Tensor { embedding(texts, tape) }
 }

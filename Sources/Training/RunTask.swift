@@ -63,11 +63,14 @@ struct RunTask {
       return
     }
     captions = texts?.field
-    task = configuration.adapting(
-      configuration.trainingTask(
-        imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
-        control: control?.conditioning, fields: conditions?.conditioning, perceptual: perceptual?.term),
-      weights: base?.weights)
+    let whole = configuration.trainingTask(
+      imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
+      control: control?.conditioning, fields: conditions?.conditioning, perceptual: perceptual?.term)
+    if let inversion = configuration.inversion, let base, let texts {
+      task = InversionTask(inversion.table, of: whole, weights: base.weights, encoder: texts.bound)
+    } else {
+      task = configuration.adapting(whole, weights: base?.weights)
+    }
   }
 
   private static func check(
@@ -116,7 +119,10 @@ struct RunTask {
   /// The prompts of previews: the configured ones, or captions from all over the dataset.
   private func previewTexts() throws -> [String] {
     guard let texts, configuration.sampling.prompts.isEmpty else { return configuration.sampling.prompts }
-    let field = try dataset.index(of: texts.field.name)
+    guard let name = texts.field?.name else {
+      return [String](repeating: configuration.inversion?.template ?? "", count: previewCount)
+    }
+    let field = try dataset.index(of: name)
     return try previewIndices.flatMap { try dataset.text($0, field: field) }
   }
 
@@ -194,7 +200,8 @@ struct RunTask {
   private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
     guard let base, let adapter = configuration.adapter?.adapter else {
       return PassWeights(
-        trained, of: configuration.model.parameters.set, precision: configuration.training.precision)
+        base?.weights ?? trained, of: configuration.model.parameters.set,
+        precision: configuration.training.precision)
     }
     return PassWeights(
       sets: [
@@ -214,7 +221,7 @@ struct RunTask {
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
         weights: passWeights(weights), shape: inputShape,
         conditions: SampleConditions(
-          prompts: try texts?.prompts(previewTexts(), engine: engine),
+          prompts: try texts?.prompts(previewTexts(), weights: weights, engine: engine),
           fields: try conditions?.preview(of: dataset, count: previewCount)),
         decoder: latents?.decoder(engine), field: imageField, engine: engine)
     case .control(let section): return try controlledPreview(section.diffusion.model, weights, engine)
@@ -249,7 +256,7 @@ extension RunTask {
       weights: base.weights, shape: inputShape,
       conditions: SampleConditions(
         classes: try previewClasses(of: model),
-        prompts: try texts?.prompts(previewTexts(), engine: engine)),
+        prompts: try texts?.prompts(previewTexts(), weights: weights, engine: engine)),
       decoder: latents?.decoder(engine), controls: [control.control(weights, images)], engine: engine)
     return ControlledPreview(sampling, images: images, shape: control.field.shape)
   }

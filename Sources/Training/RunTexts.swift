@@ -11,10 +11,12 @@ import Tensors
 /// The captions that condition a run's denoiser, and the text encoder that embeds them.
 struct RunTexts {
   let frozen: FrozenTextEncoder
-  /// The dataset's caption field.
-  let field: Field
+  /// The dataset's caption field; nil if all images have the same caption.
+  let field: Field?
   private let dropout: Double
   private let embedded: EmbeddedTexts
+  /// The word that is trained, if one is.
+  private let inversion: InversionSection?
 
   /// Loads the encoder; nil for a run without one. Collective.
   ///
@@ -26,38 +28,92 @@ struct RunTexts {
     guard let section = configuration.task.diffusion, let text = section.text else { return nil }
     let frozen = try FrozenTextEncoder.load(text.encoder, tokenizer: text.tokenizer, on: communicator)
     return try communicator.agree {
-      let field = try RunTask.captions(of: dataset)
+      let inversion = configuration.inversion
+      let field = inversion?.template == nil ? try RunTask.captions(of: dataset) : nil
+      if let word = inversion?.table.word, let field { try Self.require(word, in: field, of: dataset) }
       guard let width = section.model.contextWidth, width == frozen.model.width else {
         throw ModelError(
           "\(frozen.path): makes tokens of \(frozen.model.width) numbers, and the model attends to tokens of "
             + "\(section.model.contextWidth ?? 0): set model.cross_attention_dim to \(frozen.model.width)")
       }
-      return RunTexts(frozen, field, dropout: text.dropout)
+      return RunTexts(frozen, field, dropout: text.dropout, inversion)
     }
   }
 
-  private init(_ frozen: FrozenTextEncoder, _ field: Field, dropout: Double) {
+  /// Throws unless a caption has the word.
+  private static func require(_ word: String, in field: Field, of dataset: ShardedDataset) throws {
+    let place = try dataset.index(of: field.name)
+    for index in 0..<dataset.count {
+      if try dataset.text(index, field: place).contains(where: { $0.contains(word) }) { return }
+    }
+    throw ModelError(
+      "\(dataset.directory): none of its captions has the word \(word): set inversion.template to say it of each image"
+    )
+  }
+
+  private init(
+    _ frozen: FrozenTextEncoder, _ field: Field?, dropout: Double, _ inversion: InversionSection?
+  ) {
     self.frozen = frozen
     self.field = field
     self.dropout = dropout
+    self.inversion = inversion
     embedded = EmbeddedTexts(
       TextEmbedding(tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights))
   }
 
   /// How captions condition training.
   var conditioning: CaptionConditioning {
-    CaptionConditioning(shape: embedded.shape, dropout: dropout) { [embedded] text, engine in
+    if let inversion { return conditioning(training: inversion) }
+    return CaptionConditioning(shape: embedded.shape, dropout: dropout) { [embedded] text, engine in
       embedded.context(of: text, engine: engine)
+    }
+  }
+
+  /// Texts with a word whose vectors are trained, embedded on the tape.
+  private func conditioning(training inversion: InversionSection) -> CaptionConditioning {
+    let table = inversion.table
+    let words = TextEmbedding.tokens(of: [(table.word, table.shape[0])], behind: frozen.model)
+    return CaptionConditioning(dropout: dropout, template: inversion.template) { [frozen] texts, tape in
+      frozen.model(
+        texts.map { frozen.tokenizer.encode($0, words: words).tokens }, lengths: nil, words: table(on: tape),
+        on: tape
+      ).tokens
+    }
+  }
+
+  /// What a frozen encoder's part of a tape is.
+  var bound: BoundParameters { BoundParameters(frozen.model.parameters.set, weights: frozen.weights) }
+
+  /// The vectors that training of a word begins with: the embeddings of the tokens of `initial`, in turn.
+  ///
+  /// - Throws: `ModelError` for a text without tokens, or a word of another width than the encoder's.
+  func beginning(_ inversion: InversionSection) throws -> [[Float]] {
+    let tokens = frozen.tokenizer.ids(of: inversion.initial)
+    guard !tokens.isEmpty else {
+      throw ModelError("inversion.initial: \"\(inversion.initial)\" has no tokens of \(frozen.tokenizerPath)")
+    }
+    return (0..<inversion.table.shape[0]).map {
+      frozen.model.embedding(of: tokens[$0 % tokens.count], frozen.weights)
     }
   }
 
   /// The prompts of previews.
   ///
-  /// - Parameter texts: one per image.
-  func prompts(_ texts: [String], engine: Engine) -> SamplePrompts {
-    SamplePrompts(
-      texts, negative: "", contexts: (texts + [""]).map { embedded.context(of: $0, engine: engine) },
-      shape: embedded.shape)
+  /// - Parameters:
+  ///   - texts: one per image.
+  ///   - weights: the weights of the word that is trained, if there is one.
+  func prompts(_ texts: [String], weights: ParameterBuffer, engine: Engine) -> SamplePrompts {
+    func prompts(_ context: (String) -> [Float]) -> SamplePrompts {
+      SamplePrompts(texts, negative: "", contexts: (texts + [""]).map(context), shape: embedded.shape)
+    }
+    guard let table = inversion?.table else {
+      return prompts { embedded.context(of: $0, engine: engine) }
+    }
+    let embedding = TextEmbedding(
+      tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights,
+      words: [LearnedWord(table.word, vectors: table.values(weights))])
+    return prompts { embedding($0, engine: engine).context }
   }
 
   /// Throws unless a checkpoint was trained with these texts.

@@ -211,6 +211,10 @@ extension Trainer {
       let weights = copy()
       adapter.begin(weights, from: base.weights, of: configuration.model.parameters)
       state.begin(from: weights)
+    } else if let inversion = configuration.inversion, let texts = task.texts {
+      let weights = copy()
+      inversion.table.set(try communicator.agree { try texts.beginning(inversion) }, in: weights)
+      state.begin(from: weights)
     } else if configuration.base != nil, task.base == nil {
       try state.begin(from: FrozenBase(configuration, on: communicator).weights)
     }

@@ -127,6 +127,62 @@ import Testing
       "give it one with --prompt")
   }
 
+  /// Only the vectors of a new word are trained; ranks and stops do not show. As a file it is the same word for the base.
+  @Test func aNewWordIsLearned() throws {
+    let base = try made(Self.denoiser)
+    try trainToEnd(base)
+    let inversion = [
+      "base=\(base.run)", "conditioning.caption_dropout=0.3", "optimizer.learning_rate=0.05",
+      "inversion={word: <cat>, vectors: 2, initial: cat, template: a picture of <cat>}",
+    ]
+    let reference = try made(Self.denoiser)
+    try trainToEnd(reference, inversion)
+    #expect(reference.log.contains("frozen base") && reference.log.contains("gradient_bytes=\(4 * 32)"))
+    for ranks in [2, 4] {
+      let trial = try made(Self.denoiser)
+      try trainToEnd(trial, inversion, ranks: ranks)
+      let comparison = try oboro(["compare", reference.run, trial.run])
+      #expect(comparison.exitStatus == 0, "\(comparison)")
+    }
+    let stopped = try made(Self.denoiser)
+    try trainToEnd(stopped, inversion + ["training.steps=2"], ranks: 2)
+    try trainToEnd(stopped, inversion)
+    let comparison = try oboro(["compare", reference.run, stopped.run])
+    #expect(comparison.exitStatus == 0, "\(comparison)")
+
+    let file = "\(reference.path)/word.safetensors"
+    try #require(try oboro(["convert", reference.run, file]).exitStatus == 0)
+    func images(_ run: String, _ prompt: String, _ more: [String] = []) throws -> Data {
+      let output = "\(reference.path)/samples"
+      let result = try oboro(
+        [
+          "sample", "--checkpoint", run, "--output", output, "--prompt", prompt, "--count", "2", "--steps",
+          "2",
+        ]
+          + ["--format", "numpy"] + more)
+      try #require(result.exitStatus == 0, "\(result)")
+      return try content("\(output)/samples.npy")
+    }
+    let drawn = try images(reference.run, "a <cat>")
+    for path in [file, reference.run] {
+      #expect(try images(base.run, "a <cat>", ["--embedding", path]) == drawn)
+    }
+    #expect(try images(base.run, "a <cat>") != drawn)
+    #expect(try images(base.run, "a cat") == images(reference.run, "a cat"))
+    func fail(_ setting: String, _ message: String) throws {
+      let settings = inversion.filter { !$0.hasPrefix("inversion") } + ["inversion=\(setting)"]
+      expectFailure(
+        try oboro(try made(Self.denoiser).arguments(settings, dataset: "\(Self.dataset.get().path)/data")),
+        64,
+        message)
+    }
+    try fail("{word: a cat, initial: cat}", "inversion.word: is \"a cat\"")
+    try fail(
+      "{word: <cat>, initial: cat, template: a cat}", "inversion.template: does not have the word <cat>")
+    try fail("{word: <cat>, initial: cat}", "none of its captions has the word <cat>")
+    try fail("{word: <cat>, initial: \"\", template: <cat>}", "has no tokens")
+  }
+
   /// A CLIP that was trained here embeds the captions of a denoiser; another one in its place is refused.
   @Test func aClipOfOnesOwnEmbedsCaptions() throws {
     let clip = try made(Self.clip)

@@ -43,6 +43,24 @@ import Testing
     try expectDrawn(family, sampler, ["--sampler", sampler])
   }
 
+  /// Generator: Tests/Fixtures/generators/learned_words.py.
+  @Test func aLearnedWordIsThatOfDiffusers() throws {
+    let output = try TemporaryDirectory()
+    let drawn = Self.drawn("sd1-word-drawn")
+    let run = try oboro([
+      "sample", "--checkpoint", Self.folder("sd1"), "--output", output.path, "--latents", drawn, "--prompt",
+      "a photo of a <fox>", "Two red <fox>es by the sea", "--negative-prompt", "blurry", "--embedding",
+      Self.drawn("sd1-word"), "--sampler", "ddim", "--steps", "50", "--format", "numpy",
+    ])
+    try #require(run.exitStatus == 0, "\(run)")
+    let bytes = try content("\(output.path)/samples.npy")
+    let found = bytes[(10 + (Int(bytes[8]) | Int(bytes[9]) << 8))...]
+      .withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    let expected = try SafetensorsFile(path: drawn).floats("ddim")
+    try #require(found.count == expected.count)
+    #expect(zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity < 1e-4)
+  }
+
   @Test func ranksShareThePrompts() throws {
     try expectDrawn("sd2", "ddim", ["--sampler", "ddim", "--guidance", "7.5"], ranks: 2)
   }

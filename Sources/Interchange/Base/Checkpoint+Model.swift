@@ -4,14 +4,15 @@ import Layers
 import Tensors
 
 extension Checkpoint {
-  /// The weights of the model that its run trains: of an adapter's run the base's weights, changed by the adapter; of an
-  /// autoencoder's without those of the discriminator.
+  /// The weights of the model that its run trains: for an adapter's run, the base's weights changed by the adapter; for a
+  /// run that trains a word, the base's; for an autoencoder's, without those of the discriminator.
   ///
   /// - Parameter configuration: the checkpoint's.
   /// - Throws: as `weights(_:layout:)`, and what reading the base throws.
   public func modelWeights(
     _ member: StateMember, _ configuration: TrainingConfiguration
   ) throws -> ParameterBuffer {
+    if configuration.inversion != nil { return try baseWeights(configuration) }
     guard let section = configuration.adapter else {
       return try weights(member, layout: configuration.model.parameters)
     }

@@ -66,8 +66,8 @@ extension ControlNetwork {
     }
     guard prediction(moved: false) == prediction(moved: true) else { return }
     throw ModelError(
-      "has not been trained: it predicts the same whatever a control network adds, so that the zeros which that begins "
-        + "with would stay; train it first")
+      "has not been trained: what a control network adds changes nothing in its prediction, so that the network's "
+        + "zero convolutions would never get a gradient; train it first")
   }
 
   /// Of the smallest images that the denoiser takes.

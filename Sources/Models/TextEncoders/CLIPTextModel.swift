@@ -19,15 +19,21 @@ public struct CLIPTextModel: TextEncoder {
     parameters = builder.layout
   }
 
-  public func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, on tape: Tape) -> EncodedText {
-    network(tokens, lengths: lengths, on: tape)
+  public func callAsFunction(
+    _ tokens: [[Int]], lengths: [Int]?, words: Tensor?, on tape: Tape
+  ) -> EncodedText {
+    network(tokens, lengths: lengths, words: words, on: tape)
+  }
+
+  public func embedding(of token: Int, _ weights: ParameterBuffer) -> [Float] {
+    network.tokenEmbedding.row(token, weights)
   }
 }
 
 /// The layers of `CLIPTextModel`, also as a part of `CLIP`.
 struct CLIPTextNetwork: Sendable {
   let settings: CLIPTextSettings
-  private let tokenEmbedding: Embedding
+  let tokenEmbedding: Embedding
   private let positions: PositionTable
   private let transformer: CLIPTransformer
   private let finalNorm: LayerNorm
@@ -45,17 +51,29 @@ struct CLIPTextNetwork: Sendable {
       builder["final_layer_norm"], channels: width, epsilon: settings.transformer.epsilon)
   }
 
-  func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, on tape: Tape) -> EncodedText {
+  func callAsFunction(
+    _ tokens: [[Int]], lengths: [Int]?, words: Tensor? = nil, on tape: Tape
+  ) -> EncodedText {
     let length = tokens.first?.count ?? 0
     precondition(
       length > 0 && length <= settings.tokenLimit && tokens.allSatisfy { $0.count == length },
       "texts of \(Set(tokens.map(\.count)).sorted()) tokens, for \(settings.tokenLimit) places")
-    let embedded = tokenEmbedding(tokens.flatMap { $0 }, on: tape)
+    let embedded = embedded(tokens.flatMap { $0 }, words, on: tape)
       .reshaped([tokens.count, length, settings.transformer.width])
     let mask = TokenContext(embedded, lengths: lengths).mask
     let hidden = transformer(
       positions(embedded), isCausal: true, keyMask: mask, skipping: settings.skippedLayers)
     return EncodedText(tokens: finalNorm(hidden), ends: tokens.map(end))
+  }
+
+  /// [tokens, D].
+  private func embedded(_ tokens: [Int], _ words: Tensor?, on tape: Tape) -> Tensor {
+    let vocabulary = settings.vocabularySize
+    guard let words, tokens.contains(where: { $0 >= vocabulary }) else {
+      return tokenEmbedding(tokens, on: tape)
+    }
+    return tokenEmbedding(tokens.map { $0 < vocabulary ? $0 : nil }, on: tape)
+      + words.rows(tokens.map { $0 < vocabulary ? nil : $0 - vocabulary })
   }
 
   /// The place of the token that stands for a text: the first that ends it; where files still have the end token's wrong

@@ -14,10 +14,18 @@ public protocol TextEncoder: Sendable {
   /// - Parameters:
   ///   - tokens: of each of B texts, L of each.
   ///   - lengths: how many tokens of each text count, from the first; nil: all L, as Stable Diffusion has it.
-  func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, on tape: Tape) -> EncodedText
+  ///   - words: embeddings [n, D] of the tokens from `vocabularySize` on, which the encoder does not know; nil: none.
+  func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, words: Tensor?, on tape: Tape) -> EncodedText
+
+  /// The embedding [D] of a token.
+  func embedding(of token: Int, _ weights: ParameterBuffer) -> [Float]
 }
 
 extension TextEncoder {
+  public func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, on tape: Tape) -> EncodedText {
+    self(tokens, lengths: lengths, words: nil, on: tape)
+  }
+
   public func callAsFunction(_ tokens: [[Int]], on tape: Tape) -> EncodedText {
     self(tokens, lengths: nil, on: tape)
   }

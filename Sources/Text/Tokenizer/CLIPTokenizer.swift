@@ -144,7 +144,7 @@ extension CLIPTokenizer {
     return framed(ids.prefix(contextLength - 2), cut: max(0, ids.count - (contextLength - 2)))
   }
 
-  private func framed(_ ids: ArraySlice<Int>, cut: Int) -> TokenizedText {
+  func framed(_ ids: ArraySlice<Int>, cut: Int) -> TokenizedText {
     let tokens = [startToken] + ids + [endToken]
     return TokenizedText(
       tokens: tokens + Array(repeating: paddingToken, count: contextLength - tokens.count),
