@@ -1,6 +1,5 @@
 import Configuration
 import Datasets
-import Foundation
 import Generation
 import Models
 import Settings
@@ -66,8 +65,7 @@ struct RunFields {
       // Where its values are mirrored or missing is the dataset's affair.
       var field = field
       (field.maskedBy, field.flippedBy) = (nil, nil)
-      let json = try JSONEncoder().encode(field)
-      return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
+      return try field.node(of: dataset.directory)
     }
   }
 }

@@ -1,7 +1,6 @@
 import Configuration
 import Datasets
 import Diffusion
-import Foundation
 import Generation
 import Models
 import Settings
@@ -150,9 +149,7 @@ struct RunTask {
   ///
   /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
   func fieldDescription() throws -> SettingsNode? {
-    guard let field = imageField else { return nil }
-    let json = try JSONEncoder().encode(field)
-    return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
+    try imageField?.node(of: dataset.directory)
   }
 
   /// - Throws: `ModelError` if the dataset has no captions.
@@ -229,7 +226,8 @@ struct RunTask {
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
       return ImageReconstruction(
-        model: section.model, weights: weights, imageShape: inputShape, engine: engine
+        model: section.model, weights: weights, imageShape: inputShape, field: imageField,
+        engine: engine
       ) { [dataset, previewCount, size = inputShape.reduce(1, *)] index in
         try [Float](unsafeUninitializedCapacity: size) { values, count in
           count = size

@@ -68,7 +68,8 @@ import Testing
     let (source, data) = ("\(folder.path)/source.h5", "\(folder.path)/data")
     let file = try HDF5.File(creating: source)
     let odd: Float = 0.123456789
-    let values = (0..<5 * 16 * 16).map { $0 == 3 * 256 + 77 ? odd : Float($0 % 13) / 13 }
+    var values: [Float] = (0..<1280).map { Float($0 % 13) / 13 }
+    values[3 * 256 + 77] = odd
     try file.root.createDataset("x", of: Float.self, shape: [5, 16, 16]).write(values)
     try file.close()
     let prepared = try oboro([
