@@ -71,11 +71,11 @@ public struct DiffusionTask: TrainingTask {
 
   /// What the model is told that the images show.
   private func texts(of input: TaskInput, _ captions: CaptionConditioning) -> [String] {
-    let own = input.batch.captions[input.places]
+    let own = input.captions(seed: seed)
     return switch input.use {
     case .training:
       captions.trainingTexts(of: own, seed: seed, step: input.step, samples: input.samples)
-    case .validation: Array(own)
+    case .validation: own
     }
   }
 

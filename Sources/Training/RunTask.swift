@@ -44,7 +44,8 @@ struct RunTask {
       }
       captions = try Self.captions(of: dataset)
       task = ContrastiveTask(
-        section.model, imageShape: inputShape, tokens: try Self.tokens(for: section))
+        section.model, imageShape: inputShape, seed: configuration.training.seed,
+        tokens: try Self.tokens(for: section))
       return
     }
     captions = texts?.field
@@ -79,7 +80,9 @@ struct RunTask {
     }
     for request in fields ?? [] {
       let (own, other) = (try dataset.index(of: request.name), try heldOut.index(of: request.name))
-      guard dataset.fields[own].shape == heldOut.fields[other].shape else {
+      // As many captions as there are.
+      guard dataset.fields[own].type == .text || dataset.fields[own].shape == heldOut.fields[other].shape
+      else {
         throw ModelError(
           "\(heldOut.directory): its \(request.name) are \(heldOut.fields[other].shape), training's are "
             + "\(dataset.fields[own].shape)")
@@ -99,7 +102,7 @@ struct RunTask {
     guard let texts, configuration.sampling.prompts.isEmpty else { return configuration.sampling.prompts }
     let field = try dataset.index(of: texts.field.name)
     return try (0..<previewCount).flatMap { index in
-      try dataset.text(index * dataset.count / previewCount, field: field)
+      try dataset.text(index * dataset.count / previewCount, field: field).prefix(1)
     }
   }
 
@@ -118,7 +121,7 @@ struct RunTask {
 
   /// - Throws: `ModelError` if the dataset has none.
   static func captions(of dataset: ShardedDataset) throws -> Field {
-    guard let field = dataset.manifest.field(.caption), field.shape.isEmpty else {
+    guard let field = dataset.manifest.field(.caption), field.shape.count <= 1 else {
       throw ModelError("\(dataset.directory): holds no captions: prepare it with pictures that have some")
     }
     return field
@@ -219,7 +222,7 @@ extension TrainingConfiguration {
         section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
         imageShape: imageShape, seed: training.seed)
     case .contrastive(let section):
-      ContrastiveTask(section.model, imageShape: imageShape) {
+      ContrastiveTask(section.model, imageShape: imageShape, seed: training.seed) {
         [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
       }
     }
