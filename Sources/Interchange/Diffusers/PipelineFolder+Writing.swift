@@ -10,7 +10,8 @@ import Tensors
 
 extension PipelineFolder {
   /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads, or those of an
-  /// autoencoder as one for `AutoencoderKL.from_pretrained`.
+  /// autoencoder as one for `AutoencoderKL.from_pretrained`. A run on latents and captions becomes one for
+  /// `StableDiffusionPipeline.from_pretrained`.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,
@@ -25,6 +26,9 @@ extension PipelineFolder {
     let configuration = try TrainingConfiguration(manifest.configuration)
     if case .autoencoder(let section) = configuration.task {
       return try AutoencoderFolder.export(checkpoint, section.model, weights: which, to: directory)
+    }
+    guard manifest.texts == nil else {
+      return try StableDiffusionParts(checkpoint, weights: which).write(to: directory)
     }
     let section = manifest.configuration["model"] ?? .empty
     guard case .scalar(let kind)? = section["kind"]?.content,
