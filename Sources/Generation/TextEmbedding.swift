@@ -3,13 +3,20 @@ import Tensors
 import Text
 
 /// Embeds texts for a denoiser that attends to them: each text alone, so that what becomes of it depends on no other.
+///
+/// A text may have more tokens than the encoder takes: then it goes through in chunks, each with a start and an end token,
+/// whose outputs follow one another. All texts have as many chunks, the last ones of the empty text.
 public struct TextEmbedding: Sendable {
   private let tokenizer: CLIPTokenizer
   private let encoder: any TextEncoder
   private let weights: ParameterBuffer
+  private let chunks: Int
 
-  /// - Parameter encoder: knows the tokeniser's tokens, and takes as many of a text as that makes.
-  public init(tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer) {
+  /// - Parameters:
+  ///   - encoder: knows the tokeniser's tokens, and takes as many of a text as that makes.
+  ///   - chunks: of each text.
+  public init(tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer, chunks: Int = 1) {
+    precondition(chunks > 0, "\(chunks) chunks")
     precondition(
       tokenizer.vocabularySize <= encoder.vocabularySize && tokenizer.contextLength <= encoder.tokenLimit,
       "tokens below \(tokenizer.vocabularySize), \(tokenizer.contextLength) of a text, for an encoder of "
@@ -17,15 +24,20 @@ public struct TextEmbedding: Sendable {
     self.tokenizer = tokenizer
     self.encoder = encoder
     self.weights = weights
+    self.chunks = chunks
   }
 
   /// [L, D] of every embedded text.
-  public var shape: [Int] { [tokenizer.contextLength, encoder.width] }
+  public var shape: [Int] { [chunks * tokenizer.contextLength, encoder.width] }
 
   /// - Returns: [L, D], and how many tokens of the text had no room.
   public func callAsFunction(_ text: String, engine: Engine) -> (context: [Float], cut: Int) {
-    let tokenized = tokenizer.encode(text)
-    let tape = Tape(engine: engine, weights: weights, gradients: nil)
-    return (Array(encoder([tokenized.tokens], on: tape).tokens.elements), tokenized.cut)
+    let own = tokenizer.chunks(of: text, most: chunks)
+    let all = own + [TokenizedText](repeating: tokenizer.encode(""), count: chunks - own.count)
+    let context = all.flatMap { chunk in
+      Array(
+        encoder([chunk.tokens], on: Tape(engine: engine, weights: weights, gradients: nil)).tokens.elements)
+    }
+    return (context, own.reduce(0) { $0 + $1.cut })
   }
 }

@@ -18,6 +18,16 @@ struct PromptOptions: ParsableArguments {
       valueName: "layers"))
   var clipSkip: Int?
 
+  @Flag(
+    help:
+      "Let prompts be longer than the text encoder takes: they go through it in chunks, and the network attends to all of them."
+  )
+  var longPrompts = false
+
+  var request: PromptRequest {
+    .given(Prompts(prompts, negative: negative, clipSkip: clipSkip ?? 0, mayBeLong: longPrompts))
+  }
+
   /// diffusers' guidance of prompts.
   static let guidance = 7.5
 
@@ -28,6 +38,7 @@ struct PromptOptions: ParsableArguments {
 
   /// The option that needs a prompt, if it was given.
   private var given: String? {
-    negative != nil ? "--negative-prompt" : clipSkip != nil ? "--clip-skip" : nil
+    negative != nil
+      ? "--negative-prompt" : clipSkip != nil ? "--clip-skip" : longPrompts ? "--long-prompts" : nil
   }
 }

@@ -16,7 +16,7 @@ extension Sample {
     let console = Console()
     let model = try SampledModel.load(
       checkpoint, weights: weights, adapters: adapters.sources, overrides: samplingOverrides.overrides,
-      prompts: prompts, autoencoder: autoencoder, engine: engine, on: communicator
+      prompts: prompts.request, autoencoder: autoencoder, engine: engine, on: communicator
     ) {
       console.print("oboro: passed over: \($0)")
     }

@@ -31,16 +31,17 @@ struct RunTexts {
           "\(frozen.path): makes tokens of \(frozen.model.width) numbers, and the model attends to tokens of "
             + "\(section.model.contextWidth ?? 0): set model.cross_attention_dim to \(frozen.model.width)")
       }
-      return RunTexts(frozen, field, dropout: text.dropout)
+      return RunTexts(frozen, field, text)
     }
   }
 
-  private init(_ frozen: FrozenTextEncoder, _ field: Field, dropout: Double) {
+  private init(_ frozen: FrozenTextEncoder, _ field: Field, _ settings: TaskSettings.TextSection) {
     self.frozen = frozen
     self.field = field
-    self.dropout = dropout
+    dropout = settings.dropout
     embedded = EmbeddedTexts(
-      TextEmbedding(tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights))
+      TextEmbedding(
+        tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights, chunks: settings.chunks))
   }
 
   /// What training does with them.

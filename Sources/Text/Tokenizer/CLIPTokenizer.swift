@@ -144,6 +144,23 @@ extension CLIPTokenizer {
     return framed(ids.prefix(contextLength - 2), cut: max(0, ids.count - (contextLength - 2)))
   }
 
+  /// The tokens of `text` in chunks, each for a pass of its own: as many of the text's tokens as there is room for between
+  /// a start and an end token, then the next ones.
+  ///
+  /// - Parameter most: how many chunks there may be; further tokens are cut.
+  public func chunks(of text: String, most: Int = .max) -> [TokenizedText] {
+    precondition(most > 0, "\(most) chunks")
+    let ids = ids(of: text)
+    // Of a context of two tokens nothing is left for the text.
+    let room = max(contextLength - 2, 1)
+    let count = contextLength > 2 ? min(max((ids.count + room - 1) / room, 1), most) : 1
+    return (0..<count).map { index in
+      let part =
+        contextLength > 2 ? ids[min(index * room, ids.count)..<min((index + 1) * room, ids.count)] : []
+      return framed(part, cut: index == count - 1 ? max(0, ids.count - count * (contextLength - 2)) : 0)
+    }
+  }
+
   private func framed(_ ids: ArraySlice<Int>, cut: Int) -> TokenizedText {
     let tokens = [startToken] + ids + [endToken]
     return TokenizedText(
