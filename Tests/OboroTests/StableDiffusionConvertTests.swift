@@ -20,7 +20,7 @@ import Testing
     return data.suffix(from: data.startIndex + 128).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
   }
 
-  private func settings(_ file: String) throws -> [String: Any] {
+  private func json(_ file: String) throws -> [String: Any] {
     try #require(try JSONSerialization.jsonObject(with: content(file)) as? [String: Any])
   }
 
@@ -31,13 +31,11 @@ import Testing
     let arguments = [
       "convert", Self.single, output, "--format", "diffusers", "--tokenizer", Self.tokenizer,
     ]
-    let run = try oboro(
-      arguments
-        + [
-          "unet.attention_head_dim=2", "unet.norm_num_groups=4", "unet.sample_size=8",
-          "vae.norm_num_groups=2",
-          "vae.scaling_factor=0.3", "vae.sample_size=16", "text_encoder.num_attention_heads=3",
-        ].flatMap { ["--set", $0] })
+    let settings = [
+      "unet.attention_head_dim=2", "unet.norm_num_groups=4", "unet.sample_size=8", "vae.norm_num_groups=2",
+      "vae.scaling_factor=0.3", "vae.sample_size=16", "text_encoder.num_attention_heads=3",
+    ].flatMap { ["--set", $0] }
+    let run = try oboro(arguments + settings)
     try #require(run.exitStatus == 0, "\(run)")
     #expect(run.errors.contains("left out: model_ema"), "\(run)")
     for (part, file, prefix) in [
@@ -54,7 +52,7 @@ import Testing
       }
       // What the shapes say is what the pipeline's configuration says.
       let (own, expected) = (
-        try settings("\(output)/\(part)/config.json"), try settings("\(Self.pipeline)/\(part)/config.json")
+        try json("\(output)/\(part)/config.json"), try json("\(Self.pipeline)/\(part)/config.json")
       )
       for (key, value) in own where !["bos_token_id", "architectures"].contains(key) {
         #expect(
@@ -65,6 +63,17 @@ import Testing
     let options = ["--prompt", "a cat", "--sampler", "ddim", "--steps", "3", "--seed", "4"]
     #expect(
       try images(output, options, in: folder.path) == images(Self.pipeline, options, in: folder.path))
+
+    // The original merges file does not say what texts are padded with.
+    let merged = "\(folder.path)/merged"
+    let again = try oboro(
+      [
+        "convert", Self.single, merged, "--format", "diffusers", "--tokenizer",
+        Fixture.url("tokens/merges.txt").path,
+      ] + settings)
+    try #require(again.exitStatus == 0, "\(again)")
+    #expect(
+      try json("\(merged)/tokenizer/tokenizer_config.json")["pad_token"] as? String == "<|endoftext|>")
 
     func fail(_ status: Int32, _ message: String, _ arguments: [String]) throws {
       expectFailure(try oboro(arguments), status, message)
@@ -141,10 +150,10 @@ import Testing
       ]
       #expect(try images(output, options, in: trial.path) == images(trial.run, options, in: trial.path))
     }
-    let vae = try settings("\(output)/vae/config.json")
+    let vae = try json("\(output)/vae/config.json")
     #expect((vae["scaling_factor"] as? Double ?? 0) > 0 && vae["_class_name"] as? String == "AutoencoderKL")
-    #expect(try settings("\(output)/unet/config.json")["sample_size"] as? Int == 8)
-    #expect(try settings("\(output)/scheduler/scheduler_config.json")["steps_offset"] as? Int == 1)
+    #expect(try json("\(output)/unet/config.json")["sample_size"] as? Int == 8)
+    #expect(try json("\(output)/scheduler/scheduler_config.json")["steps_offset"] as? Int == 1)
     expectFailure(try oboro(["convert", trial.run, output, "--format", "diffusers"]), 74, output)
   }
 }

@@ -78,7 +78,9 @@ public struct CompVisFile {
     let decoder = try network(autoencoderSection, "vae") { try AutoencoderKind.model($0) }
     let textSection = section(Name.textEncoder, try textEncoder())
     let encoder = try network(textSection, "text_encoder") { try TextEncoderKind.model($0) }
-    let tokenizer = try CLIPTokenizer(path: path)
+    // The original merges file does not say it: Stable Diffusion 1 pads with the end token.
+    let read = try CLIPTokenizer(path: path)
+    let tokenizer = read.padding(with: read.endToken)
     try PipelineText.requireFit(tokenizer, encoder, path)
 
     func weights(_ layout: ParameterLayout, _ prefix: String, _ name: (String) -> String) throws
@@ -244,9 +246,9 @@ private struct RenamedTensors: TensorSource {
       let isConvolution = tensor.shape.count == 2 && found == tensor.shape + [1, 1]
       places[tensor.name] = (stored, isConvolution ? tensor.shape : found)
     }
-    let passive = [".position_ids"]
     for stored in file.names where stored.hasPrefix(prefix) && !used.contains(stored) {
-      guard !passive.contains(where: { stored.hasSuffix($0) }) else { continue }
+      // Numbers of positions, and what the autoencoder was trained against.
+      guard !stored.hasSuffix(".position_ids"), !stored.hasPrefix("\(prefix)loss.") else { continue }
       places[stored] = (stored, try file.shape(of: stored))
     }
     self.places = places

@@ -85,6 +85,15 @@ public final class CLIPTokenizer: Sendable {
     }
   }
 
+  /// The same tokeniser with another token behind the end token.
+  public func padding(with token: Int) -> CLIPTokenizer {
+    CLIPTokenizer(
+      path: path, style: style, vocabulary: vocabulary, merges: merges, added: added,
+      special: SpecialTokens(
+        start: Int32(startToken), end: Int32(endToken), padding: Int32(token), unknown: Int32(unknownToken)),
+      contextLength: contextLength)
+  }
+
   /// How many embeddings a text encoder needs: one more than the largest id.
   public var vocabularySize: Int {
     max(vocabulary.symbols.count, Int(added.keys.max() ?? 0) + 1)
