@@ -49,6 +49,8 @@ public enum TaskSettings: Sendable {
     public let tokenizer: String?
     /// How often training leaves a caption out.
     public let dropout: Double
+    /// Into how many chunks of the text encoder's tokens a caption is cut at most.
+    public let chunks: Int
   }
 
   /// Whose latents a denoiser works on: the section `autoencoder`.
@@ -252,6 +254,9 @@ extension TaskSettings.TextSection {
     dropout = try reader.value(
       "caption_dropout", default: 0.1, in: 0.0...1.0,
       help: "how often training leaves a caption out, which guidance needs")
+    chunks = try reader.value(
+      "caption_chunks", default: 1, in: 1...64,
+      help: "how many times the text encoder's tokens a caption may have: it goes through in so many chunks")
   }
 }
 

@@ -18,7 +18,7 @@ extension Sample {
     let console = Console()
     let model = try SampledModel.load(
       checkpoint, weights: weights, adapters: adapters.sources, overrides: samplingOverrides.overrides,
-      prompts: prompts, control: control, autoencoder: autoencoder, engine: engine, on: communicator
+      prompts: prompts.request, control: control, autoencoder: autoencoder, engine: engine, on: communicator
     ) {
       console.print("oboro: passed over: \($0)")
     }

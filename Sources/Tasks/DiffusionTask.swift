@@ -90,7 +90,7 @@ public struct DiffusionTask: TrainingTask {
 
   /// What the model is told that the images show.
   private func texts(of input: TaskInput, _ captions: CaptionConditioning) -> [String] {
-    let own = captions.texts(of: input.batch.captions, input.places)
+    let own = captions.template(count: input.places.count) ?? input.captions(seed: seed)
     return switch input.use {
     case .training:
       captions.trainingTexts(of: own, seed: seed, step: input.step, samples: input.samples)

@@ -58,7 +58,8 @@ struct RunTask {
       }
       captions = try Self.captions(of: dataset)
       task = ContrastiveTask(
-        section.model, imageShape: inputShape, tokens: try Self.tokens(for: section))
+        section.model, imageShape: inputShape, seed: configuration.training.seed,
+        tokens: try Self.tokens(for: section))
       return
     }
     captions = texts?.field
@@ -97,7 +98,9 @@ struct RunTask {
     }
     for request in fields ?? [] {
       let (own, other) = (try dataset.index(of: request.name), try heldOut.index(of: request.name))
-      guard dataset.fields[own].shape == heldOut.fields[other].shape else {
+      // As many captions as there are.
+      guard dataset.fields[own].type == .text || dataset.fields[own].shape == heldOut.fields[other].shape
+      else {
         throw ModelError(
           "\(heldOut.directory): its \(request.name) are \(heldOut.fields[other].shape), training's are "
             + "\(dataset.fields[own].shape)")
@@ -122,7 +125,7 @@ struct RunTask {
       return [String](repeating: configuration.inversion?.template ?? "", count: previewCount)
     }
     let field = try dataset.index(of: name)
-    return try previewIndices.flatMap { try dataset.text($0, field: field) }
+    return try previewIndices.flatMap { try dataset.text($0, field: field).prefix(1) }
   }
 
   /// Samples from all over the dataset, which may be sorted.
@@ -154,7 +157,7 @@ struct RunTask {
 
   /// - Throws: `ModelError` if the dataset has no captions.
   static func captions(of dataset: ShardedDataset) throws -> Field {
-    guard let field = dataset.manifest.field(.caption), field.shape.isEmpty else {
+    guard let field = dataset.manifest.field(.caption), field.shape.count <= 1 else {
       throw ModelError("\(dataset.directory): holds no captions: prepare it with pictures that have some")
     }
     return field
@@ -291,7 +294,7 @@ extension TrainingConfiguration {
           Adversary($0.discriminator, start: $0.start, weight: $0.weight)
         }, imageShape: imageShape, seed: training.seed)
     case .contrastive(let section):
-      ContrastiveTask(section.model, imageShape: imageShape) {
+      ContrastiveTask(section.model, imageShape: imageShape, seed: training.seed) {
         [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
       }
     }

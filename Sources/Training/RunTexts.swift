@@ -36,7 +36,7 @@ struct RunTexts {
           "\(frozen.path): makes tokens of \(frozen.model.width) numbers, and the model attends to tokens of "
             + "\(section.model.contextWidth ?? 0): set model.cross_attention_dim to \(frozen.model.width)")
       }
-      return RunTexts(frozen, field, dropout: text.dropout, inversion)
+      return RunTexts(frozen, field, text, inversion)
     }
   }
 
@@ -52,14 +52,16 @@ struct RunTexts {
   }
 
   private init(
-    _ frozen: FrozenTextEncoder, _ field: Field?, dropout: Double, _ inversion: InversionSection?
+    _ frozen: FrozenTextEncoder, _ field: Field?, _ settings: TaskSettings.TextSection,
+    _ inversion: InversionSection?
   ) {
     self.frozen = frozen
     self.field = field
-    self.dropout = dropout
+    dropout = settings.dropout
     self.inversion = inversion
     embedded = EmbeddedTexts(
-      TextEmbedding(tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights))
+      TextEmbedding(
+        tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights, chunks: settings.chunks))
   }
 
   /// How captions condition training.

@@ -11,7 +11,8 @@ import Tensors
 
 extension PipelineFolder {
   /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads, or those of an
-  /// autoencoder or a control network as one for `from_pretrained` of `AutoencoderKL` or `ControlNetModel`.
+  /// autoencoder or a control network as one for `from_pretrained` of `AutoencoderKL` or `ControlNetModel`. A run on
+  /// latents and captions becomes one for `StableDiffusionPipeline.from_pretrained`.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,
@@ -29,6 +30,9 @@ extension PipelineFolder {
     }
     if case .control(let section) = configuration.task {
       return try ControlFolder.export(checkpoint, section.network, weights: which, to: directory)
+    }
+    guard manifest.texts == nil else {
+      return try StableDiffusionParts(checkpoint, weights: which).write(to: directory)
     }
     let section = manifest.configuration["model"] ?? .empty
     guard case .scalar(let kind)? = section["kind"]?.content,

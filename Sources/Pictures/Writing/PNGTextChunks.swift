@@ -1,4 +1,6 @@
 import CZlib
+import Files
+import Foundation
 
 /// Texts in a PNG file, as pairs of keyword and text: `tEXt` chunks for ASCII, `iTXt` chunks for anything else (PNG
 /// specification, third edition, 11.3.3).
@@ -29,5 +31,49 @@ enum PNGTextChunks {
 
   private static func bigEndian(_ number: UInt32) -> [UInt8] {
     withUnsafeBytes(of: number.bigEndian) { Array($0) }
+  }
+
+  /// The texts in a PNG file that are not compressed; none of what is no such file.
+  static func texts(in png: [UInt8]) -> [(keyword: String, text: String)] {
+    var texts: [(keyword: String, text: String)] = []
+    var place = signature.count
+    guard png.starts(with: signature) else { return [] }
+    while place + endLength <= png.count {
+      let length = png[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
+      guard length <= png.count - place - endLength else { break }
+      let type = String(decoding: png[place + 4..<place + 8], as: UTF8.self)
+      let data = png[place + 8..<place + 8 + length]
+      if let end = data.firstIndex(of: 0) {
+        let keyword = String(decoding: data[..<end], as: UTF8.self)
+        if type == "tEXt" {
+          // Latin-1, whose codes are those of Unicode.
+          texts.append(
+            (keyword, String(String.UnicodeScalarView(data[(end + 1)...].map { Unicode.Scalar($0) }))))
+        } else if type == "iTXt", let text = internationalText(data[(end + 1)...]) {
+          texts.append((keyword, text))
+        }
+      }
+      place += endLength + length
+    }
+    return texts
+  }
+
+  private static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+
+  /// What follows the keyword of `iTXt`: whether it is compressed and how, language, translated keyword, text.
+  private static func internationalText(_ data: ArraySlice<UInt8>) -> String? {
+    guard data.count >= 2, data[data.startIndex] == 0 else { return nil }
+    let rest = data.dropFirst(2).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+    return rest.count == 3 ? String(decoding: rest[2], as: UTF8.self) : nil
+  }
+}
+
+extension ImageFile {
+  /// The text that a PNG file has under `keyword`; nil if it has none, or is another kind of file.
+  ///
+  /// - Throws: `FileError`.
+  public static func text(_ keyword: String, of path: RawPath) throws -> String? {
+    let bytes = try FileDescriptor(path, O_RDONLY | O_NONBLOCK).readToEnd()
+    return PNGTextChunks.texts(in: bytes).first { $0.keyword == keyword }?.text
   }
 }
