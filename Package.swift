@@ -123,7 +123,8 @@ let package = Package(
     .target(
       name: "Benchmarks",
       dependencies: [
-        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Generation", "Kernels", "MPI", "Models",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Generation", "Kernels",
+        "MPI", "Models",
         "Randomness", "Reporting", "Settings", "Tasks", "Tensors", "Training",
       ], swiftSettings: common),
     .target(

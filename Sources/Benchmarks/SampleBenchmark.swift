@@ -1,4 +1,5 @@
 import Configuration
+import Diffusion
 import Foundation
 import Generation
 import Models

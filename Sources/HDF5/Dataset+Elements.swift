@@ -58,8 +58,7 @@ extension Dataset {
 
   /// Writes all elements.
   ///
-  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type. A disk error may only be reported when the
-  ///   file is closed.
+  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type.
   public func write<Element: HDF5Element>(_ elements: [Element]) throws {
     try elements.withUnsafeBufferPointer { try write(from: $0) }
   }

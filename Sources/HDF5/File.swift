@@ -74,7 +74,10 @@ public struct File: Sendable {
     try Library.call("H5Pset_obj_track_times", place, using: [creation]) {
       H5Pset_obj_track_times(creation.id, false)
     }
-    handle = try Handle("H5Fcreate", place, using: [access, creation]) {
+    // Without a buffer for small pieces: the library would only write it when a dataset is closed, which cannot report
+    // that this failed.
+    try Library.call("H5Pset_sieve_buf_size", place, using: [access]) { H5Pset_sieve_buf_size(access.id, 0) }
+    handle = try Handle("H5Fcreate", place, using: [access, creation], isWritten: true) {
       H5Fcreate(path, exclusively ? get_H5F_ACC_EXCL() : get_H5F_ACC_TRUNC(), creation.id, access.id)
     }
     isWritable = true
@@ -88,7 +91,17 @@ public struct File: Sendable {
   /// - Throws: `HDF5Error` if something could not be written, or if the file is already closed.
   public func close() throws {
     if isWritable {
-      try Library.call("H5Fflush", handle.place, using: [handle]) { H5Fflush(handle.id, H5F_SCOPE_LOCAL) }
+      do {
+        try Library.call("H5Fflush", handle.place, using: [handle]) { H5Fflush(handle.id, H5F_SCOPE_LOCAL) }
+      } catch {
+        // The library's descriptor stays open, and with it the blocks of a file that is deleted now.
+        if let descriptor = try? duplicateDescriptor(), descriptor >= 0 {
+          ftruncate(descriptor, 0)
+          flock(descriptor, LOCK_UN)
+          Foundation.close(descriptor)
+        }
+        throw error
+      }
     }
     // Closing the descriptor alone would keep the library's lock alive in a child process that another thread is just
     // starting, which shares our descriptors between fork and exec, and possibly longer.

@@ -1,4 +1,5 @@
 import CHDF5
+import Synchronization
 
 /// The owner of a libhdf5 identifier: validated on creation, released with its last reference.
 final class Handle: Sendable {
@@ -6,20 +7,29 @@ final class Handle: Sendable {
   let place: Place
   /// The object that must outlive this one: closing a file closes everything opened in it.
   private let parent: Handle?
+  /// Whether a call that wrote to the file has failed; of the file that is being written, shared by its objects.
+  private let failure: WriteFailure?
 
   /// Owns the identifier returned by `open`, which calls the libhdf5 function `function`.
   init(
     _ function: String, _ place: Place, parent: Handle? = nil, using handles: [Handle] = [],
-    _ open: () -> hid_t
-  )
-    throws
-  {
+    isWritten: Bool = false, _ open: () -> hid_t
+  ) throws {
+    failure = isWritten ? WriteFailure() : parent?.failure
     id = try Library.call(function, place, using: handles + (parent.map { [$0] } ?? []), open)
     self.place = place
     self.parent = parent
   }
 
-  deinit { Library.release(id) }
+  /// After a failed write, the identifier is left open: libhdf5 would try to write again when it closes the file, fail
+  /// again, and then use memory that it has freed.
+  deinit { if failure?.hasHappened != true { Library.release(id) } }
+
+  /// Notes that a call failed that used this object.
+  func noteFailure() { failure?.note() }
+
+  /// Whether a call that wrote to this object's file has failed.
+  var hasFailed: Bool { failure?.hasHappened == true }
 
   /// A property list of the class returned by `listClass`.
   static func propertyList(_ place: Place, _ listClass: () -> hid_t) throws -> Handle {
@@ -60,4 +70,12 @@ final class Handle: Sendable {
     }
     return extents.map { Int($0) }
   }
+}
+
+/// Whether writing to a file has failed.
+private final class WriteFailure: Sendable {
+  private let state = Atomic(false)
+
+  var hasHappened: Bool { state.load(ordering: .relaxed) }
+  func note() { state.store(true, ordering: .relaxed) }
 }

@@ -51,7 +51,10 @@ enum Library {
         return (result, failed(result) ? takeErrorStack() : nil)
       }
     }
-    if let stack { throw HDF5Error(place, .library(function: function, stack: stack)) }
+    if let stack {
+      for handle in handles { handle.noteFailure() }
+      throw HDF5Error(place, .library(function: function, stack: stack))
+    }
     return result
   }
 

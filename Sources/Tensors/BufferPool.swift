@@ -58,7 +58,7 @@ final class BufferPool: Sendable {
     if regions.reserved.last.map({ $0.byteCount < needed }) ?? true {
       let larger = max(needed, 2 * (regions.reserved.last?.byteCount ?? 0))
       guard let memory = SparseMemory(byteCount: larger) ?? SparseMemory(byteCount: needed) else {
-        preconditionFailure("the system reserves no \(needed) bytes of addresses")
+        MemoryExhaustion.end(byteCount: needed)
       }
       regions.reserved.append(memory)
     }

@@ -25,9 +25,9 @@ public struct ParityCheck: Sendable {
   }
 
   /// What each role does with a case.
-  private static let roles: [any ParityNetwork.Type] = [
-    DenoiserParity.self, AutoencoderParity.self, TextEncoderParity.self, ContrastiveParity.self,
-  ]
+  private static var roles: [any ParityNetwork.Type] {
+    [DenoiserParity.self, AutoencoderParity.self, TextEncoderParity.self, ContrastiveParity.self]
+  }
 
   /// Runs the case in the file at `path`.
   ///

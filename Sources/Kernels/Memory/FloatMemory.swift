@@ -14,12 +14,16 @@ public enum FloatMemory {
     return max((count + 15) / 16, 1) * 16 * MemoryLayout<Float>.stride
   }
 
-  /// Uninitialised memory for at least one float. The caller frees it with `deallocate()`.
+  /// Uninitialised memory for at least one float. The caller frees it with `deallocate()`. Without memory, the process
+  /// ends.
   public static func allocate(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
     let byteCount = byteCount(count)
     let isLarge = byteCount >= hugePage
-    let raw = UnsafeMutableRawPointer.allocate(
-      byteCount: byteCount, alignment: isLarge ? hugePage : alignment)
+    var start: UnsafeMutableRawPointer?
+    // What `UnsafeMutableRawPointer.allocate` calls as well, but that crashes without a word.
+    guard posix_memalign(&start, isLarge ? hugePage : alignment, byteCount) == 0, let raw = start else {
+      MemoryExhaustion.end(byteCount: byteCount)
+    }
     // Advice only: small pages work as well.
     if isLarge { madvise(raw, byteCount, MADV_HUGEPAGE) }
     return view(raw, count)

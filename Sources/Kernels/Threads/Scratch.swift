@@ -17,7 +17,7 @@ final class Scratch {
     switch memory {
     case .full(let memory): return memory.baseAddress!
     case .sparse(let memory): return memory.pointer.assumingMemoryBound(to: Float.self)
-    case nil: preconditionFailure("no memory for \(count) floats")
+    case nil: MemoryExhaustion.end(byteCount: count * MemoryLayout<Float>.size)
     }
   }
 
