@@ -99,7 +99,8 @@ let package = Package(
         "Settings", "Tensors", .product(name: "Logging", package: "swift-log"),
       ], swiftSettings: common),
     .target(
-      name: "Generation", dependencies: ["Diffusion", "MPI", "Models", "Pictures", "Tensors", "Text"],
+      name: "Generation",
+      dependencies: ["Datasets", "Diffusion", "Kernels", "MPI", "Models", "Pictures", "Tensors", "Text"],
       swiftSettings: common),
     .target(
       name: "Encoding", dependencies: ["Datasets", "Files", "MPI", "Models", "Tensors"],
@@ -107,28 +108,29 @@ let package = Package(
     .target(
       name: "Interchange",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "MPI",
-        "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Files", "Kernels", "Layers",
+        "MPI", "Models", "Optimization", "Safetensors", "Settings", "Tensors", "Text",
       ], swiftSettings: common),
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "FailureDetection", "Files",
-        "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models", "Optimization", "Reporting",
-        "Settings", "Tasks", "Tensors", "Text", .product(name: "Logging", package: "swift-log"),
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Diffusion", "Evaluation",
+        "FailureDetection", "Files", "Generation", "Interchange", "Kernels", "Layers", "MPI", "Models",
+        "Optimization", "Reporting", "Settings", "Tasks", "Tensors", "Text",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: common),
     .target(
       name: "Benchmarks",
       dependencies: [
-        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Kernels", "MPI", "Randomness",
-        "Reporting", "Settings", "Tasks", "Tensors", "Training",
+        "Checkpoints", "Configuration", "DataParallel", "Datasets", "Generation", "Kernels", "MPI", "Models",
+        "Randomness", "Reporting", "Settings", "Tasks", "Tensors", "Training",
       ], swiftSettings: common),
     .target(
       name: "RunReports",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Files", "HDF5", "Models", "Reporting", "Settings",
-        "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Evaluation", "Files", "HDF5", "Models", "Reporting",
+        "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Diagnosis",
@@ -187,7 +189,8 @@ let package = Package(
     .testTarget(
       name: "TasksTests",
       dependencies: [
-        "Datasets", "Diffusion", "Generation", "Layers", "Models", "Settings", "Tasks", "Tensors",
+        "Datasets", "Diffusion", "Generation", "Kernels", "Layers", "Models", "NumericsTestSupport",
+        "Safetensors", "Settings", "Tasks", "Tensors",
       ], swiftSettings: common),
     .testTarget(
       name: "CheckpointsTests",
@@ -225,7 +228,7 @@ let package = Package(
     .testTarget(
       name: "OboroTests",
       dependencies: [
-        "Checkpoints", "Files", "HDF5", "NumericsTestSupport", "Oboro", "Pictures", "Reporting",
+        "Checkpoints", "Files", "HDF5", "Kernels", "NumericsTestSupport", "Oboro", "Pictures", "Reporting",
         "Safetensors", "Settings", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

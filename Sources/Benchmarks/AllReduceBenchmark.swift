@@ -7,15 +7,15 @@ import Settings
 import Tensors
 import Training
 
-/// Times the sum of a memory over all ranks: by training's reduce-scatter and all-gather, and by `MPI_Allreduce`, some
-/// of each in turn.
+/// Times the sum of a buffer over all ranks, alternating between training's reduce-scatter and all-gather, and
+/// `MPI_Allreduce`.
 public struct AllReduceBenchmark {
-  /// What one size took.
+  /// The results for one size.
   public struct Row: Sendable {
     public let bytes: Int
-    /// Of training's exchange, the median.
+    /// Median time of training's exchange.
     public let seconds: Double
-    /// Of `MPI_Allreduce`, the median.
+    /// Median time of `MPI_Allreduce`.
     public let mpiSeconds: Double
   }
 
@@ -24,11 +24,11 @@ public struct AllReduceBenchmark {
   private let threads: Int
   private let bucketBytes: Int
 
-  /// Measures. Collective.
+  /// Runs the benchmark. Collective.
   ///
   /// - Parameters:
-  ///   - sizes: in bytes.
-  ///   - bucketBytes: of a bucket, as in training.
+  ///   - sizes: buffer sizes in bytes.
+  ///   - bucketBytes: bucket size, as in training.
   /// - Throws: `AllReduceError` if a sum is wrong; `MPIError`.
   public init(sizes: [Int], bucketBytes: Int, threads: Int, communicator: Communicator) throws {
     let pool = ThreadPool(threadCount: threads)
@@ -40,14 +40,15 @@ public struct AllReduceBenchmark {
     self.bucketBytes = bucketBytes
   }
 
-  /// From 1 KiB to 64 MiB, by factors of 4.
+  /// From 1 KiB to 64 MiB in factors of 4.
   public static let sizes = (0...8).map { 1024 << (2 * $0) }
 
-  /// As many repetitions as move this many bytes, within bounds.
+  /// Each size is repeated until this many bytes have been moved, within bounds.
   private static let bytesOfAll = 512 << 20
   private static let repetitions = 8...200
-  /// How often each has its turn. Between two of one kind there is mostly none of the other: either leaves connections
-  /// (what they may have on the way at once) and caches as it likes them, and the other would gain or lose by it.
+  /// Number of alternations. Most repetitions of one method directly follow each other: either method leaves
+  /// connections (their number of bytes in flight) and caches in the state that suits it, which would favour or
+  /// penalise the other.
   private static let turns = 4
 
   private static func measure(bytes: Int, bucketBytes: Int, pool: ThreadPool, _ communicator: Communicator)
@@ -55,7 +56,7 @@ public struct AllReduceBenchmark {
   {
     let memory = ParameterBuffer(
       count: max(bytes / MemoryLayout<Float>.size, 1), isShared: communicator.size > 1)
-    // MPI's own lies where MPI is fastest: in large pages that no other process sees.
+    // MPI's buffer is placed where MPI is fastest: in large pages not shared with other processes.
     let largeMemory = ParameterBuffer(
       count: max(memory.count, SharedMemory.leastLargeByteCount / MemoryLayout<Float>.size))
     let mpiMemory = UnsafeMutableBufferPointer(rebasing: largeMemory.elements[..<memory.count])
@@ -64,7 +65,7 @@ public struct AllReduceBenchmark {
       worldSize: communicator.size)
     let exchange = try GradientExchange(
       communicator: communicator, plan: plan, threads: pool, sharing: [memory])
-    // As in training, which would make weights of the sums.
+    // As in training, where this turns the sums into weights.
     exchange.gatherEarly { _, _ in }
     func byExchange() throws {
       for bucket in plan.buckets.indices.reversed() { try exchange.start(bucket, of: memory) }
@@ -74,7 +75,7 @@ public struct AllReduceBenchmark {
     }
     func byMPI() throws { try communicator.allReduce(mpiMemory, .sum) }
 
-    // Once with numbers, which must come out; then zeros, which stay what they are however often they are summed.
+    // First with numbers, whose sums are checked; then with zeros, which remain unchanged by repeated sums.
     for (name, elements, sum) in [
       ("the exchange", memory.elements, byExchange), ("MPI_Allreduce", mpiMemory, byMPI),
     ] {
@@ -96,7 +97,7 @@ public struct AllReduceBenchmark {
       for _ in 0..<count / turns { own.append(try seconds(communicator, byExchange)) }
       for _ in 0..<count / turns { mpi.append(try seconds(communicator, byMPI)) }
     }
-    // A sum is there when the last rank has it.
+    // A sum is complete when the last rank has it.
     return Row(
       bytes: bytes, seconds: try communicator.allReduce(own, .max).median,
       mpiSeconds: try communicator.allReduce(mpi, .max).median)
@@ -109,15 +110,15 @@ public struct AllReduceBenchmark {
     return watch.seconds
   }
 
-  /// What goes through a rank's link in each direction, in bytes a second: twice (W - 1) / W of the memory.
+  /// The bandwidth of a rank's link in each direction, in bytes per second, for twice (W - 1) / W of the buffer.
   private func bandwidth(_ row: Row, _ seconds: Double) -> Double {
     2 * Double(ranks - 1) / Double(ranks) * Double(row.bytes) / seconds
   }
 
-  /// What the exchange's times say of the links.
+  /// The link model fitted to the times of the exchange.
   public var link: LinkModel? { LinkModel(fitting: rows.map { ($0.bytes, $0.seconds) }, ranks: ranks) }
 
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let sizes: [SettingsNode] = rows.map { row in
       [
@@ -139,7 +140,7 @@ public struct AllReduceBenchmark {
     return SettingsNode(.section(entries)).indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     var table = TextTable(
       ["KiB", "ms", "GB/s", "MPI_Allreduce, ms", "GB/s", "faster by"], textColumns: 0)
@@ -163,7 +164,7 @@ public struct AllReduceBenchmark {
   }
 }
 
-/// A sum over ranks that came out wrong.
+/// A sum over the ranks with a wrong result.
 public struct AllReduceError: Error, CustomStringConvertible {
   public let description: String
 }

@@ -2,12 +2,12 @@ import Datasets
 import Foundation
 import Settings
 
-/// How fast training's loader reads a dataset: in random order, mirrored and converted, on its one thread.
+/// Measures how fast training's loader reads a dataset: in random order, flipped and converted, on its single thread.
 public struct LoaderBenchmark {
   private let dataset: ShardedDataset
   private let imageCount: Int
   private let seconds: Double
-  /// From before the dataset is opened.
+  /// Measured from before the dataset is opened.
   private let firstBatchSeconds: Double
 
   /// Reads `batchCount` batches of `batchSize` images from the dataset in `directory`.
@@ -31,7 +31,7 @@ public struct LoaderBenchmark {
   private var imagesPerSecond: Double { Double(imageCount) / seconds }
   private var bytesPerSecond: Double { imagesPerSecond * Double(dataset.imageSize) }
 
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let node: SettingsNode = [
       "images_per_second": SettingsNode(imagesPerSecond),
@@ -45,7 +45,7 @@ public struct LoaderBenchmark {
     return node.indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     let shape = dataset.imageShape.map { "\($0)" }.joined(separator: " x ")
     let rows = [

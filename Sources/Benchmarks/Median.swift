@@ -1,5 +1,5 @@
 extension Array where Element: BinaryFloatingPoint {
-  /// The number in the middle of these in order, or the mean of the two that are; `.nan` if there are none.
+  /// The median; the mean of the two middle values for an even count, `.nan` for an empty array.
   public var median: Element {
     guard !isEmpty else { return .nan }
     let sorted = sorted()

@@ -3,7 +3,7 @@ import Reporting
 import Tensors
 
 extension Profile {
-  /// Where the time of `steps` steps goes, by operation, the longest first: what one step does on average.
+  /// A table of how the time of `steps` steps is spent, averaged per step, by operation in descending order.
   public func table(steps: Int) -> String {
     var table = TextTable(
       ["operation", "pass", "calls", "ms", "share", "GFLOP", "GFLOP/s", "MB", "GB/s"], textColumns: 2)

@@ -11,8 +11,8 @@ import Tasks
 import Tensors
 import Training
 
-/// Times training steps on images of noise, as all ranks of a communicator compute them: forward and backward pass,
-/// sum over the ranks, update of weights, moments and average. No dataset is read and nothing is written.
+/// Times training steps on random images, as computed by all ranks of a communicator: forward and backward pass, sum
+/// over the ranks, and update of weights, moments and average. Reads no dataset and writes no files.
 public final class StepBenchmark {
   public let configuration: TrainingConfiguration
   /// [H, W, C].
@@ -22,10 +22,10 @@ public final class StepBenchmark {
   private let step: TrainingStep
   private let batch: Loader.Batch
 
-  /// Steps before the ones that count: in the first, memory is touched for the first time.
+  /// Warm-up steps that are not measured: the first touches memory for the first time.
   private static let warmUpSteps = 2
 
-  /// - Parameter isOneOfMany: whether to do what one of many ranks does, even if there is only this one.
+  /// - Parameter isOneOfMany: whether a single rank does the work that it would do as one of many.
   /// - Throws: `MicrobatchError`.
   public convenience init(
     _ configuration: TrainingConfiguration, imageShape: [Int], threads: Int, communicator: Communicator,
@@ -42,7 +42,6 @@ public final class StepBenchmark {
   ) throws {
     var classCount = 1
     if let model = configuration.model.denoiser {
-      try model.requireNoContext()
       classCount = model.classes?.count ?? 1
     }
     let assignment = try MicrobatchAssignment(
@@ -60,6 +59,7 @@ public final class StepBenchmark {
     batch = Loader.Batch(
       step: 0, images: images, shape: imageShape,
       labels: assignment.ownSamples.map { [classCount] in Int32($0 % classCount) },
+      captions: assignment.ownSamples.map { _ in "" },
       condition: Self.condition(configuration, imageShape, count: assignment.ownSamples.count))
     self.configuration = configuration
     self.imageShape = imageShape
@@ -76,12 +76,20 @@ public final class StepBenchmark {
       configuration,
       task: configuration.adapting(
         configuration.trainingTask(
-          imageShape: imageShape, control: Self.control(configuration, weights: base?.memory)),
+          imageShape: imageShape, captions: Self.captions(configuration),
+          control: Self.control(configuration, weights: base?.memory)),
         weights: base?.memory),
       state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
       mayDefer: !isOneOfMany)
+  }
+
+  /// A context of random numbers, for a denoiser that attends to text; nil for others.
+  private static func captions(_ configuration: TrainingConfiguration) -> CaptionConditioning? {
+    guard let width = configuration.model.denoiser?.contextWidth else { return nil }
+    let context = RandomContext(width: width)
+    return CaptionConditioning(shape: context.shape, dropout: 0) { _, _ in context.values }
   }
 
   /// What a control network sees: nothing, as far as arithmetic is concerned; nil if there is none.
@@ -106,9 +114,9 @@ public final class StepBenchmark {
       section.network, weights: weights, field: conditionName, dropout: section.dropout)
   }
 
-  /// Runs `steps` steps after some that do not count. Collective.
+  /// Runs `steps` steps after the warm-up. Collective.
   ///
-  /// - Parameter isProfiled: whether to measure each operation too, which takes some microseconds each.
+  /// - Parameter isProfiled: whether to measure each operation as well, which costs some microseconds per operation.
   /// - Throws: `MPIError`.
   public func run(steps: Int, isProfiled: Bool = false) throws -> StepMeasurement {
     let account = Profile()
@@ -131,7 +139,7 @@ public final class StepBenchmark {
     let wait = step.communicationWait / Double(steps)
     step.profile = nil
     try step.exchange.finishGathering()
-    // Who computes longest waits for nothing but the wire.
+    // The rank that computes longest waits only for the network.
     let exposed = try communicator.allReduce(waits, .min).reduce(0, +) / Double(steps)
     // A step takes as long as its slowest rank.
     let seconds = try communicator.allReduce(ownSeconds, .max)
@@ -142,12 +150,13 @@ public final class StepBenchmark {
       stepSeconds: seconds, batchSize: configuration.training.batchSize,
       flopsPerImage: account.flops / step.assignment.ownSamples.count,
       peakResidentBytes: try communicator.allReduce(ProcessMemory.peakResidentBytes, .max),
-      ranks: communicator.size, threads: threads, parameters: step.state.layout.valueCount,
+      ranks: communicator.size, threads: threads, precision: configuration.training.precision,
+      parameters: step.state.layout.valueCount,
       communicationWaitSeconds: try communicator.allReduce(wait, .sum) / Double(communicator.size),
       exposedCommunicationSeconds: exposed, peakFlopsPerSecond: peak, profile: profile)
   }
 
-  /// Seconds of `steps` steps after one that does not count, with nothing under way in the end. Collective.
+  /// Seconds of each of `steps` steps, after one warm-up step; no transfer is left in flight at the end. Collective.
   ///
   /// - Throws: `MPIError`.
   func seconds(steps: Int) throws -> [Double] {
@@ -161,7 +170,7 @@ public final class StepBenchmark {
     return try communicator.allReduce(seconds, .max)
   }
 
-  /// Returns the seconds that this rank has waited for weights, and for gradients.
+  /// Returns the seconds that this rank has waited for weights and for gradients.
   @discardableResult private func runStep() throws -> [Double] {
     let start = step.communicationWait
     let own = try step.sumGradients(batch).totals
@@ -174,27 +183,28 @@ public final class StepBenchmark {
   }
 }
 
-/// What `StepBenchmark` found.
+/// The result of `StepBenchmark`.
 public struct StepMeasurement {
-  /// Of each step.
+  /// Duration of each step.
   public let stepSeconds: [Double]
   public let batchSize: Int
-  /// Forward and backward, counting convolutions by their definition.
+  /// Forward and backward pass, counting convolutions by their definition.
   public let flopsPerImage: Int
-  /// Of the largest rank.
+  /// The maximum over all ranks.
   public let peakResidentBytes: Int
   public let ranks: Int
-  /// Of each rank.
+  /// Threads per rank.
   public let threads: Int
+  public let precision: ProductPrecision
   public let parameters: Int
-  /// What a rank waits in a step for gradients and weights of others, on average.
+  /// Mean time per step that a rank waits for other ranks' gradients and weights.
   public let communicationWaitSeconds: Double
-  /// The same of whichever rank waits least for weights, and for gradients: what the wire costs, without what ranks wait
-  /// for slower ones.
+  /// The minimum over the ranks of the wait for weights, plus that for gradients: the cost of the network alone,
+  /// without waiting for slower ranks.
   public let exposedCommunicationSeconds: Double
-  /// What the threads of all ranks can do.
+  /// Peak performance of all ranks' threads together.
   public let peakFlopsPerSecond: Double
-  /// Of this rank.
+  /// This rank's profile.
   public let profile: Profile?
 
   public var medianSeconds: Double {

@@ -3,7 +3,7 @@ import Reporting
 import Settings
 
 extension StepMeasurement {
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let node: SettingsNode = [
       "images_per_second": SettingsNode(imagesPerSecond),
@@ -13,13 +13,14 @@ extension StepMeasurement {
       "ranks": SettingsNode(ranks),
       "threads": SettingsNode(threads),
       "parameters": SettingsNode(parameters),
+      "precision": SettingsNode(precision.rawValue),
       "communication_wait_seconds": SettingsNode(communicationWaitSeconds),
       "communication_exposed_seconds": SettingsNode(exposedCommunicationSeconds),
     ]
     return node.indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     func format(_ format: String, _ values: any CVarArg...) -> String {
       String(format: format, arguments: values)
@@ -46,6 +47,7 @@ extension StepMeasurement {
       ("", format("%.4f by the rank that waits least: what does not hide", exposedCommunicationSeconds)),
       ("peak memory", format("%.0f MB, the largest rank", Double(peakResidentBytes) * 1e-6)),
       ("parameters", "\(parameters)"),
+      ("precision", precision.rawValue),
     ]
     return rows.map { name, value in
       "  \(name.padding(toLength: 17, withPad: " ", startingAt: 0))\(value)\n"

@@ -1,13 +1,13 @@
 #include <hdf5.h>
 
-// Accessors for the macros of hdf5.h that Swift does not import: those that call H5open() before they name a
-// variable of the library (types, property list classes, access flags), and those made of casts. Call them as any
-// other function of libhdf5, one thread at a time.
+// Accessors for the macros of hdf5.h that Swift does not import: those that call H5open() before naming a library
+// variable (types, property list classes, access flags), and those that contain casts. Like any other libhdf5 function,
+// they must be called from one thread at a time.
 
 #define OBORO_ACCESSOR(type, macro) \
   static inline type get_##macro(void) { return macro; }
 
-// Element types as memory holds them.
+// Element types in memory.
 OBORO_ACCESSOR(hid_t, H5T_NATIVE_FLOAT)
 OBORO_ACCESSOR(hid_t, H5T_NATIVE_DOUBLE)
 OBORO_ACCESSOR(hid_t, H5T_NATIVE_INT8)
@@ -19,7 +19,7 @@ OBORO_ACCESSOR(hid_t, H5T_NATIVE_UINT16)
 OBORO_ACCESSOR(hid_t, H5T_NATIVE_UINT32)
 OBORO_ACCESSOR(hid_t, H5T_NATIVE_UINT64)
 
-// Element types as files hold them.
+// Element types in files.
 OBORO_ACCESSOR(hid_t, H5T_IEEE_F32LE)
 OBORO_ACCESSOR(hid_t, H5T_IEEE_F32BE)
 OBORO_ACCESSOR(hid_t, H5T_IEEE_F64LE)
@@ -44,14 +44,14 @@ OBORO_ACCESSOR(hid_t, H5T_C_S1)
 OBORO_ACCESSOR(size_t, H5T_VARIABLE)
 OBORO_ACCESSOR(hid_t, H5T_STD_REF_OBJ)
 
-// Classes of property lists.
+// Property list classes.
 OBORO_ACCESSOR(hid_t, H5P_FILE_CREATE)
 OBORO_ACCESSOR(hid_t, H5P_FILE_ACCESS)
 OBORO_ACCESSOR(hid_t, H5P_GROUP_CREATE)
 OBORO_ACCESSOR(hid_t, H5P_DATASET_CREATE)
 OBORO_ACCESSOR(hid_t, H5P_LINK_CREATE)
 
-// Access flags, kinds of objects, and the address of what has no place in the file.
+// Access flags, object types, and the address of objects without storage in the file.
 OBORO_ACCESSOR(unsigned, H5F_ACC_RDONLY)
 OBORO_ACCESSOR(unsigned, H5F_ACC_TRUNC)
 OBORO_ACCESSOR(unsigned, H5F_ACC_EXCL)

@@ -1,4 +1,4 @@
-// Its header wants that of files before it.
+// jpeglib.h requires stdio.h.
 #include <stdio.h>
 
 #include <jpeglib.h>

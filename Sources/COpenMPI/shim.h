@@ -1,7 +1,7 @@
 #include <mpi.h>
 
-// Open MPI's handles are macros which cast the address of a global: Swift's importer sees plain numbers only.
-// Everything below gives such a macro a name that Swift can see, and nothing else.
+// Open MPI's handles are macros that cast the address of a global variable, which Swift cannot import. The functions
+// below make these macros visible to Swift, and do nothing else.
 
 static inline MPI_Comm ompi_shim_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm ompi_shim_comm_self(void) { return MPI_COMM_SELF; }

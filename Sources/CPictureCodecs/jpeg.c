@@ -7,9 +7,10 @@
 
 #include "pixels.h"
 
-/// Bytes between two markers that are taken for padding, as cameras leave it; of more, pixels were made of.
+/// The longest run of bytes before a marker that is taken for padding, as some cameras write; a longer one is lost
+/// pixel data.
 enum { padding_limit = 4096 };
-/// Scans of a progressive picture: some ten in practice. Each costs as much time as a whole picture.
+/// The maximum number of scans in a progressive image: about ten in practice. Each takes as long as a whole image.
 enum { scan_limit = 500 };
 
 typedef struct {
@@ -35,12 +36,12 @@ static void judge(j_common_ptr info, int level) {
   if (level >= 0) return;
   struct jpeg_error_mgr *said = info->err;
   switch (said->msg_code) {
-    // What concerns no pixel.
+    // Warnings that do not concern pixels.
     case JWRN_JFIF_MAJOR:
     case JWRN_ADOBE_XFORM:
     case JWRN_NOT_SEQUENTIAL: return;
     case JWRN_EXTRANEOUS_DATA: {
-      // Before a restart marker, an interval's data ended too early: something is wrong with it.
+      // Before a restart marker, the interval's data ended too early, so something is wrong with them.
       int marker = said->msg_parm.i[1];
       if (said->msg_parm.i[0] <= padding_limit && (marker < 0xD0 || marker > 0xD7)) return;
       break;
@@ -64,7 +65,7 @@ static void decode(j_decompress_ptr info, reading *reading, const uint8_t *bytes
     default: refuse(reading, "has neither 1, 3 nor 4 components");
   }
   jpeg_start_decompress(info);
-  // libjpeg shows a component without any scan as if it were zero.
+  // libjpeg decodes a component without any scan as zeros.
   for (int i = 0; jpeg_has_multiple_scans(info) && i < info->num_components; i++)
     if (!info->comp_info[i].quant_table) refuse(reading, "has no data of a component");
   if (!oboro_reserve(
@@ -75,7 +76,7 @@ static void decode(j_decompress_ptr info, reading *reading, const uint8_t *bytes
     JSAMPROW row = reading->pixels.samples + row_size * info->output_scanline;
     jpeg_read_scanlines(info, &row, 1);
   }
-  // To the last marker.
+  // Reads up to the last marker.
   jpeg_finish_decompress(info);
 }
 

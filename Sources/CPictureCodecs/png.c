@@ -18,7 +18,7 @@ static void fail(png_structp png, png_const_charp message) {
   png_longjmp(png, 1);
 }
 
-// libpng warns of what it passes over. Of that, tRNS alone concerns the pixels.
+// libpng warns about anything it skips; among these, only tRNS affects the pixels.
 static void warn(png_structp png, png_const_charp message) {
   reading *reading = png_get_error_ptr(png);
   if (strncmp(message, "tRNS", 4) != 0 || reading->has_damaged_opacity) return;
@@ -36,7 +36,7 @@ static void supply(png_structp png, png_bytep target, size_t count) {
 static void decode(png_structp png, png_infop info, reading *reading, size_t pixel_limit) {
   png_set_read_fn(png, reading, supply);
   png_set_benign_errors(png, 1);
-  // All known chunks but those that pixels follow from.
+  // Ignore all known chunks except those that determine the pixels.
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
   png_read_info(png, info);
   png_set_expand(png);
@@ -51,7 +51,7 @@ static void decode(png_structp png, png_infop info, reading *reading, size_t pix
   if (!reading->rows) png_error(png, "no memory for its rows");
   for (size_t y = 0; y < height; y++) reading->rows[y] = reading->pixels.samples + y * row;
   png_read_image(png, reading->rows);
-  // The checksums and the last chunk.
+  // Checks the checksums and the final chunk.
   png_read_end(png, NULL);
 }
 

@@ -4,14 +4,14 @@
 
 #include "pixels.h"
 
-/// Samples of a pixel. A file may claim 65535.
+/// The maximum number of samples per pixel; a file may claim 65535.
 enum { sample_limit = 8 };
 
 typedef struct {
   const uint8_t *bytes;
   size_t size, place;
   oboro_pixels pixels;
-  /// Whether pixels are being decoded: warnings before that are about the header.
+  /// Whether pixels are being decoded; earlier warnings concern the header.
   int is_decoding;
 } reading;
 
@@ -26,7 +26,7 @@ static void fail(thandle_t handle, const char *module, const char *format, va_li
   if (handle) keep(handle, format, arguments);
 }
 
-// Decoders only warn of data that ends early, and of corrupt JPEG data.
+// libtiff's decoders report truncated data and corrupt JPEG data only as warnings.
 static void warn(thandle_t handle, const char *module, const char *format, va_list arguments) {
   (void)module;
   reading *reading = handle;
@@ -35,7 +35,7 @@ static void warn(thandle_t handle, const char *module, const char *format, va_li
 }
 
 static void silence(void) {
-  // libtiff keeps them for the whole process; a file of ours is told from others by its handle.
+  // These handlers are process-wide; our files are distinguished from others by their handle.
   TIFFSetErrorHandler(NULL);
   TIFFSetWarningHandler(NULL);
   TIFFSetErrorHandlerExt(fail);
@@ -65,7 +65,7 @@ static tmsize_t refuse_writing(thandle_t handle, void *bytes, tmsize_t count) {
 
 static toff_t total(thandle_t handle) { return ((reading *)handle)->size; }
 
-/// libtiff only reads what is mapped.
+/// libtiff only reads the mapped memory.
 static int map(thandle_t handle, void **start, toff_t *size) {
   reading *reading = handle;
   *start = (void *)(uintptr_t)reading->bytes;
@@ -85,7 +85,7 @@ static int refuse(reading *reading, const char *message) {
   return 0;
 }
 
-/// Whether the picture is one that libtiff makes the right pixels of.
+/// Whether libtiff decodes this kind of image correctly.
 static int is_known(TIFF *file, reading *reading, uint32_t width, uint32_t height, size_t pixel_limit) {
   uint16_t bits, samples, format, kind, extra_count, *extra;
   TIFFGetFieldDefaulted(file, TIFFTAG_BITSPERSAMPLE, &bits);
@@ -97,7 +97,7 @@ static int is_known(TIFF *file, reading *reading, uint32_t width, uint32_t heigh
   if (format != SAMPLEFORMAT_UINT && format != SAMPLEFORMAT_VOID) {
     return refuse(reading, "has samples that are no unsigned integers");
   }
-  // libtiff would show these opaque.
+  // libtiff would treat these as opaque.
   int is_grey = kind == PHOTOMETRIC_MINISBLACK || kind == PHOTOMETRIC_MINISWHITE;
   if (is_grey && bits != 8 && extra_count > 0 && extra[0] != EXTRASAMPLE_UNSPECIFIED) {
     return refuse(reading, "has grey samples of other than 8 bits with opacity");
@@ -106,7 +106,7 @@ static int is_known(TIFF *file, reading *reading, uint32_t width, uint32_t heigh
     uint32_t tile_width = 0, tile_height = 0;
     TIFFGetField(file, TIFFTAG_TILEWIDTH, &tile_width);
     TIFFGetField(file, TIFFTAG_TILELENGTH, &tile_height);
-    // Tiles are whole at the edges too, and rounded up to 16 pixels.
+    // Tiles at the edges have full size, and sizes are multiples of 16 pixels.
     if (tile_width == 0 || tile_width > pixel_limit || tile_height == 0 || tile_height > pixel_limit / tile_width
         || tile_width / 16 > width || tile_height / 16 > height) {
       return refuse(reading, "has tiles much larger than itself");
@@ -115,7 +115,8 @@ static int is_known(TIFF *file, reading *reading, uint32_t width, uint32_t heigh
   return 1;
 }
 
-/// A pixel of libtiff's is a number; ours are bytes in order, colours multiplied by the opacity if they are not yet.
+/// Converts libtiff's pixels, which are integers, to bytes in order, and premultiplies colours by the opacity if
+/// necessary.
 static void arrange(uint32_t *pixels, size_t count, int is_multiplied) {
   for (size_t i = 0; i < count; i++) {
     uint32_t pixel = pixels[i];
@@ -138,14 +139,14 @@ static int decode(TIFF *file, reading *reading, size_t pixel_limit) {
   if (!TIFFRGBAImageOK(file, message) || !TIFFRGBAImageBegin(&image, file, 1, message)) {
     return reading->pixels.message[0] ? 0 : refuse(reading, message);
   }
-  // The upper 8 bits of 16, as of PNG; libtiff would round.
+  // Keeps the upper 8 of 16 bits, as for PNG; libtiff would round.
   for (int sample = 0; image.Bitdepth16To8 && sample < 1 << 16; sample++) image.Bitdepth16To8[sample] = sample >> 8;
-  // No rows and columns exchanged: all orientations are applied in one place.
+  // Never transposes rows and columns: all orientations are applied in one place.
   image.req_orientation = image.orientation;
   uint32_t *pixels = (uint32_t *)(void *)reading->pixels.samples;
   reading->is_decoding = 1;
   int is_whole = TIFFRGBAImageGet(&image, pixels, width, height) && !reading->pixels.message[0];
-  // libtiff multiplies colours, but not greys.
+  // libtiff premultiplies colours, but not greys.
   int is_grey = image.photometric == PHOTOMETRIC_MINISBLACK || image.photometric == PHOTOMETRIC_MINISWHITE;
   int is_multiplied = !is_grey || image.alpha != EXTRASAMPLE_UNASSALPHA;
   TIFFRGBAImageEnd(&image);
@@ -157,7 +158,7 @@ oboro_pixels oboro_decode_tiff(const uint8_t *bytes, size_t size, size_t pixel_l
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, silence);
   reading reading = {.bytes = bytes, .size = size};
-  // Mapped: without, libtiff 4.5 takes the size of its buffer for that of a plain tile, and refuses it.
+  // Mapped: otherwise, libtiff 4.5 mistakes its buffer's size for that of an uncompressed tile, and rejects it.
   TIFF *file = TIFFClientOpen("", "r", &reading, supply, refuse_writing, seek, leave_open, total, map, unmap);
   int is_whole = file && decode(file, &reading, pixel_limit);
   if (file) TIFFClose(file);

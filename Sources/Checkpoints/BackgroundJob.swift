@@ -1,34 +1,34 @@
 import CProcessor
 import Foundation
 
-/// Work on a thread of its own, which can be asked how far it is without waiting for it.
+/// Work on a separate thread, whose state can be queried without blocking.
 ///
-/// `@unchecked Sendable`: all that changes is touched under the condition's lock only.
+/// `@unchecked Sendable`: all mutable state is accessed only under the condition's lock.
 package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private var result: Result<Value, any Error>?
   private var isCancelled = false
   private var isAwaited = false
   private let deadlineOfPatience: UInt64
-  /// The thread while it is patient.
+  /// The thread's ID while it runs at idle priority.
   private var patientThread: Int32?
 
-  /// What its body may ask and say.
+  /// The interface of a job's body to the job.
   package struct Control: Sendable {
     fileprivate let job: BackgroundJob
 
-    /// - Throws: `CancellationError` when nobody wants the result any more.
+    /// - Throws: `CancellationError` if the result is no longer wanted.
     package func callAsFunction() throws { try job.checkCancellation() }
 
-    /// From now on it takes its share of the time: before it holds what others may wait for.
+    /// Restores normal priority; to be called before holding anything that other threads may wait for.
     package func endPatience() { job.condition.withLock { job.hurry() } }
   }
 
-  /// Starts it.
+  /// Starts the job.
   ///
   /// - Parameters:
-  ///   - patience: how many seconds it is content with the time that no other thread wants, if nobody waits for it.
-  ///   - body: calls what it is given from time to time, which throws when nobody wants the result any more.
+  ///   - patience: seconds for which it runs at idle priority, unless a thread waits for it.
+  ///   - body: calls the `Control` it is given from time to time, which throws if the result is no longer wanted.
   package init(
     _ name: String, patience: Double = 0,
     _ body: @escaping @Sendable (_ checkCancellation: Control) throws -> Value
@@ -47,10 +47,10 @@ package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
     thread.start()
   }
 
-  /// What came of it; nil while it goes on.
+  /// The job's result; nil while it is running.
   package var outcome: Result<Value, any Error>? { condition.withLock { result } }
 
-  /// What came of it, once it has ended.
+  /// Waits for the job to end and returns its result.
   package func wait() -> Result<Value, any Error> {
     condition.withLock {
       isAwaited = true
@@ -62,10 +62,10 @@ package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Whether it takes but the time that no other thread wants.
+  /// Whether the job currently runs at idle priority.
   package var isPatient: Bool { condition.withLock { patientThread != nil } }
 
-  /// Asks it to end early.
+  /// Requests that the job end early.
   package func cancel() { condition.withLock { isCancelled = true } }
 
   private func checkCancellation() throws {
@@ -84,7 +84,7 @@ package final class BackgroundJob<Value: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// From now on the thread is like any other. To be called under the lock.
+  /// Restores the thread's normal priority. Must be called under the lock.
   private func hurry() {
     guard let thread = patientThread else { return }
     oboro_run_when_idle(thread, false)

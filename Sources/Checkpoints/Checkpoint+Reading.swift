@@ -1,22 +1,22 @@
+import Configuration
 import Files
 import HDF5
 import Layers
 import Tensors
 
 extension Checkpoint {
-  /// Reads the weights, or their average, into new memory, and compares the file that they are in with its digest.
-  ///
-  /// - Throws: `CheckpointError` if the file is damaged, if they are not those of a model with `layout`, or if one of
-  ///   them is no finite number; `FileError`.
+  /// Reads the weights, or an average of them, into new memory, and verifies the digest of their file.
   ///
   /// - Parameter member: ``StateMember/weights``, or an average.
+  /// - Throws: `CheckpointError` if the file is damaged, if the weights do not belong to a model with `layout`, or if
+  ///   any of them is not finite; `FileError`.
   public func weights(_ member: StateMember, layout: ParameterLayout) throws -> ParameterBuffer {
     try weights([member], layout: layout)[0]
   }
 
-  /// Several of them, from one reading of the file.
+  /// Reads several members in a single pass over the file.
   ///
-  /// - Throws: as for one.
+  /// - Throws: like the variant for a single member.
   package func weights(_ members: [StateMember], layout: ParameterLayout) throws -> [ParameterBuffer] {
     guard let entry = manifest.files.first(where: { $0.name == Self.modelFile }) else {
       throw CheckpointError(directory, "its manifest does not name \(Self.modelFile)")
@@ -33,7 +33,11 @@ extension Checkpoint {
       let there = file.tensors.keys.sorted().joined(separator: ", ")
       throw CheckpointError.unsuitable(file.path, "holds no weights named \(member.name); it has \(there)")
     }
-    let names = Set(tensors.keys)
+    var names = Set(tensors.keys)
+    // What an autoencoder was trained with is for its training only.
+    if manifest.configuration[TaskSettings.AdversarySection.key] != nil {
+      names = names.filter { !$0.hasPrefix(TaskSettings.AdversarySection.prefix) }
+    }
     try requireSame(names, Set(layout.fileTensors.map(\.name)), member)
     try requireShapes(file, layout)
     for parameter in layout.parameters {
@@ -43,9 +47,9 @@ extension Checkpoint {
     return flat
   }
 
-  // MARK: Whether they are what is wanted
+  // MARK: Validation
 
-  /// Where the tensors of `member` are, in words.
+  /// Where the tensors of `member` are stored, for messages.
   func place(_ member: StateMember) -> String {
     let optimizerFiles = manifest.files.map(\.name).filter { $0 != Self.modelFile }
     let file: String? =
@@ -56,7 +60,7 @@ extension Checkpoint {
     return "\(directory)\(file.map { "/\($0)" } ?? ""), /\(member.name)"
   }
 
-  /// - Throws: `CheckpointError` naming what a model lacks, or has more than the configured one.
+  /// - Throws: `CheckpointError` naming the tensors that are missing or surplus compared with the configured model.
   func requireSame(_ found: Set<String>, _ expected: Set<String>, _ member: StateMember) throws {
     let missing = expected.subtracting(found).sorted()
     let surplus = found.subtracting(expected).sorted()
@@ -70,9 +74,9 @@ extension Checkpoint {
     }
   }
 
-  /// - Throws: `CheckpointError` naming the first tensor of `file` that has another shape than in `layout`.
+  /// - Throws: `CheckpointError` naming the first tensor of `file` whose shape differs from `layout`.
   func requireShapes(_ file: VerifiedFile, _ layout: ParameterLayout) throws {
-    // The weights first: it is them that a message should be about.
+    // Weights first, since a message should preferably name one of them.
     func place(_ group: String) -> String { group == StateMember.weights.name ? "" : group }
     for (group, tensors) in file.tensors.sorted(by: { place($0.key) < place($1.key) }) {
       for tensor in layout.fileTensors {
@@ -84,8 +88,8 @@ extension Checkpoint {
     }
   }
 
-  /// - Parameter values: those of `range` of the flat memory.
-  /// - Throws: `CheckpointError` naming the first tensor that training could not go on with.
+  /// - Parameter values: the values of `range` of the flat buffer.
+  /// - Throws: `CheckpointError` naming the first tensor with values that training could not continue with.
   func requireFinite(
     _ parameters: [Parameter], _ values: UnsafePointer<Float>, _ range: Range<Int>,
     _ member: StateMember
@@ -93,7 +97,7 @@ extension Checkpoint {
     for parameter in parameters {
       let part = (parameter.offset..<parameter.offset + parameter.count).clamped(to: range)
       let own = UnsafeBufferPointer(start: values + (part.lowerBound - range.lowerBound), count: part.count)
-      // A second moment may overflow, which leaves its weight alone.
+      // A second moment may overflow to infinity, which only stops its weight from being updated.
       let isMoment = member.kind == .moment
       let count = own.nonFiniteCount(allowingInfinity: isMoment)
       guard count > 0 else { continue }
@@ -105,7 +109,7 @@ extension Checkpoint {
 }
 
 extension UnsafeBufferPointer<Float> {
-  /// How many values are NaN or, unless allowed, infinite.
+  /// The number of values that are NaN or, unless allowed, infinite.
   package func nonFiniteCount(allowingInfinity: Bool = false) -> Int {
     let infinity = Float.infinity.bitPattern
     var count: UInt = 0

@@ -5,23 +5,23 @@ import MPI
 import Tensors
 
 extension Checkpoint {
-  /// Reads the state of training, all of it by this process.
+  /// Reads the whole training state in this process.
   ///
-  /// - Throws: `CheckpointError` if a file is damaged, if it is that of another model, or if a number is none;
+  /// - Throws: `CheckpointError` if a file is damaged or belongs to another model, or if a value is non-finite;
   ///   `FileError`.
   public func restore(_ state: ShardedState) throws { try restore(state, on: nil) }
 
-  /// Reads the state of training on all ranks: each file is read and compared with its digest by one of them, which
-  /// gives the others what is theirs. Collective.
+  /// Reads the training state on all ranks: each file is read and verified by one rank, which distributes its contents
+  /// to the others. Collective.
   ///
   /// - Parameter communicator: nil for this process alone.
-  /// - Throws: `CheckpointError`, the same on all ranks; then the state is neither the old nor a new one.
-  ///   `CollectiveFailure`, `MPIError`.
+  /// - Throws: `CheckpointError`, the same on all ranks, which leaves the state undefined; `CollectiveFailure`,
+  ///   `MPIError`.
   package func restore(_ state: ShardedState, on communicator: Communicator?) throws {
     let ranks = Ranks(communicator)
     let layout = state.layout
     let files = try filesToRead()
-    // Of each rank, its files: in each round a rank reads one.
+    // The files of each rank; in each round, a rank reads one of them.
     let readers = Self.readers(of: files.map(\.bytes), ranks: ranks.size)
     let shares = (0..<ranks.size).map { rank in files.indices.filter { readers[$0] == rank } }
     var found: [String] = []
@@ -48,7 +48,7 @@ extension Checkpoint {
     state.step = manifest.step
   }
 
-  /// Gives each rank what it holds of a tensor. Collective.
+  /// Distributes a tensor to the ranks that hold parts of it. Collective.
   private func distribute(
     _ parameter: Parameter, _ member: StateMember, from file: VerifiedFile?, _ reader: Int,
     to state: ShardedState, _ memory: ParameterBuffer, _ ranks: Ranks
@@ -73,7 +73,7 @@ extension Checkpoint {
     return manifest.files
   }
 
-  /// The rank that reads each file: the largest first, to the rank that has least to read.
+  /// Assigns each file to a rank: the largest files first, each to the rank with the least to read.
   static func readers(of sizes: [Int], ranks: Int) -> [Int] {
     var loads = [Int](repeating: 0, count: ranks)
     var readers = [Int](repeating: 0, count: sizes.count)
@@ -85,7 +85,7 @@ extension Checkpoint {
     return readers
   }
 
-  /// The parameters all of whose tensors are among `names`, which have their groups: `exp_avg/downs.0.weight`.
+  /// The parameters whose tensors are all contained in `names`, which include the group: `exp_avg/downs.0.weight`.
   private static func parameters(
     in names: Set<String>, _ layout: ParameterLayout, _ schema: StateSchema
   ) -> [(StateMember, Parameter)] {
@@ -129,20 +129,20 @@ extension Checkpoint {
   }
 }
 
-/// The ranks that read a checkpoint together, or one process alone.
+/// The ranks that read a checkpoint together, or a single process.
 private struct Ranks {
   let communicator: Communicator?
   var rank: Int { communicator?.rank ?? 0 }
   var size: Int { communicator?.size ?? 1 }
 
-  /// Between the parts of an error on its way.
+  /// Separates the fields of an error that is sent to the other ranks.
   private static let separator = "\u{1F}"
 
   init(_ communicator: Communicator?) {
     self.communicator = communicator.flatMap { $0.size > 1 ? $0 : nil }
   }
 
-  /// Does what each rank has to; a `CheckpointError` of any is thrown on all. Collective.
+  /// Runs `body` on every rank; a `CheckpointError` on any rank is thrown on all of them. Collective.
   func agree<Value>(_ body: () throws -> Value) throws -> Value {
     guard let communicator else { return try body() }
     let outcome = Result { try body() }

@@ -6,7 +6,7 @@ import Settings
 import Tensors
 
 extension Checkpoint {
-  /// What a checkpoint says besides the state.
+  /// What a checkpoint records in addition to the state.
   package struct Provenance: Sendable {
     let images: Int
     let imageShape: [Int]
@@ -14,14 +14,17 @@ extension Checkpoint {
     let classNames: [String]
     let baseDigest: String?
     let field: SettingsNode?
+    let conditionFields: [SettingsNode]
     let latents: LatentSpace?
     let texts: TextSpace?
+    let perceptualDigest: String?
     let configuration: SettingsNode
 
     package init(
       images: Int, imageShape: [Int], datasetDigest: String, classNames: [String],
-      baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-      texts: TextSpace? = nil, configuration: SettingsNode
+      baseDigest: String? = nil, field: SettingsNode? = nil, conditionFields: [SettingsNode] = [],
+      latents: LatentSpace? = nil, texts: TextSpace? = nil, perceptualDigest: String? = nil,
+      configuration: SettingsNode
     ) {
       self.images = images
       self.imageShape = imageShape
@@ -29,15 +32,17 @@ extension Checkpoint {
       self.classNames = classNames
       self.baseDigest = baseDigest
       self.field = field
+      self.conditionFields = conditionFields
       self.latents = latents
       self.texts = texts
+      self.perceptualDigest = perceptualDigest
       self.configuration = configuration
     }
   }
 
-  /// Writes a checkpoint of `state` to `directory`, which appears when it is complete and on the device, not before.
+  /// Writes a checkpoint of `state` to `directory`, which only appears once it is complete and flushed to the device.
   ///
-  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`; nothing is left behind then.
+  /// - Throws: `FileError` for a failed system call, otherwise `HDF5Error`; in either case, nothing is left behind.
   package static func write(
     _ state: TrainingState, _ provenance: Provenance, partBytes: Int, to directory: String
   ) throws {
@@ -54,9 +59,9 @@ extension Checkpoint {
     }
   }
 
-  /// Writes the files of a checkpoint of `state` to the folder `folder`.
+  /// Writes the files of a checkpoint of `state` to `folder`.
   ///
-  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`.
+  /// - Throws: `FileError` for a failed system call, otherwise `HDF5Error`.
   package static func writeFiles(
     _ state: TrainingState, _ provenance: Provenance, partBytes: Int, to folder: String
   ) throws {
@@ -66,13 +71,13 @@ extension Checkpoint {
     try CheckpointManifest(step: state.step, provenance, files: files).write(to: folder)
   }
 
-  /// Writes one file to `folder`, which is made if it is not there.
+  /// Writes one file to `folder`, which is created if necessary.
   ///
   /// - Parameters:
-  ///   - checkCancellation: called from time to time; what it throws ends the writing.
-  ///   - source: where to find the values: memory, and where in the flat memory that begins.
-  /// - Returns: what the manifest says of it.
-  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`.
+  ///   - checkCancellation: called from time to time; throws to abort the writing.
+  ///   - source: returns the buffer that holds a member's values, and the buffer's start in the flat buffer.
+  /// - Returns: the file's entry in the manifest.
+  /// - Throws: `FileError` for a failed system call, otherwise `HDF5Error`.
   static func write(
     _ file: CheckpointPlan.File, to folder: String, checkCancellation: () throws -> Void = {},
     from source: (StateMember) -> (memory: ParameterBuffer, start: Int)
@@ -90,7 +95,8 @@ extension Checkpoint {
       guard let code = error.systemErrorNumber else { throw error }
       throw FileError("write", path, code: code)
     }
-    // The values are put where libhdf5 wants them, without it: in one pass, in the file's order, with the digest.
+    // The values are written to the offsets allocated by libhdf5 without using the library: in a single pass, in file
+    // order, while computing the digest.
     let output = try OverwrittenFile(path)
     for place in places {
       try checkCancellation()
@@ -104,14 +110,14 @@ extension Checkpoint {
     return CheckpointManifest.File(name: file.name, bytes: bytes, sha256: digest)
   }
 
-  /// Where in a file the values of a tensor belong.
+  /// Where in a file the values of a tensor are stored.
   private struct Place {
     let offset: Int
     let member: StateMember
     let tensor: FileTensor
   }
 
-  /// Makes a file in which all is there but the values; returns their places, in ascending order.
+  /// Creates a file that is complete except for the values; returns their places in ascending order.
   private static func layOut(_ file: CheckpointPlan.File, in path: String) throws -> [Place] {
     let output = try HDF5.File(creating: path)
     var places: [Place] = []
@@ -136,8 +142,10 @@ extension CheckpointManifest {
     self.init(
       step: step, images: provenance.images, imageShape: provenance.imageShape,
       datasetDigest: provenance.datasetDigest, classNames: provenance.classNames,
-      baseDigest: provenance.baseDigest, field: provenance.field, latents: provenance.latents,
-      texts: provenance.texts, configuration: provenance.configuration, files: files)
+      baseDigest: provenance.baseDigest, field: provenance.field,
+      conditionFields: provenance.conditionFields, latents: provenance.latents,
+      texts: provenance.texts, perceptualDigest: provenance.perceptualDigest,
+      configuration: provenance.configuration, files: files)
   }
 
   /// - Throws: `FileError`.

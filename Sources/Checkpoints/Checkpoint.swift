@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// A complete checkpoint: a directory whose files agree with its manifest.
+/// A complete checkpoint: a directory whose files match its manifest.
 public struct Checkpoint: Sendable {
   public let directory: String
   public let manifest: CheckpointManifest
@@ -13,8 +13,8 @@ public struct Checkpoint: Sendable {
 
   /// Opens the checkpoint in `directory` and checks every file's size and digest.
   ///
-  /// - Parameter verifying: false: the digests are left to whoever reads the files, which compares them as well.
-  /// - Throws: `CheckpointError` naming what is missing, was altered or cannot be read; `FileError`.
+  /// - Parameter verifying: if false, digests are not checked here but by the code that reads the files.
+  /// - Throws: `CheckpointError` naming what is missing, altered or unreadable; `FileError`.
   public init(opening directory: String, verifying: Bool = true) throws {
     var status = stat()
     if stat(directory, &status) != 0, errno == ENOENT {
@@ -34,18 +34,19 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// A checkpoint that another rank has opened.
+  /// A checkpoint opened by another rank.
   init(directory: String, manifest: CheckpointManifest) {
     self.directory = directory
     self.manifest = manifest
   }
 
-  /// Gives `body` the checkpoint in `path`, or the newest good one if `path` is a run directory. What `body` finds
-  /// damaged counts as such: then it is called with the one before.
+  /// Passes `body` the checkpoint at `path`, or the newest undamaged one if `path` is a run directory. If `body` finds
+  /// the checkpoint damaged, it is called again with the previous one.
   ///
-  /// A run that goes on removes old checkpoints: where one goes while `body` reads it, it is called with a newer one.
+  /// A run in progress removes old checkpoints: if one disappears while `body` reads it, `body` is called with a newer
+  /// one.
   ///
-  /// - Parameter onDamage: is told of newer checkpoints of the run that are damaged.
+  /// - Parameter onDamage: called for each newer checkpoint of the run that is damaged.
   /// - Throws: `CheckpointError` if there is none; what `body` throws; `FileError`.
   public static func read<Result>(
     at path: String, onDamage: (CheckpointError) -> Void, _ body: (Checkpoint) throws -> Result
@@ -58,7 +59,7 @@ public struct Checkpoint: Sendable {
       }
       return result
     }
-    // A link such as `latest` may lead elsewhere meanwhile: all files must be of one checkpoint.
+    // A link such as `latest` may be changed in the meantime, but all files must be from the same checkpoint.
     while true {
       let place = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
       do {

@@ -1,14 +1,14 @@
 import Files
 import Foundation
 
-/// A checkpoint that cannot be used, and why.
+/// Thrown when a checkpoint cannot be used.
 public struct CheckpointError: Error, CustomStringConvertible, Equatable {
   public let path: String
   public let problem: String
-  /// The system's error number, if it refused something.
+  /// The system's error number, if a system call failed.
   public let code: Int32?
-  /// Whether an earlier checkpoint may be used in its place: files are missing, altered, or cannot be read. Otherwise
-  /// they are what was written, which is not what is wanted.
+  /// Whether an earlier checkpoint may be used instead: files are missing, altered or unreadable. Otherwise they are as
+  /// written, but not what was asked for.
   package let isDamage: Bool
 
   init(_ path: String, _ problem: String, code: Int32? = nil, isDamage: Bool = true) {
@@ -18,15 +18,15 @@ public struct CheckpointError: Error, CustomStringConvertible, Equatable {
     self.isDamage = isDamage
   }
 
-  /// A checkpoint whose files are good, but which is not what is wanted.
+  /// A checkpoint whose files are intact, but which is not what was asked for.
   package static func unsuitable(_ path: String, _ problem: String) -> Self {
     Self(path, problem, isDamage: false)
   }
 
   public var description: String { "\(path): \(problem)" }
 
-  /// What the system refuses of the file at `path` is the checkpoint's damage; what this process has too little of, such
-  /// as descriptors, is not.
+  /// Turns a system error on the file at `path` into damage of the checkpoint, except when this process has run out of
+  /// a resource such as descriptors.
   static func naming<Value>(_ path: String, _ body: () throws -> Value) throws -> Value {
     do {
       return try body()

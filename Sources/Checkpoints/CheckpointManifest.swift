@@ -3,11 +3,11 @@ import Files
 import Foundation
 import Settings
 
-/// `manifest.json` of a checkpoint. It is written last, and names every file with its size and digest, and its own
-/// digest: a checkpoint without it, or that does not agree with it, does not count.
+/// The `manifest.json` of a checkpoint. It is written last and contains the size and digest of every file, as well as
+/// its own digest. A checkpoint without a manifest, or that does not match it, is not valid.
 public struct CheckpointManifest: Sendable, Equatable {
   public static let fileName = "manifest.json"
-  /// What this program writes, and the newest that it reads.
+  /// The format version that this program writes, and the newest that it reads.
   public static let currentVersion = 1
 
   public struct File: Sendable, Equatable {
@@ -22,33 +22,38 @@ public struct CheckpointManifest: Sendable, Equatable {
     }
   }
 
-  /// Steps done.
+  /// The number of completed steps.
   public let step: Int
-  /// Images seen.
+  /// The number of images seen.
   public let images: Int
   /// [H, W, C] of the images.
   public let imageShape: [Int]
-  /// The digest over the dataset's shards.
+  /// The combined digest of the dataset's shards.
   public let datasetDigest: String
-  /// The dataset's, label 0 first; empty if it has none.
+  /// The dataset's class names, label 0 first; empty if it has none.
   public let classNames: [String]
-  /// The digest of the frozen model that what the checkpoint holds belongs to; nil if it holds a whole model.
+  /// The digest of the frozen model on which the checkpoint's weights are based; nil if it holds a complete model.
   public let baseDigest: String?
-  /// What the images are where that is more than pictures, as the dataset's manifest describes the field; nil for
-  /// pictures.
+  /// The description of the image field from the dataset's manifest, if it holds something other than plain images; nil
+  /// for plain images.
   public let field: SettingsNode?
-  /// What the latents are of that a denoiser draws; nil if it draws images.
+  /// The fields that a denoiser sees next to an image, as the dataset's manifest describes them; empty if there are none.
+  public let conditionFields: [SettingsNode]
+  /// The latent space of a denoiser that generates latents; nil if it generates images.
   public let latents: LatentSpace?
-  /// Whose embedded texts a denoiser attends to; nil if it attends to none.
+  /// The text embedding space that a denoiser attends to; nil if it attends to none.
   public let texts: TextSpace?
+  /// The digest of the weights that an autoencoder's loss compares images by; nil: their values alone are compared.
+  public let perceptualDigest: String?
   /// The resolved configuration.
   public let configuration: SettingsNode
   public let files: [File]
 
   package init(
     step: Int, images: Int, imageShape: [Int], datasetDigest: String, classNames: [String] = [],
-    baseDigest: String? = nil, field: SettingsNode? = nil, latents: LatentSpace? = nil,
-    texts: TextSpace? = nil, configuration: SettingsNode, files: [File]
+    baseDigest: String? = nil, field: SettingsNode? = nil, conditionFields: [SettingsNode] = [],
+    latents: LatentSpace? = nil, texts: TextSpace? = nil, perceptualDigest: String? = nil,
+    configuration: SettingsNode, files: [File]
   ) {
     self.step = step
     self.images = images
@@ -57,8 +62,10 @@ public struct CheckpointManifest: Sendable, Equatable {
     self.classNames = classNames
     self.baseDigest = baseDigest
     self.field = field
+    self.conditionFields = conditionFields
     self.latents = latents
     self.texts = texts
+    self.perceptualDigest = perceptualDigest
     self.configuration = configuration
     self.files = files
   }
@@ -72,6 +79,8 @@ public struct CheckpointManifest: Sendable, Equatable {
     static let classNames = "class_names"
     static let baseDigest = "base_sha256"
     static let field = "image_field"
+    static let conditionFields = "condition_fields"
+    static let perceptualDigest = "perceptual_sha256"
     static let configuration = "configuration"
     static let files = "files"
     static let fileName = "name"
@@ -92,7 +101,7 @@ public struct CheckpointManifest: Sendable, Equatable {
     try self.init(of: try CheckpointError.naming(path) { try WholeFile.read(path) }, in: directory)
   }
 
-  /// Takes `bytes` as the manifest of the checkpoint in `directory`.
+  /// Parses `bytes` as the manifest of the checkpoint in `directory`.
   ///
   /// - Throws: `CheckpointError` if they are damaged or of a newer format.
   package init(of bytes: [UInt8], in directory: String) throws {
@@ -101,7 +110,7 @@ public struct CheckpointManifest: Sendable, Equatable {
       let node = try SettingsNode(yaml: String(decoding: bytes, as: UTF8.self), source: path)
       let version = try SettingsReader(node).required(
         Key.version, as: Int.self, in: 1..., help: "of the checkpoint's format")
-      // The version first: what follows may differ in a newer one.
+      // Check the version first: everything else may differ in a newer one.
       guard version <= Self.currentVersion else {
         throw CheckpointError(
           directory,
@@ -130,14 +139,18 @@ public struct CheckpointManifest: Sendable, Equatable {
     imageShape = try reader.value(
       Key.imageShape, default: [1, 1, 1], in: 1..., count: 3...3, help: "[H, W, C]")
     datasetDigest = try reader.required(Key.datasetDigest, help: "the digest over the dataset's shards")
-    // Not in checkpoints of earlier versions.
+    // Absent from checkpoints of earlier versions.
     classNames = try reader.value(
       Key.classNames, default: [String](), help: "the names of the classes, label 0 first")
     baseDigest = try reader.value(
       Key.baseDigest, as: String.self, help: "the digest of the frozen model that the weights belong to")
     field = node[Key.field]
+    conditionFields =
+      if case .list(let fields)? = node[Key.conditionFields]?.content { fields } else { [] }
     latents = try LatentSpace(of: reader)
     texts = try TextSpace(of: reader)
+    perceptualDigest = try reader.value(
+      Key.perceptualDigest, as: String.self, help: "the digest of the weights that images are compared by")
     configuration = (node[Key.configuration] ?? .empty).withTodaysKeys
     guard case .list(let files)? = node[Key.files]?.content else {
       throw reader.invalid(Key.files, "is missing, or no list")
@@ -174,8 +187,14 @@ public struct CheckpointManifest: Sendable, Equatable {
     ]
     if let baseDigest { node = node.setting(Key.baseDigest, to: SettingsNode(baseDigest)) }
     if let field { node = node.setting(Key.field, to: field) }
+    if !conditionFields.isEmpty {
+      node = node.setting(Key.conditionFields, to: SettingsNode(.list(conditionFields)))
+    }
     if let latents { node = node.setting(LatentSpace.key, to: latents.node) }
     if let texts { node = node.setting(TextSpace.key, to: texts.node) }
+    if let perceptualDigest {
+      node = node.setting(Key.perceptualDigest, to: SettingsNode(perceptualDigest))
+    }
     node = node.setting(Key.configuration, to: configuration)
       .setting(Key.files, to: SettingsNode(.list(files)))
       .setting(Key.seal, to: SettingsNode(ChecksummedText.blank))

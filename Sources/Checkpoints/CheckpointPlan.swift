@@ -2,31 +2,32 @@ import Foundation
 import Layers
 import Tensors
 
-/// Which tensors each file of a checkpoint holds. It follows from the model and the size of a part alone, so that the
-/// files are the same bytes whatever the number of ranks that write them.
+/// Assigns tensors to the files of a checkpoint. The plan depends only on the model and the part size, so that the
+/// files are byte-identical for any number of ranks.
 package struct CheckpointPlan: Sendable {
   struct File: Sendable {
     let name: String
     let members: [StateMember]
     let parameters: [Parameter]
 
-    /// Where the parameters lie in the flat memory.
+    /// The range of the parameters in the flat buffer.
     var range: Range<Int> {
       guard let first = parameters.first, let last = parameters.last else { return 0..<0 }
       return first.offset..<last.offset + last.count
     }
   }
 
-  /// The model, then the parts of the optimiser.
+  /// The model file, followed by the optimiser files.
   let files: [File]
 
-  /// - Parameter partBytes: about how large a file of the optimiser's becomes, which one rank writes.
+  /// - Parameter partBytes: the approximate size of an optimiser file, each of which is written by one rank.
   package init(_ layout: ParameterLayout, _ schema: StateSchema, partBytes: Int) {
     let trained = layout.trained
     let bytes = schema.optimizer.count * MemoryLayout<Float>.size * layout.valueCount
     let wanted = bytes / partBytes + (bytes % partBytes == 0 ? 0 : 1)
     let count = max(1, min(wanted, layout.valueCount))
-    // A parameter is in the part that its first element falls in. Large ones leave parts empty, which there are not.
+    // A parameter belongs to the part that contains its first element. Parts left empty by large parameters are
+    // omitted.
     var parts: [[Parameter]] = []
     var (before, lastPart) = (0, -1)
     for parameter in trained {
@@ -45,7 +46,7 @@ package struct CheckpointPlan: Sendable {
       }
   }
 
-  /// The rank that writes each file: the largest file first, to the rank that has least to write.
+  /// Assigns each file to the rank that writes it: the largest files first, each to the rank with the least to write.
   func writers(worldSize: Int) -> [Int] {
     Checkpoint.readers(of: files.map { $0.range.count * $0.members.count }, ranks: worldSize)
   }

@@ -8,51 +8,52 @@ import Layers
 import Logging
 import MPI
 
-/// Saves checkpoints while training goes on, each rank its files: training waits for the copy that is written, no more.
+/// Saves checkpoints while training continues; each rank writes its own files, and training only waits for a copy of
+/// the state to be taken.
 ///
-/// Nothing but files is touched on the threads in the background, and nothing is needed of the training threads to make
-/// a checkpoint complete: each rank's thread tells that of rank 0 when its files are written, and that one writes the
-/// manifest that makes them a checkpoint. So a step of minutes, or a grid of samples, leaves none half done. How far the
-/// ranks are they tell each other in what they exchange at every step: when one could not write, all give up. libhdf5
-/// is held for the layout of files only, and nobody waits for it: neither images nor the values in checkpoints go
-/// through it.
+/// The background threads access nothing but files, and completing a checkpoint requires nothing of the training
+/// threads: each rank's background thread notifies that of rank 0 once its files are written, and rank 0 then writes
+/// the manifest that completes the checkpoint. Hence a step that takes minutes, or the generation of a sample grid,
+/// does not leave a checkpoint incomplete. The ranks exchange their progress as part of every step; if one failed to
+/// write, all abandon the checkpoint. libhdf5 is locked only while files are laid out, and no thread contends for it:
+/// neither images nor checkpoint values are transferred through it.
 package final class CheckpointSaving {
-  /// How far this rank is with what it has to write.
+  /// The progress of this rank's writing.
   package enum Progress: Int {
     case idle, busy, done, failed
   }
 
-  /// A checkpoint that is being written.
+  /// A checkpoint in the process of being written.
   private struct Pending {
     let step: Int
     /// Whether the run must not end without it.
     let isLast: Bool
     let partial: String
-    /// On rank 0 it ends with the checkpoint, elsewhere with this rank's files; nil where there are none. Its result is
-    /// what went wrong beside it.
+    /// On rank 0, completes together with the checkpoint; elsewhere, once this rank's files are written; nil if it
+    /// writes none. The result lists problems that do not affect the checkpoint itself.
     let job: BackgroundJob<[String]>?
   }
 
   private let store: CheckpointStore
   private let collector: ShardCollector
   private let communicator: Communicator
-  /// By which rank 0 hears of the other ranks' files.
+  /// Notifies rank 0 of the other ranks' files.
   private let messages: FileMessages
-  /// Its lines must last before a checkpoint counts: they are not written again after it.
+  /// Flushed before a checkpoint counts as saved: its lines are not written again after a restart from it.
   private let metricsPath: String
   private let onFailure: CheckpointSettings.FailureResponse
   private let log: Logger
-  /// Tells this run's partial files from those of one before, the same on all ranks.
+  /// Distinguishes this run's partial files from those of an earlier one; the same on all ranks.
   private let writer: String
-  /// Its memory is taken while the first steps run: new memory costs more than what is put in it.
+  /// Allocated in the background during the first steps, since touching new memory takes longer than filling it.
   private let snapshot: BackgroundJob<CheckpointSnapshot>
-  /// The same on all ranks but for the jobs.
+  /// The same on all ranks except for the job.
   private var pending: Pending?
-  /// What was warned of: once is enough.
+  /// Warnings already issued, to avoid repetition.
   private var warnings: Set<String> = []
 
-  /// Where threads share cores with it, a writer takes more of training's time than it needs itself: all wait for the
-  /// one that it stands in the way of. So it takes what time is left over, for so many seconds.
+  /// Seconds for which a writer runs at idle priority. If it shares cores with training threads, it costs training more
+  /// time than it uses itself, because all threads wait for the one that it delays.
   private static let patience = 20.0
 
   /// Collective.
@@ -80,12 +81,12 @@ package final class CheckpointSaving {
     writer = try communicator.broadcast(String(UInt32.random(in: 0...UInt32.max), radix: 16))
   }
 
-  /// Takes a copy of the state and begins to write it, after waiting for the checkpoint before. Collective.
+  /// Copies the state and starts writing it, after waiting for the previous checkpoint. Collective.
   ///
   /// - Parameters:
-  ///   - obstacle: why this rank must not save, if it knows already.
-  ///   - isLast: whether the run must not end without this one.
-  /// - Throws: as `advance`.
+  ///   - obstacle: why this rank cannot save, if already known.
+  ///   - isLast: whether the run must not end without this checkpoint.
+  /// - Throws: like `advance`.
   package func start(
     _ state: ShardedState, _ provenance: Checkpoint.Provenance, obstacle: FileError?, isLast: Bool
   ) throws {
@@ -96,7 +97,7 @@ package final class CheckpointSaving {
     let job = makeJob(
       snapshot, step: state.step, provenance, partial: partial, obstacle: obstacle, isLast: isLast)
     pending = Pending(step: state.step, isLast: isLast, partial: partial, job: job)
-    // Nothing comes after it that would have to share the time.
+    // No training follows that could overlap with the writing.
     if isLast { try finish() }
   }
 
@@ -111,9 +112,9 @@ package final class CheckpointSaving {
         if let obstacle { throw obstacle }
         return try snapshot.write(to: partial) { try job() }
       }
-      // Nothing that other threads may wait for is held by one that may wait for its time.
+      // A thread at idle priority must not hold anything that other threads may wait for.
       job.endPatience()
-      // Sorted, so that the manifest does not show who wrote what.
+      // Sorted, so that the manifest does not depend on which rank wrote which file.
       guard let files = try messages.collect(own)?.sorted(by: { $0.name < $1.name }) else { return [] }
       try job()
       try WholeFile.synchronize(metricsPath)
@@ -123,7 +124,7 @@ package final class CheckpointSaving {
     }
   }
 
-  /// How far this rank is. To be shared with all.
+  /// This rank's progress, to be exchanged with all ranks.
   package var progress: Progress {
     guard let pending else { return .idle }
     guard let job = pending.job else { return .done }
@@ -134,10 +135,10 @@ package final class CheckpointSaving {
     }
   }
 
-  /// Does what the ranks' progress calls for. Collective.
+  /// Acts on the progress of the ranks. Collective.
   ///
-  /// - Parameter progress: of all ranks.
-  /// - Throws: `CollectiveFailure` when a checkpoint could not be written and the run is not to go on without it;
+  /// - Parameter progress: the progress of every rank.
+  /// - Throws: `CollectiveFailure` if a checkpoint could not be written and the run must not continue without it;
   ///   `MPIError`.
   package func advance(_ progress: [Progress]) throws {
     guard let pending else { return }
@@ -152,9 +153,9 @@ package final class CheckpointSaving {
     }
   }
 
-  /// Waits until nothing is being written any more. Collective.
+  /// Waits until all writing has finished. Collective.
   ///
-  /// - Throws: as `advance`.
+  /// - Throws: like `advance`.
   package func finish() throws {
     while let pending {
       _ = pending.job?.wait()
@@ -162,11 +163,11 @@ package final class CheckpointSaving {
     }
   }
 
-  /// Removes what was written of a checkpoint that one rank could not write its part of. Collective.
+  /// Abandons a checkpoint that a rank failed to write, and removes its files. Collective.
   private func giveUp(_ pending: Pending) throws {
     self.pending = nil
     let error = Self.failure(pending.job).map { savingError($0, step: pending.step) }
-    // Nobody writes any more when all messages are here.
+    // Once all messages have arrived, no rank is still writing.
     let messages = try communicator.allGather(error.map { "\($0)" } ?? "")
     if communicator.rank == 0 { try? FileManager.default.removeItem(atPath: pending.partial) }
     try communicator.agree {
@@ -177,7 +178,7 @@ package final class CheckpointSaving {
     }
   }
 
-  /// Ends a job early, and says why it failed, if it did on its own.
+  /// Cancels a job and returns the error with which it failed, other than cancellation or another rank's failure.
   private static func failure<Value>(_ job: BackgroundJob<Value>?) -> (any Error)? {
     job?.cancel()
     guard case .failure(let error)? = job?.wait(), !(error is CancellationError),

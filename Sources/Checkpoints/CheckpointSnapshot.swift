@@ -5,13 +5,13 @@ import Layers
 import MPI
 import Tensors
 
-/// A copy of what this rank writes of checkpoints, to be written while training goes on. Its memory is taken once, and
-/// filled anew for each checkpoint.
+/// A copy of the state that this rank writes to checkpoints, which is written while training continues. Its memory is
+/// allocated once and reused for each checkpoint.
 final class CheckpointSnapshot: Sendable {
   private let files: [CheckpointPlan.File]
   private let writers: [Int]
   private let rank: Int
-  /// Of each file that this rank writes, a memory for each of its members.
+  /// For each file that this rank writes, a buffer for each of its members.
   private let pieces: [String: [StateMember: ParameterBuffer]]
 
   init(_ plan: CheckpointPlan, worldSize: Int, rank: Int) {
@@ -25,10 +25,10 @@ final class CheckpointSnapshot: Sendable {
       })
   }
 
-  /// Whether this rank writes anything.
+  /// Whether this rank writes nothing.
   var isEmpty: Bool { pieces.isEmpty }
 
-  /// Takes the copy. What other ranks hold comes from them. Collective.
+  /// Copies the state, collecting from other ranks what they hold. Collective.
   ///
   /// - Throws: `MPIError`.
   func take(_ state: ShardedState, by collector: ShardCollector) throws {
@@ -49,7 +49,7 @@ final class CheckpointSnapshot: Sendable {
 
   /// Writes this rank's files to `folder`.
   ///
-  /// - Throws: `FileError` where the system refused something, or else `HDF5Error`; what `checkCancellation` throws.
+  /// - Throws: `FileError` for a failed system call, otherwise `HDF5Error`; what `checkCancellation` throws.
   func write(to folder: String, checkCancellation: () throws -> Void) throws -> [CheckpointManifest.File] {
     try files.compactMap { file in
       guard let memories = pieces[file.name] else { return nil }

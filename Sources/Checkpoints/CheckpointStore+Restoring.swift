@@ -1,13 +1,14 @@
 import MPI
 
 extension CheckpointStore {
-  /// Reads the newest good checkpoint into the state of all ranks; nil if there is none at all. Collective.
+  /// Restores the newest undamaged checkpoint on all ranks; returns nil if there are no checkpoints. Collective.
   ///
   /// - Parameters:
-  ///   - isAccepted: called on all ranks before anything of a checkpoint is read; what it throws ends the search.
-  ///   - onDamage: is told, on all ranks, of newer checkpoints that are damaged.
-  /// - Throws: `CollectiveFailure` if there are checkpoints and all are damaged, or if the newest good one is that of
-  ///   another model; `MPIError`.
+  ///   - isAccepted: called on all ranks before the contents of a checkpoint are read; an error that it throws ends the
+  ///     search.
+  ///   - onDamage: called on all ranks for each newer checkpoint that is damaged.
+  /// - Throws: `CollectiveFailure` if there are checkpoints but all are damaged, or if the newest undamaged one belongs
+  ///   to another model; `MPIError`.
   package func restoreNewest(
     _ state: ShardedState, on communicator: Communicator, isAccepted: (Checkpoint) throws -> Void,
     onDamage: (CheckpointError) -> Void
@@ -31,7 +32,7 @@ extension CheckpointStore {
     return try communicator.agree { throw noneIsGood(damaged) }
   }
 
-  /// Rank 0 opens it, and tells the others. Collective.
+  /// Opens the checkpoint on rank 0 and broadcasts its manifest. Collective.
   ///
   /// - Throws: `CheckpointError`, the same on all ranks.
   private func open(_ step: Int, on communicator: Communicator) throws -> Checkpoint {

@@ -5,14 +5,14 @@ import Logging
 /// The checkpoints of a run: a directory with `step-00001000` and so on, and `latest`, a link to the newest.
 public struct CheckpointStore: Sendable {
   public let directory: String
-  /// How many of the newest to keep; 0: all.
+  /// How many of the newest checkpoints to keep; 0 keeps all.
   private let keep: Int
-  /// Of every so many steps a checkpoint is kept for ever; 0: of none.
+  /// Checkpoints of steps divisible by this are kept forever; 0 disables this.
   private let keepEvery: Int
 
   private static let prefix = "step-"
   private static let latest = "latest"
-  /// Ends of the hidden names of checkpoints that are being written, and removed.
+  /// Suffixes of the hidden names of checkpoints that are being written or removed.
   static let partial = ".tmp"
   private static let discarded = ".old"
 
@@ -22,16 +22,16 @@ public struct CheckpointStore: Sendable {
     self.keepEvery = keepEvery
   }
 
-  /// The names of files that belong to a step, in checkpoints and samples alike.
+  /// The base name of files that belong to a step, for both checkpoints and samples.
   static func name(step: Int) -> String { prefix + String(format: "%08d", step) }
 
-  /// The step of a file that has such a name; nil for another.
+  /// The step in a file name of that form; nil for any other name.
   static func step(ofFile name: String, type: String) -> Int? {
     name.hasPrefix(prefix) && name.hasSuffix(type)
       ? Int(name.dropFirst(prefix.count).dropLast(type.count)) : nil
   }
 
-  /// The steps that a checkpoint is there for, complete or not, newest first.
+  /// The steps for which there is a checkpoint, complete or not, newest first.
   public func steps() throws -> [Int] {
     guard FileManager.default.fileExists(atPath: directory) else { return [] }
     do {
@@ -43,7 +43,7 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// Removes what a crash in the middle of saving or removing a checkpoint has left.
+  /// Removes the remains of a crash while a checkpoint was being saved or removed.
   ///
   /// - Throws: `FileError`.
   package func removeLeftovers() throws {
@@ -60,20 +60,21 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// The newest checkpoint that is complete and unaltered; nil if there is none at all. Damaged ones before it are
-  /// told to `onDamage`.
+  /// The newest complete and unaltered checkpoint; nil if there are no checkpoints. Calls `onDamage` for each damaged
+  /// one that is newer.
   ///
-  /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged.
+  /// - Throws: `CheckpointError` if there are checkpoints but all are damaged.
   public func newest(onDamage: (CheckpointError) -> Void) throws -> Checkpoint? {
     try readNewest(onDamage: onDamage) { try Checkpoint(opening: $0.directory) }
   }
 
-  /// What `body` makes of the newest checkpoint that it does not find damaged; nil if there is none at all.
+  /// Returns the result of `body` for the newest checkpoint that it does not find damaged; nil if there are no
+  /// checkpoints.
   ///
-  /// Another process may save here meanwhile, and remove what is old: a checkpoint that is gone is none that is
-  /// damaged, and a newer one has taken its place.
+  /// Another process may concurrently save checkpoints here and remove old ones: a checkpoint that has disappeared does
+  /// not count as damaged, as a newer one has replaced it.
   ///
-  /// - Throws: `CheckpointError` if there are checkpoints, and all are damaged; what `body` throws.
+  /// - Throws: `CheckpointError` if there are checkpoints but all are damaged; what `body` throws.
   func readNewest<Result>(
     onDamage: (CheckpointError) -> Void, _ body: (Checkpoint) throws -> Result
   ) throws -> Result? {
@@ -99,7 +100,7 @@ public struct CheckpointStore: Sendable {
     throw noneIsGood(damaged)
   }
 
-  /// Whether a checkpoint was removed since it was listed.
+  /// Whether a checkpoint has been removed since it was listed.
   private func isGone(_ step: Int) -> Bool {
     var status = stat()
     return stat(path(step), &status) != 0 && (errno == ENOENT || errno == ESTALE)
@@ -113,21 +114,21 @@ public struct CheckpointStore: Sendable {
       code: codes.contains(nil) ? nil : codes[0])
   }
 
-  /// Where a checkpoint is written before it is complete.
+  /// Where a checkpoint is written until it is complete.
   ///
-  /// - Parameter writer: keeps apart those who write the same step: of a process that is lost but not yet dead, a write
-  ///   may still arrive.
+  /// - Parameter writer: separates processes that write the same step: writes of a process that is lost but not yet
+  ///   dead may still arrive.
   package func partialPath(_ step: Int, writer: String) -> String {
     "\(directory)/.\(Self.name(step: step)).\(writer)\(Self.partial)"
   }
 
-  /// Gives the checkpoint in `partial`, whose files are all on the device, its name; lets `latest` point to it, and
-  /// removes what is older and not to be kept.
+  /// Renames `partial`, all of whose files have been flushed to the device, to the checkpoint's final name; updates
+  /// `latest`, and removes expired checkpoints.
   ///
-  /// - Returns: what went wrong after the checkpoint was complete, which takes nothing from it.
-  /// - Throws: `FileError`: then there is no checkpoint.
+  /// - Returns: problems that occurred after the checkpoint was complete and do not affect it.
+  /// - Throws: `FileError`, in which case there is no checkpoint.
   package func publish(_ partial: String, step: Int) throws -> [String] {
-    // Present only if it is damaged, or the run went back behind it.
+    // Exists only if it is damaged, or if the run was resumed from an earlier step.
     try remove(path(step))
     try WholeFile.rename(partial, to: path(step))
     var problems: [String] = []
@@ -150,7 +151,8 @@ public struct CheckpointStore: Sendable {
 
   package func path(_ step: Int) -> String { "\(directory)/\(Self.name(step: step))" }
 
-  /// Some file systems have no links, and a copy made by a tool that follows them has a folder in the place of one.
+  /// Some file systems do not support links, and a copy made by a tool that follows links has a directory in place of
+  /// one.
   private func link(to name: String) throws {
     let path = "\(directory)/\(Self.latest)"
     let temporary = "\(directory)/.\(Self.latest)\(Self.partial)"
@@ -165,14 +167,14 @@ public struct CheckpointStore: Sendable {
     }
   }
 
-  /// Whether there is a folder, no link to one, that holds a checkpoint.
+  /// Whether `path` is a directory, rather than a link to one, that holds a checkpoint.
   private func isCheckpointCopy(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
       && FileManager.default.fileExists(atPath: "\(path)/\(CheckpointManifest.fileName)")
   }
 
-  /// Removes a checkpoint such that what is left of it after a crash does not look like one.
+  /// Removes a checkpoint so that its remains after a crash do not look like a checkpoint.
   private func remove(_ path: String) throws {
     guard FileManager.default.fileExists(atPath: path) else { return }
     let hidden = "\(directory)/.\(URL(fileURLWithPath: path).lastPathComponent)\(Self.discarded)"
@@ -188,10 +190,10 @@ public struct CheckpointStore: Sendable {
   }
 }
 
-/// A checkpoint that could not be written, as for want of space.
+/// Thrown when a checkpoint could not be written, for example for lack of disk space.
 public struct CheckpointSavingError: Error, CustomStringConvertible, Equatable {
   public let path: String
-  /// The system's words.
+  /// The system's error message.
   public let reason: String
 
   public var description: String {

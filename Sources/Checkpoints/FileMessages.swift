@@ -1,38 +1,39 @@
 import Foundation
 import MPI
 
-/// How the threads that write a checkpoint's files tell rank 0 of them, without the threads that train.
+/// Messages by which the threads that write a checkpoint's files report to rank 0, without involving the training
+/// threads.
 ///
-/// For each checkpoint every rank that writes files sends one message, whatever became of them, and rank 0 takes them
-/// all: so none is left over for the next one.
+/// For each checkpoint, every rank that writes files sends exactly one message, whether or not it succeeded, and rank 0
+/// receives them all, so that none is left over for the next checkpoint.
 ///
-/// `@unchecked Sendable`: one checkpoint is written at a time, by one thread of each rank.
+/// `@unchecked Sendable`: only one checkpoint is written at a time, by one thread per rank.
 final class FileMessages: @unchecked Sendable {
-  /// Rank 0's files are written, but not those of another rank, which says why.
+  /// Rank 0 has written its files, but another rank failed, and reports the reason itself.
   struct OtherRankFailed: Error {}
 
   private let communicator: Communicator
   private let files: [CheckpointPlan.File]
   private let writers: [Int]
 
-  /// Hexadecimal digits of a digest.
+  /// The length of a hexadecimal digest.
   private static let digestLength = 64
   private static let entryLength = digestLength + MemoryLayout<UInt64>.size
-  /// Seconds between two looks at what is under way: MPI's own waiting would take a core.
+  /// Seconds between polls of a request; MPI's blocking wait would occupy a core.
   private static let pause = 0.002
 
-  /// - Parameter communicator: that nobody else uses.
+  /// - Parameter communicator: used for nothing else.
   init(plan: CheckpointPlan, communicator: Communicator) {
     self.communicator = communicator
     files = plan.files
     writers = plan.writers(worldSize: communicator.size)
   }
 
-  /// Tells rank 0 of this rank's files; there, waits for all others'.
+  /// Reports this rank's files to rank 0; on rank 0, waits for all other ranks.
   ///
-  /// - Parameter own: in the plan's order; or why there are none.
-  /// - Returns: those of all ranks on rank 0, nil elsewhere.
-  /// - Throws: what `own` holds; `OtherRankFailed`; `MPIError`.
+  /// - Parameter own: this rank's files in the order of the plan, or the error that prevented writing them.
+  /// - Returns: the files of all ranks on rank 0, nil elsewhere.
+  /// - Throws: the error in `own`; `OtherRankFailed`; `MPIError`.
   func collect(_ own: Result<[CheckpointManifest.File], any Error>) throws -> [CheckpointManifest.File]? {
     guard communicator.rank == 0 else {
       if writers.contains(communicator.rank) { try send(own) }
@@ -41,7 +42,7 @@ final class FileMessages: @unchecked Sendable {
     }
     var all: [CheckpointManifest.File]? = try? own.get()
     for rank in 1..<max(communicator.size, 1) where writers.contains(rank) {
-      // Taken from all, also when one has failed: nothing may be left for the next checkpoint.
+      // Received from every rank even if one has failed, so that no message is left for the next checkpoint.
       if let theirs = try receive(from: rank) { all?.append(contentsOf: theirs) } else { all = nil }
     }
     let mine = try own.get()
@@ -52,7 +53,7 @@ final class FileMessages: @unchecked Sendable {
 
   private func names(of rank: Int) -> [String] { zip(files, writers).filter { $1 == rank }.map(\.0.name) }
 
-  /// A byte that says whether all went well; then of each file its size and its digest.
+  /// The message is a byte that indicates success, followed by the size and digest of each file.
   private func send(_ own: Result<[CheckpointManifest.File], any Error>) throws {
     var message = [UInt8](repeating: 0, count: 1 + names(of: communicator.rank).count * Self.entryLength)
     if case .success(let files) = own {
@@ -68,7 +69,7 @@ final class FileMessages: @unchecked Sendable {
     try message.withUnsafeBufferPointer { try wait(for: communicator.immediateSend($0, to: 0)) }
   }
 
-  /// nil if that rank has failed.
+  /// Returns nil if that rank has failed.
   private func receive(from rank: Int) throws -> [CheckpointManifest.File]? {
     let names = names(of: rank)
     var message = [UInt8](repeating: 0, count: 1 + names.count * Self.entryLength)

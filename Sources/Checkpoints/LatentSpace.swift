@@ -1,12 +1,12 @@
 import Settings
 
-/// The latents that a denoiser was trained on: of which autoencoder they are, and how they are scaled.
+/// The latent space in which a denoiser was trained: the autoencoder and the scaling of its latents.
 public struct LatentSpace: Sendable, Equatable {
-  /// Where the autoencoder was.
+  /// The path of the autoencoder at the time of training.
   public let autoencoder: String
-  /// A digest of its settings and weights.
+  /// A digest of the autoencoder's settings and weights.
   public let digest: String
-  /// What its latents are multiplied by, after the shift was taken off.
+  /// The factor by which latents are multiplied, after subtracting the shift.
   public let scalingFactor: Double
   public let shift: Double
 
@@ -17,7 +17,7 @@ public struct LatentSpace: Sendable, Equatable {
     self.shift = shift
   }
 
-  /// The section of a manifest that has it.
+  /// The manifest's section for it.
   static let key = "autoencoder"
 
   private enum Key {
@@ -27,7 +27,7 @@ public struct LatentSpace: Sendable, Equatable {
     static let shift = "shift_factor"
   }
 
-  /// nil if the manifest has none.
+  /// Returns nil if the manifest has no such section.
   ///
   /// - Throws: `SettingsError`.
   init?(of manifest: SettingsReader) throws {
@@ -49,11 +49,11 @@ public struct LatentSpace: Sendable, Equatable {
 }
 
 extension LatentSpace {
-  /// Throws unless the autoencoder of this digest is the one that the latents are of.
+  /// Throws unless `digest` is that of the autoencoder the denoiser was trained with.
   ///
   /// - Parameters:
-  ///   - path: where that one lies.
-  ///   - checkpoint: what was trained on the latents.
+  ///   - path: the path of the autoencoder with this digest.
+  ///   - checkpoint: the path of the denoiser's checkpoint.
   /// - Throws: `CheckpointError`.
   public func require(_ digest: String, of path: String, for checkpoint: String) throws {
     guard digest != self.digest else { return }

@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// Where a run writes: `config.yaml`, `metrics.jsonl`, `log.txt`, `samples/`, `checkpoints/`.
+/// The files that a run writes: `config.yaml`, `metrics.jsonl`, `log.txt`, `samples/`, `checkpoints/`.
 public struct RunDirectory: Sendable {
   public let path: String
 
@@ -18,10 +18,15 @@ public struct RunDirectory: Sendable {
   package var samplesFolder: String { "\(path)/\(Self.samplesName)" }
   public func samples(step: Int) -> String { "\(samplesFolder)/\(CheckpointStore.name(step: step)).png" }
 
-  /// What TensorBoard reads.
+  /// The file with the power spectra of sampled fields and of the data.
+  public func spectra(step: Int) -> String {
+    "\(samplesFolder)/\(CheckpointStore.name(step: step)).spectra.json"
+  }
+
+  /// The directory of TensorBoard event files.
   public var events: String { "\(path)/tensorboard" }
 
-  /// The steps after which samples were written, ascending.
+  /// The steps after which samples were written, in ascending order.
   ///
   /// - Throws: `FileError`.
   public func sampledSteps() throws -> [Int] {

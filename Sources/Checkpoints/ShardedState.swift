@@ -4,28 +4,28 @@ import Kernels
 import Layers
 import Tensors
 
-/// What one rank holds of a run: all weights, which are the same on all ranks, and its parts of what only the update
-/// needs (Rajbhandari et al., 2020, stage 1). With the number of ranks a rank's share of memory and of the update's
-/// time falls.
+/// The part of a run's state held by one rank: all weights, which are the same on all ranks, and this rank's shards of
+/// what only the update needs (ZeRO stage 1; Rajbhandari et al., 2020). A rank's memory and update time decrease with
+/// the number of ranks.
 public final class ShardedState {
   public let layout: ParameterLayout
   public let schema: StateSchema
-  /// Where this rank's parts lie in the flat memory.
+  /// The ranges of this rank's parts in the flat buffer.
   public let parts: [Range<Int>]
-  /// Steps done.
+  /// The number of completed steps.
   public var step: Int
-  /// What an update changes.
+  /// The values that an update changes.
   package var values: Values
   public var weights: ParameterBuffer { values.weights }
-  /// The first average of the weights. A view of them if none is kept.
+  /// The first average of the weights; a view of the weights if none is kept.
   public var ema: ParameterShard { values.ema }
-  /// The further averages, in the schema's order.
+  /// The remaining averages, in the order of the schema.
   package let furtherAverages: [ParameterShard]
   public let keepsEMA: Bool
   public var firstMoment: ParameterShard { values.firstMoment }
   public var secondMoment: ParameterShard { values.secondMoment }
 
-  /// This rank's parts; nil of what every rank holds whole.
+  /// This rank's shard of `member`; nil for the weights, which every rank holds in full.
   package func shard(_ member: StateMember) -> ParameterShard? {
     switch member {
     case .weights: return nil
@@ -39,17 +39,17 @@ public final class ShardedState {
     }
   }
 
-  /// Whether a member has no memory of its own: what it is follows from the weights.
+  /// Whether a member shares the memory of the weights rather than having its own.
   func isView(_ member: StateMember) -> Bool { !keepsEMA && member == .ema }
 
-  /// Weights, and a rank's parts of what belongs to them.
+  /// The weights, and this rank's shards of the values that accompany them.
   package struct Values {
     package let weights: ParameterBuffer
     package let ema: ParameterShard
     package let firstMoment: ParameterShard
     package let secondMoment: ParameterShard
 
-    /// The values from `offset` of the flat memory on, which lies in part number `index`.
+    /// The values from `offset` in the flat buffer, which lies in the part at `index`.
     package func pointers(part index: Int, at offset: Int) -> AdamUpdate.Values {
       let place = offset - firstMoment.parts[index].lowerBound
       return AdamUpdate.Values(
@@ -57,7 +57,7 @@ public final class ShardedState {
         secondMoment: secondMoment.pointer(index) + place, ema: ema.pointer(index) + place)
     }
 
-    /// The values of `range`, for a rank that has all of them: then parts follow each other in memory as well.
+    /// The values of `range`, for a rank that holds all of them, so that its parts are contiguous in memory.
     package func pointers(at range: Range<Int>) -> AdamUpdate.Values {
       let parts = firstMoment.parts
       precondition(
@@ -72,8 +72,8 @@ public final class ShardedState {
   /// The state before the first step.
   ///
   /// - Parameters:
-  ///   - keepsEMA: false if the first average's decay is 0, which makes it the weights themselves.
-  ///   - isShared: whether there are other ranks, who may look at the weights.
+  ///   - keepsEMA: false if the first average's decay is 0, which makes it identical to the weights.
+  ///   - isShared: whether there are other ranks that may map the weights.
   public convenience init(
     layout: ParameterLayout, seed: UInt64, parts: [Range<Int>], schema: StateSchema = StateSchema(),
     keepsEMA: Bool = true, isShared: Bool = false
@@ -98,11 +98,14 @@ public final class ShardedState {
       isShared: plan.worldSize > 1)
   }
 
-  /// Begins from other weights than random ones: averages are those, too.
+  /// Starts from the given weights instead of random ones; they also initialise the averages. They may cover only the
+  /// first parameters.
   package func begin(from weights: ParameterBuffer) {
-    precondition(step == 0, "training has begun: step \(step)")
-    self.weights.copy(from: weights)
-    for average in [ema] + furtherAverages { average.load(from: weights) }
+    precondition(
+      step == 0 && weights.count <= self.weights.count,
+      "\(weights.count) weights for \(self.weights.count) at step \(step)")
+    self.weights.pointer.update(from: weights.pointer, count: weights.count)
+    for average in [ema] + furtherAverages { average.load(from: self.weights) }
   }
 
   /// A rank's share of `whole`.
@@ -134,7 +137,7 @@ public final class ShardedState {
     parts = ema.parts
   }
 
-  /// Memory for the values after an update, the weights' given.
+  /// Allocates memory for the values after an update, except for the weights, which are given.
   package func newValues(weights: ParameterBuffer) -> Values {
     Values(
       weights: weights,
@@ -142,7 +145,7 @@ public final class ShardedState {
       firstMoment: ParameterShard(parts: parts), secondMoment: ParameterShard(parts: parts))
   }
 
-  /// All ranks' parts of the average, on every rank. Collective.
+  /// Gathers the average from all ranks, on every rank. Collective.
   ///
   /// - Throws: `MPIError`.
   public func gatheredEMA(by exchange: GradientExchange) throws -> ParameterBuffer {
@@ -154,6 +157,6 @@ public final class ShardedState {
 }
 
 extension StateSchema {
-  /// What a run with these averages keeps.
+  /// The schema of a run with these averages.
   public init(_ averages: AverageSettings) { self.init(furtherAverages: averages.further.map(\.name)) }
 }

@@ -1,4 +1,4 @@
-/// One of the numbers that training keeps of each weight, beside others of its kind.
+/// A kind of value that training keeps for each weight.
 public struct StateMember: Hashable, Sendable {
   public enum Kind: Hashable, Sendable {
     case weights
@@ -7,14 +7,14 @@ public struct StateMember: Hashable, Sendable {
   }
 
   public let kind: Kind
-  /// The name of its group in a checkpoint's files: PyTorch's where it has one.
+  /// The name of its group in checkpoint files, following PyTorch where possible.
   public let name: String
 
   public static let weights = StateMember(kind: .weights, name: "model")
   public static let firstMoment = StateMember(kind: .moment, name: "exp_avg")
   public static let secondMoment = StateMember(kind: .moment, name: "exp_avg_sq")
   public static func average(_ name: String) -> StateMember { StateMember(kind: .average, name: name) }
-  /// The average that samples are drawn with.
+  /// The average that samples are generated with.
   public static let ema = average(StateSchema.ema)
 
   /// The weights, or one of their averages.
@@ -23,23 +23,24 @@ public struct StateMember: Hashable, Sendable {
   }
 }
 
-/// All that training keeps of each weight: the one place that says so. Memory, checkpoints and comparisons follow it.
+/// All values that training keeps for each weight. The single definition from which memory, checkpoints and comparisons
+/// are derived.
 public struct StateSchema: Hashable, Sendable {
-  /// The averages of the weights; the first is the one that samples are drawn with.
+  /// The averages of the weights; samples are generated with the first.
   public let averages: [String]
 
-  /// The first average's name.
+  /// The name of the first average.
   public static let ema = "ema"
 
-  /// - Parameter furtherAverages: the names of those beside the first.
+  /// - Parameter furtherAverages: the names of the averages other than the first.
   public init(furtherAverages: [String] = []) {
     averages = [Self.ema] + furtherAverages
     precondition(Set(all.map(\.name)).count == all.count, "two averages of one name: \(averages)")
   }
 
-  /// What a model is used with.
+  /// The members needed to use a model.
   public var model: [StateMember] { [.weights] + averages.map { .average($0) } }
-  /// What only the next update needs: Adam's moments.
+  /// The members needed only for the next update: Adam's moments.
   public var optimizer: [StateMember] { [.firstMoment, .secondMoment] }
   public var all: [StateMember] { model + optimizer }
 }

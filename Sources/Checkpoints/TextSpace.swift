@@ -1,12 +1,12 @@
 import Settings
 
-/// The embedded texts that a denoiser was trained with: of which text encoder they are.
+/// The text embedding space that a denoiser was trained with: the text encoder and its tokeniser.
 public struct TextSpace: Sendable, Equatable {
-  /// Where the encoder was.
+  /// The path of the encoder at the time of training.
   public let encoder: String
-  /// Where its tokeniser was.
+  /// The path of its tokeniser at the time of training.
   public let tokenizer: String
-  /// A digest of the settings and weights of the encoder, and of the tokeniser's vocabulary.
+  /// A digest of the encoder's settings and weights, and of the tokeniser's vocabulary.
   public let digest: String
 
   package init(encoder: String, tokenizer: String, digest: String) {
@@ -15,7 +15,7 @@ public struct TextSpace: Sendable, Equatable {
     self.digest = digest
   }
 
-  /// The section of a manifest that has it.
+  /// The manifest's section for it.
   static let key = "text_encoder"
 
   private enum Key {
@@ -24,7 +24,7 @@ public struct TextSpace: Sendable, Equatable {
     static let digest = "sha256"
   }
 
-  /// nil if the manifest has none.
+  /// Returns nil if the manifest has no such section.
   ///
   /// - Throws: `SettingsError`.
   init?(of manifest: SettingsReader) throws {
@@ -42,11 +42,11 @@ public struct TextSpace: Sendable, Equatable {
     ]
   }
 
-  /// Throws unless the encoder of this digest is the one that the texts were embedded by.
+  /// Throws unless `digest` is that of the encoder the denoiser was trained with.
   ///
   /// - Parameters:
-  ///   - path: where that one lies.
-  ///   - checkpoint: what was trained with the texts.
+  ///   - path: the path of the encoder with this digest.
+  ///   - checkpoint: the path of the denoiser's checkpoint.
   /// - Throws: `CheckpointError`.
   public func require(_ digest: String, of path: String, for checkpoint: String) throws {
     guard digest != self.digest else { return }

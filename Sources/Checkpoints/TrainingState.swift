@@ -1,18 +1,18 @@
 import Layers
 import Tensors
 
-/// What a run consists of between two steps, all of it in one place: what a checkpoint holds. All else follows from the
-/// configuration and the step's number. A rank that trains holds a ``ShardedState``.
+/// The complete state of a run between two steps, unsharded, as stored in a checkpoint. Everything else follows from
+/// the configuration and the step number. During training, a rank holds a ``ShardedState``.
 public final class TrainingState {
   public let layout: ParameterLayout
-  /// Steps done.
+  /// The number of completed steps.
   public var step: Int
   public let weights: ParameterBuffer
   public let schema: StateSchema
-  /// All but the weights.
+  /// All members except the weights.
   private let others: [StateMember: ParameterBuffer]
 
-  /// The state before the first step: averages are the weights, moments 0.
+  /// The state before the first step: averages equal the weights, and moments are 0.
   public init(layout: ParameterLayout, seed: UInt64, schema: StateSchema = StateSchema()) {
     self.layout = layout
     self.schema = schema
@@ -33,7 +33,7 @@ public final class TrainingState {
     return memory
   }
 
-  /// Makes all averages those of weights that have always been what they are.
+  /// Sets all averages to the weights.
   public func copyWeightsToAverages() {
     for average in schema.averages { self[.average(average)].copy(from: weights) }
   }

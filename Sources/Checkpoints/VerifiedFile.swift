@@ -3,9 +3,9 @@ import Foundation
 import HDF5
 import Tensors
 
-/// A file of a checkpoint in memory, read once, whose digest is its manifest's.
+/// A checkpoint file in memory, read once and verified against the digest in the manifest.
 ///
-/// libhdf5 sees bytes only that are known to be good, and no byte is read twice: what it opens is this memory.
+/// libhdf5 opens this memory, so that it only sees verified bytes and nothing is read twice.
 final class VerifiedFile {
   let path: String
   private let bytes: UnsafeMutableRawBufferPointer
@@ -13,14 +13,14 @@ final class VerifiedFile {
   /// The tensors by their groups and names.
   private(set) var tensors: [String: [String: HDF5.Dataset]] = [:]
 
-  /// Of all tensors, with their groups: `model/downs.0.weight`.
+  /// The names of all tensors, including the group: `model/downs.0.weight`.
   var names: [String] { tensors.flatMap { group, content in content.keys.map { "\(group)/\($0)" } }.sorted() }
 
   private static let pieceSize = 1 << 22
 
-  /// Reads what `entry` says of a file in `directory`.
+  /// Reads the file described by `entry` from `directory`.
   ///
-  /// - Throws: `CheckpointError`; `FileError` where this process has no memory for it.
+  /// - Throws: `CheckpointError`; `FileError` if memory for it cannot be allocated.
   init(_ entry: CheckpointManifest.File, in directory: String) throws {
     let path = "\(directory)/\(entry.name)"
     self.path = path
@@ -76,9 +76,9 @@ final class VerifiedFile {
     guard digest == entry.sha256 else { throw .altered(path) }
   }
 
-  /// The values of `parameter` in `group`, into memory that begins at `start` of the flat memory.
+  /// Copies the values of `parameter` in `group` to memory that starts at `start` of the flat buffer.
   ///
-  /// - Throws: `CheckpointError` if a tensor has another shape.
+  /// - Throws: `CheckpointError` if a tensor cannot be read.
   func `import`(
     _ parameter: Parameter, of group: String, to flat: UnsafeMutablePointer<Float>, startingAt start: Int
   ) throws {
@@ -96,7 +96,7 @@ final class VerifiedFile {
         dataset.elementType == .float32, offset + tensor.count * MemoryLayout<Float>.size <= bytes.count,
         let values = bytes.baseAddress?.advanced(by: offset)
       {
-        // Values that lie in one piece.
+        // The values are stored contiguously.
         values.withMemoryRebound(to: Float.self, capacity: tensor.count) {
           tensor.import(from: $0, to: flat, startingAt: start)
         }

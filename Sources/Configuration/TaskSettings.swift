@@ -1,5 +1,6 @@
 import Diffusion
 import Kernels
+import Layers
 import Models
 import Settings
 
@@ -25,6 +26,8 @@ public enum TaskSettings: Sendable {
     public let latents: LatentSection?
     /// nil for a denoiser that is told no texts.
     public let text: TextSection?
+    /// nil for a denoiser that sees nothing beside an image.
+    public let fields: FieldSection?
   }
 
   /// A network that controls a frozen denoiser by an image.
@@ -46,6 +49,8 @@ public enum TaskSettings: Sendable {
     public let tokenizer: String?
     /// How often training leaves a caption out.
     public let dropout: Double
+    /// Into how many chunks of the text encoder's tokens a caption is cut at most.
+    public let chunks: Int
   }
 
   /// Whose latents a denoiser works on: the section `autoencoder`.
@@ -63,6 +68,19 @@ public enum TaskSettings: Sendable {
     public let reconstructionLoss: PredictionLoss
     /// What the divergence of the latents from the standard normal distribution is multiplied by.
     public let divergenceWeight: Double
+    /// nil: images are compared by their values alone.
+    public let perceptual: PerceptualSection?
+    /// nil: the autoencoder is trained alone.
+    public let adversary: AdversarySection?
+    /// Of both networks, the autoencoder's first.
+    public let parameters: ParameterLayout
+  }
+
+  /// How different reconstructions look, as a part of an autoencoder's loss.
+  public struct PerceptualSection: Hashable, Sendable {
+    /// Where the weights of LPIPS lie.
+    public let path: String
+    public let weight: Double
   }
 
   /// Two encoders of texts and images, and what makes tokens of captions.
@@ -89,6 +107,17 @@ public enum TaskSettings: Sendable {
     }
   }
 
+  /// The parameters that training moves unless it moves those of an adapter: the network's, and behind them those of
+  /// what is trained beside it.
+  var parameters: ParameterLayout {
+    if case .autoencoder(let section) = self { section.parameters } else { network.parameters }
+  }
+
+  /// What is trained beside an autoencoder, if anything.
+  public var adversary: AdversarySection? {
+    if case .autoencoder(let section) = self { section.adversary } else { nil }
+  }
+
   public var network: TrainedNetwork {
     switch self {
     case .diffusion(let section): .denoiser(section.model)
@@ -113,7 +142,7 @@ public enum TaskSettings: Sendable {
     switch kind {
     case .diffusion where Self.trainsControl(node): self = .control(try ControlSection(model, reader))
     case .diffusion: self = .diffusion(try DiffusionSection(model, reader))
-    case .autoencoder: self = .autoencoder(try AutoencoderSection(model, reader.section("autoencoder")))
+    case .autoencoder: self = .autoencoder(try AutoencoderSection(model, reader))
     case .contrastive: self = .contrastive(try ContrastiveSection(model, reader.section("conditioning")))
     }
   }
@@ -165,13 +194,16 @@ extension TaskSettings.Kind {
 
 extension TaskSettings.DiffusionSection {
   init(_ model: SettingsReader, _ reader: SettingsReader) throws {
-    self.model = try DenoiserKind.model(model)
+    let network = try DenoiserKind.model(model)
     latents =
       reader.isGiven("autoencoder") ? try TaskSettings.LatentSection(reader.section("autoencoder")) : nil
     text =
-      self.model.contextWidth != nil && reader.isGiven("conditioning")
+      network.contextWidth != nil && reader.isGiven("conditioning")
       ? try TaskSettings.TextSection(reader.section("conditioning")) : nil
-    process = try DiffusionSettings.process(reader.section("diffusion"))
+    let process = try DiffusionSettings.process(reader.section("diffusion"))
+    self.process = process
+    fields = try TaskSettings.FieldSection(reader)
+    self.model = try fields?.denoiser(network, process, model) ?? network
     let needed = self.model.imageChannels * process.outputsPerChannel
     guard self.model.predictionChannels == needed else {
       throw model.invalid(
@@ -222,6 +254,9 @@ extension TaskSettings.TextSection {
     dropout = try reader.value(
       "caption_dropout", default: 0.1, in: 0.0...1.0,
       help: "how often training leaves a caption out, which guidance needs")
+    chunks = try reader.value(
+      "caption_chunks", default: 1, in: 1...64,
+      help: "how many times the text encoder's tokens a caption may have: it goes through in so many chunks")
   }
 }
 
@@ -250,14 +285,16 @@ extension TaskSettings.AutoencoderSection {
     case l2
   }
 
-  init(_ model: SettingsReader, _ reader: SettingsReader) throws {
-    self.model = try AutoencoderKind.model(model)
+  init(_ model: SettingsReader, _ sections: SettingsReader) throws {
+    let builder = ParameterBuilder("autoencoder")
+    self.model = try AutoencoderKind.model(model, builder)
     guard self.model.reconstructionChannels == self.model.imageChannels else {
       throw model.invalid(
         "out_channels",
         "is \(self.model.reconstructionChannels), and images have \(self.model.imageChannels) channels (in_channels): "
           + "reconstructions are compared with them")
     }
+    let reader = try sections.section("autoencoder")
     let loss = try reader.choice(
       "loss", default: Loss.l1,
       help: "distance of reconstructions from images: l1 or l2, a mean over all values")
@@ -265,5 +302,23 @@ extension TaskSettings.AutoencoderSection {
     divergenceWeight = try reader.value(
       "kl_weight", default: 1e-6, in: 0.0...,
       help: "weight of the latents' divergence from a normal distribution, summed over a latent's values")
+    perceptual = try TaskSettings.PerceptualSection(reader)
+    adversary = try TaskSettings.AdversarySection(sections, channels: self.model.imageChannels, builder)
+    parameters = builder.layout
+  }
+}
+
+extension TaskSettings.PerceptualSection {
+  /// nil for a loss without it.
+  init?(_ reader: SettingsReader) throws {
+    let path = try reader.value(
+      "perceptual_path", as: String.self,
+      help:
+        "a safetensors file with the weights of LPIPS (VGG16), which becomes a part of the loss; null: none")
+    let weight = try reader.value(
+      "perceptual_weight", default: 1.0, in: Above(0.0), help: "what LPIPS is multiplied by")
+    guard let path else { return nil }
+    self.path = path
+    self.weight = weight
   }
 }

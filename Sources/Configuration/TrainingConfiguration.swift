@@ -17,6 +17,8 @@ public struct TrainingConfiguration: Sendable {
   /// The word whose vectors are trained while all else stays as it is; nil: none.
   public let inversion: InversionSection?
   public let optimizer: OptimizerSettings
+  /// Of what is trained beside an autoencoder; nil: nothing is.
+  public let discriminatorOptimizer: OptimizerSettings?
   public let training: TrainingSettings
   public let ema: AverageSettings
   public let checkpoint: CheckpointSettings
@@ -48,6 +50,16 @@ public struct TrainingConfiguration: Sendable {
     let trainingReader = try reader.section("training")
     training = try TrainingSettings(trainingReader)
     optimizer = try OptimizerSettings(optimizerReader, steps: training.steps)
+    let steps = training.steps
+    discriminatorOptimizer = try task.adversary.map {
+      try OptimizerSettings(
+        reader.section(TaskSettings.AdversarySection.key).section("optimizer"),
+        steps: max(steps - $0.start, 1))
+    }
+    if adapter != nil, task.adversary != nil {
+      throw reader.invalid(
+        AdapterSection.key, "is trained alone: leave the section \(TaskSettings.AdversarySection.key) away")
+    }
     ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
     let samplingReader = try reader.section("sampling")
@@ -57,6 +69,10 @@ public struct TrainingConfiguration: Sendable {
         "prompts", "are for a denoiser that reads texts: set conditioning.text_encoder")
     }
     try reader.finish()
+    if case .autoencoder = task, training.precision != .float32 {
+      throw trainingReader.invalid(
+        "precision", "is for denoisers and clip: an autoencoder is trained in float32")
+    }
     switch (training.validationEvery, dataset.validationPath) {
     case (1..., ""):
       throw trainingReader.invalid(
@@ -104,7 +120,7 @@ public struct TrainingConfiguration: Sendable {
 
   /// The parameters that training moves.
   public var trainedParameters: ParameterLayout {
-    inversion?.table.parameters ?? adapter?.adapter.parameters ?? model.parameters
+    inversion?.table.parameters ?? adapter?.adapter.parameters ?? task.parameters
   }
 
   /// How samples are drawn of the denoiser that is trained, or controlled.
@@ -120,7 +136,9 @@ public struct TrainingConfiguration: Sendable {
   /// another at any time. More steps are among them where no other number depends on how many there will be; and where
   /// the dataset lies, since what is in it has a digest.
   package func isFree(toChange path: String) -> Bool {
-    if path == "training.steps" { return !optimizer.schedule.dependsOnTotal }
+    if path == "training.steps" {
+      return ![optimizer, discriminatorOptimizer].contains { $0?.schedule.dependsOnTotal == true }
+    }
     return Self.freeKeys.contains(path) || Self.freeSections.contains { path.hasPrefix($0) }
   }
 
@@ -128,7 +146,8 @@ public struct TrainingConfiguration: Sendable {
     "training.recompute", "training.bucket_bytes", "training.log_every", "training.max_skipped_steps",
     "training.replica_check_every", "training.heartbeat_timeout_seconds", "training.straggler_share",
     "training.validation_every", "training.validation_samples",
-    "dataset.path", "dataset.verify", "dataset.validation_path", "autoencoder.path", baseKey,
+    "dataset.path", "dataset.verify", "dataset.validation_path", "autoencoder.path",
+    "autoencoder.perceptual_path", baseKey,
     "conditioning.text_encoder", "conditioning.tokenizer",
   ]
   private static let freeSections = ["checkpoint.", "sampling."]

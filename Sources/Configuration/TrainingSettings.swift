@@ -1,4 +1,5 @@
 import DataParallel
+import Kernels
 import Layers
 import Settings
 
@@ -23,6 +24,8 @@ public struct TrainingSettings: Hashable, Sendable {
   public let heartbeatTimeout: Double
   /// Whether the backward pass computes the stages of the model again, instead of what the forward pass kept of them.
   public let recomputes: Bool
+  /// How passes through the denoiser round the factors of matrix products.
+  public let precision: ProductPrecision
   /// Bytes of a bucket of gradients.
   public let bucketBytes: Int
   public static let defaultBucketBytes = 1 << 20
@@ -61,6 +64,9 @@ public struct TrainingSettings: Hashable, Sendable {
     recomputes = try reader.value(
       "recompute", default: false,
       help: "compute a model's stages again on the way back: less memory, more time, the same numbers")
+    precision = try reader.choice(
+      "precision", default: ProductPrecision.float32,
+      help: "of the factors of matrix products: float32, or bf16 where the processor has products of bf16")
     bucketBytes = try reader.value(
       "bucket_bytes", default: Self.defaultBucketBytes, in: 1...Int(Int32.max),
       help: "gradients that travel between ranks together; changes the speed only")

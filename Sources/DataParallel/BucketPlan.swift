@@ -1,12 +1,12 @@
-/// How the flat memory is cut for its way between the ranks: into buckets, which travel one by one, and each bucket
-/// into a part for every rank.
+/// How the flat parameter buffer is partitioned for communication: into buckets, which are transferred one by one, and
+/// each bucket into one part per rank.
 ///
-/// With a power of two of ranks a part is what is left after halving the bucket once for each bit of the rank: rank
-/// bit 0 chooses the half in the exchange with the nearest neighbour, and so on. Other world sizes cut the bucket in
-/// rank order.
+/// When the number of ranks is a power of two, a rank's part is what remains after halving the bucket once per bit of
+/// the rank: bit 0 selects the half in the exchange with the nearest neighbour, and so on. Other world sizes split the
+/// bucket in rank order.
 public struct BucketPlan: Sendable, Equatable {
-  /// Buckets, and the parts of ranks, start at multiples of this many floats. Sums over such pieces can be put together
-  /// in the same order whichever rank made them.
+  /// Buckets and the ranks' parts start at multiples of this many floats, so that sums over such pieces can be combined
+  /// in the same order regardless of which rank computed them.
   public static let granularity = 4096
 
   public let count: Int
@@ -14,9 +14,9 @@ public struct BucketPlan: Sendable, Equatable {
   public let buckets: [Range<Int>]
 
   /// - Parameters:
-  ///   - count: floats of the flat memory.
-  ///   - bucketSize: floats of a bucket, rounded up to a multiple of the granularity; at least one such for each rank,
-  ///     so that every rank has its part.
+  ///   - count: size of the flat buffer in floats.
+  ///   - bucketSize: floats per bucket, rounded up to a multiple of the granularity; at least one such multiple per
+  ///     rank, so that every rank has a part.
   public init(count: Int, bucketSize: Int, worldSize: Int) {
     precondition(
       count >= 0 && bucketSize > 0 && worldSize > 0,
@@ -28,27 +28,28 @@ public struct BucketPlan: Sendable, Equatable {
     buckets = stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
   }
 
-  /// Whether parts come from halving, so that sums follow the tree over the micro-batches.
+  /// Whether parts result from repeated halving, so that sums follow the reduction tree over the micro-batches.
   public var isPowerOfTwo: Bool { worldSize & (worldSize - 1) == 0 }
 
-  /// The range of `bucket` that `rank` ends up with.
+  /// The range of `bucket` that `rank` holds after the reduce-scatter.
   public func part(of bucket: Int, rank: Int) -> Range<Int> {
     precondition((0..<worldSize).contains(rank), "rank \(rank) of \(worldSize)")
     return stages(of: bucket, rank: rank).last?.kept ?? buckets[bucket]
   }
 
-  /// All parts of `rank`, one for each bucket.
+  /// All parts of `rank`, one per bucket.
   public func parts(of rank: Int) -> [Range<Int>] { buckets.indices.map { part(of: $0, rank: rank) } }
 
-  /// A rank's exchange with partners: on the way to sums, it gives each what that one keeps, and gets what it keeps
-  /// itself; on the way back it gives what it kept, and gets what it gave.
+  /// One exchange of a rank with its partners. In the reduce-scatter, it sends each partner the range which that
+  /// partner keeps and receives the range it keeps itself; in the all-gather, it sends the range it kept and receives
+  /// those it gave away.
   struct Stage {
     let kept: Range<Int>
     let partners: [(rank: Int, range: Range<Int>)]
   }
 
-  /// The exchanges by which `rank` comes to its part of `bucket`: with a power of two of ranks, one with each neighbour
-  /// at distance 1, 2, 4, ...; else one with all others at once.
+  /// The exchanges that leave `rank` with its part of `bucket`: for a power of two of ranks, one with each neighbour at
+  /// distance 1, 2, 4, ...; otherwise a single one with all other ranks.
   func stages(of bucket: Int, rank: Int) -> [Stage] {
     guard worldSize > 1 else { return [] }
     guard isPowerOfTwo else {
@@ -72,14 +73,14 @@ public struct BucketPlan: Sendable, Equatable {
     return stages
   }
 
-  /// Two halves, the first the larger if they differ; the second may be empty.
+  /// Splits a range in two; the first half is the larger if they differ, and the second may be empty.
   private static func halves(_ range: Range<Int>) -> (lower: Range<Int>, upper: Range<Int>) {
     let pieces = (range.count + granularity - 1) / granularity
     let middle = min(range.lowerBound + (pieces + 1) / 2 * granularity, range.upperBound)
     return (range.lowerBound..<middle, middle..<range.upperBound)
   }
 
-  /// A bucket's part for `rank` where all ranks' follow one another.
+  /// The part of `rank` when a bucket is split in rank order.
   private func share(of bucket: Int, rank: Int) -> Range<Int> {
     let range = buckets[bucket]
     let pieces = (range.count + Self.granularity - 1) / Self.granularity

@@ -1,14 +1,15 @@
 import Tensors
 
-/// Which buckets of the gradients are complete while backward runs: a bucket is when all parameters in it are.
+/// Tracks which gradient buckets are complete during the backward pass. A bucket is complete when all parameters in it
+/// are.
 public struct BucketReadiness {
-  /// Of each parameter, by its offset, the buckets that it lies in.
+  /// The buckets that each parameter overlaps, by the parameter's offset.
   private var buckets: [Int: ClosedRange<Int>] = [:]
-  /// Parameters that each bucket still waits for.
+  /// The number of incomplete parameters in each bucket.
   private var missing: [Int]
   private var isGiven: [Bool]
 
-  /// - Parameter parameters: those that will get gradients.
+  /// - Parameter parameters: the parameters that will receive gradients.
   public init(_ plan: BucketPlan, waitingFor parameters: some Sequence<Parameter>) {
     missing = [Int](repeating: 0, count: plan.buckets.count)
     isGiven = [Bool](repeating: false, count: plan.buckets.count)
@@ -20,7 +21,7 @@ public struct BucketReadiness {
     }
   }
 
-  /// The buckets that are complete now and were not before, when the gradients of the parameters at `offsets` are.
+  /// Marks the parameters at `offsets` as complete and returns the buckets that this completes.
   public mutating func buckets(completedBy offsets: some Sequence<Int>) -> [Int] {
     var ready: [Int] = []
     for offset in offsets {
@@ -33,7 +34,8 @@ public struct BucketReadiness {
     return ready
   }
 
-  /// The buckets that have not been given yet; those for the end, and those that wait for nothing.
+  /// The buckets not yet returned: those only complete at the end of the pass, and those without any parameter to wait
+  /// for.
   public mutating func remainingBuckets() -> [Int] {
     let rest = isGiven.indices.filter { !isGiven[$0] }
     for bucket in rest { isGiven[bucket] = true }

@@ -2,16 +2,16 @@ import Kernels
 import MPI
 import Tensors
 
-/// A bucket under way between the ranks, stage by stage. It goes on when it is asked to.
+/// The transfer of one bucket between the ranks, stage by stage. It only makes progress when `advance` is called.
 protocol BucketTransfer: AnyObject {
-  /// Goes as far as it can without waiting; true when the bucket has arrived.
+  /// Advances as far as possible without blocking; returns true once the transfer is complete.
   ///
-  /// - Parameter threads: the calling thread's, which add.
+  /// - Parameter threads: the calling thread's pool, used for additions and copies.
   func advance(_ threads: ThreadPool) throws -> Bool
 }
 
 extension [Request] {
-  /// Drops those that have completed; true when none is left.
+  /// Removes completed requests; returns true when none are left.
   mutating func complete() throws -> Bool {
     while let request = last {
       guard try request.test() else { return false }
@@ -21,11 +21,11 @@ extension [Request] {
   }
 }
 
-/// The reduce-scatter of a bucket: of each stage's range a rank keeps its own, adds what its partners have of it, and
-/// goes on with that.
+/// The reduce-scatter of a bucket: at each stage, a rank adds its partners' values of the range it keeps to its own,
+/// and the next stage subdivides that range.
 ///
-/// Where partners are two by two, the sums are those of the tree over the micro-batches, whichever rank adds them: a sum of
-/// two does not depend on which comes first.
+/// With pairwise exchanges, the sums are those of the reduction tree over the micro-batches, whichever rank adds them,
+/// because the addition of two values is commutative.
 final class BucketReduction: BucketTransfer {
   private let stages: [BucketPlan.Stage]
   private let memory: ParameterBuffer
@@ -33,7 +33,7 @@ final class BucketReduction: BucketTransfer {
   private let buffers: MessageBuffers
   private let tag: Int
   private var stage = 0
-  /// The running stage's, if its partners are in sight; those of earlier ones follow.
+  /// The current stage's exchange, if its partners' memory is shared; `visits` holds those of earlier stages.
   private var sharedExchange: SharedMemoryExchange?
   private var visits: [SharedMemoryExchange] = []
   private var receives: [Request] = []
@@ -42,8 +42,8 @@ final class BucketReduction: BucketTransfer {
   /// Starts the first exchange.
   ///
   /// - Parameters:
-  ///   - memory: the whole flat memory; the bucket's part of it belongs to this until it is done.
-  ///   - wire: what this alone uses until it is done.
+  ///   - memory: the whole flat buffer; the bucket's range of it must not be accessed until the transfer is complete.
+  ///   - buffers: used exclusively by this transfer until it is complete.
   init(
     _ stages: [BucketPlan.Stage], of memory: ParameterBuffer, among localPeers: LocalPeers,
     over buffers: MessageBuffers,
@@ -70,7 +70,8 @@ final class BucketReduction: BucketTransfer {
         visits.append(sharedExchange)
       } else {
         guard try receives.complete() else { return false }
-        // What is sent may take longer: it is no part of what is kept.
+        // Only copied sends must have completed, as the next stage reuses their buffer; others read outside the range
+        // that is kept.
         guard try !buffers.copies || sends.complete() else { return false }
         buffers.addReceived(to: sum, count: kept.count, threads)
       }
@@ -86,21 +87,21 @@ final class BucketReduction: BucketTransfer {
     let ranks = partners.map(\.rank)
     sharedExchange = try localPeers.sharedExchange(ranks, for: memory, tag: tag)
     guard sharedExchange == nil else { return }
-    // Where messages arrive is known before any is sent.
+    // Receives are posted before any send.
     receives = try buffers.receive(kept.count, from: ranks, tag: tag)
     sends += try buffers.send(
       partners.map { ($0.rank, UnsafeBufferPointer(rebasing: memory.elements[$0.range])) }, tag: tag, threads)
   }
 }
 
-/// The all-gather of a bucket: the stages of its reduction backwards. Parts go from memory to memory as they are.
+/// The all-gather of a bucket: the stages of its reduction in reverse order. Parts are copied without conversion.
 final class BucketGathering: BucketTransfer {
   private let communicator: Communicator
   private let memory: ParameterBuffer
   private let localPeers: LocalPeers
   private let tag: Int
   private var stages: ArraySlice<BucketPlan.Stage>
-  /// The running stage's, if its partners are in sight; those of earlier ones follow.
+  /// The current stage's exchange, if its partners' memory is shared; `visits` holds those of earlier stages.
   private var sharedExchange: SharedMemoryExchange?
   private var visits: [SharedMemoryExchange] = []
   private var requests: [Request] = []

@@ -2,16 +2,17 @@ import Kernels
 import MPI
 import Tensors
 
-/// Weights that every rank reads and none changes: they lie once a host, in memory of one of its ranks at which the others
-/// look.
+/// Weights that every rank reads and none modifies, stored once per host: one rank owns the memory and the others map
+/// it.
 public struct FrozenWeights: Sendable {
   public let memory: ParameterBuffer
-  /// Whether this rank has read them, and does not look at another's.
+  /// Whether this rank read the weights itself rather than mapping another rank's memory.
   public var isOwn: Bool { !memory.isView }
 
   /// Collective.
   ///
-  /// - Parameter read: fills the memory; called on one rank of each host, and where that one's memory is out of sight.
+  /// - Parameter read: fills the memory; called on one rank of each host, and on ranks that cannot map that rank's
+  ///   memory.
   /// - Throws: `CollectiveFailure` with what `read` throws; `MPIError`.
   public init(
     count: Int, on communicator: Communicator, read: (ParameterBuffer) throws -> Void

@@ -2,33 +2,34 @@ import Kernels
 import MPI
 import Tensors
 
-/// Sums gradients over the ranks such that each rank has the sum of its parts (reduce-scatter), bucket by bucket and
-/// while other work goes on; and gives every rank all parts of what was made of them (all-gather), while other work
-/// goes on too.
+/// Sums gradients over the ranks so that each rank holds the sum of its parts (reduce-scatter), and distributes the
+/// results computed from those sums to every rank (all-gather). Both work bucket by bucket and overlap with
+/// computation.
 ///
-/// Bandwidth-optimal: a rank sends and receives (W - 1) / W of the memory in either direction.
+/// Bandwidth-optimal: a rank sends and receives (W - 1) / W of the memory in each direction.
 ///
-/// For one thread; between hosts it uses MPI on a thread of its own as well.
+/// To be called from one thread only; between hosts, a separate thread calls MPI as well.
 public final class GradientExchange {
   public let plan: BucketPlan
   private let communicator: Communicator
   private let threads: ThreadPool
   private let scheduler: TransferScheduler
   private let progress: ProgressThread?
-  /// One for each lane of sums.
+  /// One per reduction lane.
   private let messageBuffers: [MessageBuffers]
   private let localPeers: LocalPeers
-  /// Of each bucket, this rank's.
+  /// This rank's stages for each bucket.
   private let stages: [[BucketPlan.Stage]]
   /// The order in which buckets are gathered.
   private var gatheringOrder: [Int]
-  /// What is made of a bucket's sum at once, to be gathered early.
+  /// Applied to a bucket as soon as its sum is complete, so that it can be gathered early.
   private var transformation: Transformation?
 
   /// Collective.
   ///
-  /// - Parameter memories: what ranks of one host read where it lies, if it can be shared; every rank names as many, in
-  ///   the same order. All else travels in messages, as do compressed gradients.
+  /// - Parameter memories: the buffers that ranks of the same host read in place, if they can be shared; every rank
+  ///   passes the same number of them, in the same order. Everything else is sent in messages, as are compressed
+  ///   gradients.
   /// - Throws: `MPIError`.
   public init(
     communicator: Communicator, plan: BucketPlan, threads: ThreadPool,
@@ -38,7 +39,7 @@ public final class GradientExchange {
     precondition(
       plan.worldSize == communicator.size,
       "a plan for \(plan.worldSize) ranks, there are \(communicator.size)")
-    // Whatever else the ranks say to each other does not meet what is on its way here.
+    // A separate communicator, so that these messages cannot be matched with any others between the ranks.
     let own = communicator.size > 1 ? try communicator.duplicate() : communicator
     self.communicator = own
     self.plan = plan
@@ -62,37 +63,37 @@ public final class GradientExchange {
         MessageBuffers(for: stages.joined(), compression, communicator: own)
       }
     gatheringOrder = Array(plan.buckets.indices)
-    // On one host messages are copied by the processors that compute: nothing moves meanwhile.
+    // On one host, messages are copied by the cores that compute, so a progress thread would gain nothing.
     progress = isOnOneHost ? nil : ProgressThread(scheduler)
   }
 
-  /// Whether ranks of one host look at each other's memory.
+  /// Whether ranks on the same host read each other's memory.
   package var readsInPlace: Bool { !localPeers.isEmpty }
 
-  /// How many buckets are under way at most, between hosts.
+  /// The maximum number of buckets in flight between hosts.
   public static let bucketsAtOnce = TransferScheduler.lanes
 
   deinit { progress?.end() }
 
-  /// What is told of each bucket's way between the ranks; nil: nothing is measured.
+  /// Receives the timing of each bucket's transfers; nil disables profiling.
   public var profile: Profile? {
     get { scheduler.profile }
     set { scheduler.profile = newValue }
   }
 
-  /// Lets what is under way go as far as it can without waiting: for between two operations.
+  /// Advances transfers in flight as far as possible without blocking; called between operations.
   ///
   /// - Throws: `MPIError`.
   public func advance() throws {
     guard communicator.size > 1 else { return }
     try scheduler.advance(threads)
-    // Not before: to wake a thread costs more than a short message that is waited for at once.
+    // Only now: waking a thread costs more than a short message that is waited for immediately.
     progress?.set(isWanted: !scheduler.isEmpty)
   }
 
   // MARK: Sums
 
-  /// Starts to sum a bucket of `gradients`, whose memory in it must be left alone until `finish()`. Collective: all
+  /// Starts summing a bucket of `gradients`; its memory must not be accessed until `finish()` returns. Collective: all
   /// ranks start the same buckets in the same order.
   ///
   /// - Throws: `MPIError`.
@@ -112,24 +113,25 @@ public final class GradientExchange {
     }
   }
 
-  /// Waits until this rank's parts of all buckets that were started hold their sums.
+  /// Waits until this rank's parts of all started buckets hold their sums.
   ///
   /// - Throws: `MPIError`.
   public func finish() throws { try wait { scheduler.isReduced } }
 
-  // MARK: What was made of them
+  // MARK: Gathering
 
-  /// What puts something else in the place of this rank's part of a bucket's sum. Any thread calls it, one at a time,
-  /// with threads of its own.
+  /// Replaces this rank's part of a bucket's sum. May be called from any thread, but only from one at a time, with that
+  /// thread's pool.
   public typealias Transformation = (_ bucket: Int, _ threads: ThreadPool) -> Void
 
-  /// From now on sums are transformed as soon as they are there, and what comes of it is gathered, into the same memory,
-  /// while no sums need the wire. `gatherEarlyOnes()` says when it is needed. For several ranks. Collective.
+  /// From now on, transforms each sum as soon as it is complete and gathers the result into the same memory while no
+  /// reduction needs the network. `gatherEarlyOnes()` announces that the results are needed. Requires more than one
+  /// rank. Collective.
   public func gatherEarly(_ transformation: @escaping Transformation) {
     self.transformation = transformation
   }
 
-  /// Gathers what has not been gathered early. For after `finish()`. Collective.
+  /// Gathers the buckets that have not been gathered early. Call it after `finish()`. Collective.
   ///
   /// - Throws: `MPIError`.
   public func gatherEarlyOnes() throws {
@@ -137,7 +139,7 @@ public final class GradientExchange {
     try scheduler.gatherEarlyOnes(inOrder: gatheringOrder, threads)
   }
 
-  /// Gathers buckets from now on in the order in which these ranges need them, then the rest. Collective.
+  /// From now on, gathers buckets in the order in which these ranges need them, followed by the rest. Collective.
   public func gather(inOrderOf ranges: some Sequence<Range<Int>>) {
     var isListed = plan.buckets.map { _ in false }
     var order: [Int] = []
@@ -148,10 +150,10 @@ public final class GradientExchange {
     gatheringOrder = order
   }
 
-  /// Starts to give every rank the parts of `memory` of all others: afterwards it is the same on all. What lies in a
-  /// bucket must be left alone until that is there. Collective.
+  /// Starts distributing each rank's parts of `memory` to all others, after which it is the same on all ranks. A
+  /// bucket's memory must not be accessed until that bucket has been gathered. Collective.
   ///
-  /// - Parameter prepare: called for each bucket before it is sent, the first to be needed first.
+  /// - Parameter prepare: called for each bucket before it is sent, in the order in which they are needed.
   /// - Throws: `MPIError`.
   public func startGathering(_ memory: ParameterBuffer, preparing prepare: (_ bucket: Int) -> Void = { _ in })
     throws
@@ -166,18 +168,18 @@ public final class GradientExchange {
     }
   }
 
-  /// What gives every rank the parts of a bucket.
+  /// Returns the closure that starts the all-gather of a bucket.
   private func gathering(of bucket: Int, in memory: ParameterBuffer) -> TransferQueue.Start {
-    // Tags of their own: a rank may still gather a bucket that another one has begun to sum.
+    // Separate tags: a rank may still be gathering a bucket that another rank has started to sum.
     { [communicator, stages, localPeers, tag = plan.buckets.count + bucket] _, _ in
       try BucketGathering(stages[bucket], of: memory, among: localPeers, over: communicator, tag: tag)
     }
   }
 
-  /// Whether all of `range` is there.
+  /// Whether all of `range` has been gathered.
   public func isGathered(_ range: Range<Int>) -> Bool { scheduler.isGathered(buckets(of: range)) }
 
-  /// Waits until all of `range` is there.
+  /// Waits until all of `range` has been gathered.
   ///
   /// - Throws: `MPIError`.
   public func waitUntilGathered(_ range: Range<Int>) throws {
@@ -185,12 +187,12 @@ public final class GradientExchange {
     try wait { scheduler.isGathered(buckets) }
   }
 
-  /// Waits until everything is there.
+  /// Waits until everything has been gathered.
   ///
   /// - Throws: `MPIError`.
   public func finishGathering() throws { try waitUntilGathered(0..<plan.count) }
 
-  /// Gives every rank the parts of all others. Collective.
+  /// Distributes each rank's parts to all others and waits for completion. Collective.
   ///
   /// - Throws: `MPIError`.
   public func gather(_ memory: ParameterBuffer) throws {
@@ -200,12 +202,12 @@ public final class GradientExchange {
 
   private func wait(until condition: () -> Bool) throws {
     if !condition() {
-      // This thread sees to it now.
+      // This thread now drives the transfers itself.
       progress?.set(isWanted: false)
       while !condition() { try scheduler.advance(threads, isWaiting: true) }
     }
-    // Also for the other thread's failure. That thread is woken by `advance()`, if this one computes before it waits for
-    // what else is under way.
+    // Also rethrows a failure of the progress thread. `advance()` wakes that thread again if this one computes before
+    // it waits for the remaining transfers.
     try scheduler.advance(threads)
   }
 

@@ -2,20 +2,20 @@ import Kernels
 import MPI
 import Tensors
 
-/// The ranks of this host, whose memories this one can look at: what comes from them is read where it lies, once, by
-/// all threads of the rank that wants it. What comes from others, or lies elsewhere, comes as a message.
+/// The ranks on this host whose memory this rank can map. Their data are read in place, once, by all threads of the
+/// reading rank. Data from other ranks, or in other memory, are sent in messages.
 final class LocalPeers {
   private let communicator: Communicator
   private let memories: [ParameterBuffer]
-  /// What each rank in sight has in the place of `memories`.
+  /// Each visible rank's counterparts of `memories`.
   private let views: [Int: [SharedMemory.View]]
 
   /// Collective.
   ///
   /// - Parameters:
-  ///   - memories: in which something will travel; every rank names as many, in the same order.
-  ///   - partners: the ranks with which this one will exchange anything.
-  ///   - hosts: all ranks'.
+  ///   - memories: the buffers that will be exchanged; every rank passes the same number of them, in the same order.
+  ///   - partners: the ranks with which this one will exchange data.
+  ///   - hosts: the host name of every rank.
   /// - Throws: `MPIError`.
   init(
     sharing memories: [ParameterBuffer], with partners: some Sequence<Int>, hosts: [String],
@@ -31,16 +31,16 @@ final class LocalPeers {
         return SharedMemory.View(SharedMemory.Address(numbers: Array(numbers)))
       }
     }
-    // All or none: who looks does not send.
+    // All or none: a rank that maps its partners' memory does not send to them.
     let allSee = try communicator.allHold(views.values.allSatisfy { $0.count == memories.count })
     self.memories = allSee ? memories : []
     self.views = allSee ? views : [:]
   }
 
-  /// Whether messages are what all that travels needs.
+  /// Whether everything is sent in messages.
   var isEmpty: Bool { memories.isEmpty || views.isEmpty }
 
-  /// Begins to look at what these ranks have in the place of `memory`; nil if it takes messages.
+  /// Begins an exchange with the given ranks' counterparts of `memory`; nil if messages must be used.
   func sharedExchange(_ ranks: [Int], for memory: ParameterBuffer, tag: Int) throws -> SharedMemoryExchange? {
     guard let place = memories.firstIndex(where: { $0 === memory }) else { return nil }
     let seen = ranks.compactMap { views[$0]?[place].pointer.assumingMemoryBound(to: Float.self) }

@@ -2,32 +2,32 @@ import Kernels
 import MPI
 import Tensors
 
-/// How gradients are written on their way between ranks. Sums are made in float32.
+/// The format in which gradients are sent between ranks. Sums are computed in float32.
 public enum GradientCompression: String, CaseIterable, Sendable {
-  /// As they are: float32.
+  /// Uncompressed float32.
   case none
-  /// Rounded to bfloat16 before each exchange: half the bytes, and sums that depend on the number of ranks.
+  /// Rounded to bfloat16 before each exchange: half the bytes, but the sums depend on the number of ranks.
   case bf16
 }
 
-/// What a bucket's reduction sends and receives through: memory for what arrives, and the form that it has.
+/// The send and receive buffers of a bucket's reduction, in the format of its messages.
 final class MessageBuffers {
   private let communicator: Communicator
-  /// Whether what is sent is a copy, whose place the next exchange takes.
+  /// Whether sends are copied into a buffer that the next exchange reuses.
   let copies: Bool
-  /// Memory when it is first needed: ranks that look at each other's need none.
+  /// Allocated on first use: ranks that read each other's memory need no buffers.
   private lazy var form = makeForm()
   private let makeForm: () -> Form
-  /// What the last exchange receives: messages of `length` floats.
+  /// The number of messages in the last exchange, and the length of each in floats.
   private var (messages, length) = (0, 0)
 
   private enum Form {
     case float32(arrivals: ParameterBuffer)
-    /// Two numbers of 16 bits in the place of each float.
+    /// Two 16-bit values stored in the space of each float.
     case bf16(arrivals: ParameterBuffer, departures: ParameterBuffer)
   }
 
-  /// For exchanges of `stages`, one at a time.
+  /// Sized for `stages`, one exchange at a time.
   init(
     for stages: some Sequence<BucketPlan.Stage>, _ compression: GradientCompression,
     communicator: Communicator
@@ -47,7 +47,7 @@ final class MessageBuffers {
     }
   }
 
-  /// Starts to receive `count` floats from each of `sources`.
+  /// Starts receiving `count` floats from each of `sources`.
   func receive(_ count: Int, from sources: [Int], tag: Int) throws -> [Request] {
     (messages, length) = (sources.count, count)
     return try sources.enumerated().map { place, source in
@@ -64,7 +64,7 @@ final class MessageBuffers {
     }
   }
 
-  /// Starts to send each rank its floats.
+  /// Starts sending each rank its floats.
   func send(_ parts: [(rank: Int, floats: UnsafeBufferPointer<Float>)], tag: Int, _ threads: ThreadPool)
     throws
     -> [Request]
@@ -84,7 +84,7 @@ final class MessageBuffers {
     }
   }
 
-  /// Adds what has been received from all sources to `sum`, in their order.
+  /// Adds the data received from all sources to `sum`, in the order of the sources.
   func addReceived(to sum: UnsafeMutablePointer<Float>, count: Int, _ threads: ThreadPool) {
     precondition(count == length, "\(length) floats were received, not \(count)")
     for message in 0..<messages {
@@ -100,7 +100,7 @@ final class MessageBuffers {
 }
 
 extension ParameterBuffer {
-  /// The memory for twice as many numbers of half the size.
+  /// The memory viewed as twice as many 16-bit values.
   fileprivate var halves: UnsafeMutablePointer<UInt16> {
     UnsafeMutableRawPointer(pointer).assumingMemoryBound(to: UInt16.self)
   }

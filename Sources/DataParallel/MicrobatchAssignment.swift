@@ -1,14 +1,15 @@
-/// How a step's batch is cut into micro-batches, and which of them a rank computes.
+/// How a step's batch is split into micro-batches, and which of them a rank computes.
 ///
-/// Micro-batches are consecutive equal parts of the batch; a rank of W computes `micro-batches / W` consecutive ones. A micro-batch is the
-/// same piece of work wherever it runs, which is what makes a run independent of the world size.
+/// Micro-batches are consecutive equal parts of the batch; each of W ranks computes `microbatches / W` consecutive
+/// ones. A micro-batch is the same computation wherever it runs, which makes a run independent of the world size.
 public struct MicrobatchAssignment: Hashable, Sendable {
   public let batchSize: Int
   public let microbatches: Int
   public let rank: Int
   public let worldSize: Int
 
-  /// - Throws: `MicrobatchError` if the batch cannot be cut so, or the micro-batches not be dealt to the ranks.
+  /// - Throws: `MicrobatchError` if the batch does not divide into the micro-batches, or the micro-batches among the
+  ///   ranks.
   public init(batchSize: Int, microbatches: Int, rank: Int, worldSize: Int) throws {
     guard batchSize % microbatches == 0 else {
       throw MicrobatchError.batch(batchSize: batchSize, microbatches: microbatches)
@@ -22,7 +23,7 @@ public struct MicrobatchAssignment: Hashable, Sendable {
     self.worldSize = worldSize
   }
 
-  /// Images of one micro-batch.
+  /// The number of images in one micro-batch.
   public var microbatchSize: Int { batchSize / microbatches }
 
   /// The micro-batches that this rank computes.
@@ -31,19 +32,20 @@ public struct MicrobatchAssignment: Hashable, Sendable {
     return rank * count..<(rank + 1) * count
   }
 
-  /// Positions in the step's batch of the images of `microbatch`.
+  /// The positions of a micro-batch's images in the step's batch.
   public func samples(of microbatch: Int) -> Range<Int> {
     microbatch * microbatchSize..<(microbatch + 1) * microbatchSize
   }
 
-  /// Positions in the step's batch of all images of this rank.
+  /// The positions of all of this rank's images in the step's batch.
   public var ownSamples: Range<Int> { own.lowerBound * microbatchSize..<own.upperBound * microbatchSize }
 
-  /// Whether sums between the ranks follow the tree over the micro-batches, so that their bits are those of one rank.
+  /// Whether sums over the ranks follow the reduction tree over the micro-batches, so that they are bit-for-bit those
+  /// of one rank.
   public var isExact: Bool { worldSize & (worldSize - 1) == 0 }
 }
 
-/// A batch that does not divide into micro-batches, or micro-batches that do not divide among the ranks.
+/// Thrown when a batch does not divide into micro-batches, or micro-batches do not divide among the ranks.
 public enum MicrobatchError: Error, Equatable, CustomStringConvertible {
   case batch(batchSize: Int, microbatches: Int)
   case worldSize(Int, microbatches: Int)

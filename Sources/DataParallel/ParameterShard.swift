@@ -1,27 +1,27 @@
 import Tensors
 
-/// A rank's parts of a flat memory, one after the other: of what no other rank needs to hold.
+/// A rank's parts of a flat buffer, stored contiguously, for data that no other rank needs to hold.
 public final class ParameterShard {
-  /// Where the parts lie in the whole, in ascending order, none of them empty.
+  /// The ranges of the parts in the whole buffer, in ascending order, none of them empty.
   public let parts: [Range<Int>]
   private let memory: ParameterBuffer
-  /// Where each part begins in `memory`.
+  /// The offset of each part in `memory`.
   private let starts: [Int]
 
-  /// Zeros.
+  /// Initialises the parts with zeros.
   public convenience init(parts: [Range<Int>]) {
     let parts = parts.filter { !$0.isEmpty }
     let ends = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
     self.init(parts: parts, memory: ParameterBuffer(count: ends[parts.count]), starts: Array(ends.dropLast()))
   }
 
-  /// The parts of `whole`, copied.
+  /// Copies the parts of `whole`.
   public convenience init(of whole: ParameterBuffer, parts: [Range<Int>]) {
     self.init(parts: parts)
     load(from: whole)
   }
 
-  /// The parts of `whole` where they lie: what is written to one is written to the other.
+  /// A view of the parts of `whole` in place: writes to one are visible in the other.
   public convenience init(viewing whole: ParameterBuffer, parts: [Range<Int>]) {
     let parts = parts.filter { !$0.isEmpty }
     self.init(parts: parts, memory: whole, starts: parts.map(\.lowerBound))
@@ -34,7 +34,7 @@ public final class ParameterShard {
       "parts out of order: \(parts)")
   }
 
-  /// The memory of part number `index`.
+  /// The memory of the part at `index`.
   public func pointer(_ index: Int) -> UnsafeMutablePointer<Float> { memory.pointer + starts[index] }
 
   /// Whether all values are 0.
@@ -50,7 +50,7 @@ public final class ParameterShard {
     }
   }
 
-  /// Takes what of `range` lies in these parts from `memory`, which begins where `range` does.
+  /// Copies the intersection of `range` and these parts from `memory`, which starts at the beginning of `range`.
   public func load(_ range: Range<Int>, from memory: UnsafePointer<Float>) {
     for (index, part) in parts.enumerated() where part.overlaps(range) {
       let common = part.clamped(to: range)

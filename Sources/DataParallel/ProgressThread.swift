@@ -1,22 +1,22 @@
 import Foundation
 import Kernels
 
-/// The thread that lets traffic go on while another one computes. It sleeps most of the time, and all of it while
-/// nothing is under way.
+/// The thread that advances transfers while another one computes. It sleeps most of the time, and always while nothing
+/// is in flight.
 ///
-/// `@unchecked Sendable`: `condition` guards what changes.
+/// `@unchecked Sendable`: `condition` guards all mutable state.
 final class ProgressThread: @unchecked Sendable {
   private let condition = NSCondition()
   private var isWanted = false
   private var isEnding = false
   private var hasEnded = false
 
-  /// Between two looks, in microseconds: less than the wire takes for what a socket's buffers hold.
+  /// Microseconds between two polls: shorter than the network takes to drain a socket's buffers.
   private static let pause = 500 as UInt32
 
   init(_ scheduler: TransferScheduler) {
     Thread.detachNewThread { [self] in
-      // This thread alone: the computing one has the others.
+      // A pool of just this thread: the computing thread uses the others.
       let own = ThreadPool(threadCount: 1)
       while waitUntilWanted() {
         scheduler.advanceBeside(own)
@@ -29,7 +29,7 @@ final class ProgressThread: @unchecked Sendable {
     }
   }
 
-  /// Whether something is under way that nobody waits for.
+  /// Sets whether transfers are in flight that no thread is waiting for.
   func set(isWanted: Bool) {
     condition.withLock {
       guard self.isWanted != isWanted else { return }
@@ -38,7 +38,7 @@ final class ProgressThread: @unchecked Sendable {
     }
   }
 
-  /// Returns when the thread makes no more calls.
+  /// Returns once the thread makes no more calls.
   func end() {
     condition.withLock {
       isEnding = true
@@ -47,7 +47,7 @@ final class ProgressThread: @unchecked Sendable {
     }
   }
 
-  /// false when the thread is to end.
+  /// Returns false when the thread must end.
   private func waitUntilWanted() -> Bool {
     condition.withLock {
       while !isWanted && !isEnding { condition.wait() }

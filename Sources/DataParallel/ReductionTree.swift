@@ -1,16 +1,17 @@
 import Kernels
 import Tensors
 
-/// The binary tree by which micro-batches are summed: a range of micro-batches is the sum of its two halves, the first the larger
-/// if they differ. Its shape depends on the number of micro-batches alone; and since a rank of a power of two of ranks
-/// computes a whole branch, where the ranks' borders are does not change the order of a single addition.
+/// The binary tree over which the gradients of micro-batches are summed. The sum of a range of micro-batches is the sum
+/// of its two halves, the first being the larger if they differ. The tree's shape depends only on the number of
+/// micro-batches; and since each of a power of two of ranks computes a whole subtree, the partition among ranks does
+/// not change the order of any addition.
 public enum ReductionTree {
-  /// Sums what `leaf` writes for each micro-batch into `sum`, by the tree.
+  /// Sums the gradients that `leaf` computes for each micro-batch into `sum`, along the tree.
   ///
   /// - Parameters:
-  ///   - microbatches: a branch of the tree, such as a rank's micro-batches.
-  ///   - branches: memory for the branches that wait for their sibling; it grows to the depth of the tree.
-  ///   - leaf: writes the gradient of a micro-batch into memory that holds zeros.
+  ///   - microbatches: a subtree, such as a rank's micro-batches.
+  ///   - branches: scratch buffers for partial sums; grows to the depth of the tree.
+  ///   - leaf: writes the gradient of a micro-batch into zeroed memory.
   public static func sum(
     _ microbatches: Range<Int>, into sum: ParameterBuffer, branches: inout [ParameterBuffer],
     threads: ThreadPool,
@@ -23,11 +24,11 @@ public enum ReductionTree {
     }
   }
 
-  /// As the other `sum`, but of the last micro-batch's gradient each range is added up the tree when it is complete, so that
-  /// others can have that part of the sum while the rest is still being computed.
+  /// Like the other `sum`, but adds each range of the last micro-batch's gradient up the tree as soon as it is
+  /// complete, so that this part of the sum is available while the rest is still being computed.
   ///
-  /// - Parameter lastLeaf: writes the gradient of the last micro-batch, and calls `complete` for every range of it, once,
-  ///   as soon as nothing more is written there; when that returns, the range of `sum` has its values.
+  /// - Parameter lastLeaf: writes the gradient of the last micro-batch, and calls `complete` exactly once for every
+  ///   range of it, as soon as that range is final; when `complete` returns, the range of `sum` is final.
   public static func sum(
     _ microbatches: Range<Int>, into sum: ParameterBuffer, branches: inout [ParameterBuffer],
     threads: ThreadPool,
@@ -35,7 +36,7 @@ public enum ReductionTree {
     lastLeaf: (_ microbatch: Int, _ gradient: ParameterBuffer, _ complete: (Range<Int>) -> Void) throws ->
       Void
   ) rethrows {
-    // From the root to the last leaf: at each step the left half is summed, and the right one waits below it.
+    // Walks from the root to the last leaf: at each level, sums the left half and descends into the right one.
     var path = [sum]
     var range = microbatches
     while range.count > 1 {
@@ -56,7 +57,7 @@ public enum ReductionTree {
     }
   }
 
-  /// The sum of a value for each micro-batch, by the same tree.
+  /// Sums one value per micro-batch along the same tree.
   public static func sum(_ values: [Double]) -> Double {
     guard values.count > 1 else { return values.first ?? 0 }
     let middle = (values.count + 1) / 2

@@ -2,10 +2,9 @@ import Kernels
 import MPI
 import Tensors
 
-/// Brings stretches of what the ranks hold in parts together, each on one rank: each piece travels once, to where it is
-/// wanted.
+/// Assembles ranges of sharded memory, each on one rank. Each piece is sent once, directly to the rank that needs it.
 public struct ShardCollector {
-  /// A stretch of the flat memory, and who wants it.
+  /// A range of the flat buffer and the rank on which to assemble it.
   public struct Stretch {
     fileprivate let shard: ParameterShard
     fileprivate let range: Range<Int>
@@ -14,8 +13,8 @@ public struct ShardCollector {
 
     /// - Parameters:
     ///   - shard: this rank's parts.
-    ///   - root: the rank that wants `range` of the whole.
-    ///   - target: `range.count` floats to put it in, on the root; nil elsewhere.
+    ///   - root: the rank that receives `range` of the whole.
+    ///   - target: destination of `range.count` floats on the root; nil elsewhere.
     public init(of shard: ParameterShard, _ range: Range<Int>, root: Int, target: ParameterBuffer?) {
       precondition(
         target.map { $0.count == range.count } ?? true,
@@ -41,11 +40,11 @@ public struct ShardCollector {
     parts = (0..<communicator.size).map { plan.parts(of: $0).filter { !$0.isEmpty } }
   }
 
-  /// Fills the targets of all stretches, which are the same on all ranks and in the same order. Collective.
+  /// Fills the targets of all stretches, which every rank passes in the same order. Collective.
   ///
   /// - Throws: `MPIError`.
   public func collect(_ stretches: [Stretch]) throws {
-    // Messages between two ranks arrive in the order in which they are sent, so one tag does for all.
+    // MPI preserves the order of messages between two ranks, so a single tag suffices.
     var requests: [Request] = []
     for stretch in stretches {
       guard stretch.root == communicator.rank else {
@@ -79,14 +78,15 @@ public struct ShardCollector {
     try Request.waitAll(requests)
   }
 
-  /// Copies on all threads.
+  /// Copies with all threads.
   public func copy(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
     threads.parallelPieces(count, of: 1 << 18) { piece, _ in
       (target + piece.lowerBound).update(from: source + piece.lowerBound, count: piece.count)
     }
   }
 
-  /// What `rank` holds of a stretch: the number of the part, the part, and what of it belongs to the stretch.
+  /// The parts of `rank` that overlap a stretch: the index of the part, its range, and its intersection with the
+  /// stretch.
   private func overlaps(
     _ rank: Int, _ stretch: Stretch
   ) -> [(index: Int, part: Range<Int>, range: Range<Int>)] {

@@ -1,9 +1,9 @@
 import MPI
 
-/// An exchange between ranks that look at each other's memory: each says that its part is there, reads the others', and
-/// says that it has.
+/// An exchange between ranks that map each other's memory: each announces that its part is ready, reads the others'
+/// parts, and announces that it has finished reading.
 final class SharedMemoryExchange {
-  /// The others' memories, in their order.
+  /// The partners' memory, in the order of the partners.
   let memories: [UnsafePointer<Float>]
   private let partners: [Int]
   private let communicator: Communicator
@@ -11,7 +11,7 @@ final class SharedMemoryExchange {
   private var invitations: [Request] = []
   private var others: [Request] = []
 
-  /// Says that this rank's part is there.
+  /// Announces that this rank's part is ready.
   init(_ partners: [Int], memories: [UnsafePointer<Float>], over communicator: Communicator, tag: Int) throws
   {
     self.partners = partners
@@ -22,16 +22,16 @@ final class SharedMemoryExchange {
     try say()
   }
 
-  /// Whether the others' parts are there.
+  /// Whether the partners' parts are ready.
   func isOpen() throws -> Bool { try invitations.complete() }
 
-  /// Says that this rank has read.
+  /// Announces that this rank has finished reading.
   func leave() throws {
     others += try listen()
     try say()
   }
 
-  /// Of one that this rank has left: whether the others have read what they wanted.
+  /// Whether the partners have finished reading; call it after `leave()`.
   func isOver() throws -> Bool { try others.complete() }
 
   private func say() throws {

@@ -1,11 +1,11 @@
 import Kernels
 import Tensors
 
-/// Buckets on their way in the order in which they were added, a few at once. More would share the wire, and the first
-/// would be there no sooner.
+/// A queue of bucket transfers that runs a few at a time, in the order in which they were added. More would share the
+/// bandwidth without the first arriving any sooner.
 ///
-/// All ranks add the same buckets in the same order, and whoever waits goes on with all of its own: so the first bucket
-/// that is not through everywhere always gets on.
+/// All ranks add the same buckets in the same order, and a waiting rank advances all of its transfers, so the first
+/// bucket that is not yet complete on every rank always makes progress.
 final class TransferQueue {
   typealias Start = (_ lane: Int, _ threads: ThreadPool) throws -> any BucketTransfer
 
@@ -15,18 +15,19 @@ final class TransferQueue {
   private var next = 0
   private var travelling: [(bucket: Int, lane: Int, transfer: any BucketTransfer, since: UInt64?)] = []
   private var freeLanes: [Int]
-  /// How many may be under way now.
+  /// The number of transfers currently allowed in flight.
   private var limit: Int
   private let firstLimit: Int
-  /// Whether a profile is to be told.
+  /// Whether transfers are timed for a profile.
   private var isMeasured = false
   private var arrived: [(bucket: Int, lane: Int, since: UInt64, end: UInt64)] = []
 
   /// - Parameters:
-  ///   - name: what a profile calls it.
-  ///   - lanes: how many travel at once.
-  ///   - firstLane: the number of the first of them in a profile.
-  ///   - startsAlone: whether the first has the wire for itself, and each that arrives makes room for one more.
+  ///   - name: the label in a profile.
+  ///   - lanes: the maximum number of concurrent transfers.
+  ///   - firstLane: the profile lane of the first of them.
+  ///   - startsAlone: whether the first transfer gets the full bandwidth, and each completed one allows one more in
+  ///     flight.
   init(_ name: String, lanes: Int, firstLane: Int, startsAlone: Bool = false) {
     self.name = name
     self.firstLane = firstLane
@@ -36,33 +37,33 @@ final class TransferQueue {
   }
 
   deinit {
-    // Only where something has failed is anything left under way. MPI may go on writing to its memory until the process
-    // ends, which it is about to: so that memory stays.
+    // Transfers are only left in flight after a failure. MPI may keep writing to their memory until the process ends,
+    // which is imminent, so that memory is leaked.
     for entry in travelling { _ = Unmanaged.passRetained(entry.transfer as AnyObject) }
   }
 
   var isEmpty: Bool { travelling.isEmpty && next == waiting.count }
 
   /// - Parameters:
-  ///   - threads: the calling thread's.
-  ///   - start: starts the transfer; `lane` is its own while it lasts.
+  ///   - threads: the calling thread's pool.
+  ///   - start: starts the transfer; it has exclusive use of `lane` until it completes.
   func add(_ bucket: Int, _ threads: ThreadPool, _ start: @escaping Start) throws {
     if isEmpty { limit = firstLimit }
     waiting.append((bucket, start))
-    // The rest start when somebody looks.
+    // The others are started by the next `advance`.
     if travelling.isEmpty { try launch(threads, lanes: 1) }
   }
 
-  /// Those that wait, which this queue forgets.
+  /// Removes and returns the transfers that have not started.
   func takeWaiting() -> [(bucket: Int, start: Start)] {
     defer { (waiting, next) = ([], 0) }
     return Array(waiting[next...])
   }
 
-  /// Lets those under way go as far as they can without waiting, and starts others; calls `onArrival` for each that is
-  /// through.
+  /// Advances the transfers in flight as far as possible without blocking and starts further ones; calls `onArrival`
+  /// for each that completes.
   ///
-  /// - Parameter lanes: how many may be under way.
+  /// - Parameter lanes: the maximum number in flight.
   func advance(_ threads: ThreadPool, lanes: Int, onArrival: (_ bucket: Int) throws -> Void) throws {
     try launch(threads, lanes: lanes)
     var index = 0
@@ -75,20 +76,20 @@ final class TransferQueue {
       freeLanes.append(lane)
       limit += 1
       if let since { arrived.append((bucket, lane, since, Profile.now)) }
-      // At once: the wire should not be idle meanwhile.
+      // Immediately, so that the network does not idle in the meantime.
       try launch(threads, lanes: lanes)
       try onArrival(bucket)
     }
   }
 
-  /// From now on a profile is to be told, another than before, or none.
+  /// Starts measuring for a new profile, or stops measuring.
   func measure(_ isMeasured: Bool) {
     self.isMeasured = isMeasured
     arrived = []
     for index in travelling.indices { travelling[index].since = nil }
   }
 
-  /// Tells `profile` of those that are through.
+  /// Reports the completed transfers to `profile`.
   func report(to profile: Profile) {
     for (bucket, lane, since, end) in arrived {
       profile.add("\(name) \(bucket)", kind: .transfer, lane: firstLane + lane, start: since, end: end)

@@ -2,28 +2,29 @@ import Foundation
 import Kernels
 import Tensors
 
-/// All buckets of a rank that are under way. Two threads let them go on: the one that computes, between operations and
-/// while it waits, and one that does nothing else. An operation of a large model takes longer than what the system's
-/// buffers hold takes on the wire, and after each stage of a bucket somebody must start the next.
+/// Schedules all bucket transfers of a rank. Two threads advance them: the computing thread, between operations and
+/// while it waits, and a dedicated progress thread. The latter is needed because an operation of a large model takes
+/// longer than sending the contents of the system's socket buffers, and each stage of a bucket must be started
+/// explicitly.
 ///
-/// `@unchecked Sendable`: `lock` guards all that changes, but for `profile`, which the computing thread alone uses.
+/// `@unchecked Sendable`: `lock` guards all mutable state except `profile`, which only the computing thread uses.
 final class TransferScheduler: @unchecked Sendable {
-  /// What becomes of a bucket whose sum is there: the way to gather it.
+  /// Called with a completed sum; returns the start of its all-gather.
   typealias Sequel = (_ threads: ThreadPool) -> TransferQueue.Start
 
   private let lock = NSLock()
   private let reductions: TransferQueue
-  /// Those that nobody waits for yet.
+  /// All-gathers that no thread is waiting for yet.
   private let early: TransferQueue
-  /// Those that are needed first are waited for.
+  /// All-gathers that are waited for, in the order in which they are needed.
   private let gatherings: TransferQueue
-  /// How many sums are under way at most.
+  /// The maximum number of reductions in flight.
   let sumLanes: Int
   private var sequels: [Int: Sequel] = [:]
   private var isThere: [Bool]
-  /// What went wrong on the other thread.
+  /// The error thrown on the progress thread.
   private var failure: (any Error)?
-  /// What is told of each bucket's way; nil: nothing is measured.
+  /// Receives the timing of each transfer; nil disables profiling.
   var profile: Profile? {
     didSet {
       guard profile !== oldValue else { return }
@@ -33,24 +34,24 @@ final class TransferScheduler: @unchecked Sendable {
     }
   }
 
-  /// Buckets of each way that are under way at once. While one is added up others travel, some have yet to start on
-  /// ranks that are behind, and between two looks of the other thread the wire needs something to carry.
+  /// Buckets in flight per direction. While one is being summed, others are in transit and some have yet to start on
+  /// ranks that lag behind; and the network must stay busy between two polls of the progress thread.
   static let lanes = 16
 
-  /// The same while a thread waits and so looks all the time: then more would only drive each other out of the caches.
+  /// The same while a thread waits and hence polls continuously: more would only evict each other from the caches.
   private static let lanesOfWaiting = 4
 
-  /// Of sums the same where a message is copied by the processor that waits for it: the one that has arrived is best
-  /// added up while it is in the cache.
+  /// Reductions in flight where the waiting core copies the messages itself: a message is best added while it is still
+  /// in the cache.
   private static let copiedSums = 1
 
-  /// Those that are gathered early are fewer: sums come first. On one host they are best all announced at once: each
-  /// rank then fetches them when it needs them, whatever the others compute meanwhile.
+  /// Early all-gathers in flight between hosts: few, since reductions have priority. On one host all are best announced
+  /// at once, so that each rank can read them when it needs them, regardless of what the others are computing.
   private static let earlyLanes = 2
 
   /// - Parameters:
-  ///   - isOnOneHost: whether all ranks are.
-  ///   - copiesMessages: whether they exchange messages there, rather than look at each other's memory.
+  ///   - isOnOneHost: whether all ranks run on the same host.
+  ///   - copiesMessages: whether they exchange messages there rather than read each other's memory.
   init(bucketCount: Int, isOnOneHost: Bool, copiesMessages: Bool) {
     let earlyLanes = isOnOneHost ? Self.lanes : Self.earlyLanes
     sumLanes = copiesMessages ? Self.copiedSums : Self.lanes
@@ -63,8 +64,8 @@ final class TransferScheduler: @unchecked Sendable {
 
   /// Adds a bucket to be summed.
   ///
-  /// - Parameter sequel: called when its sum is there, by whichever thread finds it; it may use `threads`, and nothing
-  ///   of this. nil: the bucket stays as it is.
+  /// - Parameter sequel: called once the sum is complete, on the thread that detects it; it may use `threads`, but must
+  ///   not call this scheduler. nil leaves the sum as it is.
   func reduce(
     _ bucket: Int, _ threads: ThreadPool, then sequel: Sequel?, _ start: @escaping TransferQueue.Start
   ) throws {
@@ -82,11 +83,13 @@ final class TransferScheduler: @unchecked Sendable {
     }
   }
 
-  /// Gathers the buckets that could be gathered early, and have not begun to, in the order `order`: they are needed.
+  /// Gathers the buckets queued for early gathering that have not started, in the given order, because they are now
+  /// needed.
   func gatherEarlyOnes(inOrder order: [Int], _ threads: ThreadPool) throws {
     try lock.withLock {
-      // A rank may have begun with others than its partners. All ranks add the rest in the same order, and those that
-      // have begun take no room from it: so the first that is not through everywhere always gets on.
+      // Ranks may have started different buckets early. All ranks add the remaining ones in the same order, and those
+      // already started do not take up their lanes, so the first bucket that is not complete everywhere always makes
+      // progress.
       let waiting = Dictionary(uniqueKeysWithValues: early.takeWaiting().map { ($0.bucket, $0.start) })
       for bucket in order {
         if let start = waiting[bucket] { try gatherings.add(bucket, threads, start) }
@@ -97,18 +100,18 @@ final class TransferScheduler: @unchecked Sendable {
   var isEmpty: Bool { lock.withLock { reductions.isEmpty && early.isEmpty && gatherings.isEmpty } }
   var isReduced: Bool { lock.withLock { reductions.isEmpty } }
 
-  /// Whether these buckets are here.
+  /// Whether these buckets have been gathered.
   func isGathered(_ buckets: Range<Int>) -> Bool {
     lock.withLock { (early.isEmpty && gatherings.isEmpty) || buckets.allSatisfy { isThere[$0] } }
   }
 
-  /// Lets everything go as far as it can without waiting. For the computing thread.
+  /// Advances all transfers as far as possible without blocking. To be called from the computing thread.
   ///
   /// - Parameters:
-  ///   - threads: its own, which add.
-  ///   - isWaiting: whether it does nothing else.
+  ///   - threads: the computing thread's pool.
+  ///   - isWaiting: whether the thread is blocked on a transfer.
   func advance(_ threads: ThreadPool, isWaiting: Bool = false) throws {
-    // If not, the other thread is at it.
+    // If the lock is taken, the progress thread is already advancing them.
     guard lock.try() else { return }
     defer { lock.unlock() }
     if let failure { throw failure }
@@ -117,7 +120,7 @@ final class TransferScheduler: @unchecked Sendable {
     for queue in [reductions, early, gatherings] { queue.report(to: profile) }
   }
 
-  /// As `advance`, for the other thread.
+  /// Like `advance`, for the progress thread.
   func advanceBeside(_ threads: ThreadPool) {
     lock.withLock {
       guard failure == nil else { return }

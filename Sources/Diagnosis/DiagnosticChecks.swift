@@ -1,7 +1,7 @@
 import Benchmarks
 import Foundation
 
-/// What the facts of all ranks come to. Knows nothing but the facts.
+/// Derives the findings from the facts of all ranks, and from nothing else.
 package struct DiagnosticChecks {
   private let facts: [RankFacts]
   private let hosts: [String]
@@ -125,7 +125,7 @@ package struct DiagnosticChecks {
         ] : [])
   }
 
-  /// The share of the median below which a rank is slow.
+  /// The share of the median below which a rank is considered slow.
   private static let slowShare = 0.75
 
   private var speed: [Finding] {
@@ -188,7 +188,7 @@ package struct DiagnosticChecks {
     ]
   }
 
-  /// What Open MPI maps for each rank, and some room.
+  /// What Open MPI maps for each rank, with some headroom.
   private static let sharedMemoryOfRank = 16 << 20
 
   private var sharedMemory: [Finding] {
@@ -208,7 +208,8 @@ package struct DiagnosticChecks {
     ]
   }
 
-  /// Where there is room in shared memory: whether ranks of a host need it for more than short messages.
+  /// The finding if there is enough space in shared memory: whether ranks on the same host can map each other's memory,
+  /// or must copy gradients through it.
   private var sightOfMemory: Finding {
     let blind = facts.filter { fact in !fact.showsMemory && facts.count { $0.host == fact.host } > 1 }
     guard blind.isEmpty else {
@@ -221,7 +222,7 @@ package struct DiagnosticChecks {
     return Finding("shared memory", String(format: "at least %.0f MiB free in /dev/shm", least))
   }
 
-  // MARK: Between hosts
+  // MARK: Hosts
 
   private var network: [Finding] {
     var result: [Finding] = []
@@ -281,7 +282,7 @@ package struct DiagnosticChecks {
     ]
   }
 
-  // MARK: What was named
+  // MARK: Subjects of the check
 
   private var configuration: [Finding] {
     check(
@@ -329,14 +330,14 @@ package struct DiagnosticChecks {
     return [Finding(subject, "\(first.1.path): good\(facts.count > 1 ? ", the same on all ranks" : "")")]
   }
 
-  // MARK: Words
+  // MARK: Text
 
-  /// Ranks that have another value than rank 0.
+  /// The ranks whose value differs from that of rank 0.
   private func differing<Value: Equatable>(_ value: (RankFacts) -> Value) -> [RankFacts] {
     facts.filter { value($0) != value(facts[0]) }
   }
 
-  /// `rank 1 on n2, rank 2 on n3 and 5 more`.
+  /// For example, `rank 1 on n2, rank 2 on n3 and 5 more`.
   private func names(_ some: [RankFacts]) -> String {
     guard facts.count > 1 else { return facts[0].host }
     let shown = some.prefix(4).map { "rank \($0.rank) on \($0.host)" }.joined(separator: ", ")

@@ -1,4 +1,4 @@
-/// Something that was looked at, and what was seen.
+/// The result of a check.
 package struct Finding: Codable, Equatable, Sendable {
   package enum Level: String, Codable, Sendable, Comparable {
     case fine, advice, problem
@@ -8,12 +8,12 @@ package struct Finding: Codable, Equatable, Sendable {
   }
 
   package let level: Level
-  /// What it is about: `threads of OpenBLAS`.
+  /// The subject of the check, such as `threads of OpenBLAS`.
   package let subject: String
   package let text: String
   /// What to do about it; nil if all is well.
   package let remedy: String?
-  /// Those that it is about; none: all.
+  /// The ranks concerned; empty for all.
   package let ranks: [Int]
 
   init(_ subject: String, _ text: String) {

@@ -2,10 +2,10 @@ import Files
 import Foundation
 import MPI
 
-/// What must be tried to be known.
+/// Facts that can only be determined by measurement.
 package enum Measurements {
-  /// Seconds that each rank's clock is ahead of rank 0's, and how exactly that is known: half of the time that question
-  /// and answer take. Collective.
+  /// The number of seconds by which each rank's clock is ahead of rank 0's, and the uncertainty, which is half of the
+  /// round-trip time. Collective.
   ///
   /// - Throws: `MPIError`.
   package static func clocks(on communicator: Communicator) throws -> (ahead: Double, tolerance: Double) {
@@ -34,7 +34,7 @@ package enum Measurements {
     return own
   }
 
-  /// The seconds of the fastest of some sums of `count` numbers over all ranks. Collective.
+  /// The fastest of several timed sums of `count` numbers over all ranks, in seconds. Collective.
   ///
   /// - Throws: `MPIError`.
   package static func allReduce(count: Int, rounds: Int, on communicator: Communicator) throws -> Double {
@@ -49,7 +49,7 @@ package enum Measurements {
     return try communicator.allReduce(best, .max)
   }
 
-  /// Bytes a second that a new file in `folder` takes, until they are on the device.
+  /// The write speed of a new file in `folder`, in bytes per second, including the flush to the device.
   ///
   /// - Throws: `FileError`.
   package static func write(bytes count: Int, in folder: String, rank: Int) throws -> Double {

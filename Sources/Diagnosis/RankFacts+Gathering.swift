@@ -6,11 +6,11 @@ import Kernels
 import MPI
 
 extension RankFacts {
-  /// Those of this process that need no other rank.
+  /// Gathers the facts about this process that do not involve other ranks.
   ///
   /// - Parameters:
-  ///   - blasThreads: what OpenBLAS had in mind before a `ThreadPool` was made.
-  ///   - environment: as it was before MPI changed it.
+  ///   - blasThreads: the number of threads that OpenBLAS intended to use before a `ThreadPool` was created.
+  ///   - environment: the environment before MPI changed it.
   package static func own(
     rank: Int, host: String, launcher: String, threads: Int, blasThreads: Int, environment: [String: String]
   ) -> RankFacts {
@@ -56,17 +56,17 @@ extension RankFacts {
     return facts
   }
 
-  /// `Open MPI v4.1.4`, of a text that goes on for a line.
+  /// The first words of a longer version string, such as `Open MPI v4.1.4`.
   private static func firstWords(_ text: String) -> String {
     String(text.prefix { $0 != "," && $0 != "\n" })
   }
 
-  /// What a file of the system says; nothing where there is none.
+  /// The contents of a system file; empty if there is none.
   private static func text(_ path: String) -> String {
     (try? WholeFile.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
   }
 
-  /// What stands behind `name` and a colon.
+  /// The text after `name` and a colon.
   private static func value(_ name: String, in text: String) -> String? {
     text.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { line in
       line.split(separator: ":", maxSplits: 1).last.map { $0.trimmingCharacters(in: .whitespaces) }
@@ -77,7 +77,7 @@ extension RankFacts {
     value(name, in: text).flatMap { Int($0.prefix { $0.isNumber }) }.map { $0 << 10 } ?? 0
   }
 
-  /// `0-2,8` as numbers.
+  /// Parses `0-2,8` as numbers.
   package static func numbers(_ list: String) -> [Int] {
     list.split(separator: ",").flatMap { range -> [Int] in
       let ends = range.split(separator: "-").compactMap { Int($0) }

@@ -1,60 +1,60 @@
-/// What one rank says of itself and its host.
+/// What a rank reports about itself and its host.
 package struct RankFacts: Codable, Equatable, Sendable {
   package var rank = 0
   package var host = ""
-  /// The digest of the program's file.
+  /// The digest of the program's executable.
   package var program = ""
 
   package var mpi = ""
   package var launcher = "none"
   package var hdf5 = ""
-  /// `HDF5_USE_FILE_LOCKING`, if it is set.
+  /// The value of `HDF5_USE_FILE_LOCKING`, if set.
   package var hdf5Locking: String?
   package var blasKernels = ""
-  /// Whether the processor has AVX-512 and they make no use of it.
+  /// Whether the processor has AVX-512 but the kernels do not use it.
   package var hasLesserBLASKernels = false
-  /// Threads that OpenBLAS was told to use, or would choose.
+  /// The number of threads that OpenBLAS was configured to use, or would choose.
   package var blasThreads = 1
-  /// Variables that say so.
+  /// The environment variables that set the number of threads.
   package var blasVariables: [String] = []
 
   package var processor = ""
-  /// A thread of the processor has a number.
+  /// The numbers of the logical CPUs that the process may run on.
   package var boundCores: [Int] = []
   package var hostCores = 0
-  /// How many cores' time the process may use, where a container has a share.
+  /// The CPU time available to the process, in cores, if limited by a container.
   package var coreShare: Double?
-  /// How many threads training would use.
+  /// The number of threads that training would use.
   package var threads = 1
   package var gigaflopsPerSecond: Double?
 
   package var memoryBytes = 0
   package var availableMemoryBytes = 0
-  /// Of the file system for shared memory; nil if there is none.
+  /// The size of the shared memory file system; nil if there is none.
   package var sharedMemoryBytes: Int?
   package var freeSharedMemoryBytes: Int?
-  /// Whether ranks of this host can look at each other's memory.
+  /// Whether ranks on this host can map each other's memory.
   package var showsMemory = false
-  /// Soft limit.
+  /// The soft limit on open files.
   package var openFiles = 0
 
-  /// `eth0 10.0.0.1/24` and so on.
+  /// For example, `eth0 10.0.0.1/24`.
   package var interfaces: [String] = []
-  /// Seconds by which the host's clock is ahead of that of rank 0's.
+  /// Seconds by which the host's clock is ahead of that of rank 0's host.
   package var clockAhead = 0.0
-  /// How exactly that is known.
+  /// The uncertainty of `clockAhead`.
   package var clockTolerance = 0.0
 
-  /// What was named to look at: nil where it was not.
+  /// The results for the subjects to check; nil for those not given.
   package var configuration: Check?
   package var dataset: Check?
   package var output: Check?
   package var writeBytesPerSecond: Double?
 
-  /// What looking at something came to.
+  /// The result of checking a subject.
   package struct Check: Codable, Equatable, Sendable {
     package var path: String
-    /// What is the same on all hosts if all is well.
+    /// A digest that is expected to be the same on all hosts.
     package var digest: String?
     package var problem: String?
 

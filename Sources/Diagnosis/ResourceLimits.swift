@@ -1,21 +1,21 @@
 import Files
 import Foundation
 
-/// What the control groups of a process let it use: those of version 1 (a hierarchy for each controller) and of version 2
-/// (one hierarchy), also both at once. The limits of all groups between the process's own and the root hold: the least
-/// counts.
+/// The limits that control groups impose on a process, for version 1 (one hierarchy per controller), version 2 (a
+/// single hierarchy), or a mixture of both. The limits of all groups from the process's own up to the root apply, so
+/// the lowest one counts.
 package struct ResourceLimits: Equatable, Sendable {
-  /// How many cores' time the process may use; nil: no limit.
+  /// The CPU time available to the process, in cores; nil if unlimited.
   package var coreShare: Double?
-  /// How many bytes of memory the process may still take; nil: no limit.
+  /// The memory in bytes that the process may still allocate; nil if unlimited.
   package var availableMemoryBytes: Int?
 
-  /// - Parameter root: the root directory; another one than `/` in tests.
+  /// - Parameter root: the root directory; differs from `/` only in tests.
   package init(root: String = "/") {
     let system = root.hasSuffix("/") ? String(root.dropLast()) : root
     let mounts = Self.text("\(system)/proc/self/mountinfo").split(separator: "\n").compactMap { Mount($0) }
     for line in Self.text("\(system)/proc/self/cgroup").split(separator: "\n") {
-      // Number of the hierarchy, its controllers, the group's path.
+      // The hierarchy's number, its controllers, and the group's path.
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 3 else { continue }
       let controllers = Set(parts[1].split(separator: ",").map(String.init))
@@ -62,15 +62,16 @@ package struct ResourceLimits: Equatable, Sendable {
 
   // MARK: Both
 
-  /// - Parameter quota: time of the processors in each `period`; nil or negative without a limit.
+  /// - Parameter quota: CPU time per `period`; nil or negative if unlimited.
   private mutating func restrict(quota: Double?, period: Double?) {
     guard let quota, let period, quota > 0, period > 0 else { return }
     coreShare = min(coreShare ?? .infinity, quota / period)
   }
 
-  /// - Parameter reclaimable: the part of `used` that the system gives back at need: files that were read long ago.
+  /// - Parameter reclaimable: the part of `used` that the system can reclaim on demand: cached files not accessed
+  ///   recently.
   private mutating func restrict(limit: Int?, used: Int?, reclaimable: Int?) {
-    // Version 1 says "no limit" with the largest number that is a whole number of pages.
+    // Version 1 represents "no limit" as the largest multiple of the page size.
     guard let limit, limit < Int.max - (1 << 20), let used else { return }
     let free = max(0, limit - max(0, used - (reclaimable ?? 0)))
     availableMemoryBytes = min(availableMemoryBytes ?? .max, free)
@@ -82,11 +83,11 @@ package struct ResourceLimits: Equatable, Sendable {
 
   private static func number(_ path: String) -> Int? {
     let word = text(path).trimmingCharacters(in: .whitespacesAndNewlines)
-    // Beyond 2^63 there is no limit either.
+    // Values beyond 2^63 also mean no limit.
     return Int(word) ?? (UInt64(word) != nil ? .max : nil)
   }
 
-  /// The number behind `name` in a file of lines "name number".
+  /// The number after `name` in a file with lines "name number".
   private static func value(_ name: String, in path: String) -> Int? {
     for line in text(path).split(separator: "\n") {
       let words = line.split(separator: " ")
@@ -95,16 +96,16 @@ package struct ResourceLimits: Equatable, Sendable {
     return nil
   }
 
-  /// Where a hierarchy can be seen.
+  /// The mount point of a hierarchy.
   private struct Mount {
     let type: String
-    /// Those of the file system, among them version 1's controllers.
+    /// The file system's options, which include version 1's controllers.
     let options: Set<String>
-    /// The group that is mounted, and where.
+    /// The group that is mounted, and its mount point.
     let root: String
     let place: String
 
-    /// A line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+    /// Parses a line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
     init?(_ line: Substring) {
       let halves = line.components(separatedBy: " - ")
       guard halves.count == 2 else { return nil }
@@ -115,15 +116,15 @@ package struct ResourceLimits: Equatable, Sendable {
       options = Set(after[2].split(separator: ",").map(String.init))
     }
 
-    /// The folders of `group` and all groups above it that can be seen. A container may see another path of its own group
-    /// than the one that is mounted: then the mounted one is taken.
+    /// The folders of `group` and of all groups above it that are visible. In a container, the path of its own group
+    /// may differ from the mounted one, in which case the mounted one is used.
     func folders(of group: String) -> [String] {
       var below = group
       if root != "/" {
         guard group == root || group.hasPrefix("\(root)/") else { return [place] }
         below = String(group.dropFirst(root.count))
       }
-      // A group outside of what the process's namespace shows begins with /.. .
+      // The path of a group outside the process's cgroup namespace starts with /.. .
       let names = below.split(separator: "/").map(String.init)
       guard !names.contains("..") else { return [place] }
       return (0...names.count).map { count in ([place] + names.prefix(count)).joined(separator: "/") }

@@ -6,13 +6,13 @@ import Kernels
 import MPI
 import Settings
 
-/// What this machine, or the machines of all ranks, offer and lack.
+/// Checks what this machine, or the machines of all ranks, provide and lack.
 public struct SystemCheck {
-  /// What to look at besides the machines.
+  /// What to check in addition to the machines.
   public struct Subjects: Sendable {
     public var configuration: String?
     public var overrides: [String]
-    /// A run directory, or where one is to be.
+    /// A run directory, which need not exist yet.
     public var output: String?
 
     public init(configuration: String? = nil, overrides: [String] = [], output: String? = nil) {
@@ -25,12 +25,12 @@ public struct SystemCheck {
   private let facts: [RankFacts]
   private let findings: [Finding]
 
-  /// Numbers in a sum over all ranks that is timed: 4 MiB, the size of a bucket of gradients.
+  /// The size of the timed sum over all ranks: 4 MiB, the size of a gradient bucket.
   private static let summedNumbers = 1 << 20
 
-  /// Looks at everything. Collective.
+  /// Runs all checks. Collective.
   ///
-  /// - Parameter environment: as it was before MPI changed it.
+  /// - Parameter environment: the environment before MPI changed it.
   /// - Throws: `MPIError`.
   public init(
     _ subjects: Subjects, threads: Int, environment: [String: String], session: Session
@@ -42,7 +42,7 @@ public struct SystemCheck {
       threads: threads, blasThreads: blasThreads, environment: environment)
     (own.clockAhead, own.clockTolerance) = try Measurements.clocks(on: world)
     Self.look(at: subjects, of: world.size, &own)
-    // All at once: what ranks take from each other shows.
+    // Measured on all ranks simultaneously, to reveal contention between them.
     try world.barrier()
     own.gigaflopsPerSecond = PeakArithmetic.flopsPerSecond(pool: ThreadPool(threadCount: threads)) * 1e-9
 
@@ -59,7 +59,7 @@ public struct SystemCheck {
     self.findings = findings
   }
 
-  /// What was named, as this rank sees it.
+  /// Checks the given subjects from this rank's point of view.
   private static func look(at subjects: Subjects, of rankCount: Int, _ facts: inout RankFacts) {
     if let file = subjects.configuration {
       do {
@@ -78,7 +78,7 @@ public struct SystemCheck {
       }
     }
     if let output = subjects.output {
-      // A run directory need not be there yet; what it is to be made in must be.
+      // The run directory need not exist yet, but it must be possible to create it.
       let files = FileManager.default
       var folder = output
       while !files.fileExists(atPath: folder), !folder.isEmpty, folder != "/" {
@@ -93,10 +93,10 @@ public struct SystemCheck {
     }
   }
 
-  /// Whether nothing stands in the way of training.
+  /// Whether no problem prevents training.
   public var isGood: Bool { findings.allSatisfy { $0.level < .problem } }
 
-  /// A line for each finding, and what to do under it.
+  /// One line per finding, each followed by its remedy.
   public var text: String {
     let width = findings.map(\.subject.count).max() ?? 0
     let lines = findings.map { finding in

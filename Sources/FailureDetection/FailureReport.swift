@@ -1,15 +1,15 @@
-/// A failure that ends the run, for people to read and for the log.
+/// A failure that ends the run, in a form for users and the log.
 public struct FailureReport: Sendable, Equatable {
-  /// The hosts that a run can do without, each once: those of ranks that are silent or make no progress. A host of which
-  /// only a process has ended is well.
+  /// The hosts to exclude from the next run, without duplicates: those of ranks that are silent or make no progress. A
+  /// host on which only a process has died is not listed.
   public let hosts: [String]
   public let ranks: [Int]
-  /// One message of several lines: who, why, what to do, and what the ranks were doing.
+  /// A message of several lines: which ranks failed, why, what to do, and what each rank was doing.
   public let message: String
 
   /// - Parameters:
-  ///   - reporter: the rank that makes the report.
-  ///   - hosts: of all ranks.
+  ///   - reporter: the rank that writes the report.
+  ///   - hosts: the host name of every rank.
   package init(_ failure: Failure, reporter: Int, hosts: [String]) {
     let worldSize = hosts.count
     ranks = failure.failedRanks.map(\.rank)
@@ -26,7 +26,7 @@ public struct FailureReport: Sendable, Equatable {
       ]
     }
     let gone = Set(failure.failedRanks.filter { $0.cause == .ended }.map(\.rank))
-    // Of a large run only some are asked.
+    // In a large run, only a sample of the ranks reports its status.
     let asked = worldSize > Self.linesAtMost ? failure.statuses.keys.sorted() : Array(0..<worldSize)
     let states = asked.map { rank in
       (
@@ -42,7 +42,7 @@ public struct FailureReport: Sendable, Equatable {
       + "\(heading):\n" + Self.lines(states).joined(separator: "\n")
   }
 
-  /// Beyond this many failed ranks, those of one host with one cause share a sentence.
+  /// Above this number of failed ranks, those with the same host and cause share a sentence.
   private static let sentencesAtMost = 16
 
   private static func grouped(_ failed: [Failure.FailedRank], _ hosts: [String]) -> [String] {
@@ -78,7 +78,7 @@ public struct FailureReport: Sendable, Equatable {
       + (last.age >= 5 ? ", as it said \(Int(last.age)) s ago" : "")
   }
 
-  /// Beyond this many ranks, those that do the same share a line.
+  /// Above this number of ranks, those in the same state share a line.
   private static let linesAtMost = 32
 
   private static func lines(_ states: [(name: String, state: String)]) -> [String] {

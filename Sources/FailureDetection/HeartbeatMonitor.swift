@@ -1,21 +1,21 @@
 import Foundation
 import Synchronization
 
-/// A thread that ends the run when a rank is gone, does not answer, or makes no progress, so that no other one waits for
-/// it for ever.
+/// A thread that ends the run when a rank dies, stops responding, or makes no progress, so that no other rank waits for
+/// it forever.
 ///
-/// It drives a `FailureDetector` with the system's clock and TCP connections of its own, apart from MPI: a call of MPI
-/// that hangs does not hang it.
+/// It drives a `FailureDetector` with the system clock and its own TCP connections, independent of MPI, so that a
+/// hanging MPI call does not block it.
 public final class HeartbeatMonitor: Sendable {
-  /// What all ranks of a run know of each other.
+  /// What every rank knows about the ranks of a run.
   public struct Ranks: Sendable {
     let hosts: [String]
     let locations: [RankLocation]
     let endpoints: [String]
 
     /// - Parameters:
-    ///   - hosts: the names of all ranks' hosts.
-    ///   - endpoints: the texts of all ranks' endpoints.
+    ///   - hosts: the host name of every rank.
+    ///   - endpoints: the `HeartbeatEndpoint.text` of every rank.
     public init(hosts: [String], locations: [RankLocation], endpoints: [String]) {
       precondition(
         hosts.count == locations.count && hosts.count == endpoints.count,
@@ -38,14 +38,14 @@ public final class HeartbeatMonitor: Sendable {
   private let onSlow: @Sendable (String) -> Void
   private let onFailure: @Sendable (FailureReport?) -> Void
 
-  /// Starts; it goes on until the process ends.
+  /// Starts the thread, which runs until the process ends.
   ///
   /// - Parameters:
-  ///   - endpoint: this rank's.
-  ///   - key: the run's, of which nobody else knows.
-  ///   - timeout: seconds for which a rank may be silent, or without progress.
-  ///   - onSlow: is told, on one rank, of ranks that keep the others waiting but work.
-  ///   - onFailure: ends the process; the report is nil where another rank gives it.
+  ///   - endpoint: this rank's endpoint.
+  ///   - key: the run's secret key.
+  ///   - timeout: seconds for which a rank may be silent or without progress.
+  ///   - onSlow: called on one rank, with a message about ranks that keep the others waiting but are still working.
+  ///   - onFailure: ends the process; the report is nil if another rank writes it.
   public init(
     endpoint: HeartbeatEndpoint, ranks: Ranks, rank: Int, key: RunKey, timeout: Double,
     onSlow: @escaping @Sendable (String) -> Void, onFailure: @escaping @Sendable (FailureReport?) -> Void
@@ -70,7 +70,7 @@ public final class HeartbeatMonitor: Sendable {
     }
   }
 
-  /// The rank enters a phase.
+  /// Records that the rank enters a phase.
   public func enter(_ activity: Activity, step: Int) {
     let now = Self.now
     state.withLock { $0 = State(activity: activity, step: step, since: now) }
@@ -81,7 +81,7 @@ public final class HeartbeatMonitor: Sendable {
   private func run(_ transport: LinkTransport) {
     var progress = ProcessProgress(now: Self.now)
     while true {
-      // Before the time is taken: what came while this process stood still counts as heard.
+      // Poll before reading the time, so that frames received while this process was stopped count as heard.
       transport.poll(seconds: max(0, transport.detector.nextTime - Self.now)) { Self.now }
       let now = Self.now
       let own = state.withLock { $0 }

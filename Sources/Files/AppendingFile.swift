@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file that grows record by record, each one call of the system.
+/// A file that grows record by record, each appended with a single system call.
 public final class AppendingFile {
   private let file: FileDescriptor
 

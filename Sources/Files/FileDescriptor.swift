@@ -1,6 +1,6 @@
 import Foundation
 
-/// The one owner of an open file.
+/// The unique owner of an open file descriptor.
 package struct FileDescriptor: ~Copyable, Sendable {
   package let path: String
   private let number: Int32
@@ -11,7 +11,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     number = try Self.retrying("open", path) { open(path, flags | O_CLOEXEC, 0o666) }
   }
 
-  /// Another number for what `descriptor` of this process leads to.
+  /// Duplicates a descriptor of this process.
   package init(duplicating descriptor: Int32, path: String) throws {
     self.path = path
     number = try Self.retrying("open", path) { fcntl(descriptor, F_DUPFD_CLOEXEC, 3) }
@@ -25,7 +25,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
   deinit { close(number) }
 
-  /// Gives the file these permissions, less what the system refuses.
+  /// Sets the file's permissions, as far as the system allows.
   package func setPermissions(_ permissions: mode_t) { fchmod(number, permissions) }
 
   /// Writes all of `bytes`.
@@ -37,7 +37,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
   }
 
-  /// Writes all of `bytes` from `offset` on.
+  /// Writes all of `bytes`, starting at `offset`.
   package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < bytes.count {
@@ -48,7 +48,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
   }
 
-  /// Fills `buffer` from `offset` as far as the file goes; returns how far.
+  /// Fills `buffer` from `offset` on, up to the end of the file; returns the number of bytes read.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
     var filled = 0
     while filled < buffer.count {
@@ -62,19 +62,19 @@ package struct FileDescriptor: ~Copyable, Sendable {
     return filled
   }
 
-  /// What the system says of the file.
+  /// The file's status, as returned by `fstat(2)`.
   package func status() throws -> stat {
     var status = stat()
     _ = try Self.retrying("read the size of", path) { fstat(number, &status) }
     return status
   }
 
-  /// Cuts the file off.
+  /// Truncates the file to `size` bytes.
   package func truncate(to size: Int) throws {
     _ = try Self.retrying("truncate", path) { ftruncate(number, off_t(size)) }
   }
 
-  /// All bytes from the file's place to its end.
+  /// All bytes from the current position to the end of the file.
   package func readToEnd() throws -> [UInt8] {
     var bytes = [UInt8]()
     var count = 0
@@ -87,17 +87,17 @@ package struct FileDescriptor: ~Copyable, Sendable {
     return bytes
   }
 
-  /// Reads into `buffer` what comes next, and returns how many bytes; 0 at the end.
+  /// Reads the next bytes into `buffer` and returns their number; 0 at the end of the file.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     try Self.retrying("read", path) { Foundation.read(number, buffer.baseAddress, buffer.count) }
   }
 
-  /// Returns once all that was written is on the storage device.
+  /// Returns once everything written has reached the storage device.
   package func synchronize() throws {
     _ = try Self.retrying("flush", path) { fsync(number) }
   }
 
-  /// Calls `body` until no signal interrupts it, and turns its -1 into an error.
+  /// Repeats `body` while it is interrupted by signals, and turns its -1 into an error.
   private static func retrying<Result: SignedInteger>(
     _ operation: String, _ path: String, _ body: () -> Result
   ) throws -> Result {

@@ -1,8 +1,8 @@
 import Foundation
 
-/// A system call on a file that failed.
+/// A failed system call on a file.
 public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// What was tried, such as `write`.
+  /// The operation that failed, such as `write`.
   public let operation: String
   public let path: String
   /// The system's error number.
@@ -14,7 +14,7 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     self.code = code
   }
 
-  /// What Foundation threw for `operation`, as the system's error beneath it.
+  /// Wraps an error that Foundation threw for `operation`, using the underlying system error.
   public init(_ operation: String, _ path: String, cause: any Error) {
     let error = cause as NSError
     let beneath =
@@ -22,9 +22,9 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     self.init(operation, path, code: beneath.domain == NSPOSIXErrorDomain ? Int32(beneath.code) : EIO)
   }
 
-  /// The system's words for the error number.
+  /// The system's description of the error number.
   public var reason: String { String(cString: strerror(code)) }
 
-  /// `cannot write runs/first/metrics.jsonl: No space left on device`.
+  /// For example, `cannot write runs/first/metrics.jsonl: No space left on device`.
   public var description: String { "cannot \(operation) \(path): \(reason)" }
 }

@@ -1,13 +1,14 @@
 import Foundation
 
-/// A folder that this process has for itself: others that ask for it are refused until this is released, or until the
-/// process ends, however it ends.
+/// An exclusive lock on a folder: other processes cannot acquire it until this one is released or the process ends,
+/// however it ends.
 public final class FolderLock: Sendable {
   private let descriptor: Int32
 
-  /// nil when another process has the folder. Some network file systems have no locks; there nothing is guarded.
+  /// Returns nil if another process holds the lock. Some network file systems do not support locks; on those, nothing
+  /// is protected.
   ///
-  /// - Throws: ``FileError`` when there is no folder to lock.
+  /// - Throws: ``FileError`` if there is no folder to lock.
   public init?(_ path: String) throws {
     let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError("open", path, code: errno) }
@@ -16,8 +17,8 @@ public final class FolderLock: Sendable {
   }
 
   deinit {
-    // Closing alone would leave the lock with a process that another thread is just starting: between its fork and
-    // its exec it has our descriptors.
+    // Closing the descriptor alone would keep the lock alive in a child process that another thread is just starting,
+    // which shares our descriptors between fork and exec.
     flock(descriptor, LOCK_UN)
     close(descriptor)
   }

@@ -1,21 +1,22 @@
 import Foundation
 import Synchronization
 
-/// A folder that this process has for itself, also among those of other hosts that see it: others that ask for it are
-/// refused until this is released, or until the process ends, however it ends.
+/// Exclusive ownership of a folder, also among processes on other hosts that see it: others are refused until it is
+/// released or the process ends, however it ends.
 ///
-/// It holds an open-file-description lock on a file in the folder, which network file systems keep on the server; and it
-/// writes to that file who it is, and every few seconds a number that grows. Where a file system has no locks, or keeps
-/// them to each host, that number shows a living owner to who watches for a while; one that is dead blocks nobody.
+/// The owner holds an open-file-description lock on a file in the folder, which network file systems keep on the
+/// server. It also writes its identity to that file, along with a counter that it increments every few seconds. Where a
+/// file system does not support locks, or keeps them local to each host, an observer recognises a living owner by the
+/// counter; a dead owner blocks nobody.
 public final class FolderOwnership: Sendable {
-  /// Who has a folder.
+  /// The process that owns a folder.
   public struct Owner: Codable, Equatable, Sendable, CustomStringConvertible {
     public let host: String
     public let process: Int32
-    /// Tells the process from a later one of the same number.
+    /// Distinguishes the process from a later one with the same ID.
     let start: UInt64
     let machine: String
-    /// Tells this taking of the folder from all others.
+    /// Distinguishes this acquisition of the folder from all others.
     let token: UInt64
     var beat = 0
 
@@ -24,44 +25,48 @@ public final class FolderOwnership: Sendable {
 
   /// Another process owns the folder.
   public struct Taken: Error, Equatable {
-    /// nil where it is not known who.
+    /// The owner, if known.
     public let owner: Owner?
   }
 
-  /// How often an owner shows that it lives, and how long others watch, in seconds.
+  /// The interval of an owner's heartbeats, and how long other processes wait, in seconds.
   package struct Timing: Sendable {
     package var beat = 2.0
     package var patience = 10.0
-    /// After writing who it is, where there are no locks: until whoever did so at once would have been read.
+    /// Delay after writing the own identity where locks are not supported, to detect another process that does so at
+    /// the same time.
     package var settling = 1.0
-    /// For a lock that is taken: a process that has just been killed has it until the system has cleared it away, which
-    /// takes its time on a busy machine.
+    /// For a lock that is held: its owner may be about to release it.
     package var clearing = 5.0
+    /// For a lock whose owner has been killed: the system releases it once each of the owner's threads has been
+    /// scheduled again, which takes a while for a thread of the lowest priority on a busy machine.
+    package var dying = 60.0
 
     package init() {}
   }
 
-  /// In the folder.
+  /// The name of the owner file in the folder.
   public static let fileName = ".owner"
-  /// The file's size, so that it is overwritten in place: a full disk hinders no sign of life.
+  /// The size of the owner file, which is overwritten in place so that a full disk does not prevent heartbeats.
   private static let size = 512
-  /// Linux's F_OFD_SETLK, which hides behind _GNU_SOURCE.
+  /// Linux's F_OFD_SETLK, which requires _GNU_SOURCE.
   private static let setLock: Int32 = 37
 
-  /// Whether the file system has locks.
+  /// Whether the file system supports locks.
   public let hasLocks: Bool
   private let descriptor: Int32
   private let heartbeat: Heartbeat
 
-  /// Takes the folder at `folder`.
+  /// Acquires `folder`.
   ///
-  /// - Parameter onWait: is told of an owner that has not signed off and is being watched, which takes seconds.
-  /// - Throws: ``Taken``; ``FileError`` where the file cannot be made.
+  /// - Parameter onWait: called with an owner that has not released the folder and is being observed, which takes
+  ///   seconds.
+  /// - Throws: ``Taken``; ``FileError`` if the owner file cannot be created.
   public convenience init(_ folder: String, onWait: (Owner) -> Void = { _ in }) throws {
     try self.init(folder, timing: Timing(), lock: Self.lock, onWait: onWait)
   }
 
-  /// - Parameter lock: takes the lock on an open file; returns the system's error number, or 0.
+  /// - Parameter lock: locks an open file; returns the system's error number, or 0.
   package init(
     _ folder: String, timing: Timing, lock: (Int32) -> Int32, onWait: (Owner) -> Void = { _ in }
   ) throws {
@@ -69,7 +74,7 @@ public final class FolderOwnership: Sendable {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError("open", path, code: errno) }
     do {
-      switch Self.awaitLock(timing, { lock(descriptor) }) {
+      switch Self.awaitLock(timing, path, { lock(descriptor) }) {
       case 0: hasLocks = true
       case EAGAIN, EACCES: throw Taken(owner: Self.owner(path))
       case ENOLCK, ENOTSUP, EOPNOTSUPP, ENOSYS, EINVAL: hasLocks = false
@@ -94,8 +99,8 @@ public final class FolderOwnership: Sendable {
 
   deinit {
     if heartbeat.end() { ftruncate(descriptor, 0) }
-    // Closing alone would leave the lock with a process that another thread is just starting: between its fork and
-    // its exec it has our descriptors.
+    // Closing the descriptor alone would keep the lock alive in a child process that another thread is just starting,
+    // which shares our descriptors between fork and exec.
     var release = flock()
     release.l_type = Int16(F_UNLCK)
     _ = withUnsafeMutablePointer(to: &release) {
@@ -104,16 +109,20 @@ public final class FolderOwnership: Sendable {
     close(descriptor)
   }
 
-  /// Who has taken the folder although this process has it, as where there are no locks and this process stood still
-  /// for long; nil if nobody has.
+  /// The process that has acquired the folder although this process owns it, as can happen without locks when this
+  /// process was suspended for long; nil if there is none.
   public var usurper: Owner? { heartbeat.usurper }
 
-  /// What `lock` returns in the end, if that is not at once.
-  private static func awaitLock(_ timing: Timing, _ lock: () -> Int32) -> Int32 {
-    let end = ContinuousClock.now + .seconds(timing.clearing)
+  /// Retries `lock` while the lock is held by an owner that may release it soon; returns its last result.
+  private static func awaitLock(_ timing: Timing, _ path: String, _ lock: () -> Int32) -> Int32 {
+    let begin = ContinuousClock.now
     while true {
       let code = lock()
-      guard code == EAGAIN || code == EACCES, ContinuousClock.now < end else { return code }
+      guard code == EAGAIN || code == EACCES else { return code }
+      let waited = begin.duration(to: .now)
+      if waited >= .seconds(timing.clearing) {
+        guard waited < .seconds(timing.dying), let owner = owner(path), owner.isDying else { return code }
+      }
       Thread.sleep(forTimeInterval: min(0.05, timing.clearing))
     }
   }
@@ -131,13 +140,13 @@ public final class FolderOwnership: Sendable {
     }
   }
 
-  /// Returns if nobody is the owner, or one that is dead.
+  /// Returns if there is no owner, or a dead one.
   private static func waitForEnd(
     ofOwnerIn path: String, _ timing: Timing, isLocked: Bool, _ onWait: (Owner) -> Void
   ) throws {
     guard let before = owner(path) else { return }
     if before.machine == ProcessIdentity.machine {
-      // Here the lock says all; without one, the system knows whether the process is there.
+      // On the same machine, the lock is conclusive; without one, the system knows whether the process exists.
       if isLocked || ProcessIdentity.start(of: before.process) != before.start { return }
       throw Taken(owner: before)
     }
@@ -150,8 +159,8 @@ public final class FolderOwnership: Sendable {
     }
   }
 
-  /// What the file says; nil if nobody has the folder. Opened anew each time: network file systems look for changes
-  /// then.
+  /// The owner recorded in the file; nil if there is none. The file is reopened each time because network file systems
+  /// check for changes on opening.
   fileprivate static func owner(_ path: String) -> Owner? {
     guard let bytes = try? WholeFile.read(path), let end = bytes.lastIndex(of: UInt8(ascii: "}")) else {
       return nil
@@ -165,7 +174,7 @@ public final class FolderOwnership: Sendable {
     var bytes = [UInt8](try encoder.encode(owner))
     bytes.append(contentsOf: repeatElement(UInt8(ascii: " "), count: max(size - 1 - bytes.count, 0)))
     bytes.append(UInt8(ascii: "\n"))
-    // Closed each time: network file systems send what was written then.
+    // Closed each time because network file systems send written data on closing.
     try bytes.withUnsafeBytes { try FileDescriptor(path, O_WRONLY).write($0, at: 0) }
   }
 }
@@ -177,9 +186,15 @@ extension FolderOwnership.Owner {
       start: ProcessIdentity.start(of: getpid()) ?? 0, machine: ProcessIdentity.machine,
       token: .random(in: 0 ... .max))
   }
+
+  /// Whether the owner was a process on this machine that has been killed.
+  fileprivate var isDying: Bool {
+    machine == ProcessIdentity.machine
+      && (ProcessIdentity.start(of: process) != start || ProcessIdentity.isKilled(process))
+  }
 }
 
-/// The thread that shows that an owner lives.
+/// The thread that sends an owner's heartbeats.
 private final class Heartbeat: Sendable {
   private struct State {
     var owner: FolderOwnership.Owner
@@ -210,7 +225,7 @@ private final class Heartbeat: Sendable {
           state.owner.beat += 1
           return state.owner
         }
-        // A file system that does not answer, or is full, is found by those who write what matters.
+        // If the file system does not respond or is full, the code that writes the actual data reports it.
         if let next { try? FolderOwnership.write(next, path) }
       }
     }
@@ -218,7 +233,7 @@ private final class Heartbeat: Sendable {
     thread.start()
   }
 
-  /// Whether the file is still this owner's.
+  /// Stops the heartbeats; returns whether the file still belongs to this owner.
   func end() -> Bool {
     ending.signal()
     return state.withLock { state in

@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// A text file that grows line by line. Each line is one call of the system, without a buffer in between: a process
-/// that is killed loses no line that it appended.
+/// A text file that grows line by line. Each line is written with a single, unbuffered system call, so a process that
+/// is killed loses no line it has appended.
 public final class LineFile: Sendable {
   public var path: String { file.withLock { $0.path } }
   private let file: Mutex<FileDescriptor>
@@ -14,9 +14,9 @@ public final class LineFile: Sendable {
     file = Mutex(try FileDescriptor(path, O_WRONLY | O_CREAT | O_APPEND))
   }
 
-  /// Appends `line`, which has no line break, and a line break. May be called from any thread.
+  /// Appends `line`, which must not contain a line break, followed by a line break. May be called from any thread.
   ///
-  /// - Throws: ``FileError``; the file has no part of the line then.
+  /// - Throws: ``FileError``, in which case no part of the line remains in the file.
   public func append(_ line: String) throws {
     precondition(!line.utf8.contains(UInt8(ascii: "\n")), "a line break inside the line \(line)")
     let bytes = Array((line + "\n").utf8)
@@ -25,7 +25,7 @@ public final class LineFile: Sendable {
       do {
         try bytes.withUnsafeBytes { try file.write($0) }
       } catch {
-        // A disk may have had room for a part.
+        // The disk may have had room for part of the line.
         try? file.truncate(to: size)
         throw error
       }

@@ -1,22 +1,22 @@
 import Foundation
 
-/// What a path that is to be written to leads to, through all links.
+/// The destination of an output path, after following all links.
 ///
-/// Only a plain file may be replaced by another under its name. Into a device or a pipe the bytes are
-/// written; of a link, what it leads to is replaced.
+/// Only a regular file may be replaced. A link's target is replaced rather than the link; devices and pipes are written
+/// to directly.
 enum OutputPlace {
-  /// A plain file, or none yet, at the end of all links; with the permissions of the one that is there.
+  /// A regular file, or none yet, after following all links; with the permissions of an existing file.
   case file(String, permissions: mode_t?)
-  /// What bytes are written into where it is.
+  /// A device or pipe, to be written to directly.
   case stream(String)
-  /// A descriptor of this process, such as `/dev/stdout` leads to.
+  /// A descriptor of this process, which is what `/dev/stdout` for example points to.
   case descriptor(Int32)
 
-  /// As many links as Linux follows.
+  /// The number of links that Linux follows at most.
   private static let mostLinks = 40
   private static let ownDescriptors = "/proc/self/fd/"
 
-  /// - Throws: ``FileError`` for a folder, and where the path leads nowhere.
+  /// - Throws: ``FileError`` for a folder, or if the path cannot be resolved.
   init(_ path: String) throws {
     var place = path
     for _ in 0..<Self.mostLinks {
@@ -45,7 +45,7 @@ enum OutputPlace {
     throw FileError("write", path, code: ELOOP)
   }
 
-  /// Where the link at `place` leads.
+  /// The target of the link at `place`.
   private static func target(of place: String, _ path: String) throws -> String {
     let target = try [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
       let length = buffer.withMemoryRebound(to: CChar.self) { readlink(place, $0.baseAddress!, $0.count) }

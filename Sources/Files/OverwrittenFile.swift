@@ -1,30 +1,30 @@
 import Foundation
 
-/// Writes a file anew from its beginning to its end, and takes its digest on the way.
+/// Overwrites an existing file from beginning to end, computing its digest in the same pass.
 ///
-/// The bytes go past the system's cache where the file system lets them: a large file that is not read again soon would
-/// only drive what is needed out of it, and copying into it costs more than writing.
+/// Writes bypass the page cache where the file system allows: a large file that will not be read again soon would only
+/// evict useful data, and copying it into the cache costs more than writing it.
 package final class OverwrittenFile {
   private let cached: FileDescriptor
-  /// nil where everything goes through the cache.
+  /// nil if all writes go through the page cache.
   private var direct: FileDescriptor?
   private let size: Int
   private let digest = SHA256.Stream()
-  /// What comes next, until it is a whole window.
+  /// A buffer for the next bytes, written once it is full.
   private let window = UnsafeMutableRawBufferPointer.allocate(byteCount: windowSize, alignment: 4096)
   private var filled = 0
-  /// Where in the file the window begins.
+  /// The window's offset in the file.
   private var position = 0
 
-  /// A multiple of every device's block.
+  /// A multiple of any device's block size.
   private static let windowSize = 1 << 20
 
-  /// - Throws: `FileError` if there is no such file.
+  /// - Throws: `FileError` if the file does not exist.
   package init(_ path: String) throws {
     cached = try FileDescriptor(path, O_RDWR)
     size = Int(try cached.status().st_size)
     do {
-      // O_DIRECT itself hides behind _GNU_SOURCE.
+      // O_DIRECT itself requires _GNU_SOURCE.
       direct = try FileDescriptor(path, O_WRONLY | __O_DIRECT)
     } catch let error as FileError where error.code == EINVAL {
     }
@@ -32,7 +32,7 @@ package final class OverwrittenFile {
 
   deinit { window.deallocate() }
 
-  /// Writes `bytes` next.
+  /// Appends `bytes` at the current position.
   ///
   /// - Throws: `FileError`.
   package func append(_ bytes: UnsafeRawBufferPointer) throws {
@@ -46,7 +46,7 @@ package final class OverwrittenFile {
     }
   }
 
-  /// Leaves what comes next as it is, up to `end`.
+  /// Keeps the existing bytes up to `end`.
   ///
   /// - Throws: `FileError`.
   package func keep(until end: Int) throws {
@@ -61,7 +61,7 @@ package final class OverwrittenFile {
     }
   }
 
-  /// Leaves the rest as it is, and returns when all is on the device.
+  /// Keeps the remaining bytes, and returns once everything has reached the device.
   ///
   /// - Returns: the file's size and digest.
   /// - Throws: `FileError`.
@@ -81,13 +81,13 @@ package final class OverwrittenFile {
   }
 
   private func write(_ bytes: UnsafeRawBufferPointer) throws {
-    // The last window ends where the file does, which is within a block.
+    // The last window is only partially filled and may not end on a block boundary.
     if direct != nil, bytes.count == window.count {
       do {
         try direct?.write(bytes, at: position)
         return
       } catch let error as FileError where error.code == EINVAL {
-        // Some file systems say only now that they cannot.
+        // Some file systems only report here that they do not support direct I/O.
         direct = nil
       }
     }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// A path by its bytes, as Linux has it: of any encoding, and of any length.
+/// A path as the bytes that Linux uses: in any encoding, and of any length.
 public struct RawPath: Sendable, Hashable {
-  /// Neither empty nor with a zero among them.
+  /// Non-empty, without zero bytes.
   public let bytes: [UInt8]
 
   public init(_ path: String) { self.init(bytes: Array(path.utf8)) }
@@ -12,7 +12,7 @@ public struct RawPath: Sendable, Hashable {
     self.bytes = bytes
   }
 
-  /// What is called `name` in this folder.
+  /// The path of the entry `name` in this folder.
   public func appending(_ name: some Collection<UInt8>) -> RawPath {
     RawPath(bytes: bytes + (bytes.last == Self.slash ? [] : [Self.slash]) + name)
   }
@@ -26,15 +26,15 @@ public struct RawPath: Sendable, Hashable {
     reached { folder, rest in openat(folder, rest, flags | O_CLOEXEC, mode) }
   }
 
-  /// What the system says of the file that the path leads to, or of a link itself.
+  /// The status of the file that the path leads to, or of a link itself.
   ///
   /// - Returns: 0, or -1 with `errno` set.
   package func status(_ status: inout stat, followingLinks: Bool = true) -> Int32 {
     reached { folder, rest in fstatat(folder, rest, &status, followingLinks ? 0 : AT_SYMLINK_NOFOLLOW) }
   }
 
-  /// Calls `body` with a folder and the path from there, which is short enough for the system: it takes no path of
-  /// `PATH_MAX` bytes, but a longer one in pieces.
+  /// Calls `body` with a folder and the rest of the path relative to it, which is short enough for the system: paths of
+  /// `PATH_MAX` bytes or more are resolved in pieces.
   private func reached(_ body: (Int32, UnsafePointer<CChar>) -> Int32) -> Int32 {
     var folder = AT_FDCWD
     defer { if folder != AT_FDCWD { close(folder) } }
@@ -63,8 +63,8 @@ public struct RawPath: Sendable, Hashable {
 extension RawPath: CustomStringConvertible {
   public var description: String { Self.text(bytes) }
 
-  /// The bytes of a path or a name as text that stands for them alone: what is not UTF-8, and control characters, as
-  /// `\xE9`; and a backslash before an x as `\x5C`, so that the bytes follow from the text.
+  /// The bytes of a path or name as unambiguous text: invalid UTF-8 and control characters are written as `\xE9`, and a
+  /// backslash before an x as `\x5C`, so that the bytes can be recovered.
   public static func text(_ bytes: some Sequence<UInt8>) -> String {
     var text = ""
     var rest = Array(bytes)[...]
@@ -81,7 +81,7 @@ extension RawPath: CustomStringConvertible {
     return text
   }
 
-  /// The character of UTF-8 that `bytes` begin with; nil for none, and for one that commands a terminal.
+  /// The UTF-8 character at the start of `bytes`; nil if invalid, or if it is a control character.
   private static func character(_ bytes: ArraySlice<UInt8>) -> Unicode.Scalar? {
     var decoder = Unicode.UTF8()
     var iterator = bytes.makeIterator()

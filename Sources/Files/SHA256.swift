@@ -1,9 +1,9 @@
 import CCrypto
 import Foundation
 
-/// SHA-256 digests, in hexadecimal.
+/// SHA-256 digests in hexadecimal.
 public enum SHA256 {
-  /// The digest of a file's content, read in pieces.
+  /// The digest of a file's contents, which are read in pieces.
   ///
   /// - Throws: ``FileError`` if the file cannot be read.
   public static func digest(ofFile path: String) throws -> String {
@@ -18,14 +18,14 @@ public enum SHA256 {
     }
   }
 
-  /// The digest of a text's UTF-8.
+  /// The digest of a string's UTF-8 bytes.
   public static func digest(of text: String) -> String {
     let stream = Stream()
     Array(text.utf8).withUnsafeBytes { stream.append($0) }
     return stream.finish()
   }
 
-  /// A digest in the making. libcrypto's functions for it fail only where the algorithm is missing or memory is.
+  /// An incremental digest. The libcrypto functions fail only if the algorithm is unavailable or memory runs out.
   package final class Stream {
     private let context: OpaquePointer?
 

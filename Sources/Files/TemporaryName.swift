@@ -1,33 +1,33 @@
 import Foundation
 
-/// The hidden names of files that are being written, which tell those that a crash has left from those that
-/// a process is still writing: `.NAME.MACHINE-PROCESS-NUMBER.tmp`.
+/// The hidden names of files being written, which distinguish files left by a crash from those that a process is still
+/// writing: `.NAME.MACHINE-PROCESS-NUMBER.tmp`.
 enum TemporaryName {
   private static let suffix = ".tmp"
-  /// The longest name that file systems take, in bytes.
+  /// The longest name that file systems support, in bytes.
   private static let longestName = 255
-  /// What nobody has touched for so many seconds nobody writes any more.
+  /// Seconds without modification after which a file is considered abandoned.
   private static let longestPause = 86_400.0
 
-  /// A path in the folder of `path` that nobody else uses.
+  /// A unique path in the same folder as `path`.
   static func beside(_ path: String) -> String {
     let (folder, name) = parts(path)
     let number = String(UInt32.random(in: 0...UInt32.max), radix: 16)
     let token = ".\(ProcessIdentity.machine.prefix(8))-\(getpid())-\(number)\(suffix)"
     var start = Array(name.utf8.prefix(longestName - 1 - token.utf8.count))
-    // No part of a character.
+    // Do not cut a character in half.
     while let last = start.last, last & 0xC0 == 0x80, start.count < name.utf8.count { start.removeLast() }
     if let last = start.last, last >= 0xC0, start.count < name.utf8.count { start.removeLast() }
     return folder + ".\(String(decoding: start, as: UTF8.self))\(token)"
   }
 
-  /// The folder with its slash, nothing for the current one; and the name in it.
+  /// The folder with its trailing slash, or empty for the current one, and the name within it.
   static func parts(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return ("", path) }
     return (String(path[...slash]), String(path[path.index(after: slash)...]))
   }
 
-  /// Whether nobody writes the file or folder at `path` any more, which has such a name.
+  /// Whether `path` is such a temporary file or folder and no process is writing it any more.
   static func isAbandoned(_ path: String) -> Bool {
     let name = parts(path).name
     guard name.hasPrefix("."), name.hasSuffix(suffix) else { return false }
@@ -36,7 +36,7 @@ enum TemporaryName {
       if process == getpid() { return false }
       if kill(process, 0) != 0 && errno == ESRCH { return true }
     } else if words.count != 3 && !(words.count == 1 && Int32(words[0]) != nil) {
-      // Neither such a name nor one of an earlier version.
+      // Neither such a name nor that of an earlier version.
       return false
     }
     var status = stat()
@@ -46,7 +46,7 @@ enum TemporaryName {
 }
 
 extension WholeFile {
-  /// Removes what processes that are gone have left of files that they were writing to `folder`.
+  /// Removes temporary files left in `folder` by processes that no longer exist.
   public static func removeLeftovers(in folder: String) {
     let files = FileManager.default
     for name in (try? files.contentsOfDirectory(atPath: folder)) ?? [] where name.hasPrefix(".") {
@@ -55,7 +55,7 @@ extension WholeFile {
     }
   }
 
-  /// A hidden folder in `folder` that nobody else uses, for files that are to appear together.
+  /// Creates a unique hidden folder in `folder`, for files that are to appear together.
   ///
   /// - Throws: ``FileError``.
   public static func makeTemporaryFolder(in folder: String, name: String) throws -> String {

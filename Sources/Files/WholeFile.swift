@@ -1,6 +1,6 @@
 import Foundation
 
-/// Files that are read and written as wholes.
+/// Reads and writes files as a whole.
 public enum WholeFile {
   /// All bytes of the file at `path`.
   ///
@@ -9,7 +9,7 @@ public enum WholeFile {
     try FileDescriptor(path, O_RDONLY).readToEnd()
   }
 
-  /// The first bytes of the file at `path`: `count`, or all if it has fewer.
+  /// The first `count` bytes of the file at `path`, or all if it has fewer.
   ///
   /// - Throws: ``FileError``.
   public static func read(_ path: String, upTo count: Int) throws -> [UInt8] {
@@ -25,7 +25,7 @@ public enum WholeFile {
     }
   }
 
-  /// The bytes of the file at `path`, by number.
+  /// The size of the file at `path` in bytes.
   ///
   /// - Throws: ``FileError``.
   public static func size(_ path: String) throws -> Int {
@@ -34,19 +34,19 @@ public enum WholeFile {
     return Int(status.st_size)
   }
 
-  /// Puts a file with `bytes` at `path`, in the place of what was there: a crash at any moment leaves the old file or
-  /// the new one, never a part of either.
+  /// Writes a file with `bytes` to `path`, replacing any existing file atomically: a crash at any moment leaves either
+  /// the old or the new file intact.
   ///
-  /// The bytes go to a hidden temporary file in the same folder, which is flushed to the device and renamed; then the
-  /// folder is flushed. A failure removes the temporary file and leaves `path` as it was. Of a link, what it leads to
-  /// is replaced; into a device, a pipe or a descriptor such as `/dev/stdout` the bytes are written.
+  /// The bytes are written to a hidden temporary file in the same folder, which is flushed to the device and renamed;
+  /// then the folder is flushed. On failure, the temporary file is removed and `path` is left unchanged. If `path` is a
+  /// link, its target is replaced; devices, pipes and descriptors such as `/dev/stdout` are written to directly.
   ///
   /// - Throws: ``FileError``.
   public static func write(_ bytes: some ContiguousBytes, to path: String) throws {
     try write(to: path) { file in try bytes.withUnsafeBytes { try file.write($0) } }
   }
 
-  /// Puts a file at `path`, as `write(_:to:)` does, with what `body` writes.
+  /// Writes a file to `path` like `write(_:to:)`, with the contents written by `body`.
   ///
   /// - Throws: ``FileError``, and what `body` throws.
   package static func write(to path: String, _ body: (borrowing FileDescriptor) throws -> Void) throws {
@@ -57,7 +57,7 @@ public enum WholeFile {
       case .file(let place, let permissions): try replace(place, permissions, body)
       }
     } catch let error as FileError {
-      // The caller knows nothing of other paths than this.
+      // The caller only knows this path.
       throw FileError("write", path, code: error.code)
     }
   }
@@ -78,15 +78,15 @@ public enum WholeFile {
     }
   }
 
-  /// Finds out whether a file could be put at `path`, without doing so: best before hours of work for it.
+  /// Checks whether a file could be written to `path`, without doing so; useful before hours of work.
   ///
-  /// - Throws: ``FileError``, as `write` would.
+  /// - Throws: ``FileError`` if `write` would.
   public static func checkWritable(_ path: String) throws {
     switch try OutputPlace(path) {
     case .descriptor(let number):
       guard fcntl(number, F_GETFL) != -1 else { throw FileError("write", path, code: errno) }
     case .stream(let place):
-      // Opening a pipe would wait for its reader.
+      // Opening a pipe would block until it has a reader.
       guard access(place, W_OK) == 0 else { throw FileError("write", path, code: errno) }
     case .file(let place, _):
       let temporary = TemporaryName.beside(place)
@@ -99,14 +99,14 @@ public enum WholeFile {
     }
   }
 
-  /// Whether what is written to `path` goes to the standard output.
+  /// Whether `path` refers to the standard output.
   public static func isStandardOutput(_ path: String) -> Bool {
     var (one, other) = (stat(), stat())
     guard fstat(STDOUT_FILENO, &one) == 0, stat(path, &other) == 0 else { return false }
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino
   }
 
-  /// Makes renames in `folder` last. Some network file systems know no flushing of folders, which is no failure.
+  /// Makes renames in `folder` durable. Some network file systems do not support flushing folders, which is ignored.
   ///
   /// - Throws: ``FileError``.
   public static func synchronizeFolder(_ folder: String) throws {
@@ -116,15 +116,15 @@ public enum WholeFile {
     }
   }
 
-  /// Makes what was written to the file at `path`, by whatever means, last.
+  /// Makes everything written to the file at `path`, by whatever means, durable.
   ///
   /// - Throws: ``FileError``.
   public static func synchronize(_ path: String) throws {
     try FileDescriptor(path, O_RDONLY).synchronize()
   }
 
-  /// Gives the file or folder at `source` the name `target`, in the same folder, and makes that last. A file that
-  /// has the name already is replaced.
+  /// Durably renames the file or folder at `source` to `target` in the same folder. An existing file at `target` is
+  /// replaced.
   ///
   /// - Throws: ``FileError``.
   public static func rename(_ source: String, to target: String) throws {

@@ -29,7 +29,9 @@ public struct ControlledPreview: Preview {
     let drawn = sampling.pictures(values)
     let shown = Picture.all(of: images.joined().map { 2 * $0 - 1 }, shape: shape)
     let isPicture = [shape, sampling.imageShape].allSatisfy { [1, 3].contains($0[2]) }
-    guard isPicture, shape.prefix(2) == sampling.imageShape.prefix(2) else { return try sampling.grid(drawn) }
+    guard isPicture, shape.prefix(2) == sampling.imageShape.prefix(2) else {
+      return try sampling.grid(values)
+    }
     let pairs = zip(shown, drawn).flatMap { [$0, $1] }
     let isColoured = pairs.contains { $0.channels == 3 }
     let columns = Int((Double(drawn.count) / 4).squareRoot().rounded(.up))

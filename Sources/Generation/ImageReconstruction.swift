@@ -1,3 +1,4 @@
+import Datasets
 import Models
 import Pictures
 import Tensors
@@ -9,19 +10,23 @@ public struct ImageReconstruction: Preview {
   /// [H, W, C].
   private let shape: [Int]
   private let engine: Engine
+  /// What the images are, where they are no pictures; nil for pictures.
+  private let field: Field?
   private let read: (Int) throws -> [Float]
 
   /// - Parameters:
   ///   - imageShape: [H, W, C].
+  ///   - field: what the images are; nil, or one of bytes: pictures.
   ///   - read: gives the values of image i.
   public init(
-    model: AutoencoderKL, weights: ParameterBuffer, imageShape: [Int], engine: Engine,
+    model: AutoencoderKL, weights: ParameterBuffer, imageShape: [Int], field: Field? = nil, engine: Engine,
     read: @escaping (_ index: Int) throws -> [Float]
   ) {
     self.model = model
     self.weights = weights
     self.shape = imageShape
     self.engine = engine
+    self.field = field.flatMap { $0.isPlotted ? $0 : nil }
     self.read = read
   }
 
@@ -40,12 +45,14 @@ public struct ImageReconstruction: Preview {
 
   public func steps(count: Int, worldSize: Int) -> Int { (count + worldSize - 1) / worldSize }
 
-  /// Pairs, about as many to the side as down.
-  public func grid(_ values: [Float]) -> Picture {
-    let pictures = Picture.all(of: values, shape: shape)
+  /// Pairs, about as many to the side as down; of fields with what their colours stand for.
+  public func grid(_ values: [Float]) throws -> Picture {
+    let pictures =
+      field == nil ? Picture.all(of: values, shape: shape) : Picture.plots(of: values, shape: shape)
     let pairs = Int((Double(pictures.count) / 4).squareRoot().rounded(.up))
-    return ImageGrid(
+    let grid = ImageGrid(
       columns: 2 * pairs, enlargement: ImageGrid.enlargement(of: pictures[0].width, pictures[0].height)
     ).compose(pictures)
+    return try field.map { grid.above(try .scale(of: values, $0, width: grid.width)) } ?? grid
   }
 }

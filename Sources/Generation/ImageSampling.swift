@@ -1,4 +1,6 @@
+import Datasets
 import Diffusion
+import Kernels
 import MPI
 import Models
 import Pictures
@@ -20,6 +22,8 @@ public struct ImageSampling: Preview {
   private let startImage: StartImage?
   /// What controls them.
   private let controls: [SampleControl]
+  /// The field that the images belong to, if they are not pictures.
+  private let field: Field?
   private let engine: Engine
 
   /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
@@ -28,10 +32,12 @@ public struct ImageSampling: Preview {
   /// - Parameters:
   ///   - shape: [H, W, C] of what the model draws: images or, with a decoder, their latents.
   ///   - latents: what takes the place of the first noise, [n, H, W, C], of unit variance.
+  ///   - field: what the images are; nil, or one of bytes: pictures.
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
-    latents: [Float]? = nil, startImage: StartImage? = nil, controls: [SampleControl] = [], engine: Engine
+    latents: [Float]? = nil, startImage: StartImage? = nil, controls: [SampleControl] = [],
+    field: Field? = nil, engine: Engine
   ) {
     self.model = model
     self.sampler = sampler
@@ -42,19 +48,23 @@ public struct ImageSampling: Preview {
     self.latents = latents
     self.startImage = startImage
     self.controls = controls
+    self.field = field.flatMap { $0.isPlotted ? $0 : nil }
     self.engine = engine
   }
 
   /// With the weights of the model as they are.
   public init(
-    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer, shape: [Int],
+    model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer,
+    precision: ProductPrecision = .float32, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
-    latents: [Float]? = nil, startImage: StartImage? = nil, controls: [SampleControl] = [], engine: Engine
+    latents: [Float]? = nil, startImage: StartImage? = nil, controls: [SampleControl] = [],
+    field: Field? = nil, engine: Engine
   ) {
     self.init(
-      model: model, sampler: sampler, weights: PassWeights(weights, of: model.parameters.set), shape: shape,
+      model: model, sampler: sampler,
+      weights: PassWeights(weights, of: model.parameters.set, precision: precision), shape: shape,
       conditions: conditions, decoder: decoder, latents: latents, startImage: startImage, controls: controls,
-      engine: engine)
+      field: field, engine: engine)
   }
 
   /// Model evaluations for each image.
@@ -124,14 +134,21 @@ public struct ImageSampling: Preview {
     }
     let conditional = output(conditions.conditioning(model, samples, on: tape))
     guard pass == .conditionalAndUnconditional else { return conditional }
-    return conditional + output(conditions.unconditional(samples.count, on: tape))
+    return conditional + output(conditions.unconditional(samples, on: tape))
   }
 
   public func drawn(_ samples: Range<Int>, onStep: () throws -> Void) throws -> [Float] {
     try images(samples) { _, _, _ in try onStep() }
   }
 
-  public func grid(_ values: [Float]) throws -> Picture { try grid(pictures(values)) }
+  /// Pictures in a grid; of fields with what their colours stand for.
+  public func grid(_ values: [Float]) throws -> Picture {
+    let grid = try grid(pictures(values))
+    return try field.map { grid.above(try .scale(of: values, $0, width: grid.width)) } ?? grid
+  }
+
+  /// Whether pictures can show what is drawn.
+  public var canBeShown: Bool { field != nil || imageShape[2] == 1 || imageShape[2] == 3 }
 
   /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
   ///
@@ -160,14 +177,14 @@ public struct ImageSampling: Preview {
 
   /// Each image of `images` [n, H, W, C] as a picture.
   public func pictures(_ images: some RandomAccessCollection<Float>) -> [Picture] {
-    Picture.all(of: images, shape: imageShape)
+    field == nil ? Picture.all(of: images, shape: imageShape) : Picture.plots(of: images, shape: imageShape)
   }
 
   /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its
   /// column; where they follow one another, its row. Prompts stand under their pictures.
   ///
   /// - Throws: `PictureError` when there is no memory to write prompts in.
-  public func grid(_ pictures: [Picture]) throws -> Picture {
+  private func grid(_ pictures: [Picture]) throws -> Picture {
     var columns: Int?
     if let known = model.classes, known.count > 1 {
       switch conditions.classes.choice {

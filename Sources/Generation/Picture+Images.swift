@@ -1,21 +1,50 @@
+import Datasets
+import Foundation
 import Pictures
 
 extension Picture {
-  /// Each image of `images` [n, H, W, C] as a picture: grey or coloured, or for other numbers of channels these beside
-  /// and below one another in the colours of a map, each from its least value to its greatest in all the images.
+  /// Each image of `images` [n, H, W, C] as a picture: grey or coloured, or for other numbers of channels as `plots`.
   static func all(of images: some RandomAccessCollection<Float>, shape: [Int]) -> [Picture] {
+    guard shape[2] == 1 || shape[2] == 3 else { return plots(of: images, shape: shape) }
     let size = shape.reduce(1, *)
-    let ranges = isPicture(shape) ? [] : ranges(of: images, channels: shape[2])
     return (0..<images.count / size).map { index in
       let start = images.index(images.startIndex, offsetBy: index * size)
-      let values = images[start..<images.index(start, offsetBy: size)]
-      return isPicture(shape)
-        ? Picture(width: shape[1], height: shape[0], channels: shape[2], signed: values)
-        : Picture(field: Array(values), shape: shape, ranges: ranges)
+      return Picture(
+        width: shape[1], height: shape[0], channels: shape[2],
+        signed: images[start..<images.index(start, offsetBy: size)])
     }
   }
 
-  private static func isPicture(_ shape: [Int]) -> Bool { shape[2] == 1 || shape[2] == 3 }
+  /// Each image of `images` [n, H, W, C], its channels beside and below one another in the colours of a map, each from its
+  /// least value to its greatest in all the images.
+  static func plots(of images: some RandomAccessCollection<Float>, shape: [Int]) -> [Picture] {
+    let size = shape.reduce(1, *)
+    let ranges = ranges(of: images, channels: shape[2])
+    return (0..<images.count / size).map { index in
+      let start = images.index(images.startIndex, offsetBy: index * size)
+      return Picture(
+        field: Array(images[start..<images.index(start, offsetBy: size)]), shape: shape, ranges: ranges)
+    }
+  }
+
+  /// What the colours of `plots` stand for, in the units of a field's source.
+  ///
+  /// - Throws: `PictureError` when there is no memory for the letters.
+  static func scale(
+    of images: some RandomAccessCollection<Float>, _ field: Field, width: Int
+  ) throws -> Picture {
+    let ranges = ranges(of: images, channels: field.channelCount)
+    return try ColourScale(
+      zip(field.channelNames, field.channelUnits).enumerated().map { channel, words in
+        func number(_ value: Float) -> String {
+          String(format: "%.4g", field.sourceValue(value, channel: channel))
+        }
+        return .init(
+          name: words.0 + (words.1.map { " [\($0)]" } ?? ""), least: number(ranges[channel].lowerBound),
+          greatest: number(ranges[channel].upperBound))
+      }
+    ).picture(width: width)
+  }
 
   private static func ranges(
     of images: some RandomAccessCollection<Float>, channels: Int

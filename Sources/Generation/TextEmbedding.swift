@@ -3,19 +3,26 @@ import Tensors
 import Text
 
 /// Embeds texts for a denoiser that attends to them: each text alone, so that what becomes of it depends on no other.
+///
+/// A text may have more tokens than the encoder takes: then it goes through in chunks, each with a start and an end token,
+/// whose outputs follow one another. All texts have as many chunks, the last ones of the empty text.
 public struct TextEmbedding: Sendable {
   private let tokenizer: CLIPTokenizer
   private let encoder: any TextEncoder
   private let weights: ParameterBuffer
   private let words: [LearnedWord]
   private let tokens: [(text: String, tokens: [Int])]
+  private let chunks: Int
 
   /// - Parameters:
   ///   - encoder: knows the tokeniser's tokens, and takes as many of a text as that makes.
-  ///   - words: that it does not know, of its width.
+  ///   - words: words that the encoder does not know, of its width.
+  ///   - chunks: the number of chunks of each text.
   public init(
-    tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer, words: [LearnedWord] = []
+    tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer, words: [LearnedWord] = [],
+    chunks: Int = 1
   ) {
+    precondition(chunks > 0, "\(chunks) chunks")
     precondition(
       tokenizer.vocabularySize <= encoder.vocabularySize && tokenizer.contextLength <= encoder.tokenLimit,
       "tokens below \(tokenizer.vocabularySize), \(tokenizer.contextLength) of a text, for an encoder of "
@@ -23,6 +30,7 @@ public struct TextEmbedding: Sendable {
     self.tokenizer = tokenizer
     self.encoder = encoder
     self.weights = weights
+    self.chunks = chunks
     self.words = words
     tokens = Self.tokens(of: words.map { ($0.text, $0.vectors.count) }, behind: encoder)
   }
@@ -39,18 +47,19 @@ public struct TextEmbedding: Sendable {
   }
 
   /// [L, D] of every embedded text.
-  public var shape: [Int] { [tokenizer.contextLength, encoder.width] }
+  public var shape: [Int] { [chunks * tokenizer.contextLength, encoder.width] }
 
   /// - Returns: [L, D], and how many tokens of the text had no room.
   public func callAsFunction(_ text: String, engine: Engine) -> (context: [Float], cut: Int) {
-    let tokenized = tokenizer.encode(text, words: tokens)
-    let tape = Tape(engine: engine, weights: weights, gradients: nil)
+    let own = tokenizer.chunks(of: text, words: tokens, most: chunks)
+    let all = own + [TokenizedText](repeating: tokenizer.encode(""), count: chunks - own.count)
     let rows = words.flatMap(\.vectors)
-    let vectors = rows.isEmpty ? nil : tape.input([rows.count, encoder.width])
-    _ = vectors?.elements.update(fromContentsOf: rows.joined())
-    return (
-      Array(encoder([tokenized.tokens], lengths: nil, words: vectors, on: tape).tokens.elements),
-      tokenized.cut
-    )
+    let context = all.flatMap { chunk in
+      let tape = Tape(engine: engine, weights: weights, gradients: nil)
+      let vectors = rows.isEmpty ? nil : tape.input([rows.count, encoder.width])
+      _ = vectors?.elements.update(fromContentsOf: rows.joined())
+      return Array(encoder([chunk.tokens], lengths: nil, words: vectors, on: tape).tokens.elements)
+    }
+    return (context, own.reduce(0) { $0 + $1.cut })
   }
 }

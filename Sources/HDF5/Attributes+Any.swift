@@ -1,6 +1,6 @@
 import CHDF5
 
-/// What an attribute holds, where nothing says what it must be.
+/// The value of an attribute whose type is not known in advance.
 public enum AttributeValue: Sendable, Equatable {
   case text(String)
   case texts([String])
@@ -27,7 +27,7 @@ extension Attributes {
     }
   }
 
-  /// The value of an attribute, if it is text or numbers of at most one dimension; nil if it is something else.
+  /// The value of an attribute if it is text or numbers with at most one dimension; otherwise nil.
   public func value(_ name: String) throws -> AttributeValue? {
     let (attribute, type, space) = try open(name)
     let found = try ElementType.of(type).type
@@ -40,7 +40,7 @@ extension Attributes {
       return shape.isEmpty && texts.count == 1 ? .text(texts[0]) : .texts(texts)
     default:
       let count = shape.reduce(1, *)
-      // The library converts: 64-bit integers lose bits beyond 2^53.
+      // The library converts the values: 64-bit integers lose precision beyond 2^53.
       let values = try [Double](unsafeUninitializedCapacity: count) { buffer, initializedCount in
         guard count > 0 else { return }
         try Library.call("H5Aread", attribute.place, using: [attribute]) {
@@ -54,9 +54,9 @@ extension Attributes {
 }
 
 extension Dataset {
-  /// The datasets that take their coordinates from this one, a dimension scale: path and dimension of each ("HDF5
-  /// Dimension Scale Specification", REFERENCE_LIST). Their own attribute, DIMENSION_LIST, says the same, but is of
-  /// variable length, which the library reads from damaged files without looking where it reads.
+  /// The datasets that use this dimension scale for their coordinates, with the path and dimension of each ("HDF5
+  /// Dimension Scale Specification", REFERENCE_LIST). Their own attribute, DIMENSION_LIST, holds the same information,
+  /// but is of variable length, for which the library reads from damaged files without bounds checks.
   ///
   /// - Throws: `HDF5Error`.
   public func scaledDimensions() throws -> [(path: String, dimension: Int)] {

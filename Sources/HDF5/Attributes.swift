@@ -4,34 +4,34 @@ import CHDF5
 public struct Attributes: Sendable {
   let owner: Handle
 
-  /// Whether there is an attribute of this name.
+  /// Whether an attribute of this name exists.
   public func exists(_ name: String) throws -> Bool {
     try Library.call("H5Aexists", place(name), using: [owner]) { H5Aexists(owner.id, name) } > 0
   }
 
-  /// Adds an attribute of one number.
+  /// Adds a scalar attribute.
   ///
-  /// - Throws: `HDF5Error` if there is one of that name.
+  /// - Throws: `HDF5Error` if an attribute of that name exists.
   public func write<Element: HDF5Element>(_ name: String, _ value: Element) throws {
     try write(name, [value], shape: [])
   }
 
-  /// Adds an attribute of one dimension.
+  /// Adds a one-dimensional attribute.
   public func write<Element: HDF5Element>(_ name: String, _ values: [Element]) throws {
     try write(name, values, shape: [values.count])
   }
 
-  /// Adds an attribute of text.
+  /// Adds a text attribute.
   public func write(_ name: String, _ value: String) throws { try write(name, [value], shape: []) }
 
-  /// Adds an attribute of one dimension, of text.
+  /// Adds a one-dimensional text attribute.
   public func write(_ name: String, _ values: [String]) throws {
     try write(name, values, shape: [values.count])
   }
 
-  /// Reads an attribute of one number.
+  /// Reads a scalar attribute.
   ///
-  /// - Throws: `HDF5Error`, `missing` or `mismatch` if there is no such attribute, or of another type or shape.
+  /// - Throws: `HDF5Error`: `missing` if there is no such attribute, `mismatch` if it has another type or shape.
   public func read<Element: HDF5Element>(_ name: String, as element: Element.Type = Element.self) throws
     -> Element
   {
@@ -42,7 +42,7 @@ public struct Attributes: Sendable {
     return value
   }
 
-  /// Reads an attribute of one dimension.
+  /// Reads a one-dimensional attribute.
   public func readArray<Element: HDF5Element>(
     _ name: String, as element: Element.Type = Element.self
   ) throws -> [Element] {
@@ -53,7 +53,7 @@ public struct Attributes: Sendable {
     return values
   }
 
-  /// Reads an attribute of text.
+  /// Reads a text attribute.
   public func readString(_ name: String) throws -> String {
     let (values, shape) = try strings(name)
     guard let value = values.first, values.count == 1 else {
@@ -62,7 +62,7 @@ public struct Attributes: Sendable {
     return value
   }
 
-  /// Reads an attribute of one dimension, of text.
+  /// Reads a one-dimensional text attribute.
   public func readStrings(_ name: String) throws -> [String] {
     let (values, shape) = try strings(name)
     guard shape.count == 1 else {
@@ -153,10 +153,10 @@ extension Attributes {
     ) { memoryType, buffer in H5Aread(attribute.id, memoryType, buffer) }
   }
 
-  /// More than an attribute should have; larger ones are a header's invention.
+  /// A generous limit; larger sizes come from a damaged header.
   private static let byteLimit = 64 << 20
 
-  /// The extents of an attribute, whose elements fit in memory.
+  /// The extents of an attribute, after checking that its elements fit in memory.
   func checkedExtents(_ attribute: Handle, _ type: Handle, _ space: Handle) throws -> [Int] {
     let shape = try space.extents()
     let size = try Library.call("H5Tget_size", attribute.place, using: [type], failsIf: { $0 == 0 }) {

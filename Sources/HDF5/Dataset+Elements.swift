@@ -1,12 +1,13 @@
 import CHDF5
 
 extension Dataset {
-  /// All elements, in order.
+  /// Reads all elements, in order.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type, `unstored` if not all are in the file.
+  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type, `unstored` if not all elements are in the
+  ///   file.
   public func read<Element: HDF5Element>(as element: Element.Type = Element.self) throws -> [Element] {
     try requireType(Element.self)
-    // Before memory is taken for them.
+    // Before memory is allocated for the elements.
     try requireStored()
     return try [Element](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       try read(into: UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
@@ -14,7 +15,7 @@ extension Dataset {
     }
   }
 
-  /// Reads all elements into `buffer`, which must have room for exactly those.
+  /// Reads all elements into `buffer`, whose size must match exactly.
   public func read<Element: HDF5Element>(into buffer: UnsafeMutableBufferPointer<Element>) throws {
     try requireType(Element.self)
     precondition(buffer.count == count, "\(path) has \(count) elements, the buffer \(buffer.count)")
@@ -25,10 +26,10 @@ extension Dataset {
     }
   }
 
-  /// Reads the block of `count` elements in each dimension that starts at `offset`, in order, into `buffer`, which
-  /// must have room for exactly those.
+  /// Reads the block of `count` elements per dimension that starts at `offset`, in order, into `buffer`, whose size
+  /// must match exactly.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type or does not reach so far.
+  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type, or if the block extends beyond it.
   public func read<Element: HDF5Element>(
     into buffer: UnsafeMutableBufferPointer<Element>, offset: [Int], count: [Int]
   ) throws {
@@ -40,10 +41,9 @@ extension Dataset {
     }
   }
 
-  /// Reads a block of numbers of whatever type, as memory holds them, into `bytes`, which must have room for exactly
-  /// those.
+  /// Reads a block of numbers of any type, in their native representation, into `bytes`, whose size must match exactly.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the elements are no numbers or the dataset does not reach so far.
+  /// - Throws: `HDF5Error`: `mismatch` if the elements are not numbers, or if the block extends beyond the dataset.
   public func read(into bytes: UnsafeMutableRawBufferPointer, offset: [Int], count: [Int]) throws {
     guard let size = elementType.byteCount else {
       throw HDF5Error(
@@ -58,13 +58,13 @@ extension Dataset {
 
   /// Writes all elements.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type. An error of the disk may show only when the
+  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type. A disk error may only be reported when the
   ///   file is closed.
   public func write<Element: HDF5Element>(_ elements: [Element]) throws {
     try elements.withUnsafeBufferPointer { try write(from: $0) }
   }
 
-  /// Writes all elements from `buffer`, which must hold exactly those.
+  /// Writes all elements from `buffer`, whose size must match exactly.
   public func write<Element: HDF5Element>(from buffer: UnsafeBufferPointer<Element>) throws {
     try requireType(Element.self)
     precondition(buffer.count == count, "\(path) has \(count) elements, the buffer \(buffer.count)")
@@ -75,7 +75,7 @@ extension Dataset {
     }
   }
 
-  /// Writes numbers of whatever type, as memory holds them, to the block of `count` elements in each dimension that
+  /// Writes numbers of any type, in their native representation, to the block of `count` elements per dimension that
   /// starts at `offset`.
   public func write(from bytes: UnsafeRawBufferPointer, offset: [Int], count: [Int]) throws {
     guard let size = elementType.byteCount else {
@@ -89,9 +89,9 @@ extension Dataset {
     }
   }
 
-  /// Writes `buffer` to the block of `count` elements in each dimension that starts at `offset`.
+  /// Writes `buffer` to the block of `count` elements per dimension that starts at `offset`.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type or does not reach so far.
+  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type, or if the block extends beyond it.
   public func write<Element: HDF5Element>(
     from buffer: UnsafeBufferPointer<Element>, offset: [Int], count: [Int]
   ) throws {
@@ -121,7 +121,7 @@ extension Dataset {
       handle.place, .mismatch(what: "element type", expected: "\(expected)", found: "\(elementType)"))
   }
 
-  /// A block of the file, and memory for its elements, one after the other.
+  /// A block of the file, and a contiguous memory space for its elements.
   private func selection(offset: [Int], count: [Int], elements: Int) throws -> (file: Handle, memory: Handle)
   {
     precondition(

@@ -1,15 +1,15 @@
 import CHDF5
 
 extension Dataset {
-  /// Makes this dataset, of one dimension, a dimension scale (HDF5's "Dimension Scale Specification"): what netCDF's
-  /// readers, xarray among them, take for a dimension with its coordinates.
+  /// Turns this one-dimensional dataset into a dimension scale (HDF5's "Dimension Scale Specification"), which netCDF
+  /// readers such as xarray interpret as a dimension with coordinates.
   public func makeScale(named name: String) throws {
     precondition(shape.count == 1, "a dimension scale of the shape \(shape)")
     try writeTerminated("CLASS", "DIMENSION_SCALE")
     try writeTerminated("NAME", name)
   }
 
-  /// Says which scale each dimension has.
+  /// Assigns a scale to each dimension.
   public func attach(_ scales: [Dataset]) throws {
     precondition(
       scales.map(\.count) == shape, "scales of \(scales.map(\.count)) elements for the shape \(shape)")
@@ -26,7 +26,7 @@ extension Dataset {
         H5Rcreate(&references[index], scale.handle.id, ".", H5R_OBJECT, -1)
       }
     }
-    // The library copies them while it writes.
+    // The library copies the references while writing.
     try references.withUnsafeMutableBufferPointer { references in
       let lists = references.indices.map { index in
         hvl_t(len: 1, p: UnsafeMutableRawPointer(references.baseAddress.map { $0 + index }))
@@ -37,7 +37,7 @@ extension Dataset {
     }
   }
 
-  /// Adds an attribute of text that ends with a NUL, as the specification of scales asks.
+  /// Adds a NUL-terminated text attribute, as required by the scale specification.
   private func writeTerminated(_ name: String, _ value: String) throws {
     let place = Place(file: handle.place.file, object: "attribute \(name) of \(path)")
     let bytes = Array(value.utf8) + [0]

@@ -2,12 +2,13 @@ import CHDF5
 import Foundation
 
 extension Dataset {
-  /// Throws unless every element is in the file. The library makes up those that are not, without a word: it gives the
-  /// fill value for what was never written, and zeros for what lies beyond the end of a file.
+  /// Throws unless every element is stored in the file. The library silently makes up missing ones: it returns the fill
+  /// value for what was never written, and zeros for what lies beyond the end of a file.
   ///
-  /// Also what a header promises is compared with what the file holds, so that a caller may allocate memory for it.
+  /// The sizes in the header are also compared with what the file holds, so that the caller may allocate memory for
+  /// them.
   ///
-  /// - Throws: `HDF5Error`, `unstored`.
+  /// - Throws: `HDF5Error`: `unstored`.
   public func requireStored() throws {
     guard count > 0 else { return }
     let (layout, creation) = try layout()
@@ -28,7 +29,7 @@ extension Dataset {
     }
   }
 
-  /// The value that stands for what was never written, as a number; nil if the file's maker left it open.
+  /// The value that stands for elements never written, as a number; nil if the file does not define one.
   public func fillValue() throws -> Double? {
     guard elementType.byteCount != nil else { return nil }
     let (_, creation) = try layout()
@@ -97,7 +98,7 @@ extension Dataset {
         "\(expected - Int(found)) of its \(expected) chunks were never written, and would read as a fill value"
       )
     }
-    // What a file of this size can hold at most, when it is unpacked.
+    // The upper limit of what a file of this size can hold after decompression.
     let stored = try storedBytes()
     let ratio = try greatestCompression(creation)
     guard bytes / ratio <= stored else {
@@ -105,7 +106,7 @@ extension Dataset {
     }
   }
 
-  /// How many bytes the filters can make of one.
+  /// The maximum expansion factor of the filters.
   private func greatestCompression(_ creation: Handle) throws -> Int {
     let count = try Library.call("H5Pget_nfilters", handle.place, using: [creation]) {
       H5Pget_nfilters(creation.id)
@@ -118,9 +119,9 @@ extension Dataset {
       }
       switch filter {
       case H5Z_FILTER_SHUFFLE, H5Z_FILTER_FLETCHER32: break
-      // 1032 at most: a pair of 2 bits stands for 258 bytes (RFC 1951, 3.2.5).
+      // At most 1032: a pair of 2 bits encodes 258 bytes (RFC 1951, 3.2.5).
       case H5Z_FILTER_DEFLATE: ratio *= 1032
-      // Others make more of what is all alike.
+      // Other filters may expand uniform data further.
       default: ratio *= 1 << 16
       }
       if ratio > 1 << 32 { return 1 << 32 }
@@ -129,14 +130,14 @@ extension Dataset {
   }
 
   private func storedBytes() throws -> Int {
-    // Zero says both that nothing is stored and that it failed.
+    // Zero means either that nothing is stored or that the call failed.
     let bytes = try Library.call(
       "H5Dget_storage_size", handle.place, using: [handle], failsIf: { _ in false }
     ) { H5Dget_storage_size(handle.id) }
     return Int(clamping: bytes)
   }
 
-  /// The bytes of one element in the file; of one of variable length, fewer.
+  /// The size of one element in the file in bytes; a lower bound for elements of variable length.
   private func elementSize() throws -> Int {
     let type = try Handle("H5Dget_type", handle.place, parent: handle) { H5Dget_type(handle.id) }
     return try Library.call("H5Tget_size", handle.place, using: [type], failsIf: { $0 == 0 }) {
@@ -155,7 +156,7 @@ extension Dataset {
   private func unstored(_ what: String) -> HDF5Error { HDF5Error(handle.place, .unstored(what)) }
 }
 
-/// The product, or nil if it is too large.
+/// The product, or nil on overflow.
 private func multiplied(_ a: Int, _ b: Int) -> Int? {
   let (product, overflow) = a.multipliedReportingOverflow(by: b)
   return overflow ? nil : product

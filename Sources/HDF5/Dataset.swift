@@ -1,15 +1,15 @@
 import CHDF5
 
-/// An array in a file, of fixed shape. Any number of threads may read one; the library takes them one at a time.
+/// An array of fixed shape in a file. May be read from any number of threads; the library serves them one at a time.
 public struct Dataset: Sendable {
   let handle: Handle
 
-  /// The extents, slowest varying first; none for a single element.
+  /// The extents, slowest varying first; empty for a scalar.
   public let shape: [Int]
 
   public let elementType: ElementType
 
-  /// Whether the elements in the file are bit for bit those in memory.
+  /// Whether elements have the same bit representation in the file as in memory.
   private let isNative: Bool
 
   /// The dataset's path in its file.
@@ -28,8 +28,8 @@ public struct Dataset: Sendable {
     (elementType, isNative) = try ElementType.of(type)
   }
 
-  /// Where in the file the elements lie, as an offset in bytes: all of them, in order, as memory holds them. Nil if
-  /// they do not: chunked, compressed, of the other byte order, or never written.
+  /// The byte offset in the file at which all elements are stored contiguously, in order and in their native
+  /// representation. Nil if they are not: chunked, compressed, in the other byte order, or never written.
   public func offset() throws -> Int? {
     guard isNative else { return nil }
     let (layout, creation) = try layout()
@@ -37,7 +37,7 @@ public struct Dataset: Sendable {
       H5Pget_external_count(creation.id)
     }
     guard layout == H5D_CONTIGUOUS, externalFiles == 0 else { return nil }
-    // The function answers so both when it fails and when nothing has been written.
+    // The function returns this value both on failure and if nothing has been written.
     let (offset, none) = try Library.call(
       "H5Dget_offset", handle.place, using: [handle], failsIf: { _ in false }
     ) {
@@ -60,7 +60,7 @@ public struct Dataset: Sendable {
 extension Group {
   /// Opens a dataset.
   ///
-  /// - Throws: `HDF5Error`, `missing` if there is none of that name.
+  /// - Throws: `HDF5Error`: `missing` if there is no dataset of that name.
   public func dataset(_ name: String) throws -> Dataset {
     let place = handle.place.appending(name)
     try requirePresence(of: name)
@@ -70,18 +70,18 @@ extension Group {
     return try Dataset(handle: dataset)
   }
 
-  /// How a dataset lies in its file.
+  /// How a dataset is stored in its file.
   public enum Layout: Sendable {
-    /// In one piece.
+    /// Contiguous.
     case contiguous
-    /// In one piece that has its place in the file at once, for others than this library to write to.
+    /// Contiguous, with space in the file allocated immediately, so that it can be written to without this library.
     case reserved
-    /// In pieces of one shape, each compressed if `gzip` gives a level (1 fast to 9 small).
+    /// Split into chunks of the given shape, which are compressed if `gzip` gives a level (1 fast to 9 small).
     case chunked([Int], gzip: Int? = nil)
   }
 
-  /// Creates a dataset, little-endian, and the groups above it that are missing. What is never written is refused
-  /// when the whole is read, and reads as 0 in blocks.
+  /// Creates a little-endian dataset, and any missing parent groups. Elements never written are an error when the whole
+  /// dataset is read, and read as 0 in blocks.
   ///
   /// - Throws: `HDF5Error` if something of that name exists, or the layout does not suit the shape.
   public func createDataset<Element: HDF5Element>(
@@ -90,7 +90,7 @@ extension Group {
     try createDataset(name, of: Element.elementType, shape: shape, layout: layout)
   }
 
-  /// Creates a dataset of numbers of a type that is known only when the program runs.
+  /// Creates a dataset of numbers whose type is known only at run time.
   public func createDataset(
     _ name: String, of type: ElementType, shape: [Int], layout: Layout = .contiguous
   ) throws -> Dataset {

@@ -1,14 +1,14 @@
 import CHDF5
 
-/// What the elements of a dataset or attribute are, whatever their byte order in the file.
+/// The element type of a dataset or attribute, regardless of byte order in the file.
 public enum ElementType: Sendable, Equatable, CustomStringConvertible {
-  /// IEEE 754's half, single and double precision.
+  /// IEEE 754 half, single and double precision.
   case float16, float32, float64
   case int8, int16, int32, int64
   case uint8, uint16, uint32, uint64
   /// Text, of fixed or variable length.
   case string
-  /// A type that this module does not read, in words.
+  /// A description of a type that this module does not read.
   case other(String)
 
   public var description: String {
@@ -29,7 +29,7 @@ public enum ElementType: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// The bytes of a number in memory; nil for what is no number.
+  /// The size of a number in memory in bytes; nil for other types.
   public var byteCount: Int? {
     switch self {
     case .int8, .uint8: 1
@@ -41,7 +41,7 @@ public enum ElementType: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// A Swift type whose values datasets and attributes hold.
+/// A Swift type that can be stored in datasets and attributes.
 public protocol HDF5Element: BitwiseCopyable, Sendable {
   static var elementType: ElementType { get }
 }
@@ -63,7 +63,7 @@ extension ElementType {
     .float32, .float64, .uint8, .int32, .int64, .float16, .int8, .int16, .uint16, .uint32, .uint64,
   ]
 
-  /// The library's type for elements in memory. Call it inside `Library.call`.
+  /// The library's type for elements in memory. To be called inside `Library.call`.
   var memoryType: hid_t {
     switch self {
     case .float16: HalfPrecision.littleEndian
@@ -81,7 +81,7 @@ extension ElementType {
     }
   }
 
-  /// The library's type for elements in files that we write: little-endian. Call it inside `Library.call`.
+  /// The library's type for elements in files that we write: little-endian. To be called inside `Library.call`.
   var fileType: hid_t {
     switch self {
     case .float16: HalfPrecision.littleEndian
@@ -116,7 +116,7 @@ extension ElementType {
     }
   }
 
-  /// The element type of a datatype found in a file, and whether memory holds its elements as the file does.
+  /// The element type of a datatype found in a file, and whether its representation in memory is the same.
   static func of(_ type: Handle) throws -> (type: ElementType, isNative: Bool) {
     let place = type.place
     let typeClass = try Library.call("H5Tget_class", place, using: [type], failsIf: { $0 == H5T_NO_CLASS }) {
@@ -159,15 +159,17 @@ extension ElementType {
   }
 }
 
-/// IEEE 754's binary16, for which the library of version 1.10 has no name. Made once, inside `Library.call`.
+/// IEEE 754 binary16, for which version 1.10 of the library has no predefined type. Created once, inside
+/// `Library.call`.
 private enum HalfPrecision {
   static let littleEndian = make(H5T_ORDER_LE)
   static let bigEndian = make(H5T_ORDER_BE)
 
-  /// 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. Negative, which the next call refuses, if memory lacks.
+  /// 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits. Returns a negative value, which the next call rejects, if
+  /// out of memory.
   private static func make(_ order: H5T_order_t) -> hid_t {
     let type = H5Tcopy(get_H5T_IEEE_F32LE())
-    // Fields first: they must fit while the type shrinks.
+    // Fields first: they must fit before the type can shrink.
     guard H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0, H5Tset_size(type, 2) >= 0,
       H5Tset_ebias(type, 15) >= 0, H5Tset_order(type, order) >= 0
     else { return -1 }

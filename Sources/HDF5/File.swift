@@ -3,24 +3,24 @@ import Foundation
 
 /// An HDF5 file.
 ///
-/// Files are written so that the same content gives the same bytes: no times are recorded, and the format is that of
-/// HDF5 1.10 whatever the library. What is 4 KiB or larger starts on a 4 KiB border, so that it can be mapped. The
-/// library locks the file while it is open, unless HDF5_USE_FILE_LOCKING says otherwise.
+/// Files are reproducible: the same content gives the same bytes, since no times are recorded, and the format is that
+/// of HDF5 1.10 whatever the library version. Objects of 4 KiB or more are aligned to 4 KiB, so that they can be
+/// mapped. The library locks the file while it is open, unless HDF5_USE_FILE_LOCKING says otherwise.
 ///
 /// Groups and datasets keep their file open; `close()` closes them all.
 public struct File: Sendable {
   private let handle: Handle
   private let isWritable: Bool
-  /// Whether the file is memory, which nobody locks.
+  /// Whether the file is in memory, and hence not locked.
   private let isMemory: Bool
 
-  /// The file's path, as it was given.
+  /// The file's path, as given.
   public var path: String { handle.place.file }
 
-  /// The group that holds all others.
+  /// The root group.
   public var root: Group { Group(handle: handle) }
 
-  /// Opens `path` to read.
+  /// Opens `path` for reading.
   ///
   /// - Throws: `HDF5Error` if the file cannot be opened, is not an HDF5 file, or is shorter than it should be.
   public init(opening path: String) throws {
@@ -31,17 +31,17 @@ public struct File: Sendable {
     isMemory = false
   }
 
-  /// Opens the bytes of a file, which must stay as they are until it is closed; nothing is copied.
+  /// Opens a file in memory without copying it; `bytes` must not be modified until it is closed.
   ///
-  /// - Parameter path: what messages call it.
-  /// - Throws: `HDF5Error` if they are no HDF5 file, or fewer than they should be.
+  /// - Parameter path: the name to use in messages.
+  /// - Throws: `HDF5Error` if the bytes are not an HDF5 file, or are fewer than they should be.
   public init(bytes: UnsafeMutableRawBufferPointer, path: String) throws {
     let place = Place(file: path)
     let access = try Self.accessProperties(place)
     try Library.call("H5Pset_fapl_core", place, using: [access]) {
       H5Pset_fapl_core(access.id, 1 << 16, false)
     }
-    // Where the library would copy the bytes, it gets the same again, and it frees none.
+    // Where the library would copy the bytes, it receives the same memory again, and it does not free it.
     var callbacks = H5FD_file_image_callbacks_t()
     callbacks.image_malloc = { _, _, bytes in bytes }
     callbacks.image_memcpy = { target, _, _, _, _ in target }
@@ -56,16 +56,16 @@ public struct File: Sendable {
     try Library.call("H5Pset_file_image", place, using: [access]) {
       H5Pset_file_image(access.id, bytes.baseAddress, bytes.count)
     }
-    // The library insists on a name that no file has.
+    // The library requires a name that no existing file has.
     let name = "/memory of process \(getpid())/\(path)"
     handle = try Handle("H5Fopen", place, using: [access]) { H5Fopen(name, get_H5F_ACC_RDONLY(), access.id) }
     isWritable = false
     isMemory = true
   }
 
-  /// Creates `path` to write.
+  /// Creates `path` for writing.
   ///
-  /// - Parameter exclusively: whether a file that is there already is an error, rather than replaced.
+  /// - Parameter exclusively: whether an existing file is an error, rather than being replaced.
   /// - Throws: `HDF5Error` if the file cannot be created.
   public init(creating path: String, exclusively: Bool = false) throws {
     let place = Place(file: path)
@@ -81,16 +81,17 @@ public struct File: Sendable {
     isMemory = false
   }
 
-  /// Writes all that is still in memory and closes the file with all that was opened in it, none of which can be used
-  /// afterwards. The data is in the file only if this returns; a file that is let go without it may be incomplete.
+  /// Writes all buffered data and closes the file together with all objects opened in it, which must not be used
+  /// afterwards. The data are only guaranteed to be in the file if this returns; a file released without it may be
+  /// incomplete.
   ///
-  /// - Throws: `HDF5Error` if something could not be written, or if the file is closed already.
+  /// - Throws: `HDF5Error` if something could not be written, or if the file is already closed.
   public func close() throws {
     if isWritable {
       try Library.call("H5Fflush", handle.place, using: [handle]) { H5Fflush(handle.id, H5F_SCOPE_LOCAL) }
     }
-    // Closing alone would leave the library's lock with a process that another thread is just starting: between its
-    // fork and its exec it has our descriptors, and may have them for longer.
+    // Closing the descriptor alone would keep the library's lock alive in a child process that another thread is just
+    // starting, which shares our descriptors between fork and exec, and possibly longer.
     let locked = isMemory ? -1 : try duplicateDescriptor()
     defer {
       if locked >= 0 {
@@ -101,7 +102,7 @@ public struct File: Sendable {
     try Library.call("H5Fclose", handle.place, using: [handle]) { H5Fclose(handle.id) }
   }
 
-  /// A second descriptor of the open file, whose lock is that of the first; negative if the process has no room for it.
+  /// A second descriptor of the open file, which shares the lock of the first; negative if the process has none left.
   private func duplicateDescriptor() throws -> Int32 {
     var descriptor: UnsafeMutableRawPointer?
     try Library.call("H5Fget_vfd_handle", handle.place, using: [handle]) {
@@ -110,7 +111,7 @@ public struct File: Sendable {
     return descriptor.map { fcntl($0.load(as: Int32.self), F_DUPFD_CLOEXEC, 0) } ?? -1
   }
 
-  /// How many objects of this file are open, the file itself among them: 1 when nothing else is.
+  /// The number of open objects of this file, including the file itself: 1 if nothing else is open.
   package func openObjectCount() throws -> Int {
     let count = try Library.call("H5Fget_obj_count", handle.place, using: [handle]) {
       H5Fget_obj_count(handle.id, get_H5F_OBJ_ALL() | get_H5F_OBJ_LOCAL())
@@ -118,7 +119,7 @@ public struct File: Sendable {
     return Int(count)
   }
 
-  /// How many files, groups, datasets and attributes the process holds open.
+  /// The number of files, groups, datasets and attributes that the process has open.
   package static func openObjectCount() throws -> Int {
     let count = try Library.call("H5Fget_obj_count", Place(file: "(all files)")) {
       H5Fget_obj_count(hid_t(get_H5F_OBJ_ALL()), get_H5F_OBJ_ALL())

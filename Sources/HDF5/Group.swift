@@ -1,6 +1,6 @@
 import CHDF5
 
-/// A group: what a folder is in a file system. Names may be paths, from here or, with a leading "/", from the root.
+/// A group, the equivalent of a folder. Names may be paths, relative to the group or, with a leading "/", to the root.
 public struct Group: Sendable {
   let handle: Handle
 
@@ -9,7 +9,7 @@ public struct Group: Sendable {
 
   public var attributes: Attributes { Attributes(owner: handle) }
 
-  /// Creates a group, and those above it that are missing.
+  /// Creates a group, and any missing parent groups.
   ///
   /// - Throws: `HDF5Error` if something of that name exists.
   @discardableResult
@@ -28,7 +28,7 @@ public struct Group: Sendable {
 
   /// Opens a group.
   ///
-  /// - Throws: `HDF5Error`, `missing` if there is none of that name.
+  /// - Throws: `HDF5Error`: `missing` if there is no group of that name.
   public func group(_ name: String) throws -> Group {
     let place = handle.place.appending(name)
     try requirePresence(of: name)
@@ -57,7 +57,7 @@ public struct Group: Sendable {
 
   /// Whether a group or dataset of this name exists.
   public func exists(_ name: String) throws -> Bool {
-    // The library asks that every group on the way be there, so each is looked for in turn.
+    // The library requires every intermediate group to exist, so each is checked in turn.
     var path = name.hasPrefix("/") ? "/" : ""
     for part in name.split(separator: "/") {
       path += part
@@ -75,7 +75,7 @@ public struct Group: Sendable {
     throw HDF5Error(handle.place.appending(name), .missing(present: Array(try children().prefix(20))))
   }
 
-  /// Properties of a new link: groups above it are made, and its name is UTF-8.
+  /// Properties of a new link: missing parent groups are created, and its name is UTF-8.
   static func linkProperties(_ place: Place) throws -> Handle {
     let links = try Handle.propertyList(place, get_H5P_LINK_CREATE)
     try Library.call("H5Pset_create_intermediate_group", place, using: [links]) {

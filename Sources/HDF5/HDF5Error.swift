@@ -1,15 +1,15 @@
 import Foundation
 
-/// What went wrong in an HDF5 file, and where.
+/// A problem with an HDF5 file, and its location.
 public struct HDF5Error: Error, Sendable {
   public enum Problem: Sendable {
-    /// A function of libhdf5 failed. `stack` is the library's own account, the failed call first, its cause last.
+    /// A libhdf5 function failed. `stack` is the library's error stack, from the failed call to its cause.
     case library(function: String, stack: [Frame])
-    /// The object is not in the file. `present` names what lies beside it.
+    /// The object is not in the file. `present` lists what is there instead.
     case missing(present: [String])
-    /// The object is there but is not what was asked for.
+    /// The object exists but is not what was asked for.
     case mismatch(what: String, expected: String, found: String)
-    /// Elements that are not in the file, which the library would make up. In words: what is not there, and what to do.
+    /// Elements are not in the file, and the library would make them up. The text says what is missing and what to do.
     case unstored(String)
   }
 
@@ -32,7 +32,7 @@ public struct HDF5Error: Error, Sendable {
 }
 
 extension HDF5Error {
-  /// The `errno` of the system call that was at the bottom of it, such as `ENOSPC`, as far as the library tells.
+  /// The `errno` of the underlying system call, such as `ENOSPC`, if the library reports it.
   public var systemErrorNumber: Int32? {
     guard case .library(_, let stack) = problem else { return nil }
     return stack.lazy.compactMap { $0.message.firstMatch(of: /errno = (\d+)/).flatMap { Int32($0.1) } }.first
@@ -44,7 +44,7 @@ extension HDF5Error: CustomStringConvertible {
     let place = object.map { "\(file), \($0)" } ?? file
     switch problem {
     case .library(let function, let stack):
-      // The system's words say more than the library's account of how they went up its calls.
+      // The system's error message is more informative than the library's call stack.
       if let code = systemErrorNumber, code != EAGAIN, code != EWOULDBLOCK {
         return "\(place): \(function) failed: \(String(cString: strerror(code)))"
       }
@@ -67,12 +67,12 @@ extension HDF5Error: CustomStringConvertible {
   }
 }
 
-/// The file, and the object in it, that a call is about: what an error names.
+/// The file and the object in it that a call operates on, for error messages.
 struct Place: Sendable {
   let file: String
   var object: String?
 
-  /// The place of `name` seen from here. A name that starts with "/" starts at the root.
+  /// The place of `name` relative to this one. A name that starts with "/" is relative to the root.
   func appending(_ name: String) -> Place {
     guard let object, object != "/", !name.hasPrefix("/") else {
       return Place(file: file, object: name.hasPrefix("/") ? name : "/" + name)

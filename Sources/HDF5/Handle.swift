@@ -1,13 +1,13 @@
 import CHDF5
 
-/// The owner of one identifier of libhdf5: checked when it is made, given back when the last user lets go.
+/// The owner of a libhdf5 identifier: validated on creation, released with its last reference.
 final class Handle: Sendable {
   let id: hid_t
   let place: Place
-  /// What must outlive this one: closing a file closes all that was opened in it.
+  /// The object that must outlive this one: closing a file closes everything opened in it.
   private let parent: Handle?
 
-  /// Owns what `open` returns, a call of the libhdf5 function `function`.
+  /// Owns the identifier returned by `open`, which calls the libhdf5 function `function`.
   init(
     _ function: String, _ place: Place, parent: Handle? = nil, using handles: [Handle] = [],
     _ open: () -> hid_t
@@ -21,19 +21,19 @@ final class Handle: Sendable {
 
   deinit { Library.release(id) }
 
-  /// A property list of the class that `listClass` names.
+  /// A property list of the class returned by `listClass`.
   static func propertyList(_ place: Place, _ listClass: () -> hid_t) throws -> Handle {
     try Handle("H5Pcreate", place) { H5Pcreate(listClass()) }
   }
 
-  /// A dataspace of fixed extents; of one element if there are none.
+  /// A dataspace of fixed extents; scalar if there are none.
   static func space(_ place: Place, shape: [Int]) throws -> Handle {
     let extents = shape.map { hsize_t($0) }
     guard !shape.isEmpty else { return try Handle("H5Screate", place) { H5Screate(H5S_SCALAR) } }
     return try Handle("H5Screate_simple", place) { H5Screate_simple(Int32(extents.count), extents, nil) }
   }
 
-  /// Of a dataspace: its extents.
+  /// The extents of a dataspace.
   func extents() throws -> [Int] {
     let rank = try Library.call("H5Sget_simple_extent_ndims", place, using: [self]) {
       H5Sget_simple_extent_ndims(id)
@@ -49,7 +49,7 @@ final class Handle: Sendable {
     return shape
   }
 
-  /// `extents` as a shape whose bytes can be counted; nil if they are more than an address space has.
+  /// `extents` as a shape whose size in bytes is representable; nil if it exceeds an address space.
   private static func shape(_ extents: [hsize_t]) -> [Int]? {
     var bytes = 8
     for extent in extents {

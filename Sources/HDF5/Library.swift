@@ -1,35 +1,36 @@
 import CHDF5
 import Synchronization
 
-/// The one door to libhdf5: every call of the library is made here, under its lock, and checked.
+/// The single entry point to libhdf5: every call of the library is made here, under a lock, and checked.
 ///
-/// libhdf5 keeps state for the whole process (tables of identifiers, caches of metadata), and has a lock of its own only
-/// where it was built with one. So the lock must be the process's too: with one for each file, two threads would be in
-/// the same tables. It is held for one C call at a time, never while Swift code of others runs.
+/// libhdf5 keeps process-wide state (tables of identifiers, metadata caches) and has its own lock only if built with
+/// one. Our lock must therefore be process-wide too: with one per file, two threads could access the same tables. It is
+/// held for one C call at a time, never while other Swift code runs.
 enum Library {
   private struct State {
     var isPrepared = false
 
     mutating func prepare() {
       if !isPrepared {
-        // At exit the library would close all files, under the feet of a thread that still reads one. Writers close
-        // their files themselves, so nothing is lost without that. Must come before anything else is called.
+        // At exit, the library would close all files, even while a thread is still reading one. Writers close their
+        // files themselves, so nothing is lost by disabling that. Must precede any other call.
         _ = H5dont_atexit()
         H5open()
         isPrepared = true
       }
-      // Errors are thrown with the library's stack in them, not printed. Said before every call, for where the library
-      // has a lock of its own, each thread has its own error stack, which starts out printing.
+      // Errors are thrown along with the library's error stack instead of being printed. Set before every call, because
+      // in a library built with its own lock, each thread has its own error stack, for which printing is initially
+      // enabled.
       H5Eset_auto2(hid_t(H5E_DEFAULT), nil, nil)
     }
   }
 
   private static let state = Mutex(State())
 
-  /// Calls libhdf5 and returns the result; throws `HDF5Error` with the library's error stack if it is negative, which
-  /// is how most of its functions fail.
+  /// Calls libhdf5 and returns the result; throws `HDF5Error` with the library's error stack if the result is negative,
+  /// which indicates failure for most functions.
   ///
-  /// - Parameter handles: what the call uses, kept open until it returns.
+  /// - Parameter handles: the handles used by the call, kept open until it returns.
   @discardableResult
   static func call<Result: SignedInteger & Sendable>(
     _ function: String, _ place: Place, using handles: [Handle] = [], _ body: () -> Result
@@ -37,7 +38,7 @@ enum Library {
     try call(function, place, using: handles, failsIf: { $0 < 0 }, body)
   }
 
-  /// Calls a function of libhdf5 that tells failure in a way of its own.
+  /// Calls a libhdf5 function that indicates failure in another way.
   @discardableResult
   static func call<Result: Sendable>(
     _ function: String, _ place: Place, using handles: [Handle] = [], failsIf failed: (Result) -> Bool,
@@ -54,8 +55,8 @@ enum Library {
     return result
   }
 
-  /// Gives an identifier back. Nothing can be done about a failure here: whoever must know that data reached the file
-  /// calls `File.close()`. An identifier that closing its file has closed already is no longer valid, nor used again.
+  /// Releases an identifier. Failures cannot be handled here: callers that must know whether data reached the file use
+  /// `File.close()`. An identifier already closed along with its file is no longer valid, and is never reused.
   static func release(_ id: hid_t) {
     state.withLock { state in
       state.prepare()
@@ -64,7 +65,7 @@ enum Library {
     }
   }
 
-  /// The error stack, the failed function first. Runs under the lock, as part of the call that failed.
+  /// The error stack, starting with the failed function. Runs under the lock, as part of the failed call.
   private static func takeErrorStack() -> [HDF5Error.Frame] {
     var frames: [HDF5Error.Frame] = []
     withUnsafeMutablePointer(to: &frames) { frames in

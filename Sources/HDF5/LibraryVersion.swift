@@ -1,6 +1,6 @@
 import CHDF5
 
-/// The version of libhdf5 that this process runs with, such as `1.10.8`.
+/// The version of libhdf5 used by this process, such as `1.10.8`.
 public enum LibraryVersion {
   public static var text: String {
     var (major, minor, release): (UInt32, UInt32, UInt32) = (0, 0, 0)

@@ -2,10 +2,10 @@ import CHDF5
 import Foundation
 
 extension Dataset {
-  /// All strings of a dataset of text, in order.
+  /// Reads all strings of a text dataset, in order.
   ///
-  /// - Throws: `HDF5Error`, `mismatch` if the dataset holds another type or what is not UTF-8, `unstored` if not all
-  ///   are in the file.
+  /// - Throws: `HDF5Error`: `mismatch` if the dataset holds another type or is not valid UTF-8, `unstored` if not all
+  ///   elements are in the file.
   public func readStrings() throws -> [String] {
     try requireType(.string)
     try requireStored()
@@ -19,8 +19,8 @@ extension Dataset {
 }
 
 extension Dataset {
-  /// The bytes of each string of a dataset of text, where all have one length and are padded with NULs; nil if they
-  /// are not.
+  /// The size in bytes of each string of a text dataset if all have the same length and are padded with NULs; otherwise
+  /// nil.
   public func fixedTextLength() throws -> Int? {
     try requireType(.string)
     let type = try Handle("H5Dget_type", handle.place, parent: handle) { H5Dget_type(handle.id) }
@@ -37,10 +37,11 @@ extension Dataset {
 }
 
 extension Group {
-  /// Creates a dataset that holds `strings`, UTF-8, all as long as the longest, padded with NULs.
+  /// Creates a dataset of UTF-8 `strings`, all padded with NULs to the length of the longest.
   ///
   /// - Parameter shape: nil for one dimension.
-  /// - Throws: `HDF5Error` if something of that name exists, or a string holds a NUL, where readers would end it.
+  /// - Throws: `HDF5Error` if something of that name exists, or if a string contains a NUL, which readers take for its
+  ///   end.
   @discardableResult
   public func createDataset(_ name: String, strings: [String], shape: [Int]? = nil) throws -> Dataset {
     let shape = shape ?? [strings.count]
@@ -57,7 +58,7 @@ extension Group {
   }
 }
 
-/// Strings as files that we write hold them: each of the length of the longest, UTF-8, padded with NULs.
+/// Strings in the representation of files that we write: UTF-8, padded with NULs to the length of the longest.
 struct FixedText {
   let type: Handle
   let bytes: [UInt8]
@@ -77,7 +78,7 @@ struct FixedText {
   }
 }
 
-/// Reads `count` strings of fixed or variable length with `read`, a call of the libhdf5 function `function`.
+/// Reads `count` strings of fixed or variable length with `read`, which calls the libhdf5 function `function`.
 func readText(
   _ function: String, _ place: Place, count: Int, type: Handle, space: Handle, using handles: [Handle],
   _ read: (hid_t, UnsafeMutableRawPointer) -> herr_t
@@ -138,7 +139,7 @@ private func readVariableText(
       pointer.map { Array(UnsafeBufferPointer(start: $0, count: strlen($0))).map { UInt8(bitPattern: $0) } }
         ?? []
     }
-    // The strings are the library's, and go back to it.
+    // The strings were allocated by the library, which must free them.
     try Library.call("H5Dvlen_reclaim", place, using: [type, space]) {
       H5Dvlen_reclaim(type.id, space.id, hid_t(H5P_DEFAULT), address)
     }

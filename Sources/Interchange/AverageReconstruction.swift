@@ -56,8 +56,10 @@ public struct AverageReconstruction {
     let coefficients = try PowerProfile.coefficients(
       of: found.flatMap(\.averages),
       for: PowerProfile.Average(step: Double(last), gamma: PowerProfile.gamma(relativeWidth: width)))
+    let configuration = try TrainingConfiguration(manifest.configuration)
     weights = try Self.sum(
-      found, coefficients, layout: TrainingConfiguration(manifest.configuration).trainedParameters)
+      found, coefficients, layout: configuration.adapter?.adapter.parameters ?? configuration.model.parameters
+    )
   }
 
   private static func snapshots(

@@ -127,9 +127,10 @@ public enum Conversion {
     }
     let layout = resolved.model.parameters
     let weights = try StateDict.weights(of: layout, in: source)
+    // Behind them is what the model is trained with, and that begins anew.
     let state = TrainingState(
-      layout: layout, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
-    state.weights.copy(from: weights)
+      layout: resolved.trainedParameters, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
+    state.weights.pointer.update(from: weights.pointer, count: weights.count)
     state.copyWeightsToAverages()
     try Checkpoint.write(
       state,

@@ -1,7 +1,7 @@
-/// What a kernel computes, by its shape: what its time is held against.
+/// The arithmetic of a kernel as a function of its shape, for comparison with its time.
 public protocol KernelShape: Hashable, Sendable {
   /// Multiplications and additions of the forward pass, each counted as one, by the formula of the result: neither
-  /// what an algorithm saves nor what it computes twice counts. 0 for a kernel whose time goes into memory.
+  /// savings nor recomputation by the algorithm are considered. 0 for memory-bound kernels.
   var flops: Int { get }
 }
 
@@ -13,7 +13,7 @@ extension ConvolutionShape: KernelShape {
   public var flops: Int { 2 * outputPixels * patchLength * outputChannels }
 }
 
-/// What a transposed convolution computes: as much as the convolution whose adjoint it is.
+/// The shape of a transposed convolution, whose cost is that of the convolution that it is the adjoint of.
 public struct TransposedConvolutionShape: KernelShape {
   public let adjoint: ConvolutionShape
 
@@ -29,7 +29,7 @@ extension LayerNormalization: KernelShape {}
 extension SelfAttention: KernelShape {
   public var flops: Int {
     let projections = tokens * channels * 4 * hiddenWidth
-    // Queries with keys, and weights with values; or keys with values, and queries with the sums.
+    // Softmax: queries times keys, and weights times values. Linear: keys times values, and queries times contexts.
     let attention =
       switch kind {
       case .softmax: 2 * tokens * tokens * hiddenWidth
@@ -40,11 +40,11 @@ extension SelfAttention: KernelShape {
 }
 
 extension DotProductAttention: KernelShape {
-  /// Queries with keys, and weights with values.
+  /// Queries times keys, and weights times values.
   public var flops: Int { 4 * batch * heads * queries * keys * headWidth }
 }
 
-/// A product of matrices, [rows, inner] times [inner, columns].
+/// A matrix product, [rows, inner] times [inner, columns].
 public struct MatrixProductShape: KernelShape {
   public let rows: Int
   public let inner: Int

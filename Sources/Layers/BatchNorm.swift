@@ -1,9 +1,9 @@
 import Kernels
 import Tensors
 
-/// PyTorch's `BatchNorm2d` on [B, H, W, C], with the activation that follows it.
+/// PyTorch's `BatchNorm2d` on [B, H, W, C], fused with the following activation.
 ///
-/// Training, that is on a tape that records, normalises by the batch's own statistics; all else by the running ones.
+/// Normalises by the statistics of the batch on a tape that trains its parameters, otherwise by the running statistics.
 public struct BatchNorm: Sendable {
   private let weight: Parameter
   private let bias: Parameter

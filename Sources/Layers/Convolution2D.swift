@@ -2,56 +2,67 @@ import Tensors
 
 /// PyTorch's `Conv2d` on images [B, H, W, C].
 public struct Convolution2D: Sendable {
-  private let weight: Parameter
+  let weight: Parameter
   private let bias: Parameter?
   private let kernel: Int
   private let stride: Int
   private let padding: Int
   private let endPadding: Int
+  private let paddingMode: PaddingMode
   private let isStandardized: Bool
   private let precedesBatchNorm: Bool
 
   /// - Parameters:
-  ///   - padding: zeros on each side.
-  ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
+  ///   - padding: the number of zeros on each side.
+  ///   - endPadding: the number of zeros after the last row and column, if it differs from `padding`.
+  ///   - paddingMode: the values of the padding.
   ///   - hasBias: whether a bias is added.
-  ///   - initialization: of weights and bias, if not PyTorch's default.
-  ///   - isStandardized: weight standardisation (article 003's `WeightStandardizedConv2d`).
-  ///   - precedesBatchNorm: training's batch normalisation takes out what the bias adds, so its gradient is 0, which
-  ///     rounding alone would disturb; it is not computed.
+  ///   - initialization: the initialisation of weights and bias, if not PyTorch's default.
+  ///   - biasInitialization: the initialisation of the bias, if it differs from the weights'.
+  ///   - isStandardized: whether weights are standardised (`WeightStandardizedConv2d` of "The Annotated Diffusion
+  ///     Model").
+  ///   - precedesBatchNorm: whether a batch normalisation follows. In training it cancels the bias, whose gradient
+  ///     would be 0 but for rounding and is not computed.
   ///   - fileShape: PyTorch's shape of the weights if it is not [outputs, inputs, kernel, kernel].
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1,
-    padding: Int = 0, endPadding: Int? = nil, hasBias: Bool = true,
-    initialization: Parameter.Initialization? = nil,
+    padding: Int = 0, endPadding: Int? = nil, paddingMode: PaddingMode = .zeros, hasBias: Bool = true,
+    initialization: Parameter.Initialization? = nil, biasInitialization: Parameter.Initialization? = nil,
     isStandardized: Bool = false, precedesBatchNorm: Bool = false, fileShape: [Int]? = nil
   ) {
-    // PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
+    // PyTorch's default: Kaiming uniform with a = sqrt(5), whose bound is 1 / sqrt(fan in), for weights and bias alike.
     let bound = 1 / Float(inputs * kernel * kernel).squareRoot()
     weight = builder.weights(
       "weight", fileShape: fileShape ?? [outputs, inputs, kernel, kernel], outputs: outputs, inputs: inputs,
       taps: kernel * kernel, initialization ?? .uniform(bound: bound),
       adaptability: isStandardized ? .beside : .full)
     bias =
-      hasBias ? builder.vector("bias", count: outputs, initialization ?? .uniform(bound: bound)) : nil
+      hasBias
+      ? builder.vector(
+        "bias", count: outputs, biasInitialization ?? initialization ?? .uniform(bound: bound)) : nil
     self.kernel = kernel
     self.stride = stride
     self.padding = padding
     self.endPadding = endPadding ?? padding
+    self.paddingMode = paddingMode
     self.isStandardized = isStandardized
     self.precedesBatchNorm = precedesBatchNorm
   }
 
-  /// - Parameter inputs: images that are read as if they were concatenated along the channels.
+  /// - Parameter inputs: images, treated as if concatenated along the channels.
   public func callAsFunction(_ inputs: Tensor...) -> Tensor { self(inputs) }
 
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
     func convolution(_ inputs: [Tensor], _ weights: Tensor, isOwn: Bool) -> Tensor {
-      .convolution(
+      // Periodic images are continued first, and then there is nothing to pad.
+      let isPeriodic = paddingMode == .periodic && padding + endPadding > 0
+      let inputs =
+        isPeriodic ? inputs.map { $0.paddedPeriodically(before: padding, behind: endPadding) } : inputs
+      return .convolution(
         inputs, weights: weights,
         bias: isOwn ? bias.map { tape($0, needsGradient: !precedesBatchNorm) } : nil, kernel: kernel,
-        stride: stride, padding: padding, endPadding: endPadding,
+        stride: stride, padding: isPeriodic ? 0 : padding, endPadding: isPeriodic ? 0 : endPadding,
         standardizesWeights: isOwn && isStandardized)
     }
     switch tape.change(of: weight) {
@@ -64,5 +75,15 @@ public struct Convolution2D: Sendable {
       return convolution(change.seen(inputs), change.down, isOwn: false)
         .linear(weights: change.up, residual: own)
     }
+  }
+
+  /// The length of the weights' gradient, for a gradient of the output: what losses are weighed against each other by.
+  ///
+  /// - Parameter outputGradient: [B, P, Q, K].
+  public func weightGradientLength(_ input: Tensor, outputGradient: Storage) -> Double {
+    precondition(paddingMode == .zeros, "the gradient's length of a convolution of periodic images")
+    return input.convolutionWeightGradientLength(
+      outputs: weight.outputs, outputGradient: outputGradient, kernel: kernel, stride: stride,
+      padding: padding, endPadding: endPadding)
   }
 }

@@ -1,6 +1,6 @@
 import Tensors
 
-/// PyTorch's `Embedding`: a vector for each of some classes.
+/// PyTorch's `Embedding`: a trained vector for each row of a table, such as a class or token.
 public struct Embedding: Sendable {
   private let weight: Parameter
 
@@ -12,7 +12,7 @@ public struct Embedding: Sendable {
     weight = builder.table("weight", shape: [rows, width], initialization)
   }
 
-  /// [B] rows -> [B, width]; zeros where there is none.
+  /// [B] rows -> [B, width]; zeros where the row is nil.
   public func callAsFunction(_ rows: [Int?], on tape: Tape) -> Tensor { tape(weight).rows(rows) }
 
   /// The vector of one class.

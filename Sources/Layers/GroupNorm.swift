@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// PyTorch's `GroupNorm` on [B, ..., C], with what may follow it: a scale and shift for each image, an activation.
+/// PyTorch's `GroupNorm` on [B, ..., C], fused with operations that may follow it: a scale and shift for each image, an
+/// activation, a residual.
 public struct GroupNorm: Sendable {
   private let weight: Parameter
   private let bias: Parameter
@@ -19,7 +20,7 @@ public struct GroupNorm: Sendable {
 
   /// - Parameters:
   ///   - scaleShift: [B, 2 C]; the normalised values are multiplied by 1 + scale, and the shift is added.
-  ///   - residual: [B, ..., C]; added to all of it.
+  ///   - residual: [B, ..., C]; added at the end.
   public func callAsFunction(
     _ x: Tensor, scaleShift: Tensor? = nil, activation: GroupNormalization.Activation = .none,
     residual: Tensor? = nil

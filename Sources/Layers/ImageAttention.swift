@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Multi-head self-attention between the pixels of an image, with 1x1 convolutions before and after: the `Attention`
-/// and `LinearAttention` of the U-Nets, without the normalisation that may follow.
+/// Multi-head self-attention over the pixels of an image, with 1x1 convolutions before and after: the `Attention` and
+/// `LinearAttention` of the U-Nets, without the normalisation that may follow.
 public struct ImageAttention: Sendable {
   private let kind: AttentionKind
   private let heads: Int
@@ -12,8 +12,8 @@ public struct ImageAttention: Sendable {
   private let outputBias: Parameter
 
   /// - Parameters:
-  ///   - builder: of the module that holds `to_qkv`.
-  ///   - output: of the convolution after the attention (`to_out` or `to_out.0`).
+  ///   - builder: the builder of the module that holds `to_qkv`.
+  ///   - output: the builder of the convolution after the attention (`to_out` or `to_out.0`).
   public init(
     _ builder: ParameterBuilder, output: ParameterBuilder, kind: AttentionKind, channels: Int, heads: Int = 4,
     headWidth: Int = 32
@@ -41,5 +41,5 @@ public struct ImageAttention: Sendable {
   }
 }
 
-/// How attention weighs pixels: see `SelfAttention.Kind`.
+/// The kind of attention; see `SelfAttention.Kind`.
 public typealias AttentionKind = SelfAttention.Kind

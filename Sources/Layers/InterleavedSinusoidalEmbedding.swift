@@ -1,8 +1,8 @@
 import Foundation
 import Tensors
 
-/// A position embedding of timesteps with sines at even and cosines at odd places; the angle at place i is
-/// t / 10000^(i / width). It comes from "Deep Learning from Scratch 5" (K. Saito, 2024).
+/// A position embedding of timesteps with sines at even and cosines at odd indices; the angle at index i is t /
+/// 10000^(i / width). From "Deep Learning from Scratch 5" (K. Saito, 2024).
 public struct InterleavedSinusoidalEmbedding: Sendable {
   private let divisors: [Float]
 

@@ -1,17 +1,18 @@
 import Kernels
 import Tensors
 
-/// PyTorch's `Linear` on vectors [..., C], with the activation that may follow it.
+/// PyTorch's `Linear` on vectors [..., C], fused with an activation that may follow it.
 public struct Linear: Sendable {
-  /// What new weights are drawn from.
+  /// The initialisation of weights and bias.
   public enum Initialization: Sendable {
-    /// PyTorch's default: Kaiming uniform with a = sqrt(5), which is 1 / sqrt(fan in), for weights and bias alike.
+    /// PyTorch's default: Kaiming uniform with a = sqrt(5), whose bound is 1 / sqrt(fan in), for weights and bias
+    /// alike.
     case standard
-    /// The same for the weights; the bias starts from 0, as that of the output layer of PyTorch's `MultiheadAttention`.
+    /// The same for the weights, and 0 for the bias, as in the output layer of PyTorch's `MultiheadAttention`.
     case standardWithZeroBias
-    /// Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010); the bias starts from 0.
+    /// Uniform with variance 2 / (fan in + fan out) (Glorot and Bengio, 2010); 0 for the bias.
     case xavier
-    /// Normal; the bias starts from 0.
+    /// Normal; 0 for the bias.
     case normal(deviation: Float)
     case zeros
 
@@ -34,8 +35,8 @@ public struct Linear: Sendable {
 
   /// - Parameters:
   ///   - hasBias: whether there is a bias.
-  ///   - prefix: what the names `weight` and `bias` start with, `in_proj_` for instance.
-  ///   - isConvolution: whether files hold the weights as those of a 1x1 convolution, [outputs, inputs, 1, 1].
+  ///   - prefix: a prefix of the names `weight` and `bias`, such as `in_proj_`.
+  ///   - isConvolution: whether files store the weights as a 1x1 convolution, [outputs, inputs, 1, 1].
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, initialization: Initialization = .standard,
     hasBias: Bool = true, prefix: String = "", isConvolution: Bool = false
@@ -48,7 +49,7 @@ public struct Linear: Sendable {
       ? builder.vector(prefix + "bias", count: outputs, initialization.bias(inputs: inputs)) : nil
   }
 
-  /// Several layers on the same input in one product: `names` of modules with `each` outputs, one after the other.
+  /// Packs several layers on the same input into one product: the modules `names`, with `each` outputs, in order.
   public init(
     _ builder: ParameterBuilder, packing names: [String], _ inputs: Int, each outputs: Int,
     initialization: Initialization = .standard, hasBias: Bool = true
@@ -66,7 +67,7 @@ public struct Linear: Sendable {
         "\(names[0]).bias", count: all, initialization.bias(inputs: inputs), parts: parts("bias")) : nil
   }
 
-  /// - Parameter residual: what is added to the result.
+  /// - Parameter residual: added to the result.
   public func callAsFunction(
     _ x: Tensor, activation: LinearActivation = .none, residual: Tensor? = nil
   ) -> Tensor {
@@ -101,5 +102,5 @@ extension Tensor {
   }
 }
 
-/// What may follow a linear layer: see `LinearTransform.Activation`.
+/// An activation after a linear layer; see `LinearTransform.Activation`.
 public typealias LinearActivation = LinearTransform.Activation

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Self-attention between the tokens of [B, ..., C], with projections that have biases.
+/// Multi-head self-attention over the tokens of [B, ..., C], with input and output projections.
 public struct MultiHeadAttention: Sendable {
   private let heads: Int
   private let qkv: Linear
@@ -15,7 +15,7 @@ public struct MultiHeadAttention: Sendable {
     self.output = output
   }
 
-  /// PyTorch's `MultiheadAttention`, with one input for queries, keys and values.
+  /// PyTorch's `MultiheadAttention` with the same input for queries, keys and values.
   public init(_ builder: ParameterBuilder, channels: Int, heads: Int) {
     self.init(
       heads: heads,
@@ -23,7 +23,7 @@ public struct MultiHeadAttention: Sendable {
       output: Linear(builder["out_proj"], channels, channels, initialization: .standardWithZeroBias))
   }
 
-  /// - Parameter residual: what is added to the result.
+  /// - Parameter residual: added to the result.
   public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
     output(qkv(x).attended(heads: heads), residual: residual)
   }

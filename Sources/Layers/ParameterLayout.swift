@@ -2,39 +2,39 @@ import Kernels
 import Randomness
 import Tensors
 
-/// The tensors of a model, in their order in the flat memory.
+/// The parameters of a model, in the order of the flat memory.
 public struct ParameterLayout: Sendable {
-  /// All that files hold, whatever its role.
+  /// All parameters stored in files, of any role.
   public let parameters: [Parameter]
-  /// Names of integers that PyTorch keeps beside running averages, how many batches they have seen: here the steps.
+  /// The names of the integers that PyTorch stores with running averages, the number of batches seen: here the steps.
   public let batchCounters: [String]
-  /// The set that they make up.
+  /// The set that the parameters form.
   public let set: ParameterSetIdentity
-  /// What adapters can do to weights, by their offsets; to others nothing.
+  /// How adapters can change weights, by offset; other parameters cannot be adapted.
   let adaptability: [Int: Adaptability]
-  /// Floats of the flat memory. Each parameter starts on a cache line; what lies between is zero and stays so.
+  /// The size of the flat memory in floats. Each parameter starts on a cache line; the gaps are zero and stay zero.
   public let flatCount: Int
 
-  /// What files hold of them, in their order.
+  /// The file tensors of all parameters, in order.
   public var fileTensors: [FileTensor] { parameters.flatMap(\.fileTensors) }
 
-  /// The parameters that gradients move.
+  /// The parameters that are updated by the optimiser.
   public var trained: [Parameter] { parameters.filter { $0.role == .trained } }
 
-  /// The number of trained values.
+  /// The number of trained elements.
   public var valueCount: Int { trained.reduce(0) { $0 + $1.count } }
 
-  /// A stretch of the flat memory whose parameters have one role, with the gaps that follow them.
+  /// A range of the flat memory whose parameters have the same role, including the gaps after them.
   public struct Segment: Hashable, Sendable {
     public let role: Parameter.Role
-    /// See `Parameter.isVector`; false where vectors are not told apart.
+    /// See `Parameter.isVector`; false if vectors are not separated.
     public let isVector: Bool
     public let range: Range<Int>
   }
 
-  /// The whole flat memory, in as few segments as possible.
+  /// Divides the whole flat memory into as few segments as possible.
   ///
-  /// - Parameter separatingVectors: whether a segment has either vectors or none.
+  /// - Parameter separatingVectors: whether vectors get separate segments.
   public func segments(separatingVectors: Bool = false) -> [Segment] {
     var segments: [Segment] = []
     for (index, parameter) in parameters.enumerated() {
@@ -50,7 +50,7 @@ public struct ParameterLayout: Sendable {
     return segments
   }
 
-  /// New weights: element i of parameter p is drawn with the key (seed, p, i), in the order of PyTorch's tensor.
+  /// Draws initial weights: element i of parameter p depends on (seed, p, i), in the order of PyTorch's tensor.
   ///
   /// - Parameter isShared: see `ParameterBuffer`.
   public func initialWeights(seed: UInt64, isShared: Bool = false) -> ParameterBuffer {
@@ -58,7 +58,7 @@ public struct ParameterLayout: Sendable {
     func random(_ parameter: Int) -> RandomStream {
       RandomStream(seed: seed, purpose: .initialization, sample: parameter)
     }
-    // One memory for all of them: many, of many sizes, would leave the heap large.
+    // One buffer for all parameters: many buffers of different sizes would bloat the heap.
     let memory = FloatMemory.allocate(parameters.reduce(0) { max($0, $1.count) })
     defer { memory.deallocate() }
     for (index, parameter) in parameters.enumerated() {
@@ -78,7 +78,7 @@ public struct ParameterLayout: Sendable {
   }
 }
 
-/// Collects the parameters of a model while its layers are made, under the names that PyTorch's modules would have.
+/// Collects the parameters of a model while its layers are created, under the names of PyTorch's modules.
 public struct ParameterBuilder {
   private final class Collected {
     let set: ParameterSetIdentity
@@ -94,7 +94,7 @@ public struct ParameterBuilder {
   private let path: String
   private let collected: Collected
 
-  /// - Parameter set: what messages call the set of parameters.
+  /// - Parameter set: the name of the parameter set in messages.
   public init(_ set: String = "model") {
     self.init(path: "", collected: Collected(ParameterSetIdentity(set)))
   }
@@ -109,14 +109,14 @@ public struct ParameterBuilder {
     ParameterBuilder(path: "\(path)\(name).", collected: collected)
   }
 
-  /// The builder for child number `index` of a `ModuleList` or a `Sequential`.
+  /// The builder for child `index` of a `ModuleList` or `Sequential`.
   public subscript(_ index: Int) -> ParameterBuilder { self[String(index)] }
 
-  /// Weights of PyTorch's shape `fileShape`, whose elements are [outputs, inputs, taps].
+  /// Adds weights of PyTorch's shape `fileShape`, whose elements are ordered [outputs, inputs, taps].
   ///
   /// - Parameters:
-  ///   - parts: the file tensors that they are made of, named from here, if there are several.
-  ///   - adaptability: what adapters can do to them; nil: nothing.
+  ///   - parts: the file tensors that the weights consist of, named relative to this builder, if there are several.
+  ///   - adaptability: how adapters can change the weights; nil if they cannot.
   func weights(
     _ name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int,
     _ initialization: Parameter.Initialization, parts: [Parameter.Part] = [],
@@ -130,7 +130,7 @@ public struct ParameterBuilder {
         parts: named(parts)))
   }
 
-  /// One value a channel.
+  /// Adds a vector with one value per channel.
   func vector(
     _ name: String, count: Int, _ initialization: Parameter.Initialization, parts: [Parameter.Part] = []
   ) -> Parameter {
@@ -144,7 +144,7 @@ public struct ParameterBuilder {
     parts.map { Parameter.Part(path + $0.name, outputs: $0.outputs) }
   }
 
-  /// A tensor that is the same in memory as in files.
+  /// Adds a tensor with the same layout in memory as in files.
   func table(
     _ name: String, shape: [Int], _ initialization: Parameter.Initialization, role: Parameter.Role = .trained
   ) -> Parameter {
@@ -154,7 +154,7 @@ public struct ParameterBuilder {
         role: role, set: collected.set))
   }
 
-  /// An integer that PyTorch's files have beside running averages.
+  /// Adds an integer that PyTorch stores in files with running averages.
   func batchCounter(_ name: String) { collected.batchCounters.append(path + name) }
 
   private func add(_ parameter: Parameter) -> Parameter {
@@ -166,7 +166,7 @@ public struct ParameterBuilder {
     return parameter
   }
 
-  /// All that was collected so far, by this builder and its relatives.
+  /// The layout of all parameters collected so far, by this builder and those derived from the same root.
   public var layout: ParameterLayout {
     ParameterLayout(
       parameters: collected.parameters, batchCounters: collected.batchCounters, set: collected.set,

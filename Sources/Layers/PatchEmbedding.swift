@@ -1,15 +1,16 @@
 import Tensors
 
-/// Cuts images [B, H, W, C] into squares without overlap and maps each linearly to a vector: timm's `PatchEmbed`.
+/// Divides images [B, H, W, C] into non-overlapping square patches and maps each linearly to a vector: timm's
+/// `PatchEmbed`.
 public struct PatchEmbedding: Sendable {
   private let weight: Parameter
   private let bias: Parameter
   private let side: Int
 
-  /// - Parameter side: pixels of a patch's side.
+  /// - Parameter side: the side of a patch in pixels.
   public init(_ builder: ParameterBuilder, channels: Int, width: Int, side: Int) {
     let inputs = channels * side * side
-    // Xavier's uniform distribution for a linear map of all of a patch.
+    // Xavier uniform for a linear map of a whole patch.
     weight = builder.weights(
       "weight", fileShape: [width, channels, side, side], outputs: width, inputs: channels, taps: side * side,
       .uniform(bound: (6 / Float(inputs + width)).squareRoot()), adaptability: .merged)

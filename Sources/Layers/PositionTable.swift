@@ -1,6 +1,6 @@
 import Tensors
 
-/// A trained vector for each place of a sequence: PyTorch's `Embedding` of the numbers of the places.
+/// A trained vector for each position of a sequence: PyTorch's `Embedding` of the position indices.
 public struct PositionTable: Sendable {
   private let weight: Parameter
   private let places: Int
@@ -13,7 +13,7 @@ public struct PositionTable: Sendable {
     self.places = places
   }
 
-  /// x + the vectors of its places, for x [B, N, width] with no more tokens than there are places.
+  /// x plus the vectors of its positions, for x [B, N, width] with at most as many tokens as positions.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let tokens = x.shape[1]
     precondition(tokens <= places, "\(tokens) tokens on \(places) places")

@@ -1,13 +1,13 @@
 import Foundation
 import Tensors
 
-/// A fixed vector for each place of a square grid: for the column, then for the row, sines and then cosines of it at
-/// frequencies 10000^(-i / (width / 4)). It is no trained parameter, but files hold it.
+/// A fixed vector for each position of a square grid: the sines, then the cosines, of the column, then of the row, at
+/// frequencies 10000^(-i / (width / 4)). It is not trained, but stored in files.
 public struct PositionalEmbedding2D: Sendable {
   private let table: Parameter
 
   /// - Parameters:
-  ///   - side: rows and columns of the grid.
+  ///   - side: the number of rows and columns of the grid.
   ///   - width: a multiple of 4.
   public init(_ builder: ParameterBuilder, _ name: String, side: Int, width: Int) {
     precondition(

@@ -1,14 +1,14 @@
 import Foundation
 import Tensors
 
-/// The position embedding of Vaswani et al. (2017) for timesteps, as diffusion models compute it: half of the numbers
-/// are sines and half cosines, at frequencies that fall from 1 towards 1/10000 by a constant factor.
+/// The position embedding of Vaswani et al. (2017) for timesteps, as computed by diffusion models: half sines and half
+/// cosines, at frequencies that fall geometrically from 1 towards 1/10000.
 public struct SinusoidalEmbedding: Sendable {
-  /// How many factors it takes to 1/10000.
+  /// The number of frequency intervals from 1 to 1/10000.
   public enum Spacing: Sendable {
     /// Frequency i is 10000^(-i / (width / 2 - 1)): the last is 1/10000, as in the DDPM family.
     case closed
-    /// Frequency i is 10000^(-i / (width / 2)): 1/10000 would come next, as in the original.
+    /// Frequency i is 10000^(-i / (width / 2)): 1/10000 would be the next, as in the original paper.
     case halfOpen
     /// Frequency i is 10000^(-i / (width / 2 - shift)), diffusers' `freq_shift`.
     case shifted(Int)
@@ -23,7 +23,7 @@ public struct SinusoidalEmbedding: Sendable {
   private let frequencies: [Float]
   private let order: Order
 
-  /// - Parameter width: an even number from 4.
+  /// - Parameter width: an even number of at least 4.
   public init(width: Int, spacing: Spacing = .closed, order: Order = .sinesFirst) {
     precondition(width >= 4 && width % 2 == 0, "an embedding cannot be \(width) wide")
     let half = width / 2

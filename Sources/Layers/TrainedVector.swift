@@ -1,6 +1,6 @@
 import Tensors
 
-/// A trained tensor by itself: a vector that all samples share, or a scalar.
+/// A single trained tensor: a vector shared by all samples, or a scalar.
 public struct TrainedVector: Sendable {
   public let parameter: Parameter
 
@@ -13,7 +13,7 @@ public struct TrainedVector: Sendable {
 
   public func callAsFunction(on tape: Tape) -> Tensor { tape(parameter) }
 
-  /// The vector as one token of each sample: [B, 1, width].
+  /// The vector as one token per sample: [B, 1, width].
   public func token(batch: Int, on tape: Tape) -> Tensor {
     let vector = tape(parameter)
     return vector.reshaped([1, vector.count]).rows([Int?](repeating: 0, count: batch))

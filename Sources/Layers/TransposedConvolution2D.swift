@@ -11,8 +11,8 @@ public struct TransposedConvolution2D: Sendable {
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int, padding: Int
   ) {
-    // The weights are those of the convolution that this is the transpose of, from `outputs` to `inputs` channels;
-    // and PyTorch's initialisation takes its fan in.
+    // The weights are those of the adjoint convolution, from `outputs` to `inputs` channels, whose fan in PyTorch's
+    // initialisation uses.
     let bound = 1 / Float(outputs * kernel * kernel).squareRoot()
     weight = builder.weights(
       "weight", fileShape: [inputs, outputs, kernel, kernel], outputs: inputs, inputs: outputs,

@@ -1,12 +1,12 @@
-/// `0..<count` cut into ranges of at most `limit`.
+/// Splits `0..<count` into ranges of at most `limit`.
 func chunks(_ count: Int, limit: Int) -> some Sequence<Range<Int>> {
   stride(from: 0, to: count, by: limit).lazy.map { $0..<min($0 + limit, count) }
 }
 
-/// `0..<count` cut into ranges of exactly `limit` and one shorter range, perhaps empty, at the end.
+/// Splits `0..<count` into ranges of exactly `limit` and a final shorter range, possibly empty.
 ///
-/// That is how point-to-point messages are cut: the short range tells a receiver, who need not know the count, that
-/// the message ends. A message below the limit is one range, and so one message of MPI's.
+/// Point-to-point messages are split this way: the short range marks the end of the message for a receiver that need
+/// not know the count. A message shorter than the limit is a single range, hence a single MPI message.
 func terminatedChunks(_ count: Int, limit: Int) -> some Sequence<Range<Int>> {
   (0...count / limit).lazy.map { $0 * limit..<min(($0 + 1) * limit, count) }
 }
@@ -29,12 +29,12 @@ extension UnsafeMutableBufferPointer {
   }
 }
 
-/// Where each of blocks of these lengths starts when they follow each other; the last number is the total.
+/// The start of each block when blocks of these lengths are stored contiguously; the last element is the total.
 func offsets(_ counts: [Int]) -> [Int] {
   counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) }
 }
 
-/// `values` cut into the blocks that start at `starts`, as `offsets` gives them.
+/// Splits `values` into the blocks that start at `starts`, as returned by `offsets`.
 func blocks<T>(of values: [T], at starts: [Int]) -> [[T]] {
   zip(starts, starts.dropFirst()).map { Array(values[$0..<$1]) }
 }

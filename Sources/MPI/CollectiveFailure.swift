@@ -1,23 +1,23 @@
-/// What every rank throws when a body that the ranks ran in `Communicator.agree` failed on any of them.
+/// The error that every rank throws when a body passed to `Communicator.agree` failed on any of them.
 public struct CollectiveFailure: Error, Sendable, CustomStringConvertible {
-  /// The lowest rank that failed, in the world.
+  /// The lowest rank that failed, as numbered in the world communicator.
   public let rank: Int
   /// The size of the world.
   public let worldSize: Int
-  /// The host of that rank.
+  /// That rank's host.
   public let host: String
-  /// What that rank's error says.
+  /// The description of that rank's error.
   public let message: String
-  /// The exit status that that rank's error asks for, 1...255: the same on all ranks.
+  /// The exit status for that rank's error, 1...255; the same on all ranks.
   public let exitStatus: Int32
-  /// Whether this rank is `rank`: the one to tell the user.
+  /// Whether this rank is `rank`, which reports the failure to the user.
   public let isReporter: Bool
-  /// This rank's own error; nil where the body succeeded.
+  /// This rank's own error; nil if the body succeeded.
   public let ownError: (any Error)?
 
   public var description: String { Self.describe(message, rank: rank, worldSize: worldSize, host: host) }
 
-  /// `message` with the place that it comes from. A process alone needs none.
+  /// `message`, prefixed with the rank and host unless there is only one process.
   static func describe(_ message: String, rank: Int, worldSize: Int, host: String) -> String {
     worldSize == 1 ? message : "rank \(rank) of \(worldSize) on \(host): \(message)"
   }

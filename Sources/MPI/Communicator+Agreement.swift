@@ -1,7 +1,7 @@
 extension Communicator {
-  /// Runs `body` on every rank, and goes on only when it succeeded on all of them: a rank that fails alone would
-  /// leave the others waiting for it in their next collective. Collective.
-  /// - Parameter body: local work, such as opening files. It must not talk to other ranks.
+  /// Runs `body` on every rank and returns only if it succeeded on all of them: otherwise, a rank that failed alone
+  /// would leave the others waiting for it in their next collective. Collective.
+  /// - Parameter body: local work, such as opening files. It must not communicate with other ranks.
   /// - Returns: what `body` returned on this rank.
   /// - Throws: `CollectiveFailure` on every rank when `body` failed on any; `MPIError`.
   public func agree<T>(_ body: () throws -> T) throws -> T {

@@ -1,13 +1,13 @@
 internal import COpenMPI
 
 extension Communicator {
-  /// Returns on each rank when all ranks have called it. Collective.
+  /// Blocks until all ranks have called it. Collective.
   /// - Throws: `MPIError`.
   public func barrier() throws {
     try check(MPI_Barrier(handle), "MPI_Barrier")
   }
 
-  /// Copies the root's `buffer` into that of every rank, all of one length. Collective.
+  /// Copies the root's `buffer` to every rank; the buffers must have equal lengths. Collective.
   /// - Throws: `MPIError`.
   public func broadcast<T: MPIDatatype>(_ buffer: UnsafeMutableBufferPointer<T>, root: Int = 0) throws {
     for range in chunks(buffer.count, limit: chunkLimit) {
@@ -18,7 +18,7 @@ extension Communicator {
     }
   }
 
-  /// The root's `value`. Collective.
+  /// Returns the root's `value` on every rank. Collective.
   /// - Throws: `MPIError`.
   public func broadcast<T: MPIDatatype>(_ value: T, root: Int = 0) throws -> T {
     var value = value
@@ -28,7 +28,8 @@ extension Communicator {
     return value
   }
 
-  /// The root's `values`; the other ranks need not know their number, and may give any array. Collective.
+  /// Returns the root's `values` on every rank; the others need not know their number and may pass any array.
+  /// Collective.
   /// - Throws: `MPIError`.
   public func broadcast<T: MPIDatatype>(_ values: [T], root: Int = 0) throws -> [T] {
     let count = try broadcast(values.count, root: root)
@@ -40,7 +41,7 @@ extension Communicator {
     }
   }
 
-  /// The root's `string`; the other ranks may give any. Collective.
+  /// Returns the root's `string` on every rank; the others may pass any string. Collective.
   /// - Throws: `MPIError`.
   public func broadcast(_ string: String, root: Int = 0) throws -> String {
     String(decoding: try broadcast(Array(string.utf8), root: root), as: UTF8.self)

@@ -1,9 +1,9 @@
 internal import COpenMPI
 
 extension Communicator {
-  /// Collects the block of every rank, in rank order, in `result` on every rank. Collective.
+  /// Collects every rank's block in `result`, in rank order, on every rank. Collective.
   /// - Parameters:
-  ///   - part: of the same length on every rank, outside `result`.
+  ///   - part: this rank's block, of the same length on every rank; must not overlap `result`.
   ///   - result: `size * part.count` elements.
   /// - Throws: `MPIError`.
   public func allGather<T: MPIDatatype>(
@@ -12,19 +12,19 @@ extension Communicator {
     try allGather(part, counts: [Int](repeating: part.count, count: size), into: result)
   }
 
-  /// Fills `buffer` on every rank: it holds `size` equal blocks in rank order, of which each rank has written its own
-  /// before. Collective.
-  /// - Parameter buffer: a multiple of `size` elements, equally many on every rank.
+  /// Completes `buffer` on every rank: it consists of `size` equal blocks in rank order, of which each rank has already
+  /// written its own. Collective.
+  /// - Parameter buffer: a multiple of `size` elements, the same number on every rank.
   /// - Throws: `MPIError`.
   public func allGather<T: MPIDatatype>(inPlace buffer: UnsafeMutableBufferPointer<T>) throws {
     precondition(buffer.count % size == 0, "\(buffer.count) elements are not \(size) equal blocks")
     try allGather(inPlace: buffer, counts: [Int](repeating: buffer.count / size, count: size))
   }
 
-  /// Collects the block of every rank, in rank order, in `result` on every rank; rank r's block has `counts[r]`
+  /// Collects every rank's block in `result`, in rank order, on every rank; the block of rank r has `counts[r]`
   /// elements. Collective.
   /// - Parameters:
-  ///   - part: `counts[rank]` elements, outside `result`.
+  ///   - part: this rank's `counts[rank]` elements; must not overlap `result`.
   ///   - counts: the same on every rank.
   /// - Throws: `MPIError`.
   public func allGather<T: MPIDatatype>(
@@ -36,8 +36,8 @@ extension Communicator {
     try allGather(inPlace: result, counts: counts)
   }
 
-  /// Fills `buffer` on every rank: it holds blocks of `counts[r]` elements in rank order, of which each rank has
-  /// written its own before. Collective.
+  /// Completes `buffer` on every rank: it consists of blocks of `counts[r]` elements in rank order, of which each rank
+  /// has already written its own. Collective.
   /// - Parameter counts: the same on every rank.
   /// - Throws: `MPIError`.
   public func allGather<T: MPIDatatype>(
@@ -46,7 +46,8 @@ extension Communicator {
     precondition(counts.count == size, "\(counts.count) counts for \(size) ranks")
     let starts = blockStarts(counts, total: buffer.count, own: counts[rank])
     if buffer.count > chunkLimit {
-      // One MPI call counts elements of all blocks together: too many for a C int. Block by block instead.
+      // A single MPI call counts the elements of all blocks, which are too many for a C int, so this goes block by
+      // block.
       for root in 0..<size { try broadcast(buffer.part(starts[root]..<starts[root + 1]), root: root) }
     } else if counts.allSatisfy({ $0 == counts[0] }) {
       let code = MPI_Allgather(
@@ -69,7 +70,7 @@ extension Communicator {
     return values
   }
 
-  /// Every rank's `values`, in rank order; their numbers may differ. Collective.
+  /// Every rank's `values`, in rank order; they may differ in length. Collective.
   /// - Throws: `MPIError`.
   public func allGather<T: MPIDatatype>(_ values: [T]) throws -> [[T]] {
     let counts = try allGather(values.count)
@@ -88,10 +89,10 @@ extension Communicator {
     try allGather(Array(string.utf8)).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// Collects the block of every rank, in rank order, in the root's `result`. Collective.
+  /// Collects every rank's block in the root's `result`, in rank order. Collective.
   /// - Parameters:
-  ///   - part: of the same length on every rank, outside `result`.
-  ///   - result: `size * part.count` elements on the root; not looked at elsewhere.
+  ///   - part: this rank's block, of the same length on every rank; must not overlap `result`.
+  ///   - result: `size * part.count` elements on the root; ignored elsewhere.
   /// - Throws: `MPIError`.
   public func gather<T: MPIDatatype>(
     _ part: UnsafeBufferPointer<T>, into result: UnsafeMutableBufferPointer<T>?, root: Int = 0
@@ -99,12 +100,12 @@ extension Communicator {
     try gather(part, counts: [Int](repeating: part.count, count: size), into: result, root: root)
   }
 
-  /// Collects the block of every rank, in rank order, in the root's `result`; rank r's block has `counts[r]`
-  /// elements. Collective.
+  /// Collects every rank's block in the root's `result`, in rank order; the block of rank r has `counts[r]` elements.
+  /// Collective.
   /// - Parameters:
-  ///   - part: `counts[rank]` elements, outside `result`.
+  ///   - part: this rank's `counts[rank]` elements; must not overlap `result`.
   ///   - counts: the same on every rank.
-  ///   - result: all elements, on the root; not looked at elsewhere.
+  ///   - result: all elements, on the root; ignored elsewhere.
   /// - Throws: `MPIError`.
   public func gather<T: MPIDatatype>(
     _ part: UnsafeBufferPointer<T>, counts: [Int], into result: UnsafeMutableBufferPointer<T>?, root: Int = 0
@@ -117,8 +118,9 @@ extension Communicator {
       return try gatherv(
         part, into: result, counts: counts.map { Int32($0) }, starts: starts.map { Int32($0) }, root: root)
     }
-    // One MPI call counts elements of all blocks together: too many for a C int. Block by block instead, each a
-    // gather to which one rank alone contributes: point-to-point messages could meet the caller's own.
+    // A single MPI call counts the elements of all blocks, which are too many for a C int, so this goes block by block.
+    // Each is a gather to which only one rank contributes, since point-to-point messages could be confused with the
+    // caller's.
     let zeros = [Int32](repeating: 0, count: size)
     let nothing = UnsafeBufferPointer<T>(start: nil, count: 0)
     for (source, count) in counts.enumerated() {
@@ -133,7 +135,7 @@ extension Communicator {
     }
   }
 
-  /// Every rank's `values`, in rank order, on the root; their numbers may differ. Collective.
+  /// Every rank's `values`, in rank order, on the root; they may differ in length. Collective.
   /// - Returns: nil on the other ranks.
   /// - Throws: `MPIError`.
   public func gather<T: MPIDatatype>(_ values: [T], root: Int = 0) throws -> [[T]]? {

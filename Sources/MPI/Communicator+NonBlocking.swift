@@ -1,7 +1,7 @@
 internal import COpenMPI
 
 extension Communicator {
-  /// Starts to send `buffer`, whose memory must stay as it is until the request has completed. (`MPI_Isend`)
+  /// Starts sending `buffer`, which must not be modified until the request has completed. (`MPI_Isend`)
   /// - Throws: `MPIError`.
   public func immediateSend<T: MPIDatatype>(
     _ buffer: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0
@@ -19,7 +19,7 @@ extension Communicator {
     return request
   }
 
-  /// Starts to receive exactly `buffer.count` elements, into memory that nobody may touch until the request has
+  /// Starts receiving exactly `buffer.count` elements into memory that must not be accessed until the request has
   /// completed. (`MPI_Irecv`)
   /// - Throws: `MPIError`. `Request.wait` throws `MessageLengthError` for a shorter message.
   public func immediateReceive<T: MPIDatatype>(
@@ -40,7 +40,7 @@ extension Communicator {
     return request
   }
 
-  /// Starts a barrier: the request completes when all ranks have started theirs. Collective. (`MPI_Ibarrier`)
+  /// Starts a barrier; the request completes once all ranks have started theirs. Collective. (`MPI_Ibarrier`)
   /// - Throws: `MPIError`.
   public func immediateBarrier() throws -> Request {
     let request = Request(self, "barrier", expectedCount: nil)

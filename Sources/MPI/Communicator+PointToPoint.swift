@@ -1,16 +1,16 @@
 internal import COpenMPI
 
-/// What a receive found.
+/// The outcome of a receive.
 public struct Status: Equatable, Sendable {
   /// The sender's rank.
   public let source: Int
   public let tag: Int
-  /// How many elements came.
+  /// The number of elements received.
   public let count: Int
 }
 
 extension Communicator {
-  /// Sends `buffer` to `destination`; returns when the buffer may be reused.
+  /// Sends `buffer` to `destination`; returns once the buffer may be reused.
   /// - Throws: `MPIError`.
   public func send<T: MPIDatatype>(_ buffer: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0) throws
   {
@@ -25,9 +25,9 @@ extension Communicator {
 
   /// Receives at most `buffer.count` elements.
   /// - Parameters:
-  ///   - source: the sender; nil for whichever rank sends first.
-  ///   - tag: the message's tag; nil for any.
-  /// - Throws: `MPIError`, also when the message is longer than the buffer.
+  ///   - source: the sender; nil accepts a message from any rank.
+  ///   - tag: the message's tag; nil accepts any.
+  /// - Throws: `MPIError`, also if the message is longer than the buffer.
   @discardableResult
   public func receive<T: MPIDatatype>(
     into buffer: UnsafeMutableBufferPointer<T>, from source: Int?, tag: Int? = 0
@@ -43,14 +43,14 @@ extension Communicator {
       try check(code, "MPI_Recv")
       let count = try elementCount(&status, T.self)
       received += count
-      // The rest of a long message has the sender and the tag of its first chunk.
+      // The rest of a long message has the same sender and tag as its first chunk.
       (source, tag) = (status.MPI_SOURCE, status.MPI_TAG)
       if count < chunkLimit { return Status(source: Int(source), tag: Int(tag), count: received) }
     }
   }
 
-  /// Sends one buffer and receives another, in whichever order the peers are ready: two ranks, or a ring of them, can
-  /// do this at once. The buffers must not overlap.
+  /// Sends one buffer and receives another without deadlock, whichever peer is ready first: two ranks, or a ring of
+  /// them, can do this simultaneously. The buffers must not overlap.
   /// - Throws: `MPIError`.
   @discardableResult
   public func sendReceive<T: MPIDatatype>(
@@ -93,7 +93,7 @@ extension Communicator {
   }
 }
 
-/// How many elements of type `T` a message had.
+/// The number of elements of type `T` in a message.
 func elementCount<T: MPIDatatype>(_ status: inout MPI_Status, _ type: T.Type) throws -> Int {
   var count: Int32 = 0
   try check(MPI_Get_count(&status, T.datatype.handle, &count), "MPI_Get_count")

@@ -1,7 +1,7 @@
 internal import COpenMPI
 
 extension Communicator {
-  /// Replaces every rank's `buffer`, all of one length, by their elementwise reduction. Collective.
+  /// Replaces every rank's `buffer` with their elementwise reduction; the buffers must have equal lengths. Collective.
   /// - Throws: `MPIError`.
   public func allReduce<T: MPIDatatype>(
     _ buffer: UnsafeMutableBufferPointer<T>, _ reduction: Reduction<T>
@@ -15,8 +15,8 @@ extension Communicator {
     }
   }
 
-  /// Writes the elementwise reduction of every rank's `contribution`, all of one length, to `result` on every rank.
-  /// The buffers have one length and must not overlap. Collective.
+  /// Writes the elementwise reduction of every rank's `contribution` to `result` on every rank. All buffers must have
+  /// equal lengths and must not overlap. Collective.
   /// - Throws: `MPIError`.
   public func allReduce<T: MPIDatatype>(
     _ contribution: UnsafeBufferPointer<T>, into result: UnsafeMutableBufferPointer<T>,
@@ -35,7 +35,7 @@ extension Communicator {
     }
   }
 
-  /// The elementwise reduction of every rank's `values`, all of one length. Collective.
+  /// The elementwise reduction of every rank's `values`, which must have equal lengths. Collective.
   /// - Throws: `MPIError`.
   public func allReduce<T: MPIDatatype>(_ values: [T], _ reduction: Reduction<T>) throws -> [T] {
     var values = values
@@ -65,11 +65,11 @@ extension Communicator {
     try allReduce(condition ? 1 : 0 as UInt8, .max) != 0
   }
 
-  /// Reduces every rank's `contribution` elementwise and leaves each rank one of `size` equal blocks: rank r's is the
-  /// r-th. The buffers must not overlap. Collective.
+  /// Reduces every rank's `contribution` elementwise and splits the result into `size` equal blocks, of which rank r
+  /// receives the r-th. The buffers must not overlap. Collective.
   /// - Parameters:
   ///   - contribution: `size * result.count` elements.
-  ///   - result: of the same length on every rank.
+  ///   - result: this rank's block, of the same length on every rank.
   /// - Throws: `MPIError`.
   public func reduceScatter<T: MPIDatatype>(
     _ contribution: UnsafeBufferPointer<T>, into result: UnsafeMutableBufferPointer<T>,
@@ -86,11 +86,11 @@ extension Communicator {
     try check(code, "MPI_Reduce_scatter_block")
   }
 
-  /// Reduces every rank's `contribution` elementwise and leaves each rank a block: blocks follow each other in rank
-  /// order, and rank r's has `counts[r]` elements. The buffers must not overlap. Collective.
+  /// Reduces every rank's `contribution` elementwise and splits the result into blocks in rank order, of which rank r
+  /// receives `counts[r]` elements. The buffers must not overlap. Collective.
   /// - Parameters:
   ///   - counts: the same on every rank.
-  ///   - result: `counts[rank]` elements.
+  ///   - result: this rank's `counts[rank]` elements.
   /// - Throws: `MPIError`.
   public func reduceScatter<T: MPIDatatype>(
     _ contribution: UnsafeBufferPointer<T>, counts: [Int], into result: UnsafeMutableBufferPointer<T>,
@@ -104,7 +104,7 @@ extension Communicator {
         reduction.handle, handle)
       return try check(code, "MPI_Reduce_scatter")
     }
-    // One MPI call counts elements of all blocks together: too many for a C int. Block by block instead.
+    // A single MPI call counts the elements of all blocks, which are too many for a C int, so this goes block by block.
     for (root, count) in counts.enumerated() {
       for range in chunks(count, limit: chunkLimit) {
         let part = contribution.part(starts[root] + range.lowerBound..<starts[root] + range.upperBound)
@@ -116,7 +116,7 @@ extension Communicator {
     }
   }
 
-  /// Where blocks of `counts` elements start, having checked them against the buffers' lengths.
+  /// Checks `counts` against the lengths of the buffers, and returns the start of each block.
   func blockStarts(_ counts: [Int], total: Int, own: Int) -> [Int] {
     precondition(counts.count == size, "\(counts.count) counts for \(size) ranks")
     precondition(counts.allSatisfy { $0 >= 0 }, "counts \(counts) are not all 0 or more")

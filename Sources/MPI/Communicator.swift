@@ -1,23 +1,24 @@
 internal import COpenMPI
 
-/// A group of ranks that talk to each other, apart from all other communicators.
+/// A group of ranks whose messages are separate from those of all other communicators.
 ///
-/// Counts are `Int` everywhere: operations over more elements than a C `int` counts are done in chunks. Buffers belong
-/// to the caller. Negative ranks, tags and roots are refused with MPI's own error, like those beyond the end.
+/// Counts are `Int` everywhere: operations on more elements than a C `int` can count are split into chunks. Buffers
+/// belong to the caller. Negative ranks, tags and roots are rejected with MPI's own error, like those that are too
+/// large.
 ///
-/// Sendable although it holds a C handle: nothing of it changes after `init`, and MPI's functions may be called from
-/// the threads that the session's `ThreadLevel` allows. As MPI demands, two threads must not run collectives on one
-/// communicator at once, nor send on it to one rank with one tag at once: give each thread a `duplicate()`.
+/// Sendable although it holds a C handle: it is immutable after `init`, and MPI functions may be called from the
+/// threads that the session's `ThreadLevel` allows. As MPI requires, two threads must not concurrently run collectives
+/// on the same communicator, nor send on it to the same rank with the same tag: give each thread a `duplicate()`.
 public final class Communicator: @unchecked Sendable {
   let library: Library
   private let communicator: MPI_Comm
-  /// The world communicator is MPI's; others are freed with the object.
+  /// Whether the handle is freed with this object; the world communicator belongs to MPI.
   private let isOwned: Bool
-  /// This process's number in the group.
+  /// This process's rank in the group.
   public let rank: Int
   /// The number of processes in the group.
   public let size: Int
-  /// The most elements that one MPI call may count. Smaller than `Int32.max` only in tests.
+  /// The maximum number of elements in one MPI call; smaller than `Int32.max` only in tests.
   package let chunkLimit: Int
 
   /// Adopts `handle`, which is freed with the object if `isOwned`.
@@ -30,7 +31,7 @@ public final class Communicator: @unchecked Sendable {
     self.chunkLimit = chunkLimit
     var rank: Int32 = 0
     var size: Int32 = 0
-    // From the first call on: a communicator's errors must reach `check`, not end the process.
+    // Set before any other call: a communicator's errors must reach `check` rather than end the process.
     let codes = [
       (MPI_Comm_set_errhandler(handle, ompi_shim_errors_return()), "MPI_Comm_set_errhandler"),
       (MPI_Comm_rank(handle, &rank), "MPI_Comm_rank"),
@@ -43,7 +44,8 @@ public final class Communicator: @unchecked Sendable {
 
   deinit {
     guard isOwned, Library.state == .active else { return }
-    // MPI calls this collective, but Open MPI frees locally: no waiting for others.
+    // Collective according to the standard, but Open MPI frees the communicator locally without waiting for other
+    // ranks.
     var handle: MPI_Comm? = communicator
     MPI_Comm_free(&handle)
   }
@@ -53,24 +55,24 @@ public final class Communicator: @unchecked Sendable {
       handle: ompi_shim_comm_world(), isOwned: false, library: library, chunkLimit: Int(Int32.max))
   }
 
-  /// MPI's handle, while MPI is in use.
+  /// MPI's handle, valid while MPI is active.
   var handle: MPI_Comm {
     precondition(Library.state == .active, "a communicator was used after its session was finalised")
     return communicator
   }
 
-  /// The host of this process, as MPI names it.
+  /// The host of this process, as reported by MPI.
   public var hostName: String { Library.processorName }
 
-  /// Ends all processes of the world at once, from any thread.
-  /// - Parameter code: the exit status; one that a shell would take for success becomes 1.
+  /// Terminates all processes of the world immediately. May be called from any thread.
+  /// - Parameter code: the exit status; one that a shell would interpret as success becomes 1.
   public func abort(code: Int32) -> Never { Session.abort(code: code) }
 
-  /// The same group with traffic of its own. Collective.
+  /// A communicator of the same group with separate messages. Collective.
   /// - Throws: `MPIError`.
   public func duplicate() throws -> Communicator { try duplicate(chunkLimit: chunkLimit) }
 
-  /// A duplicate whose MPI calls count at most `chunkLimit` elements, the same on all ranks. Collective.
+  /// A duplicate whose MPI calls are limited to `chunkLimit` elements, the same on all ranks. Collective.
   package func duplicate(chunkLimit: Int) throws -> Communicator {
     var copy: MPI_Comm? = ompi_shim_comm_null()
     try check(MPI_Comm_dup(handle, &copy), "MPI_Comm_dup")
@@ -78,9 +80,9 @@ public final class Communicator: @unchecked Sendable {
     return try Communicator(handle: copy, isOwned: true, library: library, chunkLimit: chunkLimit)
   }
 
-  /// The ranks that give the same color, ordered by `key`, then by rank. Collective.
-  /// - Parameter color: 0 or more; nil to be in no group.
-  /// - Returns: the group of this rank; nil for a nil color.
+  /// Splits the group into the ranks that pass the same color, ordered by `key`, then by rank. Collective.
+  /// - Parameter color: non-negative; nil to join no group.
+  /// - Returns: the communicator of this rank's group; nil for a nil color.
   /// - Throws: `MPIError`.
   public func split(color: Int?, key: Int = 0) throws -> Communicator? {
     precondition((color ?? 0) >= 0, "color \(color ?? 0) is negative")
@@ -92,9 +94,9 @@ public final class Communicator: @unchecked Sendable {
     return try Communicator(handle: part, isOwned: true, library: library, chunkLimit: chunkLimit)
   }
 
-  /// A rank as MPI takes it. Negative numbers, which MPI reads as wildcards, become one that it refuses.
+  /// A rank as an MPI argument. Negative numbers, which MPI treats as wildcards, are mapped to one that it rejects.
   func rankArgument(_ rank: Int) -> Int32 { rank < 0 ? .max : Int32(clamping: rank) }
 
-  /// A tag as MPI takes it. Negative numbers, which MPI reads as wildcards, become one that it refuses.
+  /// A tag as an MPI argument. Negative numbers, which MPI treats as wildcards, are mapped to one that it rejects.
   func tagArgument(_ tag: Int) -> Int32 { tag < 0 ? Int32.min : Int32(clamping: tag) }
 }

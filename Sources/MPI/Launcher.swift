@@ -1,23 +1,24 @@
 import Foundation
 
-/// What started this process, as its environment tells: needs no MPI, so a command can ask before it initialises.
+/// The launcher that started this process, according to the environment. Does not require MPI, so that a command can
+/// query it before initialisation.
 public struct Launcher: Equatable, Sendable {
-  /// What to call it in messages, such as `mpirun`.
+  /// Its name in messages, such as `mpirun`.
   public let name: String
-  /// How many processes it started, where it tells.
+  /// The number of processes it started, if known.
   public let processCount: Int?
-  /// Which of them this is, where it tells.
+  /// The rank of this process, if known.
   public let rank: Int?
 
-  /// What started this process; nil when no launcher did. Only until MPI is initialised, which changes the environment;
-  /// then `Session.launcher` remembers it.
+  /// The launcher of this process; nil if there is none. Valid only until MPI is initialised, which changes the
+  /// environment; use `Session.launcher` after that.
   public static var current: Launcher? { Launcher(environment: ProcessInfo.processInfo.environment) }
 
-  /// The launcher that `environment` tells of; nil when the process was started by itself.
+  /// The launcher described by `environment`; nil if the process was started directly.
   public init?(environment: [String: String]) {
     func number(_ key: String) -> Int? { environment[key].flatMap { Int($0) } }
-    // mpirun inside a Slurm allocation leaves both kinds of variables: its own are looked at first.
-    // `SLURM_STEP_NUM_TASKS` rather than `SLURM_NTASKS`: a batch script that srun has not started has the latter too.
+    // mpirun inside a Slurm allocation leaves both sets of variables, so its own take precedence.
+    // `SLURM_STEP_NUM_TASKS` rather than `SLURM_NTASKS`, which is also set in batch scripts not started by srun.
     let known = [
       ("mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
       ("mpiexec", "PMI_SIZE", "PMI_RANK"),

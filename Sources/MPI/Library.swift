@@ -1,16 +1,16 @@
 internal import COpenMPI
 import Foundation
 
-/// The initialised MPI library of this process, finalised when its last user is gone.
+/// The initialised MPI library of this process, finalised when its last user is released.
 ///
-/// The session and every communicator hold it, so that none of them outlives MPI by accident.
+/// The session and every communicator hold a reference, so that none of them can outlive MPI by accident.
 final class Library: Sendable {
   enum State { case uninitialized, active, finalized }
 
-  /// The exit status that an error asks for.
+  /// Maps an error to its exit status.
   let exitStatus: @Sendable (any Error) -> Int32
 
-  /// Where this process stands. MPI itself is asked: the answer holds whoever initialised it.
+  /// MPI's state in this process. Queried from MPI itself, so it is valid whoever initialised it.
   static var state: State {
     var initialized: Int32 = 0
     var finalized: Int32 = 0
@@ -31,7 +31,7 @@ final class Library: Sendable {
     if SingletonStart.isSingleton(ProcessInfo.processInfo.environment) { SingletonStart.prepare() }
     var provided: Int32 = 0
     try check(MPI_Init_thread(nil, nil, threadLevel.constant, &provided), "MPI_Init_thread")
-    // A throw from here on releases `self`, whose `deinit` finalises.
+    // If the initialiser throws from here on, `self` is released and its `deinit` finalises MPI.
     for communicator in [ompi_shim_comm_world(), ompi_shim_comm_self()] {
       try check(
         MPI_Comm_set_errhandler(communicator, ompi_shim_errors_return()), "MPI_Comm_set_errhandler")
@@ -39,15 +39,15 @@ final class Library: Sendable {
     try threadLevel.require(granted: ThreadLevel(constant: provided))
   }
 
-  /// Settings of Open MPI that are better than its own for our messages; one that the environment has stays.
+  /// Sets Open MPI parameters that suit our messages better than the defaults, unless the environment sets them.
   private static func tune() {
-    // Over TCP, long messages as a stream of fragments. With `put`, which is Open MPI's choice, each waits for the
-    // receiver's answer on the way, and the wire idles: on 1 Gbit/s a fifth of the time.
+    // Over TCP, send long messages as a stream of fragments. With Open MPI's default `put`, each fragment waits for an
+    // acknowledgement by the receiver while the network idles: a fifth of the time at 1 Gbit/s.
     setenv("OMPI_MCA_btl_tcp_flags", "send,inplace", 0)
     allowManyFiles()
   }
 
-  /// Over TCP, a rank may come to have a connection to each other one: more than the system allows at first.
+  /// Raises the limit on open files: over TCP, a rank may need a connection to every other rank.
   private static func allowManyFiles() {
     var limit = rlimit()
     let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
@@ -57,7 +57,7 @@ final class Library: Sendable {
   }
 
   deinit {
-    // Nobody is left to whom an error would matter.
+    // No caller is left to handle an error.
     try? finalize()
   }
 
@@ -74,21 +74,21 @@ final class Library: Sendable {
     }
   }
 
-  /// Needs an active library.
+  /// Requires an active library.
   static var worldRank: Int {
     var rank: Int32 = 0
     MPI_Comm_rank(ompi_shim_comm_world(), &rank)
     return Int(rank)
   }
 
-  /// Needs an active library.
+  /// Requires an active library.
   static var worldSize: Int {
     var size: Int32 = 0
     MPI_Comm_size(ompi_shim_comm_world(), &size)
     return Int(size)
   }
 
-  /// Needs an active library.
+  /// Requires an active library.
   static var processorName: String {
     string(capacity: MPI_MAX_PROCESSOR_NAME) { MPI_Get_processor_name($0, $1) }
   }
@@ -97,7 +97,7 @@ final class Library: Sendable {
     string(capacity: MPI_MAX_LIBRARY_VERSION_STRING) { MPI_Get_library_version($0, $1) }
   }
 
-  /// The text that an MPI function writes into a buffer of the size that the standard asks for.
+  /// The string that an MPI function writes into a buffer of the capacity required by the standard.
   static func string(
     capacity: Int32, _ fill: (UnsafeMutablePointer<CChar>, UnsafeMutablePointer<Int32>) -> Int32
   ) -> String {

@@ -1,12 +1,12 @@
 internal import COpenMPI
 
-/// An element type that MPI can send and reduce. Conformances are this module's alone.
+/// An element type that MPI can send and reduce. Only this module may add conformances.
 public protocol MPIDatatype: BitwiseCopyable, Sendable {
-  /// MPI's type for it.
+  /// The corresponding MPI datatype.
   static var datatype: DatatypeHandle { get }
 }
 
-/// MPI's handle of an element type.
+/// MPI's handle for an element type.
 public struct DatatypeHandle {
   let handle: MPI_Datatype
 }
@@ -27,7 +27,7 @@ extension Int64: MPIDatatype {
   public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_int64()) }
 }
 
-/// Sent as 64 bits, which `Int` has on every platform that Open MPI's clusters run on.
+/// Sent as 64 bits, the size of `Int` on every platform on which Open MPI clusters run.
 extension Int: MPIDatatype {
   public static var datatype: DatatypeHandle { DatatypeHandle(handle: ompi_shim_int64()) }
 }

@@ -1,16 +1,16 @@
 internal import COpenMPI
 
-/// An MPI function that returned an error code.
+/// The error thrown when an MPI function returns an error code.
 public struct MPIError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The MPI function, such as `MPI_Send`.
   public let function: String
-  /// The implementation's code.
+  /// The implementation's error code.
   public let code: Int32
-  /// The standard's class of the code, such as 6 for `MPI_ERR_RANK` in Open MPI.
+  /// The error class defined by the standard, such as 6 for `MPI_ERR_RANK` in Open MPI.
   public let errorClass: Int32
-  /// MPI's own text (`MPI_Error_string`).
+  /// MPI's description (`MPI_Error_string`).
   public let message: String
-  /// The rank, in the world, whose call failed; nil before initialisation and after finalisation.
+  /// The rank in the world whose call failed; nil before initialisation and after finalisation.
   public let rank: Int?
 
   init(function: String, code: Int32) {
@@ -29,7 +29,7 @@ public struct MPIError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The one place through which every MPI return code passes.
+/// Checks the return code of an MPI function; every MPI call goes through it.
 ///
 /// - Throws: `MPIError` when `code` is not `MPI_SUCCESS`.
 func check(_ code: Int32, _ function: String) throws {

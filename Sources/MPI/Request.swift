@@ -1,13 +1,13 @@
 internal import COpenMPI
 import Foundation
 
-/// A message that came shorter than its non-blocking receive was told.
+/// Thrown when a message is shorter than its non-blocking receive expected.
 public struct MessageLengthError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// The receive, in words.
+  /// A description of the receive.
   public let operation: String
   public let expectedCount: Int
   public let count: Int
-  /// The receiving rank, in the world.
+  /// The receiving rank in the world.
   public let rank: Int
 
   public var description: String {
@@ -16,23 +16,23 @@ public struct MessageLengthError: Error, Equatable, Sendable, CustomStringConver
   }
 }
 
-/// An operation under way. It holds its communicator, not its buffer: the buffer's memory is the caller's, and must
-/// live and be left alone until the request has completed.
+/// A pending operation. It retains its communicator but not its buffer: the buffer belongs to the caller, and must stay
+/// valid and untouched until the request has completed.
 ///
-/// Dropping a request waits for it, because its buffer is likely to be freed next and MPI would still write to it.
-/// One that does not complete within `gracePeriod`, because its peer is gone or gets to it only after this rank has
-/// gone on, ends the process with a message: rather than a silent hang, and rather than memory overwritten.
+/// Releasing a request waits for it, because its buffer is likely to be freed next while MPI would still access it. If
+/// it does not complete within `gracePeriod`, because its peer is gone or only reaches the matching call after this
+/// rank has continued, the process ends with a message: preferable to a silent hang or to memory corruption.
 ///
-/// Not Sendable: one thread at a time uses a request.
+/// Not Sendable: use a request from one thread at a time.
 public final class Request {
-  /// How long a dropped request is waited for, in seconds.
+  /// Seconds to wait for a released request.
   package static let gracePeriod: TimeInterval = 5
 
   private let communicator: Communicator
-  /// In words, put together when they are needed: messages take microseconds.
+  /// A description, built on demand since messages take only microseconds.
   private let operation: () -> String
   private let expected: (count: Int, of: (inout MPI_Status) throws -> Int)?
-  /// One for each chunk, in the order in which MPI matches them.
+  /// One per chunk, in the order in which MPI matches them.
   private var handles: [MPI_Request?] = []
   private var completed = 0
   private var receivedCount = 0
@@ -50,16 +50,16 @@ public final class Request {
     guard completed < handles.count, Library.state == .active else { return }
     let deadline = Date(timeIntervalSinceNow: Self.gracePeriod)
     while completed < handles.count {
-      // An error completes its chunk too, and is a lesser one than whatever made the request be dropped.
+      // An error also completes its chunk, and matters less than whatever caused the request to be released.
       _ = try? test()
       guard completed < handles.count, Date() >= deadline else { continue }
-      // Not a `precondition`: those end an optimised program without their message.
+      // Not a `precondition`, whose message is omitted in optimised builds.
       fatalError(
         "\(operation()), on rank \(Library.worldRank): dropped and not completed after \(Self.gracePeriod) s")
     }
   }
 
-  /// Whether the operation has completed; makes it progress.
+  /// Whether the operation has completed; also drives its progress.
   /// - Throws: `MPIError`, `MessageLengthError`.
   public func test() throws -> Bool {
     while completed < handles.count {
@@ -72,7 +72,7 @@ public final class Request {
     return true
   }
 
-  /// Returns when the operation has completed, and its buffer is the caller's again.
+  /// Blocks until the operation has completed and the caller may use its buffer again.
   /// - Throws: `MPIError`, `MessageLengthError`.
   public func wait() throws {
     while completed < handles.count {
@@ -82,13 +82,13 @@ public final class Request {
   }
 
   /// Waits for all of `requests`.
-  /// - Throws: the first error; the requests after it have not been waited for.
+  /// - Throws: the first error; the requests after it have not been awaited.
   public static func waitAll(_ requests: [Request]) throws {
-    // MPI advances all of them while it waits for one.
+    // MPI advances all requests while it waits for one.
     for request in requests { try request.wait() }
   }
 
-  /// Adds the chunk that `begin` starts.
+  /// Adds the chunk started by `begin`.
   func start(_ function: String, _ begin: (inout MPI_Request?) -> Int32) throws {
     var handle: MPI_Request? = ompi_shim_request_null()
     try check(begin(&handle), function)
@@ -96,7 +96,7 @@ public final class Request {
   }
 
   private func finishChunk(_ code: Int32, _ status: inout MPI_Status, _ function: String) throws {
-    // MPI frees a request that fails as well.
+    // MPI also frees a request that fails.
     completed += 1
     try check(code, function)
     guard let expected else { return }
@@ -108,7 +108,7 @@ public final class Request {
       operation: operation(), expectedCount: expected.count, count: receivedCount, rank: Library.worldRank)
   }
 
-  /// Withdraws the receives of chunks beyond a message's end: nothing will come for them.
+  /// Cancels the receives of chunks beyond the end of a message, which will never arrive.
   private func cancelRest() {
     while completed < handles.count {
       MPI_Cancel(&handles[completed])

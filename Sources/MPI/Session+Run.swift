@@ -1,22 +1,22 @@
 import Foundation
 
 extension Session {
-  /// Runs a whole program as one MPI session, such that a failure of one rank ends all ranks within seconds, with one
-  /// message on standard error that names the rank:
+  /// Runs a whole program as one MPI session, so that a failure on one rank ends all ranks within seconds, with a
+  /// single message on standard error that names the rank:
   ///
   ///     oboro: rank 1 of 4 on node7: shard train-00003-of-00008.h5: ...
   ///
-  /// A failure that the ranks have agreed on (`Communicator.agree`) lets all of them leave `body` first, for up to
-  /// `arrivalPeriod` seconds. Any other error ends the other ranks wherever they are.
+  /// After a failure that the ranks have agreed on (`Communicator.agree`), all ranks get up to `arrivalPeriod` seconds
+  /// to leave `body`. Any other error ends the other ranks wherever they are.
   ///
   /// - Parameters:
-  ///   - program: the program's name, which starts the message.
-  ///   - threadLevel: what threads must be allowed to do.
-  ///   - startTimeout: seconds after which a rank of a launcher's gives up if MPI has not started, since another rank
-  ///     does not come; 0: never; nil: half a minute, and a tenth of a second for each rank.
-  ///   - exitStatus: the exit status, 1...255, that an error asks for.
+  ///   - program: the program's name, used as the prefix of the message.
+  ///   - threadLevel: the required thread support.
+  ///   - startTimeout: seconds after which a rank started by a launcher gives up if MPI has not started because another
+  ///     rank is missing; 0 means never; nil means 30 s plus 0.1 s per rank.
+  ///   - exitStatus: maps an error to its exit status, 1...255.
   ///   - body: the program; returns its exit status, which should be the same on all ranks.
-  /// - Returns: the exit status. Does not return when a rank of several fails.
+  /// - Returns: the exit status. Does not return if one of several ranks fails.
   public static func run(
     program: String, threadLevel: ThreadLevel = .multiple, startTimeout: Double? = nil,
     exitStatus: @escaping @Sendable (any Error) -> Int32 = { _ in 1 },
@@ -33,7 +33,8 @@ extension Session {
       deadline?.meet()
     } catch {
       deadline?.meet()
-      // The ranks fail alike here, and do not know each other: what the launcher tells is enough for one message.
+      // The ranks fail alike here and do not know each other; the rank given by the launcher suffices to print one
+      // message.
       if launcher?.rank ?? 0 == 0 { report(program, "\(error)") }
       return failureStatus(exitStatus(error))
     }
@@ -46,10 +47,10 @@ extension Session {
     }
   }
 
-  /// How long the ranks may take to leave `run`'s body after a failure that they have agreed on, in seconds.
+  /// Seconds the ranks get to leave the body of `run` after a failure that they have agreed on.
   package static let arrivalPeriod: TimeInterval = 5
 
-  /// Reports `error`, unless another rank does, and ends all ranks. Returns in a world of one.
+  /// Reports `error`, unless another rank does, and ends all ranks. Returns only in a world of one.
   private func end(_ program: String, _ error: any Error, _ status: Int32) -> Int32 {
     if let failure = error as? CollectiveFailure {
       if failure.isReporter { Self.report(program, failure.description) }
@@ -67,30 +68,30 @@ extension Session {
     abort(code: status)
   }
 
-  /// Seconds for which a rank leaves it to others to report. Ranks that fail together take turns, so that the first
-  /// one's abort silences the rest; and an error of MPI's own is likely to be the echo of another rank's end.
+  /// Seconds for which a rank lets others report first. Ranks that fail together take turns, so that the first one's
+  /// abort silences the rest; an MPI error is likely to be a consequence of another rank's failure.
   private static func patience(of rank: Int, after error: any Error) -> TimeInterval {
     min(Double(rank) * 0.1, 1) + (error is MPIError ? 1 : 0)
   }
 
-  /// Calls `then` when all ranks of the world have come here, or `arrivalPeriod` has passed.
+  /// Calls `then` once all ranks of the world have arrived here, or `arrivalPeriod` has passed.
   private func awaitArrival(then: () -> Never) -> Never {
     let deadline = Date(timeIntervalSinceNow: Self.arrivalPeriod)
     let arrival = try? world.immediateBarrier()
     while let isComplete = try? arrival?.test(), !isComplete, Date() < deadline {
       Thread.sleep(forTimeInterval: 0.01)
     }
-    // Incomplete, the request would be waited for when released.
+    // Releasing the request while incomplete would wait for it.
     withExtendedLifetime(arrival) { then() }
   }
 
-  /// The exit status of a world of one, which nobody needs to be told of.
+  /// Leaves a world of one, in which no other rank needs to be aborted.
   private func leave(_ status: Int32) -> Int32 {
     try? finalize()
     return Self.failureStatus(status)
   }
 
-  /// Writes one line in one piece, so that lines of several ranks do not mix.
+  /// Writes a line with a single call, so that the output of several ranks is not interleaved.
   private static func report(_ program: String, _ message: String) {
     FileHandle.standardError.write(Data("\(program): \(message)\n".utf8))
   }

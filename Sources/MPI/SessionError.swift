@@ -1,12 +1,12 @@
-/// A reason why a process cannot start to use MPI.
+/// A reason why a process cannot start using MPI.
 public enum SessionError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// MPI is in use in this process already.
+  /// MPI is already in use in this process.
   case alreadyInitialized
-  /// MPI was in use in this process and has been finalised: it cannot start again.
+  /// MPI has been finalised in this process and cannot be restarted.
   case alreadyFinalized
-  /// The MPI library allows its callers fewer threads than wanted.
+  /// The MPI library provides less thread support than required.
   case threadLevel(wanted: ThreadLevel, granted: ThreadLevel)
-  /// A launcher started several processes, but MPI sees each of them as a world of its own.
+  /// A launcher started several processes, but MPI places each of them in a separate world.
   case separateWorlds(launcher: Launcher)
 
   public var description: String {

@@ -1,20 +1,21 @@
 import Foundation
 import Synchronization
 
-/// Ends this process if MPI takes too long to start. `MPI_Init` waits for every process that the launcher has started,
-/// also for one that was killed, stands still or cannot be reached, and as yet nothing else watches over the ranks.
+/// Ends this process if MPI takes too long to start. `MPI_Init` waits for every process started by the launcher,
+/// including one that was killed, is stopped or is unreachable, and at that point nothing else monitors the ranks.
 final class StartDeadline: Sendable {
   private enum State { case waiting, met, missed }
 
   private let state = Mutex(State.waiting)
 
-  /// Half a minute for programs and libraries to be read from a file system that many read from, and for launchers that
-  /// start thousands of processes, one after the other or in a tree, as long again for each three hundred.
+  /// 30 s to load programs and libraries from a file system under load, plus 0.1 s per process for launchers that start
+  /// thousands of them, sequentially or in a tree.
   static func seconds(processCount: Int?) -> Double { 30 + 0.1 * Double(processCount ?? 1) }
 
-  /// Starts to wait, on a thread of its own.
+  /// Starts the deadline on a separate thread.
   ///
-  /// - Parameter seconds: time that this process runs: none passes while it is stopped, as batch systems stop whole jobs.
+  /// - Parameter seconds: running time of this process; it excludes time while the process is stopped, as batch systems
+  ///   suspend whole jobs.
   init(seconds: Double, program: String, launcher: Launcher) {
     Thread.detachNewThread { [self] in
       var left = seconds
@@ -24,7 +25,7 @@ final class StartDeadline: Sendable {
         left -= pause
         if state.withLock({ $0 == .met }) { return }
       }
-      // In turns: a launcher ends all processes once one has given up, and one message is enough.
+      // Staggered by rank: a launcher ends all processes once one has given up, and one message suffices.
       Thread.sleep(forTimeInterval: Double(min(launcher.rank ?? 0, 4)) * 0.5)
       let isMissed = state.withLock { state in
         if state == .waiting { state = .missed }
@@ -37,7 +38,7 @@ final class StartDeadline: Sendable {
     }
   }
 
-  /// MPI has started, or said why it cannot.
+  /// Cancels the deadline: MPI has started, or reported why it cannot.
   func meet() { state.withLock { if $0 == .waiting { $0 = .met } } }
 
   private static func message(_ seconds: Double, _ launcher: Launcher) -> String {

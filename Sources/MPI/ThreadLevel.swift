@@ -1,14 +1,14 @@
 internal import COpenMPI
 
-/// How the threads of a process may use MPI. Each level allows what those before it allow.
+/// How the threads of a process may use MPI. Each level includes those before it.
 public enum ThreadLevel: Int, Comparable, Sendable, CaseIterable, CustomStringConvertible {
-  /// The process has one thread.
+  /// The process has only one thread.
   case single
   /// Only the thread that initialised MPI calls it.
   case funneled
-  /// Any thread calls MPI, but never two at once.
+  /// Any thread may call MPI, but only one at a time.
   case serialized
-  /// Any thread calls MPI at any time.
+  /// Any thread may call MPI at any time.
   case multiple
 
   public static func < (a: ThreadLevel, b: ThreadLevel) -> Bool { a.rawValue < b.rawValue }
@@ -22,7 +22,7 @@ public enum ThreadLevel: Int, Comparable, Sendable, CaseIterable, CustomStringCo
     }
   }
 
-  /// MPI's constant. The standard orders the constants but leaves their values open.
+  /// The corresponding MPI constant. The standard defines their order but not their values.
   var constant: Int32 {
     switch self {
     case .single: Int32(MPI_THREAD_SINGLE)
@@ -32,12 +32,12 @@ public enum ThreadLevel: Int, Comparable, Sendable, CaseIterable, CustomStringCo
     }
   }
 
-  /// The highest level that MPI's constant `constant` allows.
+  /// The highest level covered by MPI's `constant`.
   init(constant: Int32) {
     self = Self.allCases.last { $0.constant <= constant } ?? .single
   }
 
-  /// - Throws: `SessionError.threadLevel` when `granted` allows less than this level.
+  /// - Throws: `SessionError.threadLevel` if `granted` is lower than this level.
   package func require(granted: ThreadLevel) throws {
     guard granted >= self else { throw SessionError.threadLevel(wanted: self, granted: granted) }
   }

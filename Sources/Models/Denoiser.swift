@@ -20,6 +20,8 @@ public protocol Denoiser: Sendable {
   var classes: ModelClasses? { get }
   /// Numbers of a token of the context that the model attends to; nil for a model that attends to none.
   var contextWidth: Int? { get }
+  /// Channels that the model sees beside those of noisy images, of what these depend on.
+  var conditionChannels: Int { get }
   /// Channels of the skip connections, to which a control network may add; nil for a model that takes no residuals.
   var skipChannels: [Int]? { get }
 
@@ -65,6 +67,7 @@ public struct ModelClasses: Hashable, Sendable {
 extension Denoiser {
   public var classes: ModelClasses? { nil }
   public var contextWidth: Int? { nil }
+  public var conditionChannels: Int { 0 }
   public var skipChannels: [Int]? { nil }
   public var imageChannelsKey: String { "channels" }
   public var predictionChannelsKey: String { "out_dim" }
@@ -79,6 +82,14 @@ extension Denoiser {
     guard let contextWidth else { return }
     throw ModelError(
       "the model attends to a context of tokens with \(contextWidth) numbers, and there is none to give it")
+  }
+
+  /// Throws if the model sees fields, for commands that have none to give it.
+  public func requireNoFields() throws {
+    guard conditionChannels > 0 else { return }
+    throw ModelError(
+      "the model sees fields of \(conditionChannels) channels beside an image (conditioning.fields), and there are none "
+        + "to give it")
   }
 
   /// Throws unless images of this size go through the model; the error says which sizes near it would.

@@ -20,6 +20,7 @@ struct Convert: ParsableCommand {
 
       oboro convert runs/first pipeline --format diffusers
       oboro convert stable-diffusion copy --format diffusers
+      oboro convert v1-5.safetensors stable-diffusion --format diffusers --tokenizer bpe_simple_vocab_16e6.txt.gz
       oboro convert theirs.safetensors runs/next/checkpoints/step-00000000 --config next.yaml
       oboro train --config next.yaml --output runs/next
       """)
@@ -51,7 +52,7 @@ struct Convert: ParsableCommand {
 
   @Option(
     help:
-      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline (of an autoencoder or a control network its class) loads, or of an adapter a file for load_lora_weights; oboro, a checkpoint; of an adapter peft, or kohya for the names of kohya's scripts and LyCORIS. (default: by the names; of an adapter peft)"
+      "What to make: safetensors, one file; diffusers, a folder that its DDPMPipeline (of an autoencoder or a control network its class, of a run on latents and captions its StableDiffusionPipeline) loads, or of an adapter a file for load_lora_weights; oboro, a checkpoint; of an adapter peft, or kohya for the names of kohya's scripts and LyCORIS. (default: by the names; of an adapter peft)"
   )
   var format: Format?
 
@@ -60,12 +61,19 @@ struct Convert: ParsableCommand {
 
   @OptionGroup var adapters: AdapterOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Of Stable Diffusion 1 in one file: its tokeniser's folder, or CLIP's merges file.", valueName: "path"))
+  var tokenizer: String?
+
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))
   var config: String?
 
   @Option(
     name: .customLong("set"),
-    help: ArgumentHelp("Overrides a key of the configuration; may be repeated.", valueName: "key=value"))
+    help: ArgumentHelp(
+      "Overrides a key of the configuration, or of Stable Diffusion in one file one of unet, vae, text_encoder and scheduler; may be repeated.",
+      valueName: "key=value"))
   var overrides: [String] = []
 
   @Option(
@@ -82,6 +90,18 @@ struct Convert: ParsableCommand {
     }
     if format == .safetensors, !output.hasSuffix(Self.fileType) {
       throw ValidationError("\(output) must end in \(Self.fileType)")
+    }
+    if isSingleFile {
+      guard tokenizer != nil else {
+        throw ValidationError("\(input) has no tokeniser, which the folder needs: name one with --tokenizer")
+      }
+      guard config == nil, size == nil else {
+        throw ValidationError("--config and --size are for making a checkpoint; --set changes what is found")
+      }
+      return
+    }
+    if tokenizer != nil {
+      throw ValidationError("--tokenizer is for Stable Diffusion in one file, with --format diffusers")
     }
     guard !(isExport && isForeign) || PipelineFolder.isOne(input) && format == .diffusers else {
       throw ValidationError("\(input) and \(output) are both weights for PyTorch: one must be a checkpoint")
@@ -104,6 +124,8 @@ struct Convert: ParsableCommand {
     case nil: output.hasSuffix(Self.fileType)
     }
   }
+  /// Whether what is read is all of Stable Diffusion in one file.
+  private var isSingleFile: Bool { input.hasSuffix(Self.fileType) && format == .diffusers }
   /// Whether what is read was made elsewhere, or for elsewhere.
   var isForeign: Bool {
     input.hasSuffix(Self.fileType) || PipelineFolder.isOne(input) || ControlFolder.isOne(input)
@@ -114,7 +136,13 @@ struct Convert: ParsableCommand {
       if !WholeFile.isStandardOutput(output) { try print(output) }
       return
     }
-    if PipelineFolder.isOne(input), format == .diffusers {
+    if isSingleFile {
+      let file = try CompVisFile(input)
+      try file.write(tokenizer: tokenizer ?? "", overrides: overrides, to: output)
+      if !file.unused.isEmpty {
+        Console().print("oboro: left out: \(file.unused.joined(separator: ", "))")
+      }
+    } else if PipelineFolder.isOne(input), format == .diffusers {
       let folder = try PipelineFolder(input)
       if !folder.unused.isEmpty {
         Console().print("oboro: left out: \(folder.unused.joined(separator: ", "))")

@@ -3,8 +3,10 @@ import Diffusion
 import Evaluation
 import Foundation
 import Generation
+import Interchange
 import Kernels
 import MPI
+import Models
 import Pictures
 import Tensors
 
@@ -14,46 +16,50 @@ struct DrawnImages: EvaluatedImages {
   let count: Int
   let type: FieldType
   private let shape: ImageShape
+  /// Of a model that reads texts, the prompt of each image.
+  let texts: [String]?
   /// The number of the first that this rank has.
   private let first: Int
   /// [n, H, W, C], about in [-1, 1].
   private let values: [Float]
 
-  /// Whether `path` is a run, or a checkpoint, and no dataset or folder of pictures.
+  /// Whether `path` is a run, a checkpoint or a pipeline's folder, and no dataset or folder of pictures.
   static func areOf(_ path: String) -> Bool {
     func holds(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
     return !holds(DatasetManifest.fileName)
-      && (holds("config.yaml") || holds("manifest.json") && holds("model.h5"))
+      && (holds("config.yaml") || holds("manifest.json") && holds("model.h5") || PipelineFolder.isOne(path))
   }
 
   /// Draws `count` images, of each class in turn, as `oboro sample` does; each rank those of its part.
   ///
   /// - Parameters:
-  ///   - decoder: of a model that draws latents.
+  ///   - path: what messages call the model.
   ///   - type: bytes, to which the drawn values are then rounded, or what they are compared with.
   ///   - progress: called with how many evaluations are done, of how many.
   /// - Throws: `SamplingError`, `NonFiniteSampleError`, what `SampleClasses.check` throws.
   init(
-    _ model: TrainedModel, decoder: LatentDecoder?, count: Int, type: FieldType, seed: UInt64, rank: Int,
-    of size: Int,
+    _ model: SampledModel, path: String, count: Int, type: FieldType, seed: UInt64, rank: Int, of size: Int,
     engine: Engine, progress: (_ done: Int, _ total: Int) -> Void
   ) throws {
     let own = EvaluatedSet.part(of: count, rank, size)
-    let plan = try model.configuration.samplingPlan()
-    let denoiser = try model.configuration.requireDiffusion().model
-    let conditions = SampleConditions()
-    try conditions.check(denoiser, guidance: plan.guidance.scale)
+    let conditions = SampleConditions(prompts: model.prompts)
+    try conditions.check(model.model, guidance: model.plan.guidance.scale)
+    guard model.controls.isEmpty else {
+      throw ModelError("the pipeline \(path) draws by an image that controls it, and evaluation has none")
+    }
     let sampling = ImageSampling(
-      model: denoiser, sampler: SamplingLoop(plan, seed: seed), weights: model.weights,
-      shape: model.manifest.imageShape, conditions: conditions, decoder: decoder, engine: engine)
+      model: model.model, sampler: SamplingLoop(model.plan, seed: seed), weights: model.weights,
+      precision: model.precision,
+      shape: model.shape, conditions: conditions, decoder: model.decoder, engine: engine)
     let total = own.count * sampling.steps
     values = sampling.images(own) { done, _, _ in progress(done, total) }
     let imageShape = sampling.imageShape
     shape = ImageShape(height: imageShape[0], width: imageShape[1], channels: imageShape[2])
     if let wrong = values.firstIndex(where: { !$0.isFinite }) {
-      throw NonFiniteSampleError(path: model.path, image: own.lowerBound + wrong / shape.count)
+      throw NonFiniteSampleError(path: path, image: own.lowerBound + wrong / shape.count)
     }
-    (path, first) = (model.path, own.lowerBound)
+    (self.path, first) = (path, own.lowerBound)
+    texts = model.prompts.map { prompts in (0..<count).map { prompts.text($0) } }
     (self.count, self.type) = (count, type)
   }
 

@@ -8,37 +8,82 @@ import Settings
 import Tensors
 
 extension Evaluate {
-  /// Computes the features of both sets, each rank its part, and compares them on rank 0. Collective.
+  /// Computes the features of the sets, each rank its part, and compares them on rank 0. Collective.
+  ///
+  /// - Parameter reference: nil: only CLIP scores are computed.
   func compare(
-    _ generated: String, _ reference: String, on communicator: Communicator, _ engine: Engine
+    _ generated: String, _ reference: String?, on communicator: Communicator, _ engine: Engine
   ) throws {
-    let console = Console()
-    let isFirst = communicator.rank == 0
-    let (given, extractor) = try communicator.agree { try open([generated, reference]) }
+    let paths = [generated] + [reference].compactMap { $0 }
+    let (given, extractor) = try communicator.agree { try open(paths) }
     let sets = try given.enumerated().map { index, set in
-      try set ?? draw([generated, reference][index], beside: given[1 - index], on: communicator, engine)
+      try set
+        ?? draw(
+          paths[index], beside: paths.count > 1 ? 1 - index : nil, paths, given, on: communicator, engine)
     }
+    var results = EvaluationResults(
+      sets: zip(paths, sets).map { .init(path: $0, images: $1.imageCount ?? 0) })
+    let problem = try communicator.agree { try clip == nil ? nil : pixelProblem(sets, extractor, engine) }
+    if let problem { results.notes.append("FID and all else that compares features is left out: \(problem)") }
+    if paths.count > 1, problem == nil {
+      let found = try features(of: sets, extractor, on: communicator, engine)
+      try communicator.agree {
+        guard let found else { return }
+        results.sets = zip(sets, found).map { set, features in
+          .init(
+            path: features.name, images: features.count,
+            features: set.hasImages ? extractor.name : "as given",
+            width: features.width)
+        }
+        results.metrics = try metrics(found, engine)
+      }
+    }
+    if let clip { results.clip = try scores(clip, sets, on: communicator, engine) }
+    try communicator.agree {
+      guard communicator.rank == 0 else { return }
+      for warning in results.warnings { Console().print("oboro: warning: \(warning)") }
+      try print(json ? results.node.indentedJSON : results.table, terminator: "")
+    }
+  }
+
+  /// Why the pixels of two sets cannot be compared; nil: they can, or are not to be.
+  private func pixelProblem(
+    _ sets: [EvaluatedSet], _ extractor: FeatureExtractor, _ engine: Engine
+  ) throws -> String? {
+    guard sets.count > 1, case .pixels = extractor else { return nil }
+    do {
+      let shapes = try sets.compactMap { try $0.commonShape(pool: engine.threads) }
+      guard let first = shapes.first, let other = shapes.first(where: { $0 != first }) else { return nil }
+      return "the pictures of one set have \(first), those of the other \(other); --features takes any size"
+    } catch let error as EvaluationError {
+      return "\(error)"
+    }
+  }
+
+  /// The features of each set on rank 0, nil elsewhere. Collective.
+  func features(
+    of sets: [EvaluatedSet], _ extractor: FeatureExtractor, on communicator: Communicator, _ engine: Engine
+  ) throws -> [FeatureSet]? {
     var found: [FeatureSet] = []
     for (label, set) in zip(["generated", "reference"], sets) {
       let share = set.share(of: communicator)
-      let bar = isFirst && share > 0 ? ProgressBar(label, total: share, console: console) : nil
+      let bar =
+        communicator.rank == 0 && share > 0 ? ProgressBar(label, total: share, console: Console()) : nil
       let features = try set.features(extractor, on: communicator, pool: engine.threads) { bar?.update($0) }
       bar?.finish()
       if let features { found.append(features) }
     }
-    try communicator.agree {
-      guard isFirst else { return }
-      let rows = SetMetrics.rows(generated: found[0].count, reference: found[1].count)
-      let bar = ProgressBar("compare", total: rows, console: console)
-      let metrics = try SetMetrics(generated: found[0], reference: found[1], pool: engine.threads) {
-        bar.update($0)
-      }
-      bar.finish()
-      for warning in metrics.warnings { console.print("oboro: warning: \(warning)") }
-      let names = sets.map { $0.hasImages ? extractor.name : "as given" }
-      try print(
-        json ? report(metrics, found, names).indentedJSON : table(metrics, found, names), terminator: "")
+    return communicator.rank == 0 ? found : nil
+  }
+
+  private func metrics(_ found: [FeatureSet], _ engine: Engine) throws -> SetMetrics {
+    let rows = SetMetrics.rows(generated: found[0].count, reference: found[1].count)
+    let bar = ProgressBar("compare", total: rows, console: Console())
+    let metrics = try SetMetrics(generated: found[0], reference: found[1], pool: engine.threads) {
+      bar.update($0)
     }
+    bar.finish()
+    return metrics
   }
 
   /// The sets at `paths`; nil for those that are to be drawn.
@@ -51,7 +96,7 @@ extension Evaluate {
     }
     guard let features else {
       // What is drawn has the units of the other set.
-      if let generated = sets[0], let reference = sets[1] {
+      if sets.count > 1, let generated = sets[0], let reference = sets[1] {
         try EvaluatedSet.requireSameUnits(generated, reference)
       }
       return (sets, .pixels)
@@ -62,24 +107,38 @@ extension Evaluate {
     return (sets, .inception(try InceptionV3(features)))
   }
 
-  /// Images of the model at `path`, to be compared with `other`. Collective.
+  /// Images of the model at `path`, to be compared with the set at place `other`. Collective.
   private func draw(
-    _ path: String, beside other: EvaluatedSet?, on communicator: Communicator, _ engine: Engine
+    _ path: String, beside other: Int?, _ paths: [String], _ sets: [EvaluatedSet?],
+    on communicator: Communicator, _ engine: Engine
   ) throws -> EvaluatedSet {
     let console = Console()
     let isFirst = communicator.rank == 0
-    let model = try TrainedModel.load(
-      path, weights: weights, overrides: samplingOverrides.overrides, on: communicator
+    let otherSet = other.flatMap { sets[$0] }
+    let captions = try communicator.agree {
+      try self.captions.map { try DatasetCaptions($0) }
+        ?? other.flatMap { try DatasetCaptions(ifAnyIn: paths[$0]) }
+    }
+    let count =
+      self.count ?? min(Self.defaultCount, otherSet?.imageCount ?? captions?.count ?? Self.defaultCount)
+    let model = try SampledModel.load(
+      path, weights: weights, overrides: samplingOverrides.overrides,
+      prompts: .ifRead {
+        guard let captions else {
+          throw ValidationError(
+            "the model of \(path) draws what a text says, and the other set has no captions: name a dataset with --captions"
+          )
+        }
+        return try captions.texts(count)
+      }, engine: engine, on: communicator
     ) {
       console.print("oboro: passed over: \($0)")
     }
-    let decoder = try model.decoder(engine: engine, on: communicator)
+    for note in model.notes { console.print("oboro: \(note)") }
     return try communicator.agree {
       var bar: ProgressBar?
       let images = try DrawnImages(
-        model, decoder: decoder,
-        count: count ?? min(Self.defaultCount, other?.imageCount ?? Self.defaultCount),
-        type: other?.type ?? .uint8, seed: seed, rank: communicator.rank,
+        model, path: path, count: count, type: otherSet?.type ?? .uint8, seed: seed, rank: communicator.rank,
         of: communicator.size, engine: engine
       ) { done, total in
         if isFirst && bar == nil { bar = ProgressBar("draw", total: total, console: console) }
@@ -88,44 +147,5 @@ extension Evaluate {
       bar?.finish()
       return .images(images)
     }
-  }
-
-  private func report(_ metrics: SetMetrics, _ sets: [FeatureSet], _ names: [String]) -> SettingsNode {
-    func describe(_ index: Int) -> SettingsNode {
-      [
-        "path": SettingsNode(sets[index].name), "images": SettingsNode(sets[index].count),
-        "features": SettingsNode(names[index]), "width": SettingsNode(sets[index].width),
-      ]
-    }
-    return [
-      "generated": describe(0),
-      "reference": describe(1),
-      "fid": SettingsNode(metrics.fid),
-      "kid": SettingsNode(metrics.kid.value),
-      "kid_error": SettingsNode(metrics.kid.error),
-      "precision": SettingsNode(metrics.precision),
-      "recall": SettingsNode(metrics.recall),
-      "density": SettingsNode(metrics.density),
-      "coverage": SettingsNode(metrics.coverage),
-      "warnings": SettingsNode(.list(metrics.warnings.map { SettingsNode($0) })),
-    ]
-  }
-
-  private func table(_ metrics: SetMetrics, _ sets: [FeatureSet], _ names: [String]) -> String {
-    var described = TextTable(["set", "path", "features", "images", "width"], textColumns: 3)
-    for (index, label) in ["generated", "reference"].enumerated() {
-      described.add([
-        label, sets[index].name, names[index], "\(sets[index].count)", "\(sets[index].width)",
-      ])
-    }
-    func digits(_ value: Double) -> String { String(format: "%.6g", value) }
-    var values = TextTable(["metric", "value", "error", "better"])
-    values.add(["fid", digits(metrics.fid), "", "lower"])
-    values.add(["kid", digits(metrics.kid.value), digits(metrics.kid.error), "lower"])
-    values.add(["precision (k = \(SetMetrics.precisionNeighbours))", digits(metrics.precision), "", "higher"])
-    values.add(["recall (k = \(SetMetrics.precisionNeighbours))", digits(metrics.recall), "", "higher"])
-    values.add(["density (k = \(SetMetrics.densityNeighbours))", digits(metrics.density), "", "higher"])
-    values.add(["coverage (k = \(SetMetrics.densityNeighbours))", digits(metrics.coverage), "", "higher"])
-    return described.text + "\n" + values.text
   }
 }

@@ -12,14 +12,16 @@ struct Evaluate: ParallelCommand {
     abstract:
       "Compare generated images with a reference set, or measure a model on a dataset.",
     discussion: """
-      Of two sets: FID, KID, precision, recall, density and coverage. Each set is a folder of PNG, JPEG, WebP, GIF or BMP \
-      pictures, a dataset, an array of features [N, D] in NumPy's format (.npy), or a run, whose images are drawn as \
-      oboro sample draws them. Of a model: the variational bound in bits per dimension, and the loss at each timestep. \
+      Of two sets: FID, KID, precision, recall, density and coverage; with --clip also CMMD, and the CLIP score of what is \
+      generated. Each set is a folder of PNG, JPEG, WebP, GIF or BMP pictures, a dataset, an array of features [N, D] in \
+      NumPy's format (.npy), or a run or a folder of diffusers' pipeline, whose images are drawn as oboro sample draws \
+      them, of captions if it reads texts. Of a model: the variational bound in bits per dimension, and the loss at each timestep. \
       The ranks of mpirun share the work; the result is the same for any number of ranks and threads.
 
       oboro evaluate --generated samples --reference data/fashion-mnist
       oboro evaluate --generated samples --reference data/photos --features inception.safetensors --json
       oboro evaluate --generated runs/first --reference data/fashion-mnist --count 5000 --steps 50
+      oboro evaluate --generated runs/emoji-unet --reference data/emoji-test --clip runs/emoji-clip
       oboro evaluate --checkpoint runs/first --dataset data/fashion-mnist-test --count 200
 
       Features are those of Inception-v3 if --features names its weights (Docs/Evaluation.md says how to make that file), \
@@ -39,6 +41,19 @@ struct Evaluate: ParallelCommand {
 
   @Option(
     help: ArgumentHelp(
+      "A run of clip, or a folder of transformers' CLIPModel with its tokenizer: CLIP scores and CMMD are by its "
+        + "embeddings. With it --reference may be left out.", valueName: "path"))
+  var clip: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The dataset whose captions a model that reads texts draws, or that pictures are of, in its order. (default: the "
+        + "prompts that oboro sample has written into the pictures; the other set's captions)",
+      valueName: "dir"))
+  var captions: String?
+
+  @Option(
+    help: ArgumentHelp(
       "The model to measure: a checkpoint, or a run directory, whose newest good checkpoint is taken.",
       valueName: "path"))
   var checkpoint: String?
@@ -55,7 +70,7 @@ struct Evaluate: ParallelCommand {
 
   @Option(
     help: ArgumentHelp(
-      "With --dataset: how many of its images to look at, spread evenly over it. Of a run: how many to draw; no more than "
+      "With --dataset: how many of its images to look at, spread evenly over it. Of a run or pipeline: how many to draw; no more than "
         + "the other set has if not given.", valueName: "n"))
   var count: Int?
 
@@ -90,15 +105,20 @@ struct Evaluate: ParallelCommand {
         (ofSets ? "two sets are compared, or a model is measured, not both: " : "nothing to evaluate: ")
           + "give --generated and --reference, or --checkpoint and --dataset")
     }
-    if let missing = (ofSets ? sets : model).first(where: { $0.1 == nil }) {
+    let isOptional = ofSets && clip != nil && generated != nil
+    if !isOptional, let missing = (ofSets ? sets : model).first(where: { $0.1 == nil }) {
       throw ValidationError(
         "Missing expected argument '\(missing.0) <\(missing.0 == "--dataset" ? "dir" : "path")>'")
     }
     let useless: [(String, Bool)] =
       ofSets
-      ? [("--timesteps goes with --checkpoint", timesteps != nil)]
+      ? [
+        ("--timesteps goes with --checkpoint", timesteps != nil),
+        ("--features compares with --reference", features != nil && reference == nil),
+      ]
       : [
-        ("--features goes with --generated and --reference", features != nil)
+        ("--features goes with --generated and --reference", features != nil),
+        ("--clip goes with --generated", clip != nil), ("--captions goes with --generated", captions != nil),
       ]
         + samplingOverrides.given.map { option in
           let hint = option == "--steps" ? "; --timesteps may be meant" : ""
@@ -111,7 +131,7 @@ struct Evaluate: ParallelCommand {
     try runSession { session, environment in
       let threads = try session.world.agree { try threadOptions.count(environment: environment) }
       let engine = Engine(threadCount: threads)
-      if let generated, let reference {
+      if let generated {
         try compare(generated, reference, on: session.world, engine)
       } else if let checkpoint, let dataset {
         try measure(checkpoint, dataset, on: session.world, engine)

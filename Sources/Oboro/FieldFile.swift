@@ -111,10 +111,3 @@ struct FieldFile {
     "missing_value", "scale_factor", "add_offset", "valid_range", "valid_min", "valid_max",
   ]
 }
-
-extension Field {
-  /// The value of the source that a model's value stands for.
-  func sourceValue(_ value: Float, channel: Int) -> Double {
-    normalization?.restored(Double(value), channel: channel) ?? Double(value)
-  }
-}

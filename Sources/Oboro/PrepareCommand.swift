@@ -18,7 +18,7 @@ struct Prepare: ParsableCommand {
       """,
     subcommands: [
       PrepareImages.self, PrepareNumPy.self, PrepareHDF5.self, PrepareCIFAR10.self, PrepareFashionMNIST.self,
-      PrepareMNIST.self, PrepareEmoji.self, PrepareShapes.self,
+      PrepareMNIST.self, PrepareEmoji.self, PrepareShapes.self, PrepareReactionDiffusion.self,
     ])
 }
 

@@ -15,8 +15,8 @@ struct PrepareImages: ParsableCommand {
       Pictures are turned as EXIF says, scaled and cut with --size (their middle is kept), and what is transparent is \
       filled. What cannot be read is left out and listed in unreadable.txt beside the shards.
 
-      Captions are those of metadata.jsonl, whose lines are {"file_name": "a.png", "text": "a cat"}, else those of \
-      files beside the pictures (a.txt beside a.png), in UTF-8.
+      Captions are those of metadata.jsonl, whose lines are {"file_name": "a.png", "text": "a cat"}, or have a list of \
+      texts, else those of files beside the pictures (a.txt beside a.png), in UTF-8.
       """)
 
   @Option(help: ArgumentHelp("The folder with the pictures.", valueName: "dir"))
@@ -40,7 +40,7 @@ struct PrepareImages: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Where captions come from: metadata, files, classes (the names of the folders), none, or auto: what there is.",
+      "Where captions come from: metadata, files, lines (files of which each line is a caption), classes (the names of the folders), none, or auto: what there is.",
       valueName: "origin"))
   var captions = FolderCaptions.Origin.auto
 
@@ -123,6 +123,7 @@ struct PrepareImages: ParsableCommand {
     switch origin {
     case .metadata: "of metadata.jsonl"
     case .files: "of the .txt files beside the pictures"
+    case .lines: "each line of the .txt files beside the pictures"
     case .classes: "the names of the classes"
     case .auto, .none: "none"
     }

@@ -28,26 +28,16 @@ struct PromptOptions: ParsableArguments {
       valueName: "file"))
   var embeddings: [String] = []
 
-  /// The learned words, for a text encoder of `width`.
-  ///
-  /// - Parameter own: those of the model.
-  /// - Throws: `ModelFileError` and what else reading them throws; `ModelError` for one of another width, or two alike.
-  func words(besides own: [LearnedWord], width: Int) throws -> [LearnedWord] {
-    var words = own
-    for path in embeddings {
-      for word in try LearnedWords.read(path).map({ LearnedWord($0) }) {
-        guard word.vectors[0].count == width else {
-          throw ModelError(
-            "\(path): \(word.text) has \(word.vectors[0].count) numbers, and the text encoder's tokens have \(width)"
-          )
-        }
-        guard !words.contains(where: { $0.text == word.text }) else {
-          throw ModelError("\(path): there are two words \(word.text)")
-        }
-        words.append(word)
-      }
-    }
-    return words
+  @Flag(
+    help:
+      "Let prompts be longer than the text encoder takes: they go through it in chunks, and the network attends to all of them."
+  )
+  var longPrompts = false
+
+  var request: PromptRequest {
+    .given(
+      Prompts(
+        prompts, negative: negative, clipSkip: clipSkip ?? 0, mayBeLong: longPrompts, embeddings: embeddings))
   }
 
   /// diffusers' guidance of prompts.
@@ -62,6 +52,7 @@ struct PromptOptions: ParsableArguments {
   private var given: String? {
     negative != nil
       ? "--negative-prompt"
-      : clipSkip != nil ? "--clip-skip" : embeddings.isEmpty ? nil : "--embedding"
+      : clipSkip != nil
+        ? "--clip-skip" : longPrompts ? "--long-prompts" : embeddings.isEmpty ? nil : "--embedding"
   }
 }

@@ -9,6 +9,8 @@ import Tensors
 
 extension Sample {
   private static let pictureChannels = [1, 3]
+  /// How many images are drawn where nothing says.
+  private static let usualCount = 36
 
   /// Draws the images, each rank its part, and writes them on rank 0. Collective.
   func draw(on communicator: Communicator, engine: Engine) throws {
@@ -16,7 +18,7 @@ extension Sample {
     let console = Console()
     let model = try SampledModel.load(
       checkpoint, weights: weights, adapters: adapters.sources, overrides: samplingOverrides.overrides,
-      prompts: prompts, control: control, autoencoder: autoencoder, engine: engine, on: communicator
+      prompts: prompts.request, control: control, autoencoder: autoencoder, engine: engine, on: communicator
     ) {
       console.print("oboro: passed over: \($0)")
     }
@@ -44,7 +46,7 @@ extension Sample {
       if let name = format.fileName {
         try format.write(images, shape: [count] + shape, field: model.field, to: folder.new(name))
       }
-      guard Self.pictureChannels.contains(shape[2]) else {
+      guard sampling.canBeShown else {
         try folder.commit()
         return try print(folder.path)
       }
@@ -56,10 +58,10 @@ extension Sample {
         }
       }
       if let frames {
-        try PictureAnimation(frames.map { try sampling.grid(sampling.pictures($0)) })
+        try PictureAnimation(frames.map { try sampling.grid($0) })
           .writeGIF(to: folder.newAnimation)
       }
-      try sampling.grid(pictures).writePNG(to: folder.newGrid)
+      try sampling.grid(images).writePNG(to: folder.newGrid)
       try folder.commit()
       try print(folder.grid)
     }
@@ -84,18 +86,24 @@ extension Sample {
     }
     try model.check(height: shape[0], width: shape[1], channels: shape[2])
     let channels = trained.decoder?.imageShape(of: shape)[2] ?? shape[2]
-    guard format != .png || Self.pictureChannels.contains(channels) else {
+    guard format != .png || trained.field?.isPlotted == true || Self.pictureChannels.contains(channels) else {
       throw ValidationError(
         "the model draws images of \(channels) channels, and pictures have 1 or 3: --format numpy or "
           + "hdf5 writes the numbers")
     }
-    let (choice, total) = try choice(trained, count: latents?.count ?? count)
-    let conditions = SampleConditions(classes: SampleClasses(choice), prompts: trained.prompts)
+    let fields = try conditionFields.read(
+      trained, shape: shape, limit: latents?.count ?? count ?? Self.usualCount)
+    let (choice, total) = try choice(trained, count: latents?.count ?? count ?? fields?.count)
+    let conditions = SampleConditions(
+      classes: SampleClasses(choice), prompts: trained.prompts, fields: fields)
     try conditions.check(model, guidance: trained.plan.guidance.scale)
     let sampling = ImageSampling(
-      model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights, shape: shape,
+      model: model, sampler: SamplingLoop(trained.plan, seed: seed), weights: trained.weights,
+      precision: trained.precision, shape: shape,
       conditions: conditions, decoder: trained.decoder, latents: latents?.values, startImage: start?.start,
-      controls: try control.read(trained.controls, shape: shape, imageChannels: channels), engine: engine)
+      controls: try control.read(trained.controls, shape: shape, imageChannels: channels),
+      field: trained.field,
+      engine: engine)
     return (sampling, total)
   }
 
@@ -104,10 +112,11 @@ extension Sample {
     _ trained: SampledModel, count: Int?
   ) throws -> (SampleClasses.Choice, total: Int) {
     switch classChoice {
-    case nil: (.inTurn, count ?? trained.prompts?.texts.count ?? 36)
+    case nil: (.inTurn, count ?? trained.prompts?.texts.count ?? Self.usualCount)
     case .one(let named):
       (
-        .one(try named.label(of: trained.classNames)), count ?? trained.prompts?.texts.count ?? 36
+        .one(try named.label(of: trained.classNames)),
+        count ?? trained.prompts?.texts.count ?? Self.usualCount
       )
     case .all: (.each(images: count ?? 8), (count ?? 8) * (trained.model.classes?.count ?? 1))
     }

@@ -70,6 +70,8 @@ struct Sample: ParallelCommand {
 
   @OptionGroup var control: ControlOptions
 
+  @OptionGroup var conditionFields: ConditionFieldOptions
+
   @Option(name: .customLong("class"), help: "The name or the number of the class to draw, or all.")
   var classChoice: ClassChoice?
 

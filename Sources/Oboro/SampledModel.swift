@@ -6,6 +6,7 @@ import Files
 import Foundation
 import Generation
 import Interchange
+import Kernels
 import MPI
 import Models
 import Settings
@@ -22,11 +23,15 @@ struct SampledModel {
   let drawsOtherSizes: Bool
   let classNames: [String]
   let weights: ParameterBuffer
+  /// How passes round the factors of matrix products: as in training.
+  var precision = ProductPrecision.float32
   /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
   let weightsDigest: String?
   /// What the images are; nil for pictures.
   let field: Field?
   let prompts: SamplePrompts?
+  /// The fields that the model sees beside an image, and whether it was trained without them, too; nil: none.
+  var conditions: (fields: [Field], canBeLeftOut: Bool)?
   /// Of a model that draws latents.
   let decoder: LatentDecoder?
   /// What controls what is drawn.
@@ -46,18 +51,18 @@ struct SampledModel {
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
-    prompts: PromptOptions, control: ControlOptions, autoencoder: String? = nil, engine: Engine,
+    prompts: PromptRequest, control: ControlOptions? = nil, autoencoder: String? = nil, engine: Engine,
     on communicator: Communicator, onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
     var model = try load(
       path, weights: weights, adapters: adapters, overrides: overrides, prompts: prompts,
       autoencoder: autoencoder, engine: engine, on: communicator, onDamage: onDamage)
-    model.controls += try control.load(for: model.model, on: communicator)
+    if let control { model.controls += try control.load(for: model.model, on: communicator) }
     return model
   }
 
   private static func load(
-    _ path: String, weights: String, adapters: [AdapterSource], overrides: [String], prompts: PromptOptions,
+    _ path: String, weights: String, adapters: [AdapterSource], overrides: [String], prompts: PromptRequest,
     autoencoder: String?, engine: Engine, on communicator: Communicator,
     onDamage: (CheckpointError) -> Void
   ) throws -> SampledModel {
@@ -92,46 +97,46 @@ struct SampledModel {
       SampledModel(
         model: denoiser, plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
         drawsOtherSizes: false, classNames: trained.manifest.classNames, weights: own,
-        weightsDigest: nil, field: try trained.manifest.imageField, prompts: texts, decoder: decoder,
+        precision: trained.configuration.training.precision, weightsDigest: nil,
+        field: try trained.manifest.imageField, prompts: texts,
+        conditions: try trained.conditions, decoder: decoder,
         controls: controls, notes: notes + textNotes)
     }
   }
 
   /// The prompts of a model that was trained with captions; nil for one that reads no texts. Collective.
   private static func texts(
-    of trained: TrainedModel, _ prompts: PromptOptions, engine: Engine, on communicator: Communicator
+    of trained: TrainedModel, _ request: PromptRequest, engine: Engine, on communicator: Communicator
   ) throws -> (SamplePrompts?, notes: [String]) {
-    let space = try communicator.agree {
-      guard (trained.manifest.texts == nil) == prompts.prompts.isEmpty else {
-        throw ModelError(
-          prompts.prompts.isEmpty
-            ? "the model of \(trained.path) draws what a text says: give it one with --prompt"
-            : "the model of \(trained.path) reads no texts: leave --prompt away")
-      }
-      guard prompts.clipSkip == nil else { throw ModelError("--clip-skip is of diffusers' pipelines") }
-      return trained.manifest.texts
+    let (space, prompts, chunks) = try communicator.agree {
+      let space = trained.manifest.texts
+      let prompts = try request.prompts(readsTexts: space != nil, "the model of \(trained.path)")
+      guard request.clipSkip == 0 else { throw ModelError("--clip-skip is of diffusers' pipelines") }
+      return (space, prompts, try trained.configuration.requireDiffusion().text?.chunks ?? 1)
     }
-    guard let space else { return (nil, []) }
+    guard let space, let prompts else { return (nil, []) }
     let frozen = try FrozenTextEncoder.load(space.encoder, tokenizer: space.tokenizer, on: communicator)
     try communicator.agree { try space.require(frozen.digest, of: frozen.path, for: trained.path) }
     var notes: [String] = []
     let texts = try embed(
       prompts, frozen.tokenizer, encoders: (frozen.model, frozen.model), weights: { frozen.weights },
-      words: trained.words, engine: engine, on: communicator
+      words: trained.words, chunks: chunks, engine: engine, on: communicator
     ) { notes.append($0) }
     return (texts, notes)
   }
 
   private static func load(
-    folder path: String, adapters: [AdapterSource], overrides: [String], prompts: PromptOptions,
+    folder path: String, adapters: [AdapterSource], overrides: [String], prompts request: PromptRequest,
     engine: Engine, on communicator: Communicator, tell: (String) -> Void
   ) throws -> SampledModel {
     let (folder, plan) = try communicator.agree {
-      let folder = try PipelineFolder(path, skippedLayers: prompts.clipSkip ?? 0)
+      let folder = try PipelineFolder(path, skippedLayers: request.clipSkip)
       if !folder.unused.isEmpty { tell("not used: \(folder.unused.joined(separator: ", "))") }
       return (folder, try Self.plan(folder, overrides, tell))
     }
-    let texts = try communicator.agree { try requirePrompts(prompts, folder) }
+    let prompts = try communicator.agree {
+      try request.prompts(readsTexts: folder.text != nil, "the pipeline \(path)")
+    }
     // One rank reads the weights and gives them to the others.
     func shared(_ count: Int, _ read: () throws -> ParameterBuffer) throws -> ParameterBuffer {
       let weights = try communicator.agree {
@@ -140,7 +145,7 @@ struct SampledModel {
       try communicator.broadcast(weights.elements)
       return weights
     }
-    let embedded = try texts.map { text in
+    let embedded = try folder.text.flatMap { text in prompts.map { (text, $0) } }.map { text, prompts in
       if let note = text.note { tell(note) }
       return try embed(
         prompts, text.tokenizer, encoders: (text.promptEncoder, text.encoder),
@@ -193,22 +198,6 @@ struct SampledModel {
     if let note = scheduler.note { tell(note) }
     return try folder.samplingPlan(options, scheduler)
   }
-
-  /// What reads the prompts; nil for a pipeline that reads none.
-  private static func requirePrompts(_ prompts: PromptOptions, _ folder: PipelineFolder) throws
-    -> PipelineText?
-  {
-    guard let text = folder.text else {
-      guard prompts.prompts.isEmpty else {
-        throw ModelError("the pipeline \(folder.path) reads no texts: leave --prompt away")
-      }
-      return nil
-    }
-    guard !prompts.prompts.isEmpty else {
-      throw ModelError("the pipeline \(folder.path) draws what a text says: give it one with --prompt")
-    }
-    return text
-  }
 }
 
 extension SampledModel {
@@ -218,28 +207,39 @@ extension SampledModel {
   ///   - encoders: for prompts, and for the negative one.
   ///   - weights: of both, on rank 0.
   ///   - own: words that the model has learned, on rank 0.
+  ///   - chunks: of each text, as the network was trained; more if the prompts may be long and are.
   static func embed(
-    _ prompts: PromptOptions, _ tokenizer: CLIPTokenizer,
+    _ prompts: Prompts, _ tokenizer: CLIPTokenizer,
     encoders: (prompt: any TextEncoder, negative: any TextEncoder), weights: () throws -> ParameterBuffer,
-    words own: [LearnedWord] = [], engine: Engine, on communicator: Communicator, tell: (String) -> Void
+    words own: [LearnedWord] = [], chunks: Int = 1, engine: Engine, on communicator: Communicator,
+    tell: (String) -> Void
   ) throws -> SamplePrompts {
     let negative = prompts.negative ?? ""
-    let shape = [tokenizer.contextLength, encoders.negative.width]
+    let longest = (prompts.texts + [negative]).map { tokenizer.chunks(of: $0).count }.max() ?? 1
+    let chunks = prompts.mayBeLong ? max(chunks, longest) : chunks
+    let shape = [chunks * tokenizer.contextLength, encoders.negative.width]
     let own: [Float] = try communicator.agree {
       guard communicator.rank == 0 else { return [] }
       let weights = try weights()
       let words = try prompts.words(besides: own, width: encoders.negative.width)
       var contexts: [Float] = []
-      for (text, encoder) in prompts.prompts.map({ ($0, encoders.prompt) }) + [(negative, encoders.negative)]
-      {
+      // A text that is there several times is embedded once.
+      var known: [[UInt8]: [Float]] = [:]
+      for (text, encoder) in prompts.texts.map({ ($0, encoders.prompt) }) + [(negative, encoders.negative)] {
+        let isPrompt = contexts.count < prompts.texts.count * shape.reduce(1, *)
+        if isPrompt, let context = known[Array(text.utf8)] {
+          contexts += context
+          continue
+        }
         let embedding = TextEmbedding(
-          tokenizer: tokenizer, encoder: encoder, weights: weights, words: words)
+          tokenizer: tokenizer, encoder: encoder, weights: weights, words: words, chunks: chunks)
         let (context, cut) = embedding(text, engine: engine)
         contexts += context
+        known[Array(text.utf8)] = context
         if cut > 0 {
           tell(
             "the prompt \"\(text.prefix(40))...\" is too long: its last \(cut) tokens are cut off, "
-              + "\(shape[0] - 2) remain")
+              + "\(chunks * (tokenizer.contextLength - 2)) remain; --long-prompts takes all of it")
         }
       }
       return contexts
@@ -247,8 +247,26 @@ extension SampledModel {
     let all = try communicator.broadcast(own)
     let size = shape.reduce(1, *)
     return SamplePrompts(
-      prompts.prompts, negative: negative,
+      prompts.texts, negative: negative,
       contexts: stride(from: 0, to: all.count, by: size).map { Array(all[$0..<$0 + size]) }, shape: shape)
+  }
+}
+
+extension TrainedModel {
+  /// The fields that the model sees beside an image; nil: none.
+  ///
+  /// - Throws: `ModelError` for a checkpoint that does not say what they are.
+  fileprivate var conditions: (fields: [Field], canBeLeftOut: Bool)? {
+    get throws {
+      guard case .diffusion(let section) = configuration.task, let fields = section.fields else { return nil }
+      let described = try manifest.seenFields
+      guard described.map(\.name) == fields.names else {
+        throw ModelError(
+          "\(path): was made of weights from elsewhere, and does not say what the fields are that its model sees: train it "
+            + "for a step")
+      }
+      return (described, fields.dropout > 0)
+    }
   }
 }
 
@@ -258,13 +276,22 @@ extension CheckpointManifest {
   /// - Throws: `ModelError` for a description that is none.
   var imageField: Field? {
     get throws {
-      guard let field else { return nil }
-      do {
-        return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
-      } catch is DecodingError {
-        throw ModelError(
-          "the checkpoint of step \(step) does not say what its images are: image_field is no field")
-      }
+      try field.map { try described($0, as: "image_field") }
+    }
+  }
+
+  /// The fields that a denoiser sees beside an image.
+  ///
+  /// - Throws: `ModelError` for a description that is none.
+  var seenFields: [Field] {
+    get throws { try conditionFields.map { try described($0, as: "condition_fields") } }
+  }
+
+  private func described(_ field: SettingsNode, as key: String) throws -> Field {
+    do {
+      return try JSONDecoder().decode(Field.self, from: Data(field.json.utf8))
+    } catch is DecodingError {
+      throw ModelError("the checkpoint of step \(step) does not say what its fields are: \(key) is no field")
     }
   }
 }

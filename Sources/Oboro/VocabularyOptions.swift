@@ -43,7 +43,10 @@ struct VocabularyOptions: ParsableArguments {
     let dataset = try ShardedDataset(directory: directory)
     guard let field = dataset.manifest.field(.caption) else { return nil }
     let place = try dataset.index(of: field.name)
-    let texts = try (0..<dataset.count).flatMap { try dataset.text($0, field: place) }
+    // Captions that a sample lacks beside others are empty.
+    let texts = try (0..<dataset.count).flatMap { index in
+      try dataset.text(index, field: place).filter { field.shape.isEmpty || !$0.isEmpty }
+    }
     let tokenizer = CLIPTokenizer.trained(
       on: texts, vocabularySize: vocabularySize, contextLength: contextLength)
     try tokenizer.write(toFolder: vocabulary)

@@ -1,22 +1,23 @@
 import Foundation
 
-/// The weight that a moving average gives its old value, as a function of the global step alone.
+/// The decay of an exponential moving average, as a function of the global step alone.
 public enum EMAProfile: Hashable, Sendable {
-  /// `decay` from the first step on.
+  /// The same decay at every step.
   case constant(decay: Double)
-  /// min(decay, (1 + s) / (10 + s)): early weights are soon forgotten (TensorFlow's `num_updates`; diffusers' and
-  /// improved-diffusion's trainers have the like).
+  /// min(decay, (1 + s) / (10 + s)): early weights are forgotten quickly (TensorFlow's `num_updates`; the trainers of
+  /// diffusers and improved-diffusion do something similar).
   case warmedUp(decay: Double)
-  /// (1 - 1/s)^(γ + 1): weights of step τ count as τ^γ, so that the average's width grows with the run
-  /// (Karras et al., 2024, "Analyzing and Improving the Training Dynamics of Diffusion Models", equation 2).
+  /// (1 - 1/s)^(γ + 1): the weights of step τ contribute in proportion to τ^γ, so the average widens as the run
+  /// proceeds (Karras et al., 2024, "Analyzing and Improving the Training Dynamics of Diffusion Models", equation 2).
   case power(gamma: Double)
 
-  /// The power profile whose deviation is the part `relativeWidth` of the run: σ_rel in (0, 0.28], such as 0.05 or 0.1.
+  /// The power profile whose standard deviation is `relativeWidth` times the length of the run: σ_rel in (0, 0.28],
+  /// such as 0.05 or 0.1.
   public static func power(relativeWidth: Double) -> EMAProfile {
     .power(gamma: PowerProfile.gamma(relativeWidth: relativeWidth))
   }
 
-  /// β of θ̂ ← β θ̂ + (1 - β) θ, where θ are the weights after `step` updates, 1 for the first of a run.
+  /// β in θ̂ ← β θ̂ + (1 - β) θ, where θ are the weights after `step` updates, counted from 1.
   public func decay(at step: Int) -> Double {
     precondition(step >= 1, "an average before the first update")
     switch self {
@@ -27,10 +28,10 @@ public enum EMAProfile: Hashable, Sendable {
   }
 }
 
-/// The power profile f(τ) = (γ + 1) τ^γ / t^(γ + 1) on [0, t], and the reconstruction of other profiles from snapshots
-/// of some (Karras et al., 2024, appendix C).
+/// The power profile f(τ) = (γ + 1) τ^γ / t^(γ + 1) on [0, t], and the post-hoc reconstruction of other profiles from
+/// snapshots (Karras et al., 2024, appendix C).
 public enum PowerProfile {
-  /// The widest σ_rel: that of γ = 0, a plain mean.
+  /// The largest possible σ_rel, that of γ = 0, a plain mean.
   public static let widest = (1.0 / 12).squareRoot()
 
   /// σ_rel = sqrt((γ + 1) / ((γ + 2)² (γ + 3))).
@@ -38,12 +39,12 @@ public enum PowerProfile {
     ((gamma + 1) / ((gamma + 2) * (gamma + 2) * (gamma + 3))).squareRoot()
   }
 
-  /// The γ ≥ 0 of a σ_rel in (0, `widest`]: the root of γ³ + 7 γ² + (16 - σ⁻²) γ + 12 - σ⁻² (algorithm 2).
+  /// The γ ≥ 0 for a given σ_rel in (0, `widest`]: the root of γ³ + 7 γ² + (16 - σ⁻²) γ + 12 - σ⁻² (algorithm 2).
   public static func gamma(relativeWidth: Double) -> Double {
     precondition(
       relativeWidth > 0 && relativeWidth <= widest, "σ_rel of \(relativeWidth) is not in (0, \(widest)]")
     let precision = 1 / (relativeWidth * relativeWidth)
-    // The width falls as γ grows, and 1 / σ² < (γ + 3)² bounds γ.
+    // The width decreases as γ grows, and (γ + 2)² < 1 / σ² bounds γ.
     var (low, high) = (0.0, precision.squareRoot() + 1)
     for _ in 0..<200 {
       let middle = 0.5 * (low + high)
@@ -53,9 +54,9 @@ public enum PowerProfile {
     return 0.5 * (low + high)
   }
 
-  /// A snapshot of a tracked average, or an average that is wanted.
+  /// A snapshot of a tracked average, or the target of a reconstruction.
   public struct Average: Hashable, Sendable {
-    /// The step that it was taken at, above 0.
+    /// The step at which it is taken, above 0.
     public var step: Double
     public var gamma: Double
 
@@ -66,8 +67,8 @@ public enum PowerProfile {
     }
   }
 
-  /// The inner product of two profiles, by the shorter's span t_a ≤ t_b: (γ_a + 1)(γ_b + 1) (t_a / t_b)^γ_b /
-  /// ((γ_a + γ_b + 1) t_b) (algorithm 3).
+  /// The inner product of two profiles with t_a ≤ t_b: (γ_a + 1)(γ_b + 1) (t_a / t_b)^γ_b / ((γ_a + γ_b + 1) t_b)
+  /// (algorithm 3).
   static func product(_ a: Average, _ b: Average) -> Double {
     let (short, long) = a.step <= b.step ? (a, b) : (b, a)
     let ratio = short.step / long.step
@@ -75,11 +76,13 @@ public enum PowerProfile {
       / ((short.gamma + long.gamma + 1) * long.step)
   }
 
-  /// The coefficients of the snapshots whose sum comes nearest to `target`, in the least squares of profiles: the
-  /// solution of A x = b with the inner products of profiles (Karras et al., 2024, equation 20).
+  /// The coefficients for which the weighted sum of the snapshots' profiles is closest to that of `target` in the
+  /// least-squares sense: the solution of A x = b, where A and b hold inner products of profiles (Karras et al., 2024,
+  /// equation 20).
   ///
-  /// - Parameter snapshots: at least one, no two alike, none later than the target.
-  /// - Throws: ``AverageError`` where snapshots are alike, or later than what is wanted.
+  /// - Parameter snapshots: at least one, all different, none later than the target.
+  /// - Throws: ``AverageError`` if there are no snapshots, if some are equal or too similar, or if one is later than
+  ///   the target.
   public static func coefficients(of snapshots: [Average], for target: Average) throws -> [Double] {
     guard !snapshots.isEmpty else {
       throw AverageError("there are no snapshots to reconstruct an average from")
@@ -90,7 +93,8 @@ public enum PowerProfile {
     if let late = snapshots.first(where: { $0.step > target.step }) {
       throw AverageError("the snapshot of step \(late.step) is later than the average's, \(target.step)")
     }
-    // Profiles of unit length: the solution is the same, and its conditioning far better.
+    // Normalising the profiles to unit length leaves the solution unchanged but makes the system far better
+    // conditioned.
     let lengths = snapshots.map { product($0, $0).squareRoot() }
     let matrix = snapshots.indices.map { row in
       snapshots.indices.map { product(snapshots[row], snapshots[$0]) / (lengths[row] * lengths[$0]) }
@@ -125,7 +129,7 @@ public enum PowerProfile {
   }
 }
 
-/// What averages cannot be made of.
+/// Snapshots from which an average cannot be reconstructed.
 public struct AverageError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
 

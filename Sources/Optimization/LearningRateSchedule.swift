@@ -1,29 +1,29 @@
 import Foundation
 import Settings
 
-/// The learning rate of each optimiser step: a function of the global step alone, so that there is no state to save, and
-/// nothing that could count once for each rank.
+/// The learning rate of each optimiser step: a function of the global step alone, so there is no state to save and
+/// nothing that could be counted once per rank.
 public struct LearningRateSchedule: Hashable, Sendable {
-  /// How the rate goes on after the warm-up.
+  /// How the rate changes after the warm-up.
   public enum Decay: Hashable, Sendable {
     case constant
     /// Half a cosine from 1 to `floor` at the last step (Loshchilov and Hutter, 2017, equation 5, without restarts).
     case cosine(floor: Double)
-    /// In equal steps to `floor` at the last step.
+    /// Linearly to `floor` at the last step.
     case linear(floor: Double)
     /// sqrt(r / max(s, r)) with the reference step r (Karras et al., 2024, equation 15; Vaswani et al., 2017, with r =
     /// warm-up).
     case inverseSquareRoot(reference: Int)
-    /// Times `factor` after each of the steps.
+    /// Multiplied by `factor` after each of the given steps.
     case steps(at: [Int], factor: Double)
   }
 
-  /// The rate that everything else is a part of.
+  /// The maximal rate, which all factors scale.
   public let peak: Double
-  /// Steps over which the rate rises from 0 in equal parts; the last of them has the whole rate.
+  /// The number of steps over which the rate rises linearly from 0; the last of them has the full rate.
   public let warmup: Int
   public let decay: Decay
-  /// Steps of the whole run.
+  /// The number of steps of the whole run.
   public let total: Int
 
   public init(peak: Double, warmup: Int = 0, decay: Decay = .constant, total: Int) {
@@ -34,7 +34,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
     self.total = total
   }
 
-  /// Whether the rate of some step would be another if the run had more steps.
+  /// Whether the rate at some steps depends on the length of the run.
   public var dependsOnTotal: Bool {
     switch decay {
     case .cosine, .linear: true
@@ -42,10 +42,10 @@ public struct LearningRateSchedule: Hashable, Sendable {
     }
   }
 
-  /// The rate of update number `step`, from 1.
+  /// The rate of update `step`, counted from 1.
   public func rate(at step: Int) -> Double { peak * factor(at: step) }
 
-  /// The rate's part of the peak.
+  /// The rate as a fraction of the peak.
   public func factor(at step: Int) -> Double {
     precondition(step >= 1, "update number \(step)")
     return min(1, Double(step) / Double(max(warmup, 1))) * decayFactor(at: step)
@@ -62,7 +62,7 @@ public struct LearningRateSchedule: Hashable, Sendable {
     }
   }
 
-  /// From 0 where the warm-up ends to 1 at the last step of the run.
+  /// Progress from 0 at the end of the warm-up to 1 at the last step of the run.
   private func progress(_ step: Int) -> Double {
     let start = max(warmup, 1)
     return min(max(Double(step - start) / Double(max(total - start, 1)), 0), 1)
@@ -78,12 +78,12 @@ extension LearningRateSchedule {
     case steps
   }
 
-  /// Reads the keys `schedule`, `warmup_steps` and those of the schedule.
+  /// Reads the keys `schedule`, `warmup_steps` and those of the chosen schedule.
   ///
   /// - Parameters:
   ///   - peak: the section's learning rate.
-  ///   - total: steps of the run.
-  /// - Throws: `SettingsError`, also for keys of another schedule.
+  ///   - total: the number of steps of the run.
+  /// - Throws: `SettingsError`, including for keys that belong to another schedule.
   public init(_ reader: SettingsReader, peak: Double, total: Int) throws {
     let name = try reader.choice(
       "schedule", default: Name.constant, help: "how the learning rate goes on after the warm-up")
@@ -98,7 +98,7 @@ extension LearningRateSchedule {
         key,
         "is of schedule \(owner.map(\.rawValue).joined(separator: " or ")), and that is \(name.rawValue)")
     }
-    // Keys of one schedule alone are read with it alone: the resolved configuration must read back.
+    // Keys of a schedule are read only if it is chosen, so that the resolved configuration can be read back.
     let decay: Decay
     switch name {
     case .constant: decay = .constant

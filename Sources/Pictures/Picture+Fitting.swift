@@ -1,10 +1,10 @@
 extension Picture {
-  /// The middle of the picture, as large as has the shape of `width` x `height`, in that size.
+  /// The largest centred crop with the aspect ratio of `width` x `height`, scaled to that size.
   ///
-  /// One factor scales both directions. Where pixels become fewer, each new one is the mean of the area that it covers,
-  /// with parts of pixels counted in part; where they become more, they are interpolated with Keys' cubic convolution
-  /// (a = -1/2; "Cubic convolution interpolation for digital image processing", 1981, equation 15), whose overshoot is
-  /// cut off. Samples are taken as they are, without regard to gamma.
+  /// Both directions are scaled by the same factor. When shrinking, each new pixel is the mean of the area it covers,
+  /// with partial pixels weighted accordingly; when enlarging, pixels are interpolated with Keys' cubic convolution (a
+  /// = -1/2; "Cubic convolution interpolation for digital image processing", 1981, equation 15), and overshoot is
+  /// clamped. Samples are not linearised (no gamma correction).
   public func fitted(width: Int, height: Int) -> Picture {
     precondition(width > 0 && height > 0, "fitted to \(width) x \(height)")
     if width == self.width && height == self.height { return self }
@@ -20,7 +20,7 @@ extension Picture {
   }
 
   /// - Parameters:
-  ///   - source: `[H, W, C]`, this picture's.
+  ///   - source: this picture's samples, `[H, W, C]`.
   ///   - result: `[rows.count, columns.count, C]`.
   private func resample(
     _ source: UnsafeBufferPointer<UInt8>, _ rows: ResamplingAxis, _ columns: ResamplingAxis,
@@ -29,7 +29,7 @@ extension Picture {
     let (length, resultLength) = (width * channels, columns.count * channels)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: length) { row in
       for y in 0..<rows.count {
-        // Rows first: the sums over whole rows become vector code, and few columns are left to do.
+        // Vertical first: accumulation over whole rows is vectorised, and leaves less work for the horizontal pass.
         row.initialize(repeating: 0)
         for (tap, weight) in rows.weights(y).enumerated() {
           let start = (rows.first[y] + tap) * length
@@ -44,7 +44,7 @@ extension Picture {
               sum += weight * row[place]
               place += channels
             }
-            // Rounded to the nearest; cubic interpolation may leave the range.
+            // Rounded to nearest; cubic interpolation may leave the range.
             result[y * resultLength + x * channels + channel] = UInt8(min(max(sum + 0.5, 0), 255))
           }
         }
@@ -53,24 +53,24 @@ extension Picture {
   }
 }
 
-/// How the pixels of one direction are made from those of another size.
+/// The resampling weights of one direction.
 private struct ResamplingAxis {
-  /// New pixels.
+  /// The number of new pixels.
   let count: Int
-  /// The first old pixel that each new one is made from.
+  /// The first old pixel that contributes to each new pixel.
   private(set) var first: [Int] = []
-  /// All weights, those of each new pixel one after the other.
+  /// The weights of all new pixels, concatenated.
   private var all: [Float] = []
-  /// Where in `all` each new pixel's weights begin, and one past the last.
+  /// The start of each new pixel's weights in `all`, followed by the end of the last.
   private var bounds = [0]
 
-  /// - Parameter scale: old pixels for a new one. What is left over is cut off on both sides.
+  /// - Parameter scale: old pixels per new pixel. The remainder is cropped on both sides.
   init(from old: Int, to count: Int, scale: Double) {
     self.count = count
     let margin = (Double(old) - Double(count) * scale) / 2
     for pixel in 0..<count {
       if scale >= 1 {
-        // A border between two old pixels, so that whole factors blur nothing.
+        // Aligned to a boundary between old pixels, so that integer factors do not blur.
         let low = margin.rounded(.down) + Double(pixel) * scale
         addMean(of: low, low + scale, old)
       } else {
@@ -93,7 +93,7 @@ private struct ResamplingAxis {
     add(taps.lowerBound, taps.map { Self.cubic(abs(center - Double($0))) })
   }
 
-  /// Adds a new pixel's weights, made to have the sum 1: at the picture's edge some are missing.
+  /// Adds the weights of a new pixel, normalised to sum to 1, since some are missing at the edges.
   private mutating func add(_ first: Int, _ weights: [Double]) {
     let sum = weights.reduce(0, +)
     self.first.append(first)
@@ -101,7 +101,7 @@ private struct ResamplingAxis {
     bounds.append(all.count)
   }
 
-  /// Keys' kernel, at a distance of 0...2.
+  /// Keys' kernel for distances in 0...2.
   private static func cubic(_ x: Double) -> Double {
     if x < 1 { return (1.5 * x - 2.5) * x * x + 1 }
     if x < 2 { return ((-0.5 * x + 2.5) * x - 4) * x + 2 }

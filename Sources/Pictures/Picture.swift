@@ -2,7 +2,7 @@
 public struct Picture: Sendable, Equatable {
   public let width: Int
   public let height: Int
-  /// 1: grey. 3: red, green, blue.
+  /// 1 for grey; 3 for red, green, blue.
   public let channels: Int
   /// [H, W, C], top row first.
   public let samples: [UInt8]
@@ -19,15 +19,15 @@ public struct Picture: Sendable, Equatable {
     self.samples = samples
   }
 
-  /// A model's image, [H, W, C] with values in [-1, 1]: sample = round((x + 1) * 127.5), halves away from zero. What
-  /// lies outside is clamped, infinities too; NaN becomes 0.
+  /// Converts a model's image, [H, W, C] with values in [-1, 1]: sample = round((x + 1) * 127.5), halves away from
+  /// zero. Values out of range, including infinities, are clamped; NaN becomes 0.
   public init(width: Int, height: Int, channels: Int, signed values: some Collection<Float>) {
     self.init(width: width, height: height, channels: channels, samples: values.map(Self.sample))
   }
 
   private static func sample(_ value: Float) -> UInt8 {
     let scaled = ((value + 1) * 127.5).rounded()
-    // `max` with NaN second would give NaN; this order of comparisons gives 0.
+    // `max` with NaN as its second argument would return NaN; these comparisons give 0.
     return scaled > 0 ? UInt8(scaled < 255 ? scaled : 255) : 0
   }
 
@@ -38,7 +38,7 @@ public struct Picture: Sendable, Equatable {
       width: width, height: height, channels: 3, samples: samples.flatMap { [$0, $0, $0] })
   }
 
-  /// The picture with each pixel as a square of `factor` x `factor` pixels.
+  /// The picture with each pixel replicated to a square of `factor` x `factor` pixels.
   public func enlarged(by factor: Int) -> Picture {
     precondition(factor > 0, "enlarged by \(factor)")
     if factor == 1 { return self }
@@ -56,12 +56,12 @@ public struct Picture: Sendable, Equatable {
     return Picture(width: width * factor, height: height * factor, channels: channels, samples: result)
   }
 
-  /// The picture turned as EXIF's orientation (tag 0x0112), 1...8, says that it is to be shown.
+  /// The picture rotated or mirrored for display according to its EXIF orientation (tag 0x0112), 1...8.
   func oriented(_ orientation: Int) -> Picture {
     if orientation == 1 { return self }
     let isTransposed = orientation > 4
     let (newWidth, newHeight) = isTransposed ? (height, width) : (width, height)
-    // In the stored picture: whether the shown one's left is its right, and top its bottom.
+    // In stored coordinates: whether the displayed left is on the right, and the displayed top at the bottom.
     let mirrorsX = [2, 3, 7, 8].contains(orientation)
     let mirrorsY = [3, 4, 6, 7].contains(orientation)
     var result = [UInt8]()

@@ -1,4 +1,4 @@
-/// A colour to see through to.
+/// A colour, used as the background of transparent pixels.
 public struct PictureColour: Sendable, Equatable {
   public let red: UInt8
   public let green: UInt8

@@ -1,4 +1,4 @@
-/// A picture that cannot be made or read. What the system refuses is a `FileError`.
+/// A picture that cannot be created or read. Failed system calls throw `FileError` instead.
 public struct PictureError: Error, Sendable, Equatable, CustomStringConvertible {
   public let path: String
   public let reason: String
@@ -8,6 +8,6 @@ public struct PictureError: Error, Sendable, Equatable, CustomStringConvertible 
     self.reason = reason
   }
 
-  /// `samples/step-00001000.png: is no PNG picture`.
+  /// For example, `samples/step-00001000.png: is no PNG picture`.
   public var description: String { "\(path): \(reason)" }
 }

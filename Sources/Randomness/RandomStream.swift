@@ -1,7 +1,7 @@
 import Foundation
 
-/// What random numbers are drawn for. Each purpose has numbers of its own, so that one more draw for one of them
-/// changes no other. The raw values enter the generator: they are part of what makes a run repeatable.
+/// The purpose that random numbers are drawn for. Each purpose has its own sequence, so an additional draw for one does
+/// not affect the others. The raw values are inputs of the generator: changing them changes the results of runs.
 public enum Purpose: UInt32, CaseIterable, Sendable {
   case initialization = 1
   case sampleOrder = 2
@@ -18,13 +18,17 @@ public enum Purpose: UInt32, CaseIterable, Sendable {
   case evaluation = 31
   case posterior = 41
   case captionDrop = 51
-  case conditionDrop = 61
+  case fieldDrop = 52
+  case conditionDrop = 53
+  case captionChoice = 54
+  case simulation = 61
+  case blockDropout = 71
 }
 
-/// The random numbers of one (seed, purpose, step, sample): an unlimited sequence that can be read from any place.
+/// The random numbers of one (seed, purpose, step, sample): a virtually unlimited sequence with random access.
 ///
-/// A sample is its position in the step's batch over all ranks, never in a rank's share of it; so nothing here
-/// depends on the world size or on the number of threads.
+/// A sample is identified by its position in the step's batch over all ranks, never by its position within a rank's
+/// share, so nothing here depends on the world size or the number of threads.
 public struct RandomStream: Sendable {
   private let philox: Philox
   private let purpose: UInt32
@@ -32,7 +36,7 @@ public struct RandomStream: Sendable {
   private let sample: UInt32
 
   /// - Parameters:
-  ///   - step: the training step, or whatever counts the draws of this purpose, below 2^32.
+  ///   - step: the training step, or another counter of the draws for this purpose, below 2^32.
   ///   - sample: the sample's position in the step's batch, below 2^32.
   public init(seed: UInt64, purpose: Purpose, step: Int = 0, sample: Int = 0) {
     precondition(
@@ -44,31 +48,31 @@ public struct RandomStream: Sendable {
     self.sample = UInt32(sample)
   }
 
-  /// The 128 random bits at place `index` of the sequence.
+  /// The 128 random bits at position `index` of the sequence.
   public func block(_ index: Int) -> Philox.Block {
-    // A sequence has 2^56 blocks: 32 bits of the index in the first word, 24 beside the purpose.
+    // A sequence has 2^56 blocks: 32 bits of the index go into the first word, and 24 next to the purpose.
     philox(
       Philox.Block(
         UInt32(truncatingIfNeeded: index), sample, step,
         purpose << 24 | UInt32(truncatingIfNeeded: index >> 32) & 0xFF_FFFF))
   }
 
-  /// 64 random bits at place `index`.
+  /// 64 random bits at position `index`.
   public func bits(_ index: Int = 0) -> UInt64 {
     let block = block(index)
     return UInt64(block.y) << 32 | UInt64(block.x)
   }
 
-  /// A fair coin at place `index`.
+  /// A fair coin toss at position `index`.
   public func bool(_ index: Int = 0) -> Bool { block(index).x & 1 == 1 }
 
-  /// A whole number in `0..<bound` at place `index`; its bias is below `bound` / 2^64.
+  /// An integer in `0..<bound` at position `index`; its bias is below `bound` / 2^64.
   public func integer(below bound: Int, _ index: Int = 0) -> Int {
     precondition(bound > 0, "bound must be positive, is \(bound)")
     return Int(bits(index).multipliedFullWidth(by: UInt64(bound)).high)
   }
 
-  /// Fills `values` with numbers uniform in [`low`, `high`): element i depends on i alone.
+  /// Fills `values` with uniform numbers in [`low`, `high`): element i depends on i alone.
   public func fillUniform(_ values: UnsafeMutableBufferPointer<Float>, low: Float, high: Float) {
     fill(values) { block in
       let unit = SIMD4<Float>(block &>> 8) * 0x1p-24
@@ -94,7 +98,7 @@ public struct RandomStream: Sendable {
     return (Float(radius * cos(angle)), Float(radius * sin(angle)))
   }
 
-  /// Fills `values` four at a time, from one block each.
+  /// Fills `values`, converting one block into four values at a time.
   @inline(__always)
   private func fill(_ values: UnsafeMutableBufferPointer<Float>, _ convert: (Philox.Block) -> SIMD4<Float>) {
     let whole = values.count / 4

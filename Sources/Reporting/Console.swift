@@ -1,23 +1,23 @@
 import Synchronization
 
-/// Shares a terminal between lines that stay and one status line at the bottom that is rewritten in place. May be
-/// used from any thread.
+/// Shares a terminal between permanent lines and a status line at the bottom that is updated in place. May be used from
+/// any thread.
 public final class Console: Sendable {
   public let terminal: any Terminal
-  /// The status line on display; empty for none.
+  /// The status line currently displayed; empty if none.
   private let status = Mutex("")
 
   public init(_ terminal: any Terminal = StandardError()) { self.terminal = terminal }
 
-  /// Writes a line that stays, above the status line.
+  /// Writes a permanent line above the status line.
   public func print(_ line: String) {
     status.withLock { status in
       terminal.write(status.isEmpty ? line + "\n" : Self.erase + line + "\n" + status)
     }
   }
 
-  /// Shows `text`, which must fit the terminal's width, as the status line; an empty one removes it. Without a
-  /// terminal that can rewrite lines, nothing happens.
+  /// Shows `text`, which must fit the terminal's width, as the status line; empty text removes it. Does nothing if the
+  /// terminal cannot rewrite lines.
   func show(status text: String) {
     guard terminal.isInteractive else { return }
     status.withLock { status in
@@ -26,6 +26,6 @@ public final class Console: Sendable {
     }
   }
 
-  /// To the line's beginning, and erase the line.
+  /// Moves to the start of the line and erases it.
   private static let erase = "\r\u{1B}[2K"
 }

@@ -1,23 +1,23 @@
 import Foundation
 
-/// The terminal at the far end of the pipe that `mpirun` gives its ranks as standard error.
+/// The terminal at the other end of the pipe that `mpirun` gives its ranks as standard error.
 ///
-/// mpirun copies what it reads from the pipe to its own standard error as it is. So a rank that mpirun started on its
-/// own host can draw on the terminal there; ranks of other hosts have a daemon as their parent.
+/// mpirun copies what it reads from the pipe unchanged to its own standard error, so a rank that mpirun started on its
+/// own host can draw on the terminal there; the parent of ranks on other hosts is a daemon.
 package enum LauncherTerminal {
-  /// What `mpirun` is called once it runs: Open MPI 4 has several names for one program, Open MPI 5 hands over to PRRTE.
+  /// The process names of `mpirun`: Open MPI 4 has several names for one program, and Open MPI 5 executes PRRTE.
   private static let launchers: Set = ["mpirun", "mpiexec", "orterun", "prterun"]
 
-  /// Options of mpirun that put something before each line, or lead the lines elsewhere.
+  /// Options of mpirun that prefix each line, or redirect the output.
   private static let alteringOptions: Set = [
     "tag-output", "timestamp-output", "xml", "output-filename", "merge-stderr-to-stdout",
   ]
 
-  /// The terminal, or nil if there is none, or this process's standard error does not end there untouched.
+  /// Finds the terminal; returns nil if there is none, or if the output of this process does not reach it unchanged.
   ///
   /// - Parameters:
-  ///   - parent: the process that started this one.
-  ///   - proc: where the system describes processes.
+  ///   - parent: the parent process.
+  ///   - proc: the path of the proc file system.
   package static func find(parent: Int32 = getppid(), proc: String = "/proc") -> TerminalDevice? {
     let process = "\(proc)/\(parent)"
     guard launchers.contains(text(of: "\(process)/comm").trimmingCharacters(in: .newlines)),

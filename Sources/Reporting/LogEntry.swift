@@ -1,11 +1,11 @@
-/// A line of a run's `log.txt`, as ``LogText`` writes it: date, level, message, and values by name.
+/// A line of a run's `log.txt`, as written by ``LogText``: date, level, message, and named values.
 package struct LogEntry {
   package let date: String
   package let level: String
   package let message: String
   package let values: [String: String]
 
-  /// nil for what is no such line.
+  /// Returns nil if the text is not such a line.
   package init?(_ line: some StringProtocol) {
     let parts = line.split(separator: " ", maxSplits: 2)
     guard parts.count == 3, parts[0].contains("T"), parts[0].hasSuffix("Z") else { return nil }
@@ -17,7 +17,7 @@ package struct LogEntry {
     values = Dictionary(words[first...].compactMap(Self.pair)) { $1 }
   }
 
-  /// Words that spaces part, where those in quotes do not count.
+  /// Splits text into words at spaces outside quotes.
   private static func words(_ text: some StringProtocol) -> [String] {
     var words = [""]
     var isQuoted = false

@@ -1,26 +1,26 @@
 import Foundation
 import Logging
 
-/// How messages look, in the file and on the console.
+/// The format of messages in the log file and on the console.
 enum LogText {
-  /// `saved the checkpoint path=runs/first step=1000`: keys sorted, values quoted where they would be read as more
-  /// than one, all on one line.
+  /// A single line such as `saved the checkpoint path=runs/first step=1000`: keys are sorted, and values quoted if they
+  /// would otherwise be ambiguous.
   static func line(_ message: String, _ metadata: Logger.Metadata) -> String {
     let pairs = metadata.sorted { $0.key < $1.key }.map { "\($0.key)=\(value("\($0.value)"))" }
     return ([escaped(message)] + pairs).joined(separator: " ")
   }
 
-  /// `2026-11-21T10:00:00Z`.
+  /// For example, `2026-11-21T10:00:00Z`.
   static func timestamp(_ date: Date) -> String { date.formatted(.iso8601) }
 
-  /// Messages as they are, levels other than info named, ranks other than 0 too.
+  /// The message, prefixed with the level unless it is info, and with the rank unless it is 0.
   static func console(_ level: Logger.Level, _ text: String, rank: Int, hasColours: Bool) -> String {
     var name = level == .info ? "" : "\(level): "
     if hasColours, let colour = colour(level) { name = "\u{1B}[\(colour)m\(name)\u{1B}[0m" }
     return (rank == 0 ? "" : "[rank \(rank)] ") + name + text
   }
 
-  /// Bold red, yellow, grey, in the codes of terminals.
+  /// Terminal codes for bold red, yellow and grey.
   private static func colour(_ level: Logger.Level) -> String? {
     switch level {
     case .critical, .error: "1;31"
@@ -36,7 +36,7 @@ enum LogText {
     return "\"" + escaped(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")) + "\""
   }
 
-  /// The text that `value` has quoted.
+  /// Reverses the quoting done by `value`.
   static func unquoted(_ value: Substring) -> String {
     var result = ""
     var rest = value.dropFirst().dropLast()
@@ -59,7 +59,7 @@ enum LogText {
     return result
   }
 
-  /// Control characters made visible: a message is one line, and cannot rewrite the terminal.
+  /// Escapes control characters, so that a message stays on one line and cannot manipulate the terminal.
   private static func escaped(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
       return text

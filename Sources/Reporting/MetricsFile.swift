@@ -1,10 +1,10 @@
 import Files
 import Foundation
 
-/// A metrics file that says what cannot have been written by this program.
+/// A metrics file with contents that this program cannot have written.
 public struct MetricsError: Error, Sendable, Equatable, CustomStringConvertible {
   public let path: String
-  /// From 1.
+  /// The line number, starting at 1.
   public let line: Int
   public let reason: String
 
@@ -14,20 +14,20 @@ public struct MetricsError: Error, Sendable, Equatable, CustomStringConvertible 
     self.reason = reason
   }
 
-  /// `runs/first/metrics.jsonl:12: ...`.
+  /// For example, `runs/first/metrics.jsonl:12: ...`.
   public var description: String { "\(path):\(line): \(reason)" }
 }
 
-/// `metrics.jsonl` of a run: one JSON object a line, one line a logged step, steps ascending.
+/// The `metrics.jsonl` of a run: one JSON object per line and logged step, with ascending steps.
 public final class MetricsFile {
   private let file: LineFile
   private var lastStep: Int
 
-  /// What was wrong with lines that were removed, since their steps will be done again: nil if nothing was.
+  /// The damage in lines that were removed because their steps will be repeated; nil if there was none.
   public let removedDamage: MetricsError?
 
-  /// Opens the file of a run that goes on after `step`, or starts at 0. Lines of later steps, which will be done again,
-  /// are removed, damaged ones too, and so is a last line that a crash cut off. A crash in here loses nothing.
+  /// Opens the file of a run that resumes after `step`, or starts at 0. Removes the lines of later steps, which will be
+  /// repeated, including damaged ones, as well as a last line truncated by a crash. A crash during this loses nothing.
   ///
   /// - Throws: `FileError`; ``MetricsError`` for a damaged line before one that is kept.
   public init(path: String, resumingAfter step: Int) throws {
@@ -47,7 +47,7 @@ public final class MetricsFile {
     file = try LineFile(appendingTo: path)
   }
 
-  /// Appends the line of a step after all before. It has left the process when this returns.
+  /// Appends a line for a step later than all previous ones. It has been handed to the system when this returns.
   ///
   /// - Throws: `FileError`.
   public func append(_ metrics: StepMetrics) throws {
@@ -56,7 +56,7 @@ public final class MetricsFile {
     lastStep = metrics.step
   }
 
-  /// All steps of the file at `path`; a last line that is cut off, as while a run writes it, is passed over.
+  /// Reads all steps of the file at `path`; an incomplete last line, as while a run is writing it, is ignored.
   ///
   /// - Throws: `FileError`; ``MetricsError`` for a damaged line that is not the last.
   public static func read(_ path: String) throws -> [StepMetrics] {
@@ -67,7 +67,7 @@ public final class MetricsFile {
 
   private typealias Line = (metrics: StepMetrics, bytes: ArraySlice<UInt8>)
 
-  /// The lines of steps up to `step`, and the first that is damaged behind them, unless a crash has cut it off.
+  /// The lines of steps up to `step`, and the first damage after them, unless it is due to truncation by a crash.
   ///
   /// - Throws: ``MetricsError`` for a damaged line before the last of them.
   private static func lines(

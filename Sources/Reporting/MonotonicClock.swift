@@ -1,11 +1,11 @@
-/// Seconds that pass, whatever the system's date does. Tests bring their own.
+/// A clock unaffected by changes to the system's date. Tests provide their own.
 public struct MonotonicClock: Sendable {
-  /// Seconds since some fixed moment.
+  /// Seconds since a fixed point in time.
   public let seconds: @Sendable () -> Double
 
   public init(seconds: @escaping @Sendable () -> Double) { self.seconds = seconds }
 
-  /// The system's, from now on.
+  /// The system's clock, starting now.
   public static func system() -> MonotonicClock {
     let start = ContinuousClock.now
     return MonotonicClock { (ContinuousClock.now - start) / .seconds(1) }

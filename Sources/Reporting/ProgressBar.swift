@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Shows how far a long task is: on a terminal a status line with a bar, rewritten at most ten times a second;
-/// elsewhere a plain line now and then; nothing where nobody wants to see it.
+/// Shows the progress of a long task: on a terminal, a status line with a bar, redrawn at most ten times a second;
+/// otherwise, an occasional plain line; or nothing if progress is disabled.
 public final class ProgressBar: Sendable {
   private let label: String
   private let total: Int
@@ -11,7 +11,7 @@ public final class ProgressBar: Sendable {
   private let start: Double
   private let state: Mutex<State>
 
-  /// Seconds between two redraws: faster changes cannot be read, and each costs a call of the system.
+  /// Seconds between redraws: faster changes cannot be read, and each costs a system call.
   private static let redrawInterval = 0.1
 
   private struct State {
@@ -23,9 +23,9 @@ public final class ProgressBar: Sendable {
   }
 
   /// - Parameters:
-  ///   - label: what the task is, such as `train`.
-  ///   - completed: how much of `total` was done before, which says nothing of the speed.
-  ///   - plainInterval: seconds between lines where there is no terminal.
+  ///   - label: the name of the task, such as `train`.
+  ///   - completed: how much of `total` was already done, which does not count towards the speed.
+  ///   - plainInterval: seconds between lines if there is no terminal.
   public init(
     _ label: String, total: Int, completed: Int = 0, console: Console, clock: MonotonicClock = .system(),
     plainInterval: Double = 30
@@ -37,15 +37,15 @@ public final class ProgressBar: Sendable {
     self.clock = clock
     self.plainInterval = plainInterval
     start = clock.seconds()
-    // Shown a full interval ago: the first update shows at once.
+    // Backdated by a full interval, so that the first update is shown immediately.
     let interval = console.terminal.isInteractive ? Self.redrawInterval : plainInterval
     state = Mutex(
       State(completed: completed, speed: Speed(units: completed, seconds: start), lastShown: start - interval)
     )
   }
 
-  /// Reports that `completed` of the total are done. `fields` are short texts such as `loss 0.0531`, the most
-  /// important first: a narrow terminal shows the first ones only.
+  /// Reports that `completed` of the total are done. `fields` are short texts such as `loss 0.0531`, the most important
+  /// first, since a narrow terminal shows only the first ones.
   public func update(_ completed: Int, fields: [String] = []) {
     state.withLock { state in
       precondition(!state.isFinished, "\(label) is finished")
@@ -59,14 +59,14 @@ public final class ProgressBar: Sendable {
         if console.terminal.isInteractive {
           console.show(status: line(state, now, width: console.terminal.width - 1))
         } else if completed < total {
-          // Of the end the last line tells.
+          // Completion is reported by the final line.
           console.print(line(state, now, width: nil))
         }
       }
     }
   }
 
-  /// Leaves the last state as a line that stays, and takes no more updates. Calling it again does nothing.
+  /// Leaves the final state as a permanent line and accepts no further updates. Repeated calls have no effect.
   public func finish() {
     state.withLock { state in
       if state.isFinished { return }
@@ -89,9 +89,9 @@ public final class ProgressBar: Sendable {
     ).text(width: width)
   }
 
-  /// `1:02:03`, or `2:03` below an hour.
+  /// `1:02:03`, or `2:03` for less than an hour.
   static func clockFace(_ seconds: Double) -> String {
-    // A century: nothing takes longer, and the integers below stay small.
+    // Limited to a century: nothing takes longer, and it keeps the integers below small.
     let whole = Int(min(max(seconds, 0), 3.2e9).rounded())
     func twoDigits(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, twoDigits(whole % 60))

@@ -1,20 +1,21 @@
-/// One line on the state of a task, fitted to a width. ASCII only: not every terminal of a cluster shows more.
+/// A line that shows the state of a task, fitted to a width. ASCII only, since not every terminal on a cluster supports
+/// more.
 struct ProgressLine {
   let label: String
   let completed: Int
   let total: Int
   let fields: [String]
-  /// Such as `2:03 left`, the more important first.
+  /// Such as `2:03 left`, the most important first.
   let times: [String]
 
   private static let barWidths = 10...40
 
-  /// Without a width, all that is known and no bar. With one, what does not fit is left out: first all times but one,
-  /// then the bar, then fields from the last, then the time.
+  /// Without a width, shows everything except the bar. With one, drops what does not fit: first all times but one, then
+  /// the bar, then fields starting from the last, then the remaining time.
   func text(width: Int?) -> String {
     let fraction = total > 0 ? min(1, Double(completed) / Double(total)) : 1
     let percent = "\(Int(fraction * 100))%"
-    // Padded, so that the line does not shift as the number grows.
+    // Padded so that the line does not shift as the number grows.
     let digits = String(total).count - String(completed).count
     let count = String(repeating: " ", count: max(0, digits)) + "\(completed)/\(total)"
     let head = width == nil ? [label, "\(completed)/\(total)", percent] : [label, count, percent]
@@ -35,7 +36,8 @@ struct ProgressLine {
     return String(head.joined(separator: "  ").prefix(max(0, width)))
   }
 
-  /// How many fields and times to show, the best first, and whether a bar matters more than all of them.
+  /// The combinations of fields and times to try, in order of preference, and whether each is only acceptable with a
+  /// bar.
   private var candidates: [(fields: Int, times: Int, needsBar: Bool)] {
     let one = min(1, times.count)
     return [(fields.count, times.count, true), (fields.count, one, true)]

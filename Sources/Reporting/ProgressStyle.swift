@@ -1,14 +1,14 @@
-/// What `OBORO_PROGRESS` can ask for, against what the terminal looks like.
+/// The values of `OBORO_PROGRESS`, which override what the terminal suggests.
 public enum ProgressStyle: String, CaseIterable, Sendable {
-  /// A line that is rewritten, even where no terminal was found: behind `ssh`, or a remote first rank.
+  /// A line updated in place, even if no terminal was detected: behind `ssh`, or when rank 0 is on a remote host.
   case bar
-  /// A line now and then, also on a terminal.
+  /// An occasional line, even on a terminal.
   case lines
   case hidden = "none"
 
   public static let variable = "OBORO_PROGRESS"
 
-  /// What the environment asks for; nil when it leaves that to the terminal, or says something unknown.
+  /// The style requested by the environment; nil if unset or unknown, which leaves the choice to the terminal.
   public init?(environment: [String: String]) {
     guard let style = environment[Self.variable].flatMap(Self.init(rawValue:)) else { return nil }
     self = style

@@ -3,11 +3,11 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The log of one run: every message as a dated line in a file, and shortly on the console.
+/// The log of a run: every message is written as a dated line to a file, and in short form to the console.
 ///
-/// Of a run on several ranks, rank 0 alone writes the file, since lines that machines append to one file over a
-/// network can overwrite each other; the other ranks put warnings and errors on their console, which `mpirun` brings
-/// to the user, with their rank.
+/// With several ranks, only rank 0 writes the file, since lines appended to one file by different machines over a
+/// network can overwrite each other; the other ranks print warnings and errors, along with their rank, on their
+/// console, which `mpirun` forwards to the user.
 public final class RunLog: Sendable {
   let rank: Int
   private let console: Console
@@ -16,9 +16,9 @@ public final class RunLog: Sendable {
   private let hasFileFailed = Mutex(false)
 
   /// - Parameters:
-  ///   - path: the file to append to, created if needed; nil for none. Ranks other than 0 leave it alone.
-  ///   - date: the time of day; tests bring their own.
-  /// - Throws: `FileError` when the file cannot be opened.
+  ///   - path: the file to append to, created if necessary; nil for none. Ranks other than 0 ignore it.
+  ///   - date: returns the current date; tests provide their own.
+  /// - Throws: `FileError` if the file cannot be opened.
   public init(
     path: String?, rank: Int = 0, console: Console, date: @escaping @Sendable () -> Date = { Date() }
   ) throws {
@@ -28,12 +28,12 @@ public final class RunLog: Sendable {
     file = rank == 0 ? try path.map { try LineFile(appendingTo: $0) } : nil
   }
 
-  /// A logger that writes here.
+  /// A logger that writes to this log.
   public func logger(_ label: String, level: Logger.Level = .info) -> Logger {
     Logger(label: label) { _ in RunLogHandler(log: self, logLevel: level) }
   }
 
-  /// Writes a message to the file alone: what people are told on the console in other words.
+  /// Writes a message only to the file, when the console shows the same information in another form.
   package func record(_ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata = [:]) {
     append(level, LogText.line(message, metadata))
   }
@@ -53,7 +53,7 @@ public final class RunLog: Sendable {
         defer { hasFailed = true }
         return !hasFailed
       }
-      // Once: a full disk would otherwise double every message.
+      // Warn only once: a full disk would otherwise double every message.
       if isFirst {
         console.print(
           LogText.console(.warning, "\(error); the log goes on without it", rank: rank, hasColours: false))
@@ -62,7 +62,7 @@ public final class RunLog: Sendable {
   }
 }
 
-/// What swift-log calls for each message.
+/// The handler that swift-log calls for each message.
 struct RunLogHandler: LogHandler {
   let log: RunLog
   var logLevel: Logger.Level

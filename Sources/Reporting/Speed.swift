@@ -1,19 +1,19 @@
 import Foundation
 
-/// A speed that follows changes without jumping: units and seconds of the past both lose weight as time goes, and
-/// their quotient is the speed. So the first values are not too small, and no starting value is needed.
+/// A smoothed speed: past units and seconds both decay exponentially over time, and their quotient is the speed. Hence
+/// the first values are unbiased, and no initial value is needed.
 struct Speed {
   private var units = 0.0
   private var seconds = 0.0
   private var last: (units: Int, seconds: Double)
 
-  /// Seconds after which a measurement has 1/e of its weight.
+  /// Seconds after which the weight of a measurement has decayed to 1/e.
   private static let memory = 60.0
 
-  /// Measures from a number of units at a moment.
+  /// Starts measuring at a given number of units and time.
   init(units: Int, seconds: Double) { last = (units, seconds) }
 
-  /// Reports the number of units at a later moment.
+  /// Reports the number of units at a later time.
   mutating func add(units: Int, seconds: Double) {
     let passed = max(0, seconds - last.seconds)
     let keep = exp(-passed / Self.memory)
@@ -22,6 +22,6 @@ struct Speed {
     last = (units, seconds)
   }
 
-  /// nil before anything is known.
+  /// nil until a speed is known.
   var unitsPerSecond: Double? { units > 0 && seconds > 0 ? units / seconds : nil }
 }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The standard error output. What cannot be written there is lost: there is no better place to say so.
+/// The standard error output. Text that cannot be written there is lost, since there is no better place to report that.
 ///
-/// Under `mpirun` it counts as the terminal that mpirun writes to. Every rank of this host sees it so; who draws there
-/// is for the ranks to agree on.
+/// Under `mpirun`, it is treated as the terminal that mpirun writes to. This applies to every rank on its host; the
+/// ranks must agree on which of them draws.
 public struct StandardError: Terminal {
   public let isInteractive: Bool
   public let showsProgress: Bool
@@ -11,7 +11,7 @@ public struct StandardError: Terminal {
   private let device: TerminalDevice?
   private let fallbackWidth: Int
 
-  /// Colours follow the custom of `NO_COLOR` (no-color.org), progress what ``ProgressStyle`` says.
+  /// Colours respect `NO_COLOR` (no-color.org), and progress is shown according to ``ProgressStyle``.
   public init(environment: [String: String] = ProcessInfo.processInfo.environment) {
     let device =
       isatty(STDERR_FILENO) == 1 ? TerminalDevice.descriptor(STDERR_FILENO) : LauncherTerminal.find()
@@ -28,7 +28,7 @@ public struct StandardError: Terminal {
     fallbackWidth = environment["COLUMNS"].flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil } ?? 80
   }
 
-  /// What the terminal says, or else `COLUMNS`, or else 80.
+  /// The terminal's width, or else `COLUMNS`, or else 80.
   public var width: Int { device?.width ?? fallbackWidth }
 
   public func write(_ text: String) {

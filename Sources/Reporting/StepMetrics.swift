@@ -1,33 +1,33 @@
 import Foundation
 
-/// What one line of `metrics.jsonl` says of one step.
+/// The metrics of one step: a line of `metrics.jsonl`.
 public struct StepMetrics: Sendable, Equatable {
-  /// Steps done, from 1.
+  /// The number of completed steps, starting at 1.
   public var step = 0
-  /// Images seen since the run began, over all ranks.
+  /// The number of images seen since the start of the run, over all ranks.
   public var images = 0
-  /// Mean over the step's batch.
+  /// The mean over the step's batch.
   public var loss: Float = 0
-  /// The parts of the loss that have names of their own; in the file `loss_NAME`.
+  /// Named components of the loss, stored as `loss_NAME` in the file.
   public var parts: [Part] = []
-  /// The loss on held-out samples after the step, at steps where it is taken.
+  /// The loss on held-out samples after the step, if it was evaluated.
   public var validationLoss: Float?
-  /// Of the mean gradient, before clipping.
+  /// The norm of the mean gradient before clipping.
   public var gradientNorm: Float = 0
   public var learningRate = 0.0
-  /// What this step took.
+  /// The duration of this step.
   public var seconds = 0.0
   public var imagesPerSecond = 0.0
-  /// The parts of `seconds` in which the rank waited for its data and for other ranks.
+  /// The portions of `seconds` during which the rank waited for its data and for other ranks.
   public var dataWaitSeconds = 0.0
   public var communicationWaitSeconds = 0.0
 
   public init() {}
 
-  /// A part of the loss, such as an autoencoder's divergence.
+  /// A component of the loss, such as an autoencoder's KL divergence.
   public struct Part: Sendable, Equatable {
     public let name: String
-    /// Mean over the step's batch.
+    /// The mean over the step's batch.
     public let value: Float
 
     public init(name: String, value: Float) {
@@ -35,11 +35,11 @@ public struct StepMetrics: Sendable, Equatable {
       self.value = value
     }
 
-    /// What a name begins with in the file.
+    /// The prefix of a part's name in the file.
     static let prefix = "loss_"
   }
 
-  /// The names in the file, in their order there. A name and its property meet here only.
+  /// The names in the file, in order. The only place that maps names to properties.
   private static let columns: [(name: String, column: Column)] = [
     ("step", .whole(\.step)),
     ("images", .whole(\.images)),
@@ -61,11 +61,11 @@ public struct StepMetrics: Sendable, Equatable {
   }
 }
 
-// MARK: As a line of JSON
+// MARK: JSON
 
 extension StepMetrics {
   /// One JSON object without a line break. Numbers have the shortest digits that read back as the same bits; JSON has
-  /// no NaN and no infinity, which become null.
+  /// no NaN or infinity, which become null.
   var json: String {
     func number<Value: BinaryFloatingPoint & CustomStringConvertible>(_ value: Value) -> String {
       value.isFinite ? value.description : "null"
@@ -75,7 +75,7 @@ extension StepMetrics {
     let pairs = Self.columns.flatMap { name, column in
       switch column {
       case .whole(let path): ["\"\(name)\": \(self[keyPath: path])"]
-      // All losses stand together, before what a step took.
+      // All losses are kept together, before the timings.
       case .single(\.loss): ["\"\(name)\": \(number(loss))"] + named + validation
       case .single(let path): ["\"\(name)\": \(number(self[keyPath: path]))"]
       case .double(let path): ["\"\(name)\": \(number(self[keyPath: path]))"]
@@ -84,9 +84,9 @@ extension StepMetrics {
     return "{" + pairs.joined(separator: ", ") + "}"
   }
 
-  /// Reads a line; null reads as NaN, and names that are not known are passed over.
+  /// Parses a line; null is read as NaN, and unknown names are ignored.
   ///
-  /// - Throws: `DecodingError` when the line is no JSON object, or a name is missing or has another type.
+  /// - Throws: `DecodingError` if the line is not a JSON object, or a name is missing or has the wrong type.
   init(json: some Sequence<UInt8>) throws {
     self = try JSONDecoder().decode(Line.self, from: Data(json)).metrics
   }
@@ -111,7 +111,7 @@ extension StepMetrics {
       if container.contains(validation) {
         metrics.validationLoss = try container.decode(Float?.self, forKey: validation) ?? .nan
       }
-      // In the order of their names: an object has none.
+      // Sorted by name, since JSON objects are unordered.
       metrics.parts = try container.allKeys.filter { $0.stringValue.hasPrefix(Part.prefix) }
         .map { key in
           Part(

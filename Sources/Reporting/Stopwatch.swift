@@ -1,11 +1,11 @@
 import Dispatch
 
-/// Measures time that no clock setting disturbs.
+/// Measures time independently of changes to the system clock.
 package struct Stopwatch {
   private let start = DispatchTime.now().uptimeNanoseconds
 
   package init() {}
 
-  /// Since it was made.
+  /// Seconds since initialisation.
   package var seconds: Double { Double(DispatchTime.now().uptimeNanoseconds - start) * 1e-9 }
 }

@@ -1,11 +1,11 @@
-/// Where messages go: a terminal, or a file or pipe that looks like none.
+/// The destination of messages: a terminal, or a file or pipe.
 public protocol Terminal: Sendable {
-  /// Whether a line can be rewritten.
+  /// Whether lines can be rewritten.
   var isInteractive: Bool { get }
-  /// Whether anybody wants to see how far a task is.
+  /// Whether progress should be shown.
   var showsProgress: Bool { get }
   var hasColours: Bool { get }
-  /// Columns, now: windows change their size.
+  /// The current width in columns, which changes when a window is resized.
   var width: Int { get }
   func write(_ text: String)
 }

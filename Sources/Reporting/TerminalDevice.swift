@@ -1,25 +1,25 @@
 import Foundation
 
-/// A terminal, by what leads to it.
+/// A terminal, identified by a descriptor or a link to one.
 package enum TerminalDevice: Sendable, Equatable {
   /// An open descriptor of this process.
   case descriptor(Int32)
-  /// A link in `/proc` for another process's descriptor. It leads to the device even where its text names a file that
-  /// is not there, as in containers.
+  /// A link in `/proc` for a descriptor of another process. It leads to the device even if its target path does not
+  /// exist, as in containers.
   case link(String)
 
-  /// nil unless `link` leads to a terminal.
+  /// Returns nil if `link` does not lead to a terminal.
   package init?(link: String) {
     var status = stat()
-    // Other things than devices are not opened: that could disturb a pipe.
+    // Only character devices are opened: opening a pipe could disturb it.
     guard stat(link, &status) == 0, status.st_mode & S_IFMT == S_IFCHR else { return nil }
     let isTerminal = Self.withDescriptor(link) { isatty($0) == 1 }
-    // After `su` the terminal is another user's, and cannot be opened anew; no other device refuses that.
+    // After `su`, the terminal belongs to another user and cannot be reopened; no other device denies that.
     guard isTerminal ?? (errno == EACCES) else { return nil }
     self = .link(link)
   }
 
-  /// Columns, now; nil when the terminal does not know.
+  /// The current width in columns; nil if unknown.
   package var width: Int? {
     switch self {
     case .descriptor(let descriptor): Self.width(of: descriptor)
@@ -33,7 +33,7 @@ package enum TerminalDevice: Sendable, Equatable {
     return Int(size.ws_col)
   }
 
-  /// nil, with `errno`, when the device cannot be opened.
+  /// Returns nil, with `errno` set, if the device cannot be opened.
   private static func withDescriptor<Result>(_ link: String, _ body: (Int32) -> Result) -> Result? {
     let descriptor = open(link, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

@@ -1,11 +1,11 @@
-/// Rows in columns of equal width: text to the left, numbers to the right.
+/// A table with aligned columns: text to the left, numbers to the right.
 public struct TextTable {
   private var rows: [[String]]
   private let textColumns: Int
 
   /// - Parameters:
-  ///   - header: the columns' names.
-  ///   - textColumns: how many of the first columns are text.
+  ///   - header: the names of the columns.
+  ///   - textColumns: how many of the leading columns are text.
   public init(_ header: [String], textColumns: Int = 1) {
     rows = [header]
     self.textColumns = textColumns
@@ -16,7 +16,7 @@ public struct TextTable {
     rows.append(row)
   }
 
-  /// A line for each row.
+  /// The table with one line per row.
   public var text: String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The range of an axis, and where it has its labels.
+/// The range of an axis and the positions of its labels.
 package struct Axis {
   package let low: Double
   package let high: Double
@@ -11,7 +11,7 @@ package struct Axis {
     high = most + room
   }
 
-  /// Some five round numbers.
+  /// About five round numbers.
   package var ticks: [Double] {
     let raw = (high - low) / 6
     let magnitude = pow(10, floor(log10(raw)))
@@ -20,7 +20,8 @@ package struct Axis {
       .map { abs($0) < distance * 1e-6 ? 0 : $0 }
   }
 
-  /// Of an axis of logarithms: 1, 2 and 5 times each power of ten; where there are many powers, these alone.
+  /// Labels of a logarithmic axis: 1, 2 and 5 times each power of ten, or only the powers if the axis spans many of
+  /// them.
   var decades: [(place: Double, label: String)] {
     let factors = high - low > 2.5 ? [1.0] : [1.0, 2.0, 5.0]
     return (Int(floor(low))...Int(ceil(high))).flatMap { power in factors.map { $0 * pow(10, Double(power)) }

@@ -1,12 +1,12 @@
 import Foundation
 
-/// Lines over steps, as SVG.
+/// A line chart over steps, as SVG.
 package struct Chart {
   package struct Line {
     let name: String
-    /// A class of the page's style sheet.
+    /// A class in the page's style sheet.
     let style: String
-    /// Steps ascending.
+    /// In ascending order of steps.
     let points: [(step: Double, value: Double)]
 
     package init(name: String, style: String, points: [(step: Double, value: Double)]) {
@@ -18,11 +18,11 @@ package struct Chart {
 
   let title: String
   let lines: [Line]
-  /// Steps at which something happened.
+  /// Steps at which an event occurred.
   let marks: [Double]
-  /// Whether the axis of values is logarithmic, if the values allow it.
+  /// Whether the value axis is logarithmic, if the values permit it.
   let isLogarithmic: Bool
-  /// Whether the axis of values begins at 0.
+  /// Whether the value axis starts at 0.
   let beginsAtZero: Bool
 
   package init(
@@ -36,13 +36,13 @@ package struct Chart {
     self.beginsAtZero = beginsAtZero
   }
 
-  // What the drawing measures, in its own units; the page scales it.
+  // Dimensions in the drawing's own units; the page scales it.
   private static let (width, height) = (640.0, 240.0)
   private static let (left, right, top, bottom) = (56.0, 22.0, 10.0, 26.0)
-  /// More points than this cannot be told apart.
+  /// More points than this cannot be distinguished.
   private static let pointsAtMost = 400
 
-  /// nil where there is nothing to draw.
+  /// nil if there is nothing to draw.
   package var svg: String? {
     let lines = lines.map { line in
       Line(
@@ -99,7 +99,7 @@ package struct Chart {
     return (parts + ["</svg>"]).joined()
   }
 
-  /// The least and the greatest of each stretch: no spike is lost.
+  /// Keeps the minimum and maximum of each interval, so that no spike is lost.
   package static func thinned(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
     guard points.count > pointsAtMost else { return points }
     let stretches = pointsAtMost / 2
@@ -112,7 +112,7 @@ package struct Chart {
     }
   }
 
-  /// A mean that follows the finite values, over a fiftieth of them.
+  /// An exponential moving average of the finite values, over about a fiftieth of them.
   package static func smoothed(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
     let points = points.filter(\.value.isFinite)
     let rate = 1 / max(Double(points.count) / 50, 1)

@@ -1,4 +1,4 @@
-/// Text in a page.
+/// Helpers for writing HTML.
 enum HTML {
   static func escaped(_ text: String) -> String {
     text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")

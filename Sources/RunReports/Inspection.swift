@@ -8,13 +8,13 @@ import Models
 import Reporting
 import Settings
 
-/// What a path holds: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
+/// Identifies and describes a path: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
 public enum Inspection {
-  /// What is to be shown.
+  /// A description to be shown.
   public struct Description {
-    /// What the files say.
+    /// The contents of the files.
     let node: SettingsNode
-    /// The model that they are about, if they are about one.
+    /// The model that the files belong to, if any.
     let model: ModelSummary?
 
     public var text: String { node.yaml() + (model.map { "\n" + $0.text } ?? "") }
@@ -25,13 +25,13 @@ public enum Inspection {
     }
   }
 
-  /// A description of what is at `path`. Of a checkpoint, and of those of a run, every file is compared with its digest.
+  /// Describes what is at `path`. For a checkpoint, and for those of a run, every file is verified against its digest.
   ///
   /// - Parameters:
-  ///   - size: height and width of the images that a model's arithmetic is counted for; nil: those that it was trained
-  ///     with, or that `MeasuredImages` finds.
-  ///   - verifying: whether a dataset's files are compared with their digests as well, and any damage is an error.
-  /// - Throws: `InspectionError` for something unknown, and what reading it throws.
+  ///   - size: height and width of the images for which the model's FLOPs are counted; nil for the size it was trained
+  ///     with, or that `MeasuredImages` determines.
+  ///   - verifying: whether a dataset's files are verified against their digests as well, and any damage is an error.
+  /// - Throws: `InspectionError` for an unknown path, and errors from reading it.
   public static func describe(_ path: String, size: (height: Int, width: Int)? = nil, verifying: Bool = false)
     throws -> Description
   {
@@ -59,7 +59,7 @@ public enum Inspection {
 
   private static func dataset(_ path: String, _ verifying: Bool) throws -> SettingsNode {
     let dataset = try ShardedDataset(directory: path)
-    // What is verified is looked at as well: a digest says nothing of what a file should hold.
+    // Always check the contents as well: a digest does not tell whether a file holds the right data.
     try dataset.check()
     if verifying { try dataset.verify() }
     let manifest = dataset.manifest
@@ -140,7 +140,7 @@ public enum Inspection {
         saved = max(saved, try Checkpoint(opening: store.path(step)).manifest.step)
         return ["step": SettingsNode(step), "state": "good"]
       } catch let error as CheckpointError {
-        // The run may have removed it since.
+        // The run may have deleted it in the meantime.
         guard FileManager.default.fileExists(atPath: store.path(step)) else { return nil }
         damaged.append(error)
         return ["step": SettingsNode(step), "state": SettingsNode("damaged: \(error)")]
@@ -152,7 +152,7 @@ public enum Inspection {
     let node = try SettingsNode(contentsOfFile: directory.configuration)
     return [
       "kind": "run",
-      // Not every step has its line of metrics.
+      // Not every step has an entry in the metrics.
       "step": SettingsNode(max(last?.step ?? 0, saved)),
       "steps": node["training.steps"] ?? nil,
       "loss": last.map { SettingsNode(Double($0.loss)) } ?? nil,
@@ -202,11 +202,11 @@ public enum Inspection {
   }
 }
 
-/// A path that nothing can be said of.
+/// A path that cannot be described.
 public enum InspectionError: Error, CustomStringConvertible, Equatable {
   case missing(String)
   case unknown(String)
-  /// Nothing says what the file should hold.
+  /// The file has no digest to verify it against.
   case withoutDigests(String)
   case damaged([CheckpointError])
 

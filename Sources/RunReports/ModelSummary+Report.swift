@@ -5,7 +5,7 @@ import Settings
 import Tensors
 
 extension ModelSummary {
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var node: SettingsNode {
     [
       "image_shape": SettingsNode(imageShape),
@@ -33,7 +33,7 @@ extension ModelSummary {
     ]
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     var table = TextTable(
       ["layer", "tensors", "parameters", "MFLOP forward", "and backward"], textColumns: 2)

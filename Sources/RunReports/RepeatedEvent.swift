@@ -1,23 +1,23 @@
 import Reporting
 
-/// Entries of a log that say the same of the same, such as that a rank is slow: one, with how often and since when.
+/// Log entries that repeat the same event, such as a slow rank, merged into one with a count and the time of the first.
 struct RepeatedEvent {
   private(set) var last: LogEntry
   private var first: LogEntry
   private var count = 1
 
-  /// Values that differ from one time to the next, and do not make it another event.
+  /// Values that vary between occurrences and do not distinguish events.
   private static let measured: Set = ["step", "costs"]
 
   private init(_ entry: LogEntry) { (first, last) = (entry, entry) }
 
-  /// `rank=3 host=n1 costs=20%`, and how often there was the like.
+  /// `rank=3 host=n1 costs=20%`, and how often the event occurred.
   var text: String {
     let values = last.values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
     return count == 1 ? values : "\(values) (the last of \(count) since \(first.date))"
   }
 
-  /// In the order in which they came last. Starts and stops stay as they are.
+  /// Merges entries, in the order of their last occurrences. Starts and stops are kept individually.
   static func summed(_ entries: [LogEntry]) -> [RepeatedEvent] {
     var events: [RepeatedEvent] = []
     var places: [String: Int] = [:]

@@ -4,19 +4,19 @@ import Foundation
 import Reporting
 import Tensors
 
-/// Two runs compared bit for bit: what their metrics say of steps that both have logged, and all tensors of their newest
+/// Compares two runs bit for bit: the metrics of steps that both have logged, and all tensors of their newest
 /// checkpoints.
 public struct RunComparison {
-  /// Steps whose loss and gradient norm were compared.
+  /// Number of steps whose loss and gradient norm were compared.
   public private(set) var steps = 0
-  /// Tensors of the checkpoints that were: weights, average and both moments.
+  /// Number of checkpoint tensors that were compared: weights, average and both moments.
   public private(set) var tensors = 0
-  /// What is not the same, in words.
+  /// Descriptions of everything that differs.
   public private(set) var differences: [String] = []
 
   public var isSame: Bool { differences.isEmpty }
 
-  /// - Throws: `CheckpointError` if a run has no good checkpoint; `HDF5Error`, `FileError`, `MetricsError`.
+  /// - Throws: `CheckpointError` if a run has no valid checkpoint; `HDF5Error`, `FileError`, `MetricsError`.
   public init(_ first: String, _ second: String) throws {
     try compareMetrics(RunDirectory(first).metrics, RunDirectory(second).metrics)
     let a = try Self.state(of: first) { differences.append("\($0)") }
@@ -24,7 +24,7 @@ public struct RunComparison {
     compareStates(a, b)
   }
 
-  /// That of the newest good checkpoint.
+  /// The state of the newest valid checkpoint.
   private static func state(
     of run: String, onDamage: (CheckpointError) -> Void
   ) throws -> ShardedState {
@@ -38,7 +38,7 @@ public struct RunComparison {
     }
   }
 
-  /// Looks at what of a line of metrics depends on the numbers and not on the time.
+  /// Compares the metrics that depend on computed numbers rather than on time.
   private mutating func compareMetrics(_ first: String, _ second: String) throws {
     func lines(_ path: String) throws -> [Int: [UInt32]] {
       let lines = try MetricsFile.read(path)
@@ -58,7 +58,7 @@ public struct RunComparison {
       differences.append("the checkpoint: of step \(a.step) and \(b.step)")
       return
     }
-    // Each state has a set of parameters of its own; what files hold of them is what can be the same.
+    // Each state has a separate parameter set, so parameters are compared by their tensors in files.
     let (ours, theirs) = (a.layout.fileTensors, b.layout.fileTensors)
     guard ours.map(\.name) == theirs.map(\.name), ours.map(\.shape) == theirs.map(\.shape) else {
       differences.append("the model")

@@ -1,10 +1,11 @@
 import Checkpoints
 import Configuration
+import Evaluation
 import Files
 import Foundation
 import Reporting
 
-/// A run as one page of HTML that needs nothing else: no server, no network, no script.
+/// A run as a single self-contained HTML page: no server, no network, no scripts.
 public struct RunReport {
   private let directory: RunDirectory
   private let configuration: String
@@ -12,8 +13,10 @@ public struct RunReport {
   private let log: [LogEntry]
   private let samples: [(step: Int, png: [UInt8])]
   private let steps: Int
+  /// Of the last grid of samples that are fields; nil where there is none.
+  private let spectra: (step: Int, spectra: FieldSpectra)?
 
-  /// Pictures shown at most, spread over the run.
+  /// Maximum number of sample grids shown, spread over the run.
   private static let samplesAtMost = 12
 
   /// Reads the run in `path`.
@@ -30,8 +33,10 @@ public struct RunReport {
     let text = files.fileExists(atPath: directory.log) ? try WholeFile.read(directory.log) : []
     log = String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { LogEntry($0) }
     let pictures = try directory.sampledSteps()
+    spectra = try pictures.last { files.fileExists(atPath: directory.spectra(step: $0)) }
+      .map { ($0, try FieldSpectra(path: directory.spectra(step: $0))) }
     let count = min(pictures.count, Self.samplesAtMost)
-    // The last one always; of the others every so many.
+    // Evenly spaced, always including the last one.
     samples = try (0..<count).map { pictures[(($0 + 1) * pictures.count - 1) / count] }
       .map { ($0, try WholeFile.read(directory.samples(step: $0))) }
   }
@@ -40,7 +45,7 @@ public struct RunReport {
     let name = URL(fileURLWithPath: directory.path).lastPathComponent
     let body = [
       "<h1>\(HTML.escaped(name))</h1>", summary, "<div class=\"charts\">\(charts)</div>", sampleSection,
-      waitSection, eventSection,
+      spectrumSection, waitSection, eventSection,
       "<details><summary>Configuration</summary><pre>\(HTML.escaped(configuration))</pre></details>",
     ]
     return """
@@ -82,7 +87,7 @@ public struct RunReport {
       + "</dl>"
   }
 
-  /// A date that breaks before the time only.
+  /// A date in which a line may break only before the time.
   private static func unbroken(_ date: String) -> String {
     date.replacing("-", with: "\u{2011}").replacing("T", with: " ")
   }
@@ -139,7 +144,11 @@ public struct RunReport {
             points: points { 100 * $0.dataWaitSeconds / max($0.seconds, 1e-9) }),
         ], beginsAtZero: true),
     ]
-    return ([loss] + parts + others).compactMap { chart in
+    return Self.figures([loss] + parts + others)
+  }
+
+  private static func figures(_ charts: [Chart]) -> String {
+    charts.compactMap { chart in
       chart.svg.map { svg in
         let names =
           chart.lines.count > 1
@@ -163,7 +172,24 @@ public struct RunReport {
     return "<h2>Samples</h2><div class=\"samples\">\(pictures.joined())</div>"
   }
 
-  /// What each rank has waited, of the last start that came to an end.
+  private var spectrumSection: String {
+    guard let spectra else { return "" }
+    let charts = spectra.spectra.channels.map { channel in
+      func points(_ values: [Double]) -> [(step: Double, value: Double)] {
+        // 0 has no logarithm.
+        values.enumerated().filter { $0.element > 0 }.map { (Double($0.offset + 1), $0.element) }
+      }
+      return Chart(
+        title: "Power of \(channel.name) by waves along the longer side",
+        lines: [
+          .init(name: "samples of step \(spectra.step)", style: "first", points: points(channel.samples)),
+          .init(name: "data", style: "second", points: points(channel.data)),
+        ], isLogarithmic: true)
+    }
+    return "<h2>Power spectra</h2><div class=\"charts\">\(Self.figures(charts))</div>"
+  }
+
+  /// How long each rank waited, for the last start that ran to its end.
   private var waitSection: String {
     guard let entry = log.last(where: { $0.message == "waits" }) else { return "" }
     func numbers(_ name: String) -> [Double] {
@@ -234,7 +260,7 @@ public struct RunReport {
     """
 }
 
-/// A directory that is no run.
+/// A directory that is not a run.
 public struct RunReportError: Error, CustomStringConvertible {
   public let path: String
 

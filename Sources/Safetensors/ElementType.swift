@@ -1,9 +1,9 @@
-// Elements are read and written as they lie in memory, and the format is little-endian.
+// Elements are read and written in their native representation, and the format is little-endian.
 #if _endian(big)
   #error("Safetensors is made for little-endian processors")
 #endif
 
-/// The types of a tensor's elements, under the format's names.
+/// The element types of tensors, with the names used by the format.
 public enum ElementType: String, CaseIterable, Sendable {
   case bool = "BOOL"
   case uint8 = "U8"

@@ -1,24 +1,24 @@
-/// What a header says: where each tensor lies, and the metadata.
+/// The contents of a header: the location of each tensor, and the metadata.
 struct Header {
-  /// A tensor's place in the data.
+  /// The location of a tensor in the data.
   struct Entry {
     let name: String
     let type: ElementType
     let shape: [Int]
-    /// Bytes, counted from the start of the data.
+    /// In bytes, relative to the start of the data.
     let range: Range<Int>
     let elementCount: Int
   }
 
   static let metadataKey = "__metadata__"
-  /// The longest header that is read. The format's own library has the same limit, so no file has more.
+  /// The maximum length of a header, which is also that of the format's reference library.
   static let lengthLimit: UInt64 = 100_000_000
 
   private(set) var metadata: [String: String] = [:]
   /// In the order of their data.
   private(set) var entries: [Entry] = []
 
-  /// - Parameter dataSize: the bytes that follow the header, which the tensors must cover exactly.
+  /// - Parameter dataSize: the number of bytes after the header, which the tensors must cover exactly.
   init(_ bytes: [UInt8], dataSize: Int, file: String) throws {
     do {
       try parse(bytes, dataSize: dataSize, file: file)
@@ -104,7 +104,7 @@ struct Header {
       name: name, type: type, shape: shape, range: begin..<end, elementCount: byteCount / type.byteCount)
   }
 
-  /// The tensors must follow each other without a gap, from the first byte of the data to the last.
+  /// Checks that the tensors follow one another without gaps, from the first byte of the data to the last.
   private func checkCover(dataSize: Int, file: String) throws {
     var end = 0
     var last = ""

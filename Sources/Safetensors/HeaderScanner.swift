@@ -1,9 +1,9 @@
-/// Reads the JSON of a header: objects, strings and lists of whole numbers, which is all that the format has.
+/// Parses the JSON of a header: objects, strings and lists of non-negative integers, which is all that the format uses.
 ///
-/// A general JSON decoder would keep one of two members of the same name without a word, and would read sizes beyond
-/// 2^53 inexactly. This one needs no recursion, so no input can exhaust the stack.
+/// A general JSON decoder would silently drop one of two members with the same name, and would read sizes beyond 2^53
+/// inexactly. This parser does not recurse, so no input can exhaust the stack.
 struct HeaderScanner {
-  /// What is wrong at a byte of the header.
+  /// A problem at a byte of the header.
   struct Fault: Error {
     let byte: Int
     let what: String
@@ -16,7 +16,7 @@ struct HeaderScanner {
 
   func fault(_ what: String) -> Fault { Fault(byte: position, what: what) }
 
-  /// Calls `member` with each key of an object, to read the key's value.
+  /// Calls `member` with each key of an object, to parse the key's value.
   mutating func object(_ member: (inout HeaderScanner, String) throws -> Void) throws {
     try expect("{", "an object")
     if take("}") { return }
@@ -28,7 +28,7 @@ struct HeaderScanner {
     try expect("}", "',' or '}'")
   }
 
-  /// A list of whole numbers from 0.
+  /// A list of non-negative integers.
   mutating func numbers() throws -> [Int] {
     try expect("[", "a list of whole numbers")
     if take("]") { return [] }
@@ -62,7 +62,7 @@ struct HeaderScanner {
     }
   }
 
-  /// Nothing but white space may follow.
+  /// Checks that only white space follows.
   mutating func end() throws {
     skipSpace()
     guard position == bytes.count else { throw fault("expected the header's end") }
@@ -86,7 +86,7 @@ struct HeaderScanner {
     return value
   }
 
-  /// The character that a backslash and what follows it stand for.
+  /// The character denoted by an escape sequence.
   private mutating func escape() throws -> Unicode.Scalar {
     let start = position
     position += 1

@@ -1,34 +1,35 @@
-/// What is wrong with a safetensors file, and where. What the system refuses is a `FileError`.
+/// A problem with a safetensors file, and its location. Failed system calls throw `FileError` instead.
 public struct SafetensorsError: Error, Equatable, Sendable {
   public enum Problem: Equatable, Sendable {
-    /// A directory, a pipe or another thing that has no content of a fixed size.
+    /// A directory, a pipe or anything else without contents of a fixed size.
     case notARegularFile
-    /// Data ended early: shorter than the eight bytes of the header's length, or cut while it was being read.
+    /// The data end early: the file is shorter than the eight bytes of the header length, or was truncated while being
+    /// read.
     case truncated(needed: UInt64, found: UInt64)
-    /// The header cannot be as long as the file's first eight bytes say.
+    /// The header cannot have the length stated in the file's first eight bytes.
     case headerLength(UInt64, limit: UInt64)
-    /// The header is not the JSON that the format asks for. `byte` counts from the header's start.
+    /// The header is not valid JSON of the expected structure. `byte` counts from the start of the header.
     case header(byte: Int, String)
     case duplicateName
     case unknownType(String)
-    /// The shape's element count, or its size in bytes, is beyond any memory.
+    /// The shape's element count, or its size in bytes, overflows.
     case shapeOverflow([Int])
-    /// The shape asks for another number of bytes than the offsets give.
+    /// The size implied by the shape differs from that implied by the offsets.
     case sizeMismatch(shape: [Int], type: ElementType, bytes: Int)
-    /// Offsets that are reversed or end outside of the data.
+    /// Offsets that are reversed or extend beyond the data.
     case offsetsOutOfRange(begin: Int, end: Int, dataSize: Int)
-    /// The data starts before the end of another tensor's.
+    /// The tensor's data overlaps that of another.
     case overlap(with: String)
     /// Bytes of the data that belong to no tensor.
     case hole(begin: Int, end: Int)
-    /// The file has no such tensor; it has `present`.
+    /// There is no tensor of that name; `present` lists those in the file.
     case missing(present: [String])
-    /// The tensor's elements are not of a type that the caller can take.
+    /// The tensor's element type is not supported by the caller.
     case wrongType(found: ElementType, expected: [ElementType])
   }
 
   public let file: String
-  /// The tensor's name, or nil when the problem is the file's as a whole.
+  /// The tensor's name, or nil if the problem concerns the whole file.
   public let tensor: String?
   public let problem: Problem
 

@@ -3,11 +3,11 @@ import Foundation
 
 /// A file of named tensors in the safetensors format, open for reading.
 ///
-/// Opening reads and checks the header: every tensor lies inside the file, none overlaps another, and no byte belongs
-/// to none. The data is read when it is asked for. An open file keeps its content when another takes its name. Names
-/// that Unicode holds to be equal count as the same.
+/// Opening parses and checks the header: every tensor lies within the file, none overlaps another, and every byte
+/// belongs to a tensor. Data are read on demand. An open file keeps its contents when another file replaces it. Names
+/// that are canonically equivalent in Unicode are considered equal.
 ///
-/// All functions throw `SafetensorsError` for what the file holds, and `FileError` for what the system refuses.
+/// All functions throw `SafetensorsError` for invalid contents, and `FileError` for failed system calls.
 public final class SafetensorsFile: Sendable {
   public let path: String
   /// The header's `__metadata__`.
@@ -21,7 +21,7 @@ public final class SafetensorsFile: Sendable {
 
   /// Opens the file at `path`.
   public init(path: String) throws {
-    // Opening a pipe would otherwise wait for a writer.
+    // Opening a pipe would otherwise block until it has a writer.
     let file = try FileDescriptor(path, O_RDONLY | O_NONBLOCK)
     let status = try file.status()
     guard status.st_mode & S_IFMT == S_IFREG else { throw SafetensorsError(path, .notARegularFile) }
@@ -53,9 +53,9 @@ public final class SafetensorsFile: Sendable {
 
   public func elementType(of name: String) throws -> ElementType { try entry(name).type }
 
-  /// The elements of an F32, F16, BF16 or F64 tensor in the order of its shape, the last dimension fastest.
+  /// The elements of an F32, F16, BF16 or F64 tensor in row-major order.
   ///
-  /// F64 is rounded to the nearest float; what lies beyond their range becomes infinite.
+  /// F64 values are rounded to the nearest float; those out of range become infinite.
   public func floats(_ name: String) throws -> [Float] {
     let entry = try entry(name)
     switch entry.type {
@@ -67,7 +67,7 @@ public final class SafetensorsFile: Sendable {
     }
   }
 
-  /// The elements of an F64, F32, F16 or BF16 tensor, all exactly.
+  /// The elements of an F64, F32, F16 or BF16 tensor, converted without loss.
   public func doubles(_ name: String) throws -> [Double] {
     let entry = try entry(name)
     switch entry.type {
@@ -103,8 +103,8 @@ public final class SafetensorsFile: Sendable {
   /// bfloat16 is the upper half of a float.
   private static func float(bfloat16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
-  /// Fills `bytes` with what lies at `offset`. The file was checked to be long enough when it was opened: where it is
-  /// not, somebody has cut it since.
+  /// Fills `bytes` from `offset`. The file's length was checked on opening, so if it is too short, it has been
+  /// truncated since.
   private static func fill(
     _ bytes: UnsafeMutableRawBufferPointer, from file: borrowing FileDescriptor, at offset: UInt64
   ) throws {
@@ -115,7 +115,7 @@ public final class SafetensorsFile: Sendable {
     }
   }
 
-  /// Reads a tensor in pieces, so that next to the result only a piece is held.
+  /// Reads a tensor in pieces, so that only one piece is held in addition to the result.
   private func read<Stored: BitwiseCopyable, Value>(
     _ entry: Header.Entry, _ value: (Stored) -> Value
   ) throws -> [Value] {

@@ -2,9 +2,9 @@ import Files
 
 /// Collects tensors and writes them as one file in the safetensors format.
 ///
-/// The bytes of the file follow from what was added, in whatever order: metadata by key, then tensors with the widest
-/// elements first, those of the same width by name, both by their UTF-8 bytes; no white space but spaces after the
-/// header that make it a multiple of eight bytes. So every tensor is aligned to its elements.
+/// The file's bytes depend only on what was added, not on the order: metadata are sorted by key, and tensors by
+/// decreasing element size, then by name, comparing UTF-8 bytes. There is no white space except for spaces after the
+/// header that pad it to a multiple of eight bytes. Every tensor is therefore aligned to its element size.
 public struct SafetensorsWriter: Sendable {
   private struct Tensor: Sendable {
     let name: String
@@ -41,8 +41,8 @@ public struct SafetensorsWriter: Sendable {
   /// Adds an F32 tensor.
   ///
   /// - Parameters:
-  ///   - name: one that no other tensor has, and not `__metadata__`.
-  ///   - floats: the elements in the order of `shape`, the last dimension fastest.
+  ///   - name: unique, and not `__metadata__`.
+  ///   - floats: the elements in row-major order of `shape`.
   public mutating func add(_ name: String, shape: [Int], floats: [Float]) {
     add(name, shape: shape, count: floats.count, .floats(floats))
   }
@@ -52,9 +52,8 @@ public struct SafetensorsWriter: Sendable {
     add(name, shape: shape, count: int64s.count, .int64s(int64s))
   }
 
-  /// Writes the file, or replaces it as a whole: when this returns it is on the disk, and until then, even if the
-  /// machine fails, `path` names what it named before.
-  ///
+  /// Writes the file atomically: once this returns, it has reached the disk; until then, even if the machine fails, an
+  /// existing file at `path` remains in place.
   /// - Throws: `FileError`.
   public func write(to path: String) throws {
     let ordered = tensors.values.sorted {
@@ -102,7 +101,7 @@ public struct SafetensorsWriter: Sendable {
 }
 
 extension String {
-  /// This text as JSON writes it, escaping no more than it must.
+  /// This text as a JSON string, with minimal escaping.
   fileprivate var quotedAsJSON: String {
     var text = "\""
     for scalar in unicodeScalars {

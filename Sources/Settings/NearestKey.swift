@@ -1,7 +1,7 @@
-/// Finds the key that was meant by a misspelt one.
+/// Finds the key that a misspelt one was probably meant to be.
 public enum NearestKey {
-  /// The known key with the fewest edits from `key`; nil when more than a third of the letters differ. Case and
-  /// dashes for underscores do not count. Of several equally near, the first.
+  /// The known key with the smallest edit distance to `key`; nil if more than a third of the letters differ. Case is
+  /// ignored, as are dashes in place of underscores. In a tie, the first key wins.
   public static func among(_ known: [String], to key: String) -> String? {
     known
       .map { (key: $0, edits: edits(from: normal(key), to: normal($0))) }
@@ -11,7 +11,8 @@ public enum NearestKey {
 
   private static func normal(_ key: String) -> [Character] { key.lowercased().map { $0 == "-" ? "_" : $0 } }
 
-  /// The least number of letters inserted, removed, replaced or swapped with the next (optimal string alignment).
+  /// The minimum number of letters inserted, removed, replaced or swapped with their neighbour (optimal string
+  /// alignment).
   static func edits(from a: [Character], to b: [Character]) -> Int {
     var beforeLast = [Int]()
     var last = Array(0...b.count)

@@ -1,4 +1,4 @@
-/// The values that a setting may take. Swift's ranges are bounds, and so is ``Above``.
+/// The values that a setting may take. Swift's ranges and ``Above`` conform.
 public protocol SettingsBounds<Bound> {
   associatedtype Bound: Comparable
   func allows(_ value: Bound) -> Bool
@@ -6,7 +6,7 @@ public protocol SettingsBounds<Bound> {
   var boundsDescription: String { get }
 }
 
-/// All values greater than a bound, which Swift's ranges cannot say: `in: Above(0.0)`.
+/// All values greater than a bound, which Swift's ranges cannot express: `in: Above(0.0)`.
 public struct Above<Bound: Comparable & Sendable>: SettingsBounds, Sendable {
   public let bound: Bound
   public init(_ bound: Bound) { self.bound = bound }

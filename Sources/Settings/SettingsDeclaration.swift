@@ -1,10 +1,10 @@
-/// What one reading call says of its key, for reference texts.
+/// The declaration of a key, for reference documentation.
 public struct SettingsDeclaration: Sendable, Equatable {
-  /// Such as `model.dim`.
+  /// The key's path, such as `model.dim`.
   public let path: String
-  /// The values it takes, as messages say it: `a whole number from 1 to 4096`.
+  /// The values it accepts, as described in messages: `a whole number from 1 to 4096`.
   public let expectation: String
-  /// As YAML on one line; nil when the key must be given.
+  /// The default as YAML on one line; nil if the key is required.
   public let defaultValue: String?
   public let help: String
 }

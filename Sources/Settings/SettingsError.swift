@@ -1,9 +1,9 @@
-/// What is wrong with a configuration: one problem or several, one a line in the description.
+/// One or more problems with a configuration, one per line of the description.
 public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible {
   public struct Problem: Sendable, Equatable, CustomStringConvertible {
     /// The key's path, such as `model.dim`; empty for the whole configuration.
     public let path: String
-    /// Where it was written; nil when nothing was.
+    /// Where the setting was written; nil if it was not.
     public let location: SettingsLocation?
     public let message: String
 
@@ -13,7 +13,7 @@ public struct SettingsError: Error, Sendable, Equatable, CustomStringConvertible
       self.message = message
     }
 
-    /// `configs/shapes.yaml:12: model.dim: expected a whole number, found "wide"`.
+    /// For example, `configs/shapes.yaml:12: model.dim: expected a whole number, found "wide"`.
     public var description: String {
       [location?.description, path.isEmpty ? nil : path, message].compactMap { $0 }.joined(separator: ": ")
     }

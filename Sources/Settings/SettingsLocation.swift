@@ -1,6 +1,6 @@
 /// Where a setting was written, for messages.
 public struct SettingsLocation: Sendable, Hashable, CustomStringConvertible {
-  /// A file's path as it was given, or the override, such as `--set model.dim=28`.
+  /// The path of a file as given, or an override such as `--set model.dim=28`.
   public let source: String
   /// The line in the file, from 1; nil for an override.
   public let line: Int?

@@ -1,18 +1,18 @@
-/// A setting that two configurations have different values for.
+/// A setting whose value differs between two configurations.
 public struct SettingsDifference: Sendable, Equatable, CustomStringConvertible {
-  /// Such as `model.dim`.
+  /// The key's path, such as `model.dim`.
   public let path: String
-  /// Both as YAML on one line; nil where the key is missing.
+  /// Both values as YAML on one line; nil where the key is missing.
   public let old: String?
   public let new: String?
 
-  /// `model.dim: 28, now 64`.
+  /// For example, `model.dim: 28, now 64`.
   public var description: String { "\(path): \(old ?? "missing"), now \(new ?? "missing")" }
 }
 
 extension SettingsNode {
-  /// The keys whose values differ, in the order of `old`, then what only `new` has. Values are compared by what they
-  /// mean, never by spelling; lists as wholes.
+  /// The keys whose values differ, in the order of `old`, followed by those that only `new` has. Values are compared by
+  /// meaning rather than spelling, and lists as a whole.
   public static func differences(_ old: SettingsNode, _ new: SettingsNode) -> [SettingsDifference] {
     differences(old, new, at: "")
   }
@@ -32,7 +32,7 @@ extension SettingsNode {
     return old == new ? [] : [SettingsDifference(path: path, old: old?.flowText, new: new?.flowText)]
   }
 
-  /// nil for a scalar or a list.
+  /// The entries of a section; nil for a scalar or a list.
   package var entries: [SettingsEntry]? {
     if case .section(let entries) = content { entries } else { nil }
   }

@@ -1,9 +1,9 @@
 extension SettingsNode {
-  /// The tree with overrides such as `model.dim=64` applied in their order. The value is read as YAML, so
-  /// `model.dim_mults=[1, 2]` and `model={kind: dit}` work; a section so given replaces the whole section.
+  /// Applies overrides such as `model.dim=64` in order. Values are parsed as YAML, so that `model.dim_mults=[1, 2]` and
+  /// `model={kind: dit}` work; a section given in this way replaces the whole section.
   ///
-  /// - Throws: ``SettingsError`` for an override without a key or `=`, one whose value is no YAML, and one that
-  ///   reaches into a scalar or list.
+  /// - Throws: ``SettingsError`` for an override without a key or `=`, with a value that is not valid YAML, or with a
+  ///   path that leads into a scalar or list.
   public func applying(overrides: [String]) throws -> SettingsNode {
     try overrides.reduce(self) { try $0.applying($1) }
   }

@@ -1,8 +1,8 @@
 extension SettingsNode {
-  /// The tree as YAML: sections as indented blocks, lists on one line, keys in their order, numbers with the digits
-  /// that read back as the same value. The same tree always gives the same text.
+  /// The tree as YAML: sections as indented blocks, lists on one line, keys in their order, and numbers with enough
+  /// digits to read back as the same value. The same tree always produces the same text.
   ///
-  /// - Parameter comment: what to write behind the key at a path; nil for nothing.
+  /// - Parameter comment: the comment to write after the key at a path; nil for none.
   public func yaml(comment: (_ path: String) -> String? = { _ in nil }) -> String {
     guard case .section(let entries) = content, !entries.isEmpty else { return flowText + "\n" }
     var text = ""
@@ -10,10 +10,10 @@ extension SettingsNode {
     return text
   }
 
-  /// The tree as JSON on one line. It reads back as an equal tree.
+  /// The tree as JSON on one line, which parses to an equal tree.
   public var json: String { flow(isJSON: true) }
 
-  /// The tree as JSON for people: a line for each key, and for each section in a list.
+  /// The tree as human-readable JSON: one line for each key, and for each section in a list.
   public var indentedJSON: String { indentedJSON("") + "\n" }
 
   private func indentedJSON(_ indent: String) -> String {
@@ -35,7 +35,7 @@ extension SettingsNode {
     }
   }
 
-  /// The tree as YAML on one line, as messages show it.
+  /// The tree as YAML on one line, for messages.
   var flowText: String { flow(isJSON: false) }
 
   private func write(
@@ -72,7 +72,7 @@ extension SettingsNode {
 }
 
 extension SettingsScalar {
-  /// The scalar as YAML that means the same to parsers of YAML 1.1 and 1.2.
+  /// The scalar as YAML that parsers of YAML 1.1 and 1.2 interpret identically.
   var yamlText: String {
     guard case .text(let text) = meaning else { return canonicalText }
     return Self.isPlain(text) ? text : Self.quoted(text)
@@ -91,18 +91,18 @@ extension SettingsScalar {
     switch meaning {
     case .nothing: "null"
     case .bool(let value): String(value)
-    // A point marks a setting that is a real number (`weight_decay: 0.0`).
+    // A decimal point marks a setting that is a real number (`weight_decay: 0.0`).
     case .number(.whole(let value)): text.contains(".") ? "\(value).0" : String(value)
     case .number(.real(let value)): value.isFinite ? value.settingsScalar.text : text
     case .text(let text): text
     }
   }
 
-  /// Words that YAML 1.1 reads as truth values.
+  /// Words that YAML 1.1 interprets as booleans.
   private static let truthWords: Set<String> = ["y", "n", "yes", "no", "on", "off"]
 
-  /// Whether `text` can stand without quotes: it begins with a letter, a slash or a point, holds nothing that
-  /// YAML gives a meaning to, and looks like no number, truth value or null.
+  /// Whether `text` can be written without quotes: it starts with a letter, slash, dot or underscore, contains no
+  /// characters with a special meaning in YAML, and does not look like a number, boolean or null.
   private static func isPlain(_ text: String) -> Bool {
     guard let first = text.first, first.isASCII,
       first.isLetter || first == "/" || first == "." || first == "_"
@@ -112,7 +112,7 @@ extension SettingsScalar {
       && SettingsScalar(text: text, isQuoted: false).meaning == .text(text)
   }
 
-  /// `text` in double quotes with JSON's escapes, which are YAML's too.
+  /// `text` in double quotes with JSON escapes, which are also valid in YAML.
   private static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {

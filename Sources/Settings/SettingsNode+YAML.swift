@@ -2,17 +2,18 @@ import Foundation
 import Yams
 
 extension SettingsNode {
-  /// Reads YAML, and so JSON too. Text without any content is an empty section.
+  /// Parses YAML, and hence also JSON. Text without any content is an empty section.
   ///
-  /// - Parameter source: what messages call the text, such as its file's path.
-  /// - Throws: ``SettingsError`` when the text is no YAML, holds several documents, or a key twice in a section.
+  /// - Parameter source: the name of the text in messages, such as its file's path.
+  /// - Throws: ``SettingsError`` if the text is not valid YAML, contains several documents, or has a duplicate key in a
+  ///   section.
   public init(yaml text: String, source: String) throws {
     self = try Self.compose(text, located: { SettingsLocation(source: source, line: $0) }) ?? .empty
   }
 
   /// Reads the file at `path`.
   ///
-  /// - Throws: ``SettingsError``, also when the file cannot be read.
+  /// - Throws: ``SettingsError``, also if the file cannot be read.
   public init(contentsOfFile path: String) throws {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       var isFolder: ObjCBool = false
@@ -27,10 +28,10 @@ extension SettingsNode {
     try self.init(yaml: text, source: path)
   }
 
-  /// nil when the text has no content.
+  /// Returns nil if the text has no content.
   static func compose(_ text: String, located: (Int?) -> SettingsLocation) throws -> SettingsNode? {
     do {
-      // UTF-8 said here: Yams otherwise asks an environment variable.
+      // UTF-8 is given explicitly, as Yams would otherwise consult an environment variable.
       let parser = try Parser(yaml: text, encoding: .utf8)
       var budget = ValueBudget(textSize: text.utf8.count)
       return try parser.singleRoot().map { try convert($0, path: "", located: located, &budget) }
@@ -39,7 +40,7 @@ extension SettingsNode {
     }
   }
 
-  /// How many values a text may stand for. Aliases of aliases of lists let a few lines stand for billions.
+  /// Limits the number of values that a text may expand to: with nested aliases, a few lines can denote billions.
   private struct ValueBudget {
     let limit: Int
     var count = 0
@@ -79,7 +80,7 @@ extension SettingsNode {
       }
       return SettingsNode(.section(entries), location: location)
     case .alias:
-      // The parser puts an alias's target in its place.
+      // The parser replaces aliases with their targets.
       throw SettingsError(path: path, location: location, "an alias without a target")
     }
   }

@@ -1,6 +1,6 @@
-/// A configuration as a tree of scalars, lists and sections, each knowing where it was written.
+/// A configuration as a tree of scalars, lists and sections, each with the location where it was written.
 ///
-/// The tree says nothing of keys or types: those are declared where a ``SettingsReader`` reads them.
+/// The tree does not define any keys or types: those are declared where a ``SettingsReader`` reads them.
 public struct SettingsNode: Sendable {
   public enum Content: Sendable {
     case scalar(SettingsScalar)
@@ -9,7 +9,7 @@ public struct SettingsNode: Sendable {
   }
 
   public var content: Content
-  /// nil for what no file says, such as a default.
+  /// nil for values that were not written anywhere, such as defaults.
   public var location: SettingsLocation?
 
   public init(_ content: Content, location: SettingsLocation? = nil) {
@@ -17,7 +17,7 @@ public struct SettingsNode: Sendable {
     self.location = location
   }
 
-  /// A section that says nothing: every key has its default.
+  /// An empty section, in which every key has its default.
   public static var empty: SettingsNode { SettingsNode(.section([])) }
 
   public static var null: SettingsNode { SettingsNode(.scalar(.nothing)) }
@@ -26,7 +26,7 @@ public struct SettingsNode: Sendable {
     if case .scalar(let scalar) = content { scalar.meaning == .nothing } else { false }
   }
 
-  /// The node at a path such as `model.dim`; nil when there is none.
+  /// The node at a path such as `model.dim`; nil if there is none.
   public subscript(path: String) -> SettingsNode? {
     path.split(separator: ".", omittingEmptySubsequences: false).reduce(self as SettingsNode?) { node, key in
       guard case .section(let entries) = node?.content else { return nil }
@@ -34,7 +34,7 @@ public struct SettingsNode: Sendable {
     }
   }
 
-  /// This section with another value of a key, which comes last if it is new.
+  /// This section with the value of a key replaced, or appended if the key is new.
   public func setting(_ key: String, to node: SettingsNode) -> SettingsNode {
     guard case .section(var entries) = content else {
       preconditionFailure("\(key) of what is no section: \(self)")
@@ -52,7 +52,7 @@ public struct SettingsNode: Sendable {
 public struct SettingsEntry: Sendable {
   public let key: String
   public var node: SettingsNode
-  /// Where the key stands: the value may begin on a later line.
+  /// The location of the key; the value may start on a later line.
   public let location: SettingsLocation?
 
   public init(key: String, node: SettingsNode, location: SettingsLocation? = nil) {
@@ -62,7 +62,7 @@ public struct SettingsEntry: Sendable {
   }
 }
 
-/// Equal when they say the same: neither spelling (`1e-3`, `0.001`), nor order of keys, nor places count.
+/// Equality of meaning: spelling (`1e-3`, `0.001`), order of keys and locations are ignored.
 extension SettingsNode: Equatable {
   public static func == (a: SettingsNode, b: SettingsNode) -> Bool {
     switch (a.content, b.content) {
@@ -76,7 +76,7 @@ extension SettingsNode: Equatable {
   }
 }
 
-// Trees written in Swift: `["model": ["dim": 28, "dim_mults": [1, 2, 4]]]`.
+// Literals, for trees written in Swift: `["model": ["dim": 28, "dim_mults": [1, 2, 4]]]`.
 extension SettingsNode: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral,
   ExpressibleByStringLiteral, ExpressibleByNilLiteral, ExpressibleByArrayLiteral,
   ExpressibleByDictionaryLiteral

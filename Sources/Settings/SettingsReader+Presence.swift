@@ -1,4 +1,4 @@
 extension SettingsReader {
-  /// Whether the configuration says something of `key`, and not null.
+  /// Whether the configuration has a non-null value for `key`.
   public func saysSomething(of key: String) -> Bool { given(key).map { !$0.isNull } ?? false }
 }

@@ -1,8 +1,8 @@
-// Keys of configurations that other programs publish, such as a `config.json` of diffusers or transformers: `null` is
-// what `None` is there, and a key that is left out has the default of the published class.
+// Keys of configurations published by other programs, such as a `config.json` of diffusers or transformers: `null` has
+// the meaning of `None` there, and an omitted key has the default of the published class.
 
 extension SettingsReader {
-  /// A scalar that is nil if it is null, and has a default if it is left out.
+  /// A scalar that is nil if null, and has a default if omitted.
   ///
   /// - Throws: ``SettingsError``.
   public func nullable<Value: SettingsValue>(
@@ -11,7 +11,7 @@ extension SettingsReader {
     try nullable(key, SettingsRule(bounds), default: value, help: help)
   }
 
-  /// A scalar of any value that is nil if it is null, and has a default if it is left out.
+  /// An unbounded scalar that is nil if null, and has a default if omitted.
   ///
   /// - Throws: ``SettingsError``.
   public func nullable<Value: SettingsValue>(_ key: String, default value: Value?, help: String) throws
@@ -20,7 +20,7 @@ extension SettingsReader {
     try nullable(key, SettingsRule<Value>(), default: value, help: help)
   }
 
-  /// A switch with a default if it is left out; null is off, as what is `None` counts as false.
+  /// A boolean with a default if omitted; null means false, since `None` is falsy.
   ///
   /// - Throws: ``SettingsError``.
   public func flag(_ key: String, default value: Bool, help: String) throws -> Bool {
@@ -43,7 +43,7 @@ extension SettingsReader {
     return result
   }
 
-  /// A scalar, or a list with an element for each of `count` places; nil if it is null.
+  /// A scalar, or a list with `count` elements; nil if null.
   ///
   /// - Throws: ``SettingsError``.
   public func oneOrEach<Value: SettingsValue>(
@@ -70,7 +70,7 @@ extension SettingsReader {
     return result
   }
 
-  /// Keys that compute nothing: they are kept as they were given, whatever they say.
+  /// Keys that do not affect the computation: any value is accepted and kept.
   public func kept(_ keys: String..., help: String = "computes nothing") {
     for key in keys {
       guard let node = given(key) else { continue }
@@ -79,9 +79,9 @@ extension SettingsReader {
     }
   }
 
-  /// A key of which only one value can be computed, that which it has if it is left out.
+  /// A key for which only one value is supported, which is also its default.
   ///
-  /// - Parameter others: values that mean the same.
+  /// - Parameter others: equivalent values.
   /// - Throws: ``SettingsError`` naming the key for any other value.
   public func computes(_ key: String, only value: SettingsNode, or others: [SettingsNode] = [], help: String)
     throws
@@ -101,7 +101,7 @@ extension SettingsReader {
 
   /// A list of names with a default.
   ///
-  /// - Throws: ``SettingsError`` naming what is none of `names`.
+  /// - Throws: ``SettingsError`` for a name that is not in `names`.
   public func choices(
     _ key: String, among names: [String], default value: [String], help: String
   ) throws -> [String] {
@@ -113,7 +113,7 @@ extension SettingsReader {
     return found
   }
 
-  /// A list of names with a default, of which a single one may stand for itself.
+  /// A list of names with a default, where a single name may be given as a scalar.
   public func oneOrSeveral(_ key: String, default value: [String], help: String) throws -> [String] {
     guard let node = given(key), case .scalar = node.content, !node.isNull else {
       return try self.value(key, default: value, help: help)

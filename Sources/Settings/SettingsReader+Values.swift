@@ -1,5 +1,5 @@
-// The reading calls. Each throws ``SettingsError`` when what was given has another type or is out of bounds; a default
-// out of its own bounds is the caller's bug.
+// The reading methods. Each throws ``SettingsError`` if the given value has the wrong type or is out of bounds; a
+// default that violates its own bounds is a programmer error.
 
 extension SettingsReader {
   /// A scalar with a default.
@@ -14,42 +14,42 @@ extension SettingsReader {
     try scalar(key, SettingsRule(bounds), default: value, help: help)
   }
 
-  /// A scalar that can be left out, or be null.
+  /// An optional scalar, which may be omitted or null.
   public func value<Value: SettingsValue>(
     _ key: String, as type: Value.Type, help: String
   ) throws -> Value? {
     try optional(key, SettingsRule<Value>(), help: help)
   }
 
-  /// A scalar within bounds that can be left out, or be null.
+  /// An optional scalar with bounds, which may be omitted or null.
   public func value<Value: SettingsValue>(
     _ key: String, as type: Value.Type, in bounds: some SettingsBounds<Value>, help: String
   ) throws -> Value? {
     try optional(key, SettingsRule(bounds), help: help)
   }
 
-  /// A scalar that must be given.
+  /// A required scalar.
   public func required<Value: SettingsValue>(
     _ key: String, as type: Value.Type = Value.self, help: String
   ) throws -> Value {
     try required(key, SettingsRule<Value>(), help: help)
   }
 
-  /// A scalar that must be given, with bounds.
+  /// A required scalar with bounds.
   public func required<Value: SettingsValue>(
     _ key: String, as type: Value.Type = Value.self, in bounds: some SettingsBounds<Value>, help: String
   ) throws -> Value {
     try required(key, SettingsRule(bounds), help: help)
   }
 
-  /// A list with a default. `count` bounds the number of its elements.
+  /// A list with a default. `count` bounds its number of elements.
   public func value<Element: SettingsValue>(
     _ key: String, default value: [Element], count: some SettingsBounds<Int> = 0..., help: String
   ) throws -> [Element] {
     try list(key, SettingsRule<Element>(), count: count, default: value, help: help)
   }
 
-  /// A list with a default and bounds of each element. `count` bounds the number of elements.
+  /// A list with a default and bounds on each element. `count` bounds its number of elements.
   public func value<Element: SettingsValue>(
     _ key: String, default value: [Element], in bounds: some SettingsBounds<Element>,
     count: some SettingsBounds<Int> = 0..., help: String
@@ -57,7 +57,7 @@ extension SettingsReader {
     try list(key, SettingsRule(bounds), count: count, default: value, help: help)
   }
 
-  /// One of an enumeration's cases, by raw value, with a default.
+  /// A case of an enumeration by raw value, with a default.
   public func choice<Choice: RawRepresentable & CaseIterable>(
     _ key: String, default value: Choice, help: String
   ) throws -> Choice where Choice.RawValue == String {
@@ -66,7 +66,7 @@ extension SettingsReader {
     return Choice(rawValue: name) ?? value
   }
 
-  /// One of an enumeration's cases, by raw value, that must be given.
+  /// A required case of an enumeration, by raw value.
   public func requiredChoice<Choice: RawRepresentable & CaseIterable>(
     _ key: String, as type: Choice.Type = Choice.self, help: String
   ) throws -> Choice where Choice.RawValue == String {
@@ -77,19 +77,19 @@ extension SettingsReader {
     return choice
   }
 
-  /// One of some names, with a default.
+  /// One of several names, with a default.
   public func choice(_ key: String, among names: [String], default value: String, help: String) throws
     -> String
   {
     try scalar(key, SettingsRule(among: names), default: value, help: help)
   }
 
-  /// One of some names, that must be given.
+  /// One of several names, required.
   public func requiredChoice(_ key: String, among names: [String], help: String) throws -> String {
     try required(key, SettingsRule(among: names), help: help)
   }
 
-  // MARK: What they share
+  // MARK: Shared implementation
 
   private func scalar<Value>(_ key: String, _ rule: SettingsRule<Value>, default value: Value, help: String)
     throws -> Value

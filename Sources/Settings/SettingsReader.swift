@@ -1,5 +1,6 @@
-/// Reads a section of a configuration. Each reading call declares its key: name, type, default, bounds and help stand
-/// there and nowhere else; messages, the resolved configuration and reference texts are made of them.
+/// Reads a section of a configuration. Each reading call declares its key: name, type, default, bounds and help are
+/// stated there and nowhere else. Messages, the resolved configuration and reference documentation are derived from
+/// them.
 ///
 /// ```swift
 /// let reader = SettingsReader(node)
@@ -11,11 +12,11 @@
 public final class SettingsReader {
   /// The section's path, such as `model`; empty for the whole configuration.
   public let path: String
-  /// Where the section begins, if it was written.
+  /// Where the section starts, if it was written.
   public let location: SettingsLocation?
   private let given: [SettingsEntry]
   private var known: [Known] = []
-  /// Keys of earlier versions, and what became of them.
+  /// Keys of earlier versions, with what replaced them.
   private var former: [String: String] = [:]
 
   private enum Known {
@@ -29,8 +30,8 @@ public final class SettingsReader {
     }
   }
 
-  /// - Parameter path: what keys are relative to in messages.
-  /// - Throws: ``SettingsError`` when `node` is neither a section nor null, which says nothing either.
+  /// - Parameter path: the path prefix of keys in messages.
+  /// - Throws: ``SettingsError`` if `node` is neither a section nor null, which counts as empty.
   public init(_ node: SettingsNode, path: String = "") throws {
     self.path = path
     location = node.location
@@ -44,9 +45,9 @@ public final class SettingsReader {
     }
   }
 
-  /// The reader of an inner section; of an empty one when it is missing. Asked again, the same reader.
+  /// The reader of a nested section, which is empty if missing. Repeated calls return the same reader.
   ///
-  /// - Throws: ``SettingsError`` when a scalar or list stands there.
+  /// - Throws: ``SettingsError`` if the key holds a scalar or list.
   public func section(_ key: String) throws -> SettingsReader {
     for case .section(let reader, key) in known { return reader }
     precondition(!isKnown(key), "\(fullPath(key)) is read as a value and as a section")
@@ -55,20 +56,20 @@ public final class SettingsReader {
     return reader
   }
 
-  /// Whether the configuration says something of `key`.
+  /// Whether the configuration contains `key`.
   public func isGiven(_ key: String) -> Bool { entry(key) != nil }
 
-  /// Makes the error about a key of earlier versions say what became of it.
+  /// Makes the error for a key of an earlier version name its replacement.
   ///
-  /// - Parameter successor: the whole path of what took its place, such as `training.microbatches`.
+  /// - Parameter successor: the full path of the replacement, such as `training.microbatches`.
   public func renamed(_ key: String, to successor: String) { former[key] = "is now \(successor)" }
 
-  /// An error about a key that was read, for rules that hold between keys; `message` goes behind its path.
+  /// An error about a key that was read, for constraints between keys; `message` follows its path.
   public func invalid(_ key: String, _ message: String) -> SettingsError {
     SettingsError(path: fullPath(key), location: given(key)?.location, message)
   }
 
-  /// Checks that all that was given was read, in this section and those inside. To be called after the last key.
+  /// Checks that every key given was read, in this section and nested ones. Call it after reading the last key.
   ///
   /// - Throws: ``SettingsError`` naming each unknown key and the nearest known one.
   public func finish() throws {
@@ -76,7 +77,7 @@ public final class SettingsReader {
     if !problems.isEmpty { throw SettingsError(problems) }
   }
 
-  /// All values that were read, defaults filled in, in the order of reading.
+  /// All values that were read, including defaults, in the order of reading.
   public var resolved: SettingsNode {
     SettingsNode(
       .section(
@@ -98,15 +99,15 @@ public final class SettingsReader {
     }
   }
 
-  /// ``resolved`` as YAML, each key followed by its help.
+  /// ``resolved`` as YAML, with each key's help as a comment.
   public func commentedYAML() -> String {
     let help = Dictionary(declarations.map { ($0.path, $0.help) }, uniquingKeysWith: { first, _ in first })
     return resolved.yaml { help[$0] }
   }
 
-  // MARK: For the reading calls
+  // MARK: Used by the reading methods
 
-  /// The node that was given for `key`, if any.
+  /// The node given for `key`, if any.
   func given(_ key: String) -> SettingsNode? { entry(key)?.node }
 
   func declare(
@@ -124,7 +125,7 @@ public final class SettingsReader {
       "expected \(expected), found \(found.isNull ? "nothing" : found.flowText)")
   }
 
-  /// The error for a key that must be given. When a misspelt one was, it is named.
+  /// The error for a missing required key. If an unknown key looks like a misspelling of it, that is mentioned.
   func missing(_ key: String, expected: String, help: String) -> SettingsError {
     let others = given.map(\.key).filter { !isKnown($0) }
     let hint = NearestKey.among(others, to: key).map { "; found the unknown key \"\($0)\"" } ?? ""
@@ -148,7 +149,8 @@ public final class SettingsReader {
     return problems
   }
 
-  /// The key that may have been meant: a near one of this section, one of that name elsewhere, or any of this section.
+  /// A suggestion for an unknown key: a similar key of this section, the same key in another section, or all keys of
+  /// this section.
   private func advice(for key: String, _ everywhere: [SettingsDeclaration]) -> String {
     let names = known.map(\.key)
     if let near = NearestKey.among(names, to: key) { return "did you mean \"\(near)\"?" }

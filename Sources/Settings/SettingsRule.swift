@@ -1,10 +1,10 @@
-/// What a scalar must be: its type, bounds or names, as a test and in words.
+/// A constraint on a scalar: its type and bounds, or allowed names, as a test and in words.
 struct SettingsRule<Value: SettingsValue> {
-  /// `a whole number from 1 to 4096`.
+  /// For example, `a whole number from 1 to 4096`.
   let expectation: String
   let allows: (Value) -> Bool
 
-  /// All values of the type.
+  /// Allows all values of the type.
   init() {
     expectation = Value.settingsExpectation
     allows = { _ in true }

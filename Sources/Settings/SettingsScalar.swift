@@ -1,9 +1,9 @@
-/// A scalar as it was written, and what it means.
+/// A scalar as written, and its meaning.
 ///
-/// The reading call decides the type, so the spelling is kept: `path: 007` is a fine name of a folder.
+/// The type is chosen by the reading call, so the spelling is preserved: `path: 007` is a valid folder name.
 public struct SettingsScalar: Sendable {
   public let text: String
-  /// Quoted scalars are text whatever they look like.
+  /// Quoted scalars are text, whatever they look like.
   public let isQuoted: Bool
 
   public init(text: String, isQuoted: Bool) {
@@ -11,7 +11,7 @@ public struct SettingsScalar: Sendable {
     self.isQuoted = isQuoted
   }
 
-  /// What the scalar says: two scalars with the same meaning are equal, however they are spelt.
+  /// The meaning of a scalar: scalars with the same meaning are equal, regardless of spelling.
   public enum Meaning: Sendable, Hashable {
     case nothing
     case bool(Bool)
@@ -19,14 +19,14 @@ public struct SettingsScalar: Sendable {
     case text(String)
   }
 
-  /// A number by value: 1e3, 1000 and 1000.0 are one number.
+  /// A number by value: 1e3, 1000 and 1000.0 are the same number.
   public enum Number: Sendable, Hashable {
     case whole(Int128)
-    /// Not whole, or not finite, or beyond 128 bits.
+    /// Not an integer, not finite, or beyond 128 bits.
     case real(Double)
   }
 
-  /// What the scalar means by the core schema of YAML 1.2 (which is also JSON's), so `yes` and `1:30` are text.
+  /// The meaning under the core schema of YAML 1.2 (which is also JSON's), so that `yes` and `1:30` are text.
   public var meaning: Meaning {
     if isQuoted { return .text(text) }
     switch text {
@@ -45,7 +45,7 @@ extension SettingsScalar: Equatable {
 }
 
 extension SettingsScalar.Number {
-  /// Reads a number of YAML 1.2's core schema: `12`, `0x1F`, `0o17`, `1e-3`, `.5`, `-.inf`, `.nan`.
+  /// Parses a number in YAML 1.2's core schema: `12`, `0x1F`, `0o17`, `1e-3`, `.5`, `-.inf`, `.nan`.
   init?(_ text: String) {
     let body = text.first == "-" || text.first == "+" ? text.dropFirst() : text[...]
     switch body {
@@ -77,7 +77,8 @@ extension SettingsScalar.Number {
     self = Int128(exactly: value).map(Self.whole) ?? .real(value)
   }
 
-  /// Whether `text` is digits with at most one point and an exponent: Swift's `Double` also reads `nan` and `0x1p3`.
+  /// Whether `text` is digits with at most one decimal point and an exponent: Swift's `Double` also accepts `nan` and
+  /// `0x1p3`.
   private static func isDecimal(_ text: Substring) -> Bool {
     let parts = text.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 == "e" || $0 == "E" }
     let mantissa = parts[0].split(separator: ".", omittingEmptySubsequences: false)

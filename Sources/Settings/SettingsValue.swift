@@ -1,17 +1,17 @@
-/// A type that one scalar of a configuration can hold.
+/// A type that a scalar of a configuration can hold.
 public protocol SettingsValue: Sendable, Equatable {
-  /// What a message calls it, such as `a whole number`.
+  /// A description for messages, such as `a whole number`.
   static var settingsExpectation: String { get }
 
-  /// nil when the scalar means something else, or a number that the type cannot hold.
+  /// Returns nil if the scalar means something else, or is a number that the type cannot represent.
   init?(settingsScalar: SettingsScalar)
 
-  /// The scalar that reads as this value.
+  /// The scalar that is read back as this value.
   var settingsScalar: SettingsScalar { get }
 }
 
 extension SettingsValue where Self: FixedWidthInteger {
-  /// A whole number, however spelt: `1e5` and `100000.0` are 100000, `0.5` is none.
+  /// An integer in any spelling: `1e5` and `100000.0` are 100000, while `0.5` is rejected.
   public init?(settingsScalar scalar: SettingsScalar) {
     guard case .number(.whole(let value)) = scalar.meaning else { return nil }
     self.init(exactly: value)
@@ -28,7 +28,7 @@ extension UInt64: SettingsValue {
   public static var settingsExpectation: String { "a non-negative whole number below 2^64" }
 }
 
-/// Finite numbers only: no setting has a use for infinity or NaN.
+/// Finite numbers only: no setting needs infinity or NaN.
 extension Double: SettingsValue {
   public static var settingsExpectation: String { "a number" }
 
@@ -37,8 +37,8 @@ extension Double: SettingsValue {
     self = number.double
   }
 
-  /// The shortest digits that read back as the same number, always with a point: parsers of YAML 1.1, such as
-  /// Python's, take `1e-08` for text.
+  /// The shortest digits that read back as the same number, always with a decimal point: parsers of YAML 1.1, such as
+  /// Python's, treat `1e-08` as text.
   public var settingsScalar: SettingsScalar {
     var text = description
     if let exponent = text.firstIndex(of: "e"), !text[..<exponent].contains(".") {
@@ -59,7 +59,7 @@ extension Bool: SettingsValue {
   public var settingsScalar: SettingsScalar { SettingsScalar(text: description, isQuoted: false) }
 }
 
-/// Any scalar but null, as it is spelt.
+/// Any scalar except null, as spelt.
 extension String: SettingsValue {
   public static var settingsExpectation: String { "text" }
 

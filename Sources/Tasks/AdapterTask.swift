@@ -37,8 +37,10 @@ public struct AdapterTask: TrainingTask {
   public func adaptation(of input: TaskInput) -> (any WeightAdaptation)? {
     guard dropout > 0, input.use == .training else { return adapter }
     return adapter.dropping(
-      AdapterDropout(probability: Float(dropout), seed: seed, step: input.step, samples: input.samples))
+      AdapterDropout(probability: Float(dropout), samples: input.trainingSamples(seed: seed)))
   }
+
+  public func randomSamples(of input: TaskInput) -> TrainingSamples? { task.randomSamples(of: input) }
 
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses { task.losses(of: input, on: tape) }
 }

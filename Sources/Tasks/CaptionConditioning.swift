@@ -45,9 +45,9 @@ public struct CaptionConditioning: Sendable {
     self.embedding = embedding
   }
 
-  /// What is said of the images at `places` of a batch.
-  func texts(of captions: [String], _ places: Range<Int>) -> [String] {
-    template.map { [String](repeating: $0, count: places.count) } ?? Array(captions[places])
+  /// The text that replaces the captions of `count` images; nil if they have their own.
+  func template(count: Int) -> [String]? {
+    template.map { [String](repeating: $0, count: count) }
   }
 
   /// What training tells the model about images with these captions: their texts, or the empty one where it is

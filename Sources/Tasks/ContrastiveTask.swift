@@ -15,14 +15,18 @@ public struct ContrastiveTask: WholeBatchTask {
   private let tokens: @Sendable (_ caption: String) -> [Int]
   /// [H, W, C].
   private let imageShape: [Int]
+  private let seed: UInt64
 
   /// ln 100, beyond which the published training lets no similarities be scaled (section 2.5).
   private static let greatestScale = Float(log(100.0))
 
   /// - Parameter tokens: of a caption, as many of each.
-  public init(_ model: CLIP, imageShape: [Int], tokens: @escaping @Sendable (_ caption: String) -> [Int]) {
+  public init(
+    _ model: CLIP, imageShape: [Int], seed: UInt64, tokens: @escaping @Sendable (_ caption: String) -> [Int]
+  ) {
     self.model = model
     self.imageShape = imageShape
+    self.seed = seed
     self.tokens = tokens
   }
 
@@ -44,7 +48,7 @@ public struct ContrastiveTask: WholeBatchTask {
       _ = images.elements.update(from: UnsafeBufferPointer(rebasing: all[range]))
     }
     return (
-      model.embed(images: images), model.embed(input.batch.captions[input.places].map(tokens), on: tape)
+      model.embed(images: images), model.embed(input.captions(seed: seed).map(tokens), on: tape)
     )
   }
 

@@ -18,14 +18,18 @@ public struct DiffusionTask: TrainingTask {
   private let captions: CaptionConditioning?
   /// nil for a denoiser that is trained itself.
   private let control: ControlConditioning?
+  /// nil for a model that sees no fields.
+  private let fields: FieldConditioning?
 
   /// - Parameters:
   ///   - scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
   ///   - captions: what becomes of the batches' captions, for a model that attends to texts.
-  ///   - control: what is trained in place of the model, if anything.
+  ///   - control: the conditioning of a control network that is trained in place of the model; nil if there is none.
+  ///   - fields: the conditioning on other fields of the batch; nil for a model that sees none.
   public init(
     _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
-    captions: CaptionConditioning? = nil, control: ControlConditioning? = nil, seed: UInt64
+    captions: CaptionConditioning? = nil, control: ControlConditioning? = nil,
+    fields: FieldConditioning? = nil, seed: UInt64
   ) {
     self.model = model
     self.process = process
@@ -34,12 +38,17 @@ public struct DiffusionTask: TrainingTask {
     self.scaling = scaling
     self.captions = captions
     self.control = control
+    self.fields = fields
   }
 
   public var parameters: ParameterLayout { control?.network.parameters ?? model.parameters }
 
   public var frozen: [BoundParameters] {
     control.map { [BoundParameters(model.parameters.set, weights: $0.weights)] } ?? []
+  }
+
+  public func randomSamples(of input: TaskInput) -> TrainingSamples? {
+    input.use == .training ? input.trainingSamples(seed: seed) : nil
   }
 
   public func losses(of input: TaskInput, on tape: Tape) -> TaskLosses {
@@ -66,6 +75,7 @@ public struct DiffusionTask: TrainingTask {
     let prediction = input.profile.measure("forward", .group) {
       var conditioning = classes.map { Conditioning(classes: $0) } ?? .none(batch: samples.count)
       conditioning.context = captions.map { $0.context(of: texts(of: input, $0), on: tape) }
+      conditioning.image = fields?.image(of: input, seed: seed, on: tape)
       conditioning.control = control.map {
         $0.residuals(
           of: input, seed: seed, examples.noisy, timesteps: examples.timesteps, conditioning)
@@ -80,7 +90,7 @@ public struct DiffusionTask: TrainingTask {
 
   /// What the model is told that the images show.
   private func texts(of input: TaskInput, _ captions: CaptionConditioning) -> [String] {
-    let own = captions.texts(of: input.batch.captions, input.places)
+    let own = captions.template(count: input.places.count) ?? input.captions(seed: seed)
     return switch input.use {
     case .training:
       captions.trainingTexts(of: own, seed: seed, step: input.step, samples: input.samples)

@@ -15,6 +15,9 @@ public protocol TrainingTask: Sendable {
   /// What changes weights of the frozen sets on the tape of a micro-batch; nil: nothing.
   func adaptation(of input: TaskInput) -> (any WeightAdaptation)?
 
+  /// What layers of the network draw random numbers by on the tape of a micro-batch; nil: they leave out what is random.
+  func randomSamples(of input: TaskInput) -> TrainingSamples?
+
   /// The losses of a micro-batch, on a tape that has bound `parameters` and `frozen`. Random numbers are functions of
   /// the seed, the step and the samples' positions in the step's batch.
   func losses(of input: TaskInput, on tape: Tape) -> TaskLosses
@@ -24,6 +27,7 @@ extension TrainingTask {
   public var frozen: [BoundParameters] { [] }
   public var lossNames: [String] { [] }
   public func adaptation(of input: TaskInput) -> (any WeightAdaptation)? { nil }
+  public func randomSamples(of input: TaskInput) -> TrainingSamples? { nil }
 }
 
 /// One micro-batch of a step.
@@ -62,6 +66,10 @@ public struct TaskInput {
     self.use = use
     self.wholeBatch = wholeBatch
     self.profile = profile
+  }
+
+  func trainingSamples(seed: UInt64) -> TrainingSamples {
+    TrainingSamples(seed: seed, step: step, positions: samples)
   }
 }
 

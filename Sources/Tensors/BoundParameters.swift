@@ -1,14 +1,14 @@
-/// The memory of a set of parameters during one pass.
+/// The memory that a tape uses for one set of parameters during a pass.
 public struct BoundParameters: Sendable {
-  /// nil: of whichever set the first parameter that the pass uses is of, for passes with one set.
+  /// nil, for passes with a single set, stands for the set of the first parameter that the pass uses.
   public let set: ParameterSetIdentity?
   public let weights: ParameterBuffer
   public let gradients: ParameterBuffer?
 
   /// - Parameters:
   ///   - weights: the values of the set's parameters.
-  ///   - gradients: where the gradients of those parameters go that operations use, whatever is there; nil: the set is
-  ///     frozen, and the backward pass computes no gradients for it.
+  ///   - gradients: receives the gradients of the parameters that operations use, overwriting its contents; nil if the
+  ///     set is frozen, in which case the backward pass computes no gradients for it.
   public init(_ set: ParameterSetIdentity?, weights: ParameterBuffer, gradients: ParameterBuffer? = nil) {
     precondition(
       gradients.map { $0.count == weights.count } ?? true,
@@ -19,7 +19,7 @@ public struct BoundParameters: Sendable {
   }
 }
 
-/// Where a parameter lies: in which of the sets that a tape has bound, and at which offset of its memory.
+/// The location of a parameter: the index of its set among those bound to a tape, and its offset in that set's memory.
 public struct ParameterPlace: Hashable, Sendable {
   public let set: Int
   public let offset: Int

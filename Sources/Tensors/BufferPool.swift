@@ -1,35 +1,36 @@
 import Kernels
 import Synchronization
 
-/// Keeps the memory of tensors that are gone for tensors to come: a training step asks for the same again and again, and
-/// fresh pages from the system cost more than the arithmetic on them.
+/// Recycles the memory of freed tensors: every training step allocates the same sizes, and fresh pages from the system
+/// cost more than the arithmetic on them.
 ///
-/// Memory comes from the system in large regions, of which tensors get parts, and goes back at the end. So what large
-/// tensors have left can be several small ones'.
+/// The pool allocates large regions, hands out parts of them, and returns them to the system when it is destroyed, so
+/// memory freed by one large tensor can serve several small ones.
 final class BufferPool: Sendable {
   private struct Regions: @unchecked Sendable {
-    // @unchecked: memory in the pool belongs to nobody else.
+    // @unchecked: memory in the pool has no other owner.
     var all: [UnsafeMutableBufferPointer<Float>] = []
     var free = FreeBlocks()
     var inUse = 0
-    /// Floats that tensors have, of a shared pool: as if each had its own.
+    /// In a shared pool, the number of floats in use, counted as if each tensor had memory of its own.
     var taken = 0
-    /// What all tensors get, of a shared pool.
+    /// In a shared pool, the memory that all tensors share.
     var reserved: [SparseMemory] = []
 
     var count: Int { all.reduce(0) { $0 + $1.count } }
   }
 
   private let regions = Mutex(Regions())
-  /// Whether all tensors get the same memory, which is given back at the end only.
+  /// Whether all tensors share the same memory, which is released only when the pool is destroyed.
   private let isShared: Bool
 
   init(isShared: Bool = false) { self.isShared = isShared }
 
-  /// Sizes are rounded up to this many floats: a page, so that no two threads' tensors share a line of the cache.
+  /// Sizes are rounded up to a multiple of this many floats, a page, so that tensors of different threads never share a
+  /// cache line.
   private static let granularity = 1024
-  /// What a region has at least and, unless a tensor is larger, at most, in floats: 4 and 64 MB. Where nothing has been
-  /// written yet, it takes no memory.
+  /// The smallest and, unless a tensor needs more, the largest size of a region in floats: 4 and 64 MB. Pages that have
+  /// not been written to take no memory.
   private static let regionSizes = 1 << 20...1 << 24
 
   func take(_ count: Int) -> Storage {
@@ -41,7 +42,7 @@ final class BufferPool: Sendable {
         return Self.shared(size, &regions)
       }
       if let found = regions.free.take(size) { return found }
-      // Half as much again as there is.
+      // Grow the pool by half.
       let usual = min(max(regions.count / 2, Self.regionSizes.lowerBound), Self.regionSizes.upperBound)
       let region = FloatMemory.allocate(max(size, usual))
       regions.all.append(region)
@@ -51,7 +52,7 @@ final class BufferPool: Sendable {
     return Storage(memory: memory, count: count, pool: self)
   }
 
-  /// The beginning of the largest region, which takes no memory where nothing is written.
+  /// The start of the largest reserved region, whose pages take no memory until they are written to.
   private static func shared(_ size: Int, _ regions: inout Regions) -> UnsafeMutableBufferPointer<Float> {
     let needed = size * MemoryLayout<Float>.size
     if regions.reserved.last.map({ $0.byteCount < needed }) ?? true {
@@ -66,7 +67,7 @@ final class BufferPool: Sendable {
   }
 
   func give(_ memory: UnsafeMutableBufferPointer<Float>) {
-    // A buffer pointer is a plain address; sending it under the lock hands it over.
+    // A buffer pointer is a plain address; passing it on under the lock transfers ownership.
     nonisolated(unsafe) let memory = memory
     regions.withLock {
       $0.inUse -= 1
@@ -74,13 +75,13 @@ final class BufferPool: Sendable {
     }
   }
 
-  /// Buffers that were taken and are not back.
+  /// The number of buffers taken and not yet returned.
   var inUse: Int { regions.withLock { $0.inUse } }
 
-  /// Floats that tensors have, of a shared pool.
+  /// In a shared pool, the number of floats in use.
   var taken: Int { regions.withLock { $0.taken } }
 
-  /// Floats that the system has given.
+  /// The number of floats allocated from the system.
   var count: Int { regions.withLock { $0.count } }
 
   deinit {

@@ -1,4 +1,4 @@
-/// Some columns of a matrix [B, M], read and given gradients where they are.
+/// A view of consecutive columns of a matrix [B, M]: values are read and gradients accumulated in place.
 public struct ColumnSlice {
   let matrix: Tensor
   let first: Int
@@ -8,14 +8,14 @@ public struct ColumnSlice {
   /// Floats from one row to the next.
   var stride: Int { matrix.channels }
 
-  /// Memory to add the columns' gradients to, with the matrix's stride; nil if the matrix needs none.
+  /// Memory in which to accumulate the columns' gradients, with the matrix's stride; nil if the matrix needs none.
   func gradientMemory(_ tape: Tape) -> UnsafeMutablePointer<Float>? {
     tape.gradientMemory(matrix.target, count: matrix.count).map { $0 + first }
   }
 }
 
 extension Tensor {
-  /// The columns of [B, M] in `count` pieces of equal width, as PyTorch's `chunk(count, dim=1)`.
+  /// Splits the columns of [B, M] into `count` slices of equal width, like PyTorch's `chunk(count, dim=1)`.
   public func columnSlices(_ count: Int) -> [ColumnSlice] {
     precondition(
       shape.count == 2 && count > 0 && channels % count == 0,

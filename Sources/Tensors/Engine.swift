@@ -1,19 +1,19 @@
 import Kernels
 
-/// What computing needs: the threads, and the memory that tensors come from. One for each rank.
+/// The resources of a rank's computations: its worker threads and the memory pool of its tensors.
 public final class Engine {
   public let threads: ThreadPool
   let buffers: BufferPool
 
-  /// - Parameter threadCount: threads of this rank; by default one for each core that it is bound to.
+  /// - Parameter threadCount: the number of threads of this rank; by default one for each core that it is bound to.
   public init(threadCount: Int = ThreadPool.availableCores) {
     threads = ThreadPool(threadCount: threadCount)
     buffers = BufferPool()
   }
 
-  /// For what follows from shapes alone: operations are recorded with what they would compute, and compute nothing,
-  /// since their kernels' loops do nothing. All tensors share one memory, whose content means nothing. Outside of the
-  /// loops of a `ThreadPool`, operations must not do what takes long.
+  /// An engine for results that depend on shapes alone: operations are recorded with their costs, but the loops of
+  /// their kernels do nothing. All tensors share the same memory, whose contents are meaningless. Operations must not
+  /// do expensive work outside the loops of a `ThreadPool`.
   public static var shapesOnly: Engine { Engine(threads: .idle, buffers: BufferPool(isShared: true)) }
 
   private init(threads: ThreadPool, buffers: BufferPool) {
@@ -21,15 +21,15 @@ public final class Engine {
     self.buffers = buffers
   }
 
-  /// Memory of `count` floats, not cleared.
+  /// Uninitialised memory for `count` floats.
   public func storage(_ count: Int) -> Storage { buffers.take(count) }
 
-  /// Tensors' buffers in use: what tests watch.
+  /// The number of tensor buffers in use, for tests.
   package var buffersInUse: Int { buffers.inUse }
 
-  /// Of an engine for shapes: floats that tensors would have now.
+  /// For a shapes-only engine, the number of floats that tensors would occupy now.
   package var floatsInShapes: Int { buffers.taken }
 
-  /// Floats that the system has given for tensors, in use or not.
+  /// The number of floats allocated from the system for tensors, in use or not.
   package var bufferMemory: Int { buffers.count }
 }

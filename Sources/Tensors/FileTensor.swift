@@ -1,13 +1,13 @@
 import Kernels
 
-/// A tensor that files hold: a parameter, or the part of one that has some of its outputs.
+/// A tensor as stored in files: a whole parameter, or the part of one that covers a range of its outputs.
 public struct FileTensor: Sendable {
   public let parameter: Parameter
   /// PyTorch's name.
   public let name: String
   /// PyTorch's shape.
   public let shape: [Int]
-  /// Of the parameter.
+  /// The range of the parameter's outputs that it covers.
   public let outputs: Range<Int>
 
   init(_ parameter: Parameter, _ name: String, _ shape: [Int], outputs: Range<Int>) {
@@ -19,8 +19,8 @@ public struct FileTensor: Sendable {
 
   public var count: Int { outputs.count * parameter.inputs * parameter.taps }
 
-  /// Gives `body` the elements from `flat`, which begins at `start` of the flat memory, in PyTorch's order, as many at a
-  /// time as caches hold.
+  /// Passes the elements in PyTorch's order to `body`, in chunks that fit into caches, reading them from `flat`, which
+  /// begins at `start` of the flat memory.
   public func exportStretches(
     from flat: UnsafePointer<Float>, startingAt start: Int = 0,
     _ body: (UnsafeBufferPointer<Float>) throws -> Void
@@ -48,7 +48,7 @@ public struct FileTensor: Sendable {
       outputs: parameter.outputs, some: some, to: file)
   }
 
-  /// The elements in PyTorch's order, from `flat`, which begins at `start` of the flat memory.
+  /// The elements in PyTorch's order, read from `flat`, which begins at `start` of the flat memory.
   public func exported(from flat: UnsafePointer<Float>, startingAt start: Int = 0) -> [Float] {
     [Float](unsafeUninitializedCapacity: count) { buffer, initializedCount in
       if let base = buffer.baseAddress { export(outputs, from: flat, startingAt: start, to: base) }

@@ -1,16 +1,16 @@
-/// Stretches of memory that are free, none of which touches another.
+/// A list of free blocks of memory, no two of which are adjacent.
 package struct FreeBlocks {
   package typealias Block = UnsafeMutableBufferPointer<Float>
 
-  /// By their addresses.
+  /// Sorted by address.
   private var blocks: [Block] = []
 
   package init() {}
 
-  /// How many floats each has.
+  /// The size of each block in floats.
   package var sizes: [Int] { blocks.map(\.count) }
 
-  /// Takes `count` floats, at the start of the smallest block that has them; nil if none does.
+  /// Takes `count` floats from the start of the smallest block that is large enough; nil if there is none.
   package mutating func take(_ count: Int) -> Block? {
     precondition(count > 0, "\(count) floats")
     var best: Int?
@@ -27,7 +27,7 @@ package struct FreeBlocks {
     return Block(rebasing: block[..<count])
   }
 
-  /// Takes `block` back, and joins it with those that it touches.
+  /// Returns `block` to the list and merges it with adjacent blocks.
   package mutating func give(_ block: Block) {
     guard let start = block.baseAddress else { return }
     var (low, high) = (0, blocks.count)

@@ -1,8 +1,8 @@
-/// What a backward pass starts from: a scalar of the tape, and its value in double precision.
+/// The starting point of a backward pass: a scalar on the tape, and its value in double precision.
 public struct Loss {
   /// [], float32.
   public let scalar: Tensor
-  /// Of the scalar, before it was rounded.
+  /// The scalar's value before rounding to float32.
   public let value: Double
 
   public init(_ scalar: Tensor, value: Double? = nil) {
@@ -13,9 +13,9 @@ public struct Loss {
 }
 
 extension Tensor {
-  /// A loss of this tensor whose value and gradient are known.
+  /// Records a loss of this tensor whose value and gradient are already known.
   ///
-  /// - Parameter gradient: of the loss by this tensor.
+  /// - Parameter gradient: the gradient of the loss with respect to this tensor.
   public func loss(value: Double, gradient: Storage) -> Loss {
     precondition(gradient.count == count, "a gradient of \(gradient.count) for \(shape)")
     let output = tape.result([], of: [self])
@@ -35,8 +35,8 @@ extension Tape {
   /// Runs the recorded operations backwards from `loss`.
   ///
   /// - Parameters:
-  ///   - scale: what all gradients are multiplied by.
-  ///   - onStep: see the `backward` of a tensor.
+  ///   - scale: a factor applied to all gradients.
+  ///   - onStep: see `backward(from:gradient:onStep:)`.
   public func backward(
     from loss: Loss, scale: Float = 1, onStep: (_ completed: [ParameterPlace]) throws -> Void = { _ in }
   ) rethrows {

@@ -1,44 +1,44 @@
 import Kernels
 
-/// A tensor of a model: the set that it belongs to, where it lies in that set's flat memory, and the tensors that files
-/// hold of it.
+/// A tensor of a model: the set that it belongs to, its location in that set's flat memory, and the file tensors that
+/// store it.
 ///
-/// In memory weights are [taps, inputs, outputs], so that a convolution is a product of patches and weights. Files
-/// have PyTorch's order [outputs, inputs, taps] under PyTorch's names. A parameter may be made of several file tensors,
-/// one after the other along the outputs: separate queries, keys and values fill one packed matrix.
+/// Weights are laid out as [taps, inputs, outputs] in memory, so that a convolution is a product of patches and
+/// weights. Files use PyTorch's names and its order [outputs, inputs, taps]. A parameter may consist of several file
+/// tensors, concatenated along the outputs: separate queries, keys and values fill one packed matrix.
 public struct Parameter: Hashable, Sendable {
-  /// What a training step does to it.
+  /// How a training step changes the parameter.
   public enum Role: Hashable, Sendable {
-    /// Its gradient moves it.
+    /// Updated by the optimiser.
     case trained
-    /// A running average of what batches are like, as batch normalisation keeps it. In the place of its gradient a
-    /// micro-batch leaves what it found; `momentum` is the weight of a step's mean over the micro-batches.
+    /// A running average of batch statistics, as in batch normalisation. Each micro-batch writes its statistics in
+    /// place of a gradient; `momentum` is the weight of a step's mean over the micro-batches.
     case runningAverage(momentum: Float)
-    /// Nothing: it stays as it was made, or as a file had it.
+    /// Unchanged: it keeps its initial values, or those loaded from a file.
     case constant
   }
 
-  /// PyTorch's name, such as `downs.0.1.block2.proj.weight`; of several file tensors that of the first.
+  /// PyTorch's name, such as `downs.0.1.block2.proj.weight`; with several file tensors, the name of the first.
   public let name: String
-  /// PyTorch's shape of all file tensors, concatenated along the outputs.
+  /// PyTorch's shape of all file tensors concatenated along the outputs.
   public let fileShape: [Int]
-  /// The set whose memory it lies in.
+  /// The set that it belongs to.
   public let set: ParameterSetIdentity
   /// The shape in memory.
   public let shape: [Int]
-  /// Where it starts in the flat memory, in floats.
+  /// The offset of its first element in the flat memory, in floats.
   public let offset: Int
   public let initialization: Initialization
   public let role: Role
 
-  /// Of weights: see `shape`.
+  /// The factors of `shape` for weights.
   public let outputs: Int
   public let inputs: Int
   public let taps: Int
-  /// The names of the file tensors and how many outputs each has; empty: one, of this parameter's name.
+  /// The file tensors that the parameter consists of; empty if there is only one, which has the parameter's name.
   let parts: [Part]
 
-  /// A file tensor's name, and how many of the outputs it has.
+  /// The name of a file tensor and the number of outputs that it covers.
   public struct Part: Hashable, Sendable {
     public let name: String
     public let outputs: Int
@@ -56,14 +56,14 @@ public struct Parameter: Hashable, Sendable {
     case uniform(bound: Float)
     /// Normal with mean 0.
     case normal(deviation: Float)
-    /// These, in PyTorch's order.
+    /// These values, in PyTorch's order.
     case values([Float])
   }
 
   /// - Parameters:
-  ///   - fileShape: PyTorch's shape, whose elements are [outputs, inputs, taps] in this order.
-  ///   - set: by default one that only hand-made parameters belong to.
-  ///   - parts: the file tensors that it is made of, if there are several.
+  ///   - fileShape: PyTorch's shape; the elements are ordered [outputs, inputs, taps].
+  ///   - set: by default the set of parameters that are created without a builder.
+  ///   - parts: the file tensors that the parameter consists of, if there are several.
   public init(
     name: String, fileShape: [Int], outputs: Int, inputs: Int, taps: Int = 1, offset: Int,
     initialization: Initialization, set: ParameterSetIdentity = .unnamed, parts: [Part] = []
@@ -74,7 +74,7 @@ public struct Parameter: Hashable, Sendable {
       offset: offset, initialization: initialization, role: .trained, set: set, parts: parts)
   }
 
-  /// A tensor that is the same in memory as in files.
+  /// A tensor with the same layout in memory as in files.
   public init(
     name: String, shape: [Int], offset: Int, initialization: Initialization, role: Role = .trained,
     set: ParameterSetIdentity = .unnamed, parts: [Part] = []
@@ -114,10 +114,10 @@ public struct Parameter: Hashable, Sendable {
 
   public var count: Int { outputs * inputs * taps }
 
-  /// Whether it is a bias, or the scale or shift of a normalisation: weight decay usually leaves those alone.
+  /// Whether this is a bias, or the scale or shift of a normalisation, which are usually exempt from weight decay.
   public var isVector: Bool { fileShape.count <= 1 }
 
-  /// What files hold of it.
+  /// The file tensors that store the parameter.
   public var fileTensors: [FileTensor] {
     guard !parts.isEmpty else { return [whole] }
     var first = 0
@@ -128,10 +128,10 @@ public struct Parameter: Hashable, Sendable {
     }
   }
 
-  /// All file tensors as one.
+  /// All file tensors, concatenated.
   private var whole: FileTensor { FileTensor(self, name, fileShape, outputs: 0..<outputs) }
 
-  /// The elements of all file tensors in PyTorch's order, one tensor after the other.
+  /// The elements of all file tensors in PyTorch's order, one tensor after another.
   public func exported(from flat: UnsafePointer<Float>) -> [Float] {
     whole.exported(from: flat)
   }

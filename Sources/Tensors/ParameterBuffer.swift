@@ -1,23 +1,23 @@
 import Kernels
 
-/// All parameters of a model, or one number for each of them (gradients, moments), one after the other.
+/// The flat memory of a model's parameters, or of one value per parameter element (gradients, moments).
 ///
-/// `@unchecked Sendable`: who writes and who reads is agreed between the threads that share it.
+/// `@unchecked Sendable`: the threads that share a buffer synchronise their reads and writes themselves.
 public final class ParameterBuffer: @unchecked Sendable {
   public let count: Int
   private let memory: UnsafeMutableBufferPointer<Float>
-  /// What `memory` is part of, if other processes can look at it.
+  /// The owner of `memory`, if other processes can map it.
   private let shared: SharedMemory?
-  /// What `memory` is part of, if it is sparse.
+  /// The owner of `memory`, if it is sparse.
   private let sparse: SparseMemory?
-  /// What `memory` is part of, if it is another process's.
+  /// The owner of `memory`, if it belongs to another process.
   private let view: SharedMemory.View?
 
-  /// `count` zeros.
+  /// Allocates `count` zeros.
   ///
   /// - Parameters:
-  ///   - isShared: whether other processes of this host are to find it, where the system lets them.
-  ///   - isSparse: whether it is to take memory only where something has been written.
+  ///   - isShared: whether other processes on this host can map the buffer, where the system supports it.
+  ///   - isSparse: whether pages take memory only once they are written to.
   public init(count: Int, isShared: Bool = false, isSparse: Bool = false) {
     self.count = count
     view = nil
@@ -29,7 +29,7 @@ public final class ParameterBuffer: @unchecked Sendable {
     if sparse == nil { clear() }
   }
 
-  /// `count` floats that another process of this host has, to be read only.
+  /// A read-only view of `count` floats of another process on this host.
   public init(viewing view: SharedMemory.View, count: Int) {
     self.count = count
     shared = nil
@@ -40,18 +40,18 @@ public final class ParameterBuffer: @unchecked Sendable {
 
   deinit { if shared == nil && sparse == nil && view == nil { memory.deallocate() } }
 
-  /// Where other processes find it; nil if only this one does.
+  /// The address at which other processes can map the buffer; nil if it is private.
   public var address: SharedMemory.Address? { shared?.address }
 
   public var pointer: UnsafeMutablePointer<Float> { memory.baseAddress! }
-  /// Whether another process has it.
+  /// Whether the memory belongs to another process.
   public var isView: Bool { view != nil }
 
   public var elements: UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(rebasing: memory[..<count])
   }
 
-  /// Of sparse memory: it is used as a whole after all.
+  /// For sparse memory that turns out to be used as a whole: lets the system use huge pages.
   public func enlargePages() { sparse?.enlargePages() }
 
   public func clear() { memory.baseAddress!.update(repeating: 0, count: memory.count) }

@@ -1,12 +1,12 @@
-/// Tells one set of parameters from another: a denoiser's, a frozen autoencoder's, an adapter's. Each set has a flat
-/// memory of its own, so that a place in one means nothing in another.
+/// Identifies a set of parameters: those of a denoiser, a frozen autoencoder or an adapter. Each set has its own flat
+/// memory, so an offset is meaningful only together with its set.
 public final class ParameterSetIdentity: Hashable, Sendable, CustomStringConvertible {
-  /// What messages call the set.
+  /// The set's name in messages.
   public let name: String
 
   public init(_ name: String) { self.name = name }
 
-  /// That of parameters which are made by hand, without a builder.
+  /// The set of parameters that are created without a builder.
   public static let unnamed = ParameterSetIdentity("unnamed")
 
   public static func == (left: ParameterSetIdentity, right: ParameterSetIdentity) -> Bool { left === right }

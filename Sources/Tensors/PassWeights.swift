@@ -1,25 +1,35 @@
-/// The weights that passes without gradients go through a network with: its own, and what changes them.
+import Kernels
+
+/// The weights of inference passes through a network: its own, and an adaptation if there is one.
 public struct PassWeights: Sendable {
   private let sets: [BoundParameters]
   private let adaptation: (any WeightAdaptation)?
+  /// How passes round the factors of matrix products.
+  private let precision: ProductPrecision
 
-  /// A network's weights as they are.
-  public init(_ weights: ParameterBuffer, of set: ParameterSetIdentity) {
+  /// A network's weights, unadapted.
+  public init(
+    _ weights: ParameterBuffer, of set: ParameterSetIdentity, precision: ProductPrecision = .float32
+  ) {
+    self.precision = precision
     sets = [BoundParameters(set, weights: weights)]
     adaptation = nil
   }
 
   /// - Parameters:
-  ///   - sets: without gradients.
-  ///   - adaptation: what changes them, whose own parameters are one of them.
-  public init(sets: [BoundParameters], adaptation: (any WeightAdaptation)?) {
+  ///   - sets: the parameter sets, without gradients.
+  ///   - adaptation: an adaptation of the weights, whose own parameters are one of the sets.
+  public init(
+    sets: [BoundParameters], adaptation: (any WeightAdaptation)?, precision: ProductPrecision = .float32
+  ) {
     precondition(sets.allSatisfy { $0.gradients == nil }, "a set with gradients")
     self.sets = sets
     self.adaptation = adaptation
+    self.precision = precision
   }
 
-  /// - Parameter others: sets of other networks that the pass goes through.
+  /// - Parameter others: sets of the other networks in the pass.
   public func tape(on engine: Engine, beside others: [BoundParameters] = []) -> Tape {
-    Tape(engine: engine, sets: sets + others, adaptation: adaptation)
+    Tape(engine: engine, sets: sets + others, precision: precision, adaptation: adaptation)
   }
 }

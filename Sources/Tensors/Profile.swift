@@ -1,11 +1,11 @@
 import Dispatch
 import Kernels
 
-/// What passes compute and where their time goes: filled by the tapes that it is given to, and by whoever measures
-/// what lies between their operations. On one thread.
+/// Records what passes compute and how long it takes. Events come from the tapes that share the profile, and from
+/// callers that measure the phases between operations. Not thread-safe.
 public final class Profile {
-  /// What an operation does at least: multiplications and additions by its formula, and bytes if every tensor that it
-  /// reads or writes went through memory once.
+  /// The minimal cost of an operation: the multiplications and additions of its formula, and the bytes moved if every
+  /// tensor that it reads or writes passes through memory once.
   public struct Cost: Hashable, Sendable {
     public var flops: Int
     public var bytes: Int
@@ -13,9 +13,9 @@ public final class Profile {
 
   /// An operation on a tape.
   public struct Operation: Sendable {
-    /// The file that it is written in, such as `Convolution`.
+    /// The name of its source file, such as `Convolution`.
     public let name: String
-    /// PyTorch's name of the module that has its parameters, such as `downs.0.0.block1.proj`; "" if it has none.
+    /// PyTorch's name of the module that holds its parameters, such as `downs.0.0.block1.proj`; "" if it has none.
     public let layer: String
     public let shape: (any KernelShape)?
     public let forward: Cost
@@ -24,26 +24,26 @@ public final class Profile {
 
   public enum Kind: String, Sendable {
     case forward
-    /// What the backward pass computes again; its arithmetic is not counted twice.
+    /// A forward operation that the backward pass recomputes; its arithmetic is not counted again.
     case recomputation
     case backward
-    /// What the backward pass has left to the update, and that.
+    /// The update, including the gradients that the backward pass has deferred to it.
     case update
-    /// Of a step, but no operation.
+    /// A phase of a training step that is not an operation.
     case phase
-    /// What consists of others.
+    /// A group of other events.
     case group
-    /// A message under way, while the thread does something else.
+    /// A message in flight while the thread does other work.
     case transfer
   }
 
-  /// Something that took time.
+  /// A timed event.
   public struct Event: Sendable {
     public let name: String
     public let layer: String
     public let kind: Kind
     public let cost: Cost
-    /// 0 for what the measured thread does; others for what goes on beside it, at most one at a time in each.
+    /// 0 for the measured thread; other lanes hold concurrent activities, at most one at a time in each.
     public let lane: Int
     /// In nanoseconds of the machine's clock.
     public let start: UInt64
@@ -52,37 +52,37 @@ public final class Profile {
     public var seconds: Double { Double(end - start) * 1e-9 }
   }
 
-  /// In the order in which they ended.
+  /// The events in the order in which they ended.
   public private(set) var events: [Event] = []
-  /// In the order of the forward pass.
+  /// The operations in the order of the forward pass.
   public private(set) var operations: [Operation] = []
-  /// When it was made, in nanoseconds of the machine's clock.
+  /// The time of the profile's creation, in nanoseconds of the machine's clock.
   public let start = Profile.now
-  /// The operation that the backward pass is at, and what it leaves to the update.
+  /// The operation whose backward step is running, and the arithmetic that it has deferred to the update.
   private var current: (operation: Operation, deferredFlops: Int)?
   private var started: (inputs: [Tensor], time: UInt64) = ([], 0)
 
   public init() {}
 
-  /// Adds what `body` takes.
+  /// Runs `body` and adds an event for it.
   public func measure<T>(_ name: String, _ kind: Kind, _ body: () throws -> T) rethrows -> T {
     let start = Self.now
     defer { add(name, kind: kind, start: start) }
     return try body()
   }
 
-  /// The arithmetic of all operations, forward and backward, by their events.
+  /// The total arithmetic of all events, forward and backward.
   public var flops: Int { events.reduce(0) { $0 + $1.cost.flops } }
 
   /// The time on the machine's clock, in nanoseconds.
   public static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
 
-  /// Adds what began at `start` and ends now.
+  /// Adds an event that began at `start` and ends now.
   public func add(_ name: String, kind: Kind, start: UInt64) {
     add(name, kind: kind, lane: 0, start: start, end: Self.now)
   }
 
-  /// Adds what has lasted from `start` to `end`, on the machine's clock.
+  /// Adds an event that lasted from `start` to `end` on the machine's clock.
   public func add(_ name: String, kind: Kind, lane: Int, start: UInt64, end: UInt64) {
     events.append(
       Event(
@@ -99,12 +99,12 @@ public final class Profile {
 
   // MARK: For tapes
 
-  /// An operation on `inputs` begins.
+  /// Marks the start of an operation on `inputs`.
   func begin(_ inputs: [Tensor]) { started = (inputs, Self.now) }
 
-  /// The operation that began last has its `output`.
+  /// Marks the end of the operation that began last, with its `output`.
   ///
-  /// - Parameter isRepeated: whether it had it before.
+  /// - Parameter isRepeated: whether this is a recomputation.
   func end(_ output: Tensor, work: Work?, file: StaticString, isRepeated: Bool) -> Operation {
     let inputs = started.inputs
     started.inputs = []
@@ -128,7 +128,7 @@ public final class Profile {
     return operation
   }
 
-  /// The way back of an operation.
+  /// Measures the backward step of an operation.
   func measureBackward(_ operation: Operation, _ body: () -> Void) {
     let start = Self.now
     current = (operation, 0)
@@ -139,20 +139,20 @@ public final class Profile {
     add(operation.name, layer: operation.layer, kind: .backward, cost: cost, start: start)
   }
 
-  /// What the operation that the backward pass is at leaves to the update.
+  /// Work that the backward step of an operation has deferred to the update.
   struct DeferredOperation {
     fileprivate let operation: Operation
     fileprivate let cost: Cost
   }
 
-  /// The operation that the backward pass is at leaves that much to the update.
+  /// Moves `cost` from the running backward step to the update.
   func deferring(_ cost: Cost) -> DeferredOperation? {
     guard let operation = current?.operation else { return nil }
     current?.deferredFlops += cost.flops
     return DeferredOperation(operation: operation, cost: cost)
   }
 
-  /// Adds what was deferred, when it is made up for.
+  /// Measures deferred work when it is carried out.
   func measure<T>(_ deferred: DeferredOperation, _ body: () -> T) -> T {
     let start = Self.now
     defer {
@@ -169,7 +169,7 @@ public final class Profile {
     return String(name.prefix { $0 != "." })
   }
 
-  /// The module that holds all of these parameters.
+  /// The innermost module that contains all of these parameters.
   package static func module(of parameters: [String]) -> String {
     let paths = parameters.map { $0.split(separator: ".").dropLast() }
     guard let first = paths.first else { return "" }
@@ -181,7 +181,7 @@ public final class Profile {
 }
 
 extension Profile? {
-  /// Adds what `body` takes, if there is something to add to.
+  /// Runs `body`, and adds an event for it if there is a profile.
   public func measure<T>(_ name: String, _ kind: Profile.Kind, _ body: () throws -> T) rethrows -> T {
     guard let self else { return try body() }
     return try self.measure(name, kind, body)
@@ -193,7 +193,8 @@ struct Work {
   let shape: any KernelShape
   let backwardFlops: Int
 
-  /// - Parameter factors: whether each factor of the products gets a gradient, which takes as many products again.
+  /// - Parameter factors: for each factor of the products, whether it gets a gradient, which takes as many products
+  ///   again.
   init(_ shape: any KernelShape, gradients factors: Bool...) {
     self.shape = shape
     backwardFlops = shape.flops * factors.count { $0 }

@@ -1,12 +1,12 @@
 import Kernels
 
-/// The memory of a tensor. When the last reference goes, it returns to the pool that it came from.
+/// The memory of a tensor, returned to its pool when the last reference is released.
 public final class Storage {
   public let pointer: UnsafeMutablePointer<Float>
   public let count: Int
   private let memory: UnsafeMutableBufferPointer<Float>?
   private let pool: BufferPool?
-  /// What keeps the memory alive that this storage only views.
+  /// Keeps the memory alive that this storage only views.
   private let owner: AnyObject?
 
   init(memory: UnsafeMutableBufferPointer<Float>, count: Int, pool: BufferPool) {
@@ -18,7 +18,7 @@ public final class Storage {
     owner = nil
   }
 
-  /// A view of memory that `owner` holds.
+  /// A view of memory that `owner` keeps alive.
   init(viewing pointer: UnsafeMutablePointer<Float>, count: Int, owner: AnyObject) {
     self.pointer = pointer
     self.count = count

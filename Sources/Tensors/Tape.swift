@@ -1,53 +1,62 @@
 import Kernels
 
-/// A forward pass and, if it is recorded, the way back: each operation leaves a closure that turns its output's
-/// gradient into its inputs'.
+/// Records a forward pass for automatic differentiation: each operation appends a closure that maps the gradient of its
+/// output to the gradients of its inputs.
 ///
-/// A closure holds only what it needs, and goes when it has run; so memory falls as the backward pass proceeds. A
-/// tape serves one pass, on one thread (operations use the engine's threads inside).
+/// A closure keeps only what it needs and is released once it has run, so memory shrinks as the backward pass proceeds.
+/// A tape serves one pass and is used from one thread (operations use the engine's threads internally).
 public final class Tape {
   public let engine: Engine
+  /// How operations round the factors of matrix products.
+  public let precision: ProductPrecision
   private let sets: [BoundParameters]
-  /// What changes weights of the sets; nil: nothing.
+  /// The adaptation of the sets' weights, if there is one.
   let adaptation: (any WeightAdaptation)?
-  /// The set of the one that was bound without saying of which it is, when it is known.
+  /// The samples by which layers draw random numbers; nil outside training, where nothing is random.
+  public let trainingSamples: TrainingSamples?
+  /// The set of the parameters that were bound without naming one, once it is known.
   private var adopted: ParameterSetIdentity?
   private let profile: Profile?
   private let onUse: (Parameter) -> Void
   private let recomputes: Bool
   private let defersGradients: Bool
-  /// The gradients that the backward pass has left to whoever updates the parameters.
+  /// The gradients that the backward pass has deferred to the optimiser's update.
   public private(set) var deferred = FusedWeightGradients()
-  /// Whether operations leave their way back; not on a stage's way forth, if it is computed again.
+  /// Whether operations record their backward steps; false during the first forward pass of a checkpointed stage.
   private var keepsSteps = true
-  /// Whether a stage is computed again.
+  /// Whether a checkpointed stage is being recomputed.
   private var isRepeating = false
   private var slots: [Storage?] = []
+  /// Whether an input gets a gradient.
+  private var hasVariables = false
   private var steps: [() -> Void] = []
-  /// How many operations are still to add to the gradient of the parameter at each place.
+  /// For each parameter, the number of operations that have yet to contribute to its gradient.
   private var pendingUses: [ParameterPlace: Int] = [:]
-  /// Parameters that operations have used and whose gradients none has written yet: their sizes by their places.
+  /// The sizes of the parameters that operations have used but whose gradients have not been written yet.
   private var unwritten: [ParameterPlace: Int] = [:]
-  /// The places of all parameters that get gradients from operations.
+  /// The locations of all parameters that receive gradients.
   private var used: Set<ParameterPlace> = []
-  /// The places at which none were left since the last report.
+  /// The parameters whose gradients have become complete since the last report.
   private var completed: [ParameterPlace] = []
-  /// In the place of uses: the gradient has been reported as complete.
+  /// Marks, in `pendingUses`, a gradient that has been reported as complete.
   private static let noneEver = Int.min
 
-  /// A pass through models whose parameters belong to `sets`. Using one that belongs to none of them is a mistake of
-  /// the caller. If no set has gradients, no backward pass follows, and nothing is recorded.
+  /// Creates a tape for a pass through models whose parameters belong to `sets`. Using any other parameter is a
+  /// programmer error. If no set has gradients, nothing is recorded.
   ///
   /// - Parameters:
-  ///   - recomputes: whether stages keep only their inputs for the backward pass, see `checkpointed`.
-  ///   - defersGradients: whether gradients that are larger than what they are made of may be left to the update: then
-  ///     `deferred` has them, and their place in `gradients` is not touched.
-  ///   - adaptation: what changes weights on this pass, whose own parameters are one of the sets.
-  ///   - profile: what is told of every operation; nil: nothing is measured.
-  ///   - onUse: called before an operation uses a parameter, whose values may be written until it returns.
+  ///   - precision: how operations round the factors of matrix products.
+  ///   - recomputes: whether stages keep only their inputs for the backward pass; see `checkpointed`.
+  ///   - defersGradients: whether gradients that are larger than their operands may be deferred to the update: they are
+  ///     then in `deferred`, and the set's gradient memory for them is left untouched.
+  ///   - adaptation: an adaptation of the weights for this pass, whose own parameters are one of the sets.
+  ///   - trainingSamples: the samples by which layers draw random numbers; nil outside training.
+  ///   - profile: receives an event for every operation; nil disables measuring.
+  ///   - onUse: called before an operation uses a parameter; it may still write the parameter's values.
   public init(
-    engine: Engine, sets: [BoundParameters], recomputes: Bool = false, defersGradients: Bool = false,
-    adaptation: (any WeightAdaptation)? = nil, profile: Profile? = nil,
+    engine: Engine, sets: [BoundParameters], precision: ProductPrecision = .float32, recomputes: Bool = false,
+    defersGradients: Bool = false, adaptation: (any WeightAdaptation)? = nil,
+    trainingSamples: TrainingSamples? = nil, profile: Profile? = nil,
     onUse: @escaping (Parameter) -> Void = { _ in }
   ) {
     precondition(
@@ -57,15 +66,17 @@ public final class Tape {
       !defersGradients || sets.count { $0.gradients != nil } <= 1,
       "gradients of several sets cannot be left to one update")
     self.engine = engine
+    self.precision = precision
     self.sets = sets
     self.recomputes = recomputes
     self.defersGradients = defersGradients
     self.adaptation = adaptation
+    self.trainingSamples = trainingSamples
     self.profile = profile
     self.onUse = onUse
   }
 
-  /// A pass through a model whose parameters are all of one set, see the other initialiser.
+  /// Creates a tape for a pass through a model whose parameters all belong to one set; see the other initialiser.
   public convenience init(
     engine: Engine, weights: ParameterBuffer, gradients: ParameterBuffer?, recomputes: Bool = false,
     defersGradients: Bool = false, profile: Profile? = nil, onUse: @escaping (Parameter) -> Void = { _ in }
@@ -75,12 +86,19 @@ public final class Tape {
       recomputes: recomputes, defersGradients: defersGradients, profile: profile, onUse: onUse)
   }
 
-  public var isRecording: Bool { sets.contains { $0.gradients != nil } }
+  public var isRecording: Bool { hasVariables || sets.contains { $0.gradients != nil } }
+
+  /// A tape of its own for a pass with the same weights, none of which gets a gradient.
+  public var withoutGradients: Tape {
+    Tape(
+      engine: engine, sets: sets.map { BoundParameters($0.set, weights: $0.weights) }, adaptation: adaptation,
+      onUse: onUse)
+  }
 
   /// Whether the backward pass computes the gradient of `parameter`.
   public func trains(_ parameter: Parameter) -> Bool { sets[index(of: parameter)].gradients != nil }
 
-  /// The set of `parameter` among those that are bound.
+  /// The index of the bound set to which `parameter` belongs.
   private func index(of parameter: Parameter) -> Int {
     if sets.count == 1 && sets[0].set == nil {
       if adopted == nil { adopted = parameter.set }
@@ -95,26 +113,27 @@ public final class Tape {
     return index
   }
 
-  /// An input, which gets no gradient; its elements are to be filled by the caller.
+  /// An uninitialised input tensor without a gradient, to be filled in by the caller.
   public func input(_ shape: [Int]) -> Tensor {
     Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: .none)
   }
 
-  /// An input of zeros.
+  /// An input tensor of zeros.
   public func zeros(_ shape: [Int]) -> Tensor {
     let zeros = input(shape)
     zeros.elements.update(repeating: 0)
     return zeros
   }
 
-  /// An input that gets a gradient: for tests of operations.
+  /// An input tensor that gets a gradient.
   package func variable(_ shape: [Int]) -> Tensor {
-    Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())
+    hasVariables = true
+    return Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())
   }
 
-  /// The values of a parameter.
+  /// A tensor that views the values of a parameter.
   ///
-  /// - Parameter needsGradient: false where it is known that the gradient is zero.
+  /// - Parameter needsGradient: false if the gradient is known to be zero.
   public func callAsFunction(_ parameter: Parameter, needsGradient: Bool = true) -> Tensor {
     let index = index(of: parameter)
     let (weights, isTrained) = (sets[index].weights, sets[index].gradients != nil)
@@ -124,7 +143,7 @@ public final class Tape {
       "\(parameter.name) lies outside of \(weights.count) weights")
     let getsGradient: Bool
     if isRepeating {
-      // The use has been announced and counted, and the running averages were left on the way forth.
+      // The first forward pass has already reported and counted the use, and written the running averages.
       getsGradient = isTrained && needsGradient && parameter.role == .trained
     } else {
       onUse(parameter)
@@ -139,17 +158,18 @@ public final class Tape {
       parameterName: parameter.name)
   }
 
-  /// An operation is to come that gives `parameter` a gradient.
+  /// Counts an upcoming operation that contributes to the gradient of `parameter`.
   private func count(_ parameter: Parameter, at place: ParameterPlace) {
     if parameter.role == .trained { pendingUses[place, default: 0] += 1 }
     if used.insert(place).inserted { unwritten[place] = parameter.count }
   }
 
-  /// The result of `stage`, of which nothing is kept, if this tape recomputes: the way back computes it again, and goes
-  /// on through it. All gradients are added up in the order in which they were without, so their bits are the same.
+  /// Returns the result of `stage`. If this tape recomputes, no intermediate results are kept: the backward pass
+  /// recomputes the stage and then differentiates it. Gradients accumulate in the same order as without recomputation,
+  /// so they are bit-for-bit the same.
   ///
-  /// - Parameter stage: operations on this tape, the same each time that it is called. A stage inside of it is a part
-  ///   of it.
+  /// - Parameter stage: operations on this tape, the same on each call. Nested stages are recomputed as part of the
+  ///   outer one.
   public func checkpointed(_ stage: @escaping () -> Tensor) -> Tensor {
     guard recomputes && isRecording && keepsSteps && !isRepeating else { return stage() }
     keepsSteps = false
@@ -165,7 +185,7 @@ public final class Tape {
       guard again.shape == output.shape, case .slot(let place) = again.target else {
         preconditionFailure("a stage computed \(output.shape), and then \(again.shape)")
       }
-      // The steps of its operations are now those to be taken next.
+      // The steps of the recomputed operations are now on top of the stack and run next.
       slots[place] = gradient
     }
     return output
@@ -176,10 +196,10 @@ public final class Tape {
     backward(from: output, gradient: gradient) { _ in }
   }
 
-  /// As the other `backward`, telling what is done.
+  /// Runs the recorded operations backwards and reports progress.
   ///
-  /// - Parameter onStep: called after each of them with the places of the parameters whose gradients are complete
-  ///   since the last call.
+  /// - Parameter onStep: called after each operation with the parameters whose gradients have become complete since the
+  ///   last call.
   public func backward(
     from output: Tensor, gradient: Storage, onStep: (_ completed: [ParameterPlace]) throws -> Void
   ) rethrows {
@@ -191,12 +211,12 @@ public final class Tape {
       try onStep(completed)
       completed.removeAll(keepingCapacity: true)
     }
-    // What was used, but has no part in `output`.
+    // Parameters that were used but do not contribute to `output`.
     for (place, count) in unwritten { gradients(at: place).update(repeating: 0, count: count) }
     unwritten = [:]
   }
 
-  /// Parameters that an operation has used, by their places: those whose gradients `backward` will make.
+  /// The locations of the parameters that operations have used and whose gradients `backward` will compute.
   public var usedParameters: Set<ParameterPlace> { Set(pendingUses.keys) }
 
   private func gradients(at place: ParameterPlace) -> UnsafeMutablePointer<Float> {
@@ -204,7 +224,7 @@ public final class Tape {
     return gradients.pointer + place.offset
   }
 
-  /// Zeros for the gradients of those of `parameters` that no operation has used: `backward` leaves them alone.
+  /// Zeroes the gradients of those `parameters` that no operation has used, which `backward` does not touch.
   public func clearUnusedGradients(of parameters: [Parameter]) {
     for parameter in parameters {
       let place = ParameterPlace(set: index(of: parameter), offset: parameter.offset)
@@ -213,7 +233,7 @@ public final class Tape {
     }
   }
 
-  /// The gradient of `tensor` after `backward`, for tests; nil if none reached it.
+  /// The gradient of a variable after `backward`; nil if none reached it.
   package func gradient(of tensor: Tensor) -> Storage? {
     guard case .slot(let index) = tensor.target else { return nil }
     return slots[index]
@@ -221,7 +241,7 @@ public final class Tape {
 
   // MARK: For operations
 
-  /// The result of an operation on `inputs`: it needs a gradient if one of them does.
+  /// Allocates the result of an operation on `inputs`; it needs a gradient if any of them does.
   func result(_ shape: [Int], of inputs: [Tensor]) -> Tensor {
     precondition(inputs.allSatisfy { $0.tape === self }, "an operation on tensors of several tapes")
     let needed = isRecording && inputs.contains { $0.needsGradient }
@@ -231,14 +251,14 @@ public final class Tape {
       target: needed ? newSlot() : .none)
   }
 
-  /// Whether an operation with this output is to leave its way back.
+  /// Whether an operation with this output records its backward step.
   func keepsStep(of output: Tensor) -> Bool { keepsSteps && output.needsGradient }
 
-  /// Leaves `step`, which gets the gradient of `output` when the way back comes by.
+  /// Records `step`, which the backward pass calls with the gradient of `output`.
   ///
   /// - Parameters:
-  ///   - work: the arithmetic of an operation whose time goes there.
-  ///   - file: what a profile calls the operation by.
+  ///   - work: the operation's arithmetic, for operations dominated by it.
+  ///   - file: the source file, which names the operation in a profile.
   func record(
     _ output: Tensor, work: @autoclosure () -> Work? = nil, file: StaticString = #fileID,
     _ step: @escaping (_ tape: Tape, _ outputGradient: Storage) -> Void
@@ -256,7 +276,7 @@ public final class Tape {
     }
   }
 
-  /// Adds a whole gradient. It may be kept as it is, so nobody may write to it afterwards.
+  /// Accumulates a complete gradient. The storage may be kept without a copy, so it must not be written to afterwards.
   func add(_ gradient: Storage, to target: GradientTarget) {
     switch target {
     case .none: return
@@ -265,7 +285,7 @@ public final class Tape {
         slots[index] = gradient
         return
       }
-      // The stored gradient may belong to another tensor as well: then the sum needs memory of its own.
+      // If the stored gradient is shared with another tensor, the sum needs separate memory.
       let isShared = !isKnownUniquelyReferenced(&slots[index])
       guard let stored = slots[index] else { return }
       let sum = isShared ? engine.storage(stored.count) : stored
@@ -280,15 +300,17 @@ public final class Tape {
     }
   }
 
-  /// What other operations have given to the gradient of `target` so far, for one that adds it to its own part where it
-  /// writes that, and gives the sum; nil if there is nothing yet. It may belong to others as well: nobody may write to it.
+  /// Removes and returns the gradient accumulated for `target` so far, for an operation that adds it while writing its
+  /// own contribution, and then stores the sum; nil if there is none. The storage may be shared, so it must not be
+  /// written to.
   func takeGradient(of target: GradientTarget) -> Storage? {
     guard case .slot(let index) = target else { return nil }
     defer { slots[index] = nil }
     return slots[index]
   }
 
-  /// Memory for an operation that adds to the gradient of `target` itself; nil if `target` needs none.
+  /// Memory in which an operation accumulates the gradient of `target` itself, zeroed on first use; nil if `target`
+  /// needs none.
   func gradientMemory(_ target: GradientTarget, count: Int) -> UnsafeMutablePointer<Float>? {
     gradientSum(target, count: count).map { sum in
       if !sum.isBegun { sum.memory.update(repeating: 0, count: count) }
@@ -296,8 +318,8 @@ public final class Tape {
     }
   }
 
-  /// Memory for an operation that adds to the gradient of `target` itself, or writes it if it is the first; nil if
-  /// `target` needs none.
+  /// Memory in which an operation accumulates the gradient of `target` itself, or overwrites it if it is the first to
+  /// do so; nil if `target` needs none.
   func gradientSum(_ target: GradientTarget, count: Int) -> GradientSum? {
     switch target {
     case .none: return nil
@@ -315,7 +337,7 @@ public final class Tape {
     }
   }
 
-  /// An operation adds to the gradient of the parameter at `place`, or makes it; whether another one has before.
+  /// Counts a contribution to the gradient of the parameter at `place`, and returns whether there was an earlier one.
   private func isBegun(at place: ParameterPlace) -> Bool {
     if let uses = pendingUses[place] {
       precondition(uses != Self.noneEver, "the gradient at \(place) was given away, and grows again")
@@ -325,17 +347,17 @@ public final class Tape {
     return unwritten.removeValue(forKey: place) == nil
   }
 
-  /// Whether the gradient of `target` can be left to the update: nothing else is or was added to it.
+  /// Whether the gradient of `target` can be deferred to the update: there is no other contribution to it.
   func defersGradient(of target: GradientTarget) -> Bool {
     guard defersGradients, case .parameter(let place) = target else { return false }
     return pendingUses[place] == 1 && unwritten[place] != nil
   }
 
-  /// Leaves the gradient of `target` to the update.
+  /// Defers the gradient of `target` to the update.
   ///
   /// - Parameters:
-  ///   - cost: of making it, and of the update.
-  ///   - bound: see `FusedWeightGradient`, as for `compute`.
+  ///   - cost: the cost of computing the gradient and of the update.
+  ///   - bound, compute: see `FusedWeightGradient`.
   func deferGradient(
     of target: GradientTarget, count: Int, cost: Profile.Cost, bound: Float,
     _ compute: @escaping (_ update: WeightUpdate?) -> Double

@@ -1,11 +1,11 @@
 extension Tensor {
-  /// Whether this is one number.
+  /// Whether this is a scalar: a single element in at most one dimension.
   public var isScalar: Bool { count == 1 && shape.count <= 1 }
 
   /// The same elements in another shape.
   public func reshaped(_ shape: [Int]) -> Tensor {
     precondition(shape.reduce(1, *) == count, "\(self.shape) as \(shape)")
-    // Gradients are as flat as the elements, so the view's are this tensor's.
+    // Gradients are flat like the elements, so the view shares this tensor's.
     return Tensor(
       shape: shape, storage: storage, tape: tape, target: target, parameterName: parameterName)
   }

@@ -1,13 +1,13 @@
 import Kernels
 
-/// A value of a forward pass: float32, channels last, contiguous.
+/// A value computed by a forward pass: float32, channels last, contiguous.
 public struct Tensor {
   public let shape: [Int]
   public let storage: Storage
-  /// Not kept alive: a tensor is used no longer than its tape, and the tape holds what backward needs of it.
+  /// Unowned: a tensor never outlives its tape, and the tape keeps what the backward pass needs of it.
   public unowned let tape: Tape
   let target: GradientTarget
-  /// Of a parameter's values: its name.
+  /// The parameter's name, if this tensor views a parameter.
   let parameterName: String?
 
   init(
@@ -28,18 +28,19 @@ public struct Tensor {
   var needsGradient: Bool { target != .none }
   var threads: ThreadPool { tape.engine.threads }
 
-  /// Height and width of images [B, H, W, C], the tokens of [B, N, C]: everything between batch and channels.
+  /// The number of pixels of images [B, H, W, C] or tokens of [B, N, C]: the product of the dimensions between batch
+  /// and channels.
   var pixels: Int { shape.dropFirst().dropLast().reduce(1, *) }
   var batch: Int { shape[0] }
   var channels: Int { shape[shape.count - 1] }
 }
 
-/// Where a tensor's gradient goes.
+/// The destination of a tensor's gradient.
 enum GradientTarget: Hashable {
-  /// Nowhere: an input.
+  /// No gradient: an input.
   case none
   /// A slot of the tape.
   case slot(Int)
-  /// The flat gradients of a set, from this place.
+  /// The flat gradient memory of a parameter set, at this location.
   case parameter(ParameterPlace)
 }

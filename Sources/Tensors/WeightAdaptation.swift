@@ -1,23 +1,24 @@
-/// What changes weights of a model on a pass without touching them: an adapter, whose own parameters the tape has bound
-/// beside the model's. Layers ask the tape for the change of the weights that they multiply with.
+/// Adapts a model's weights during a pass without modifying them: an adapter, whose own parameters are bound to the
+/// tape in addition to the model's. Layers ask the tape for the change of the weights that they use.
 public protocol WeightAdaptation: Sendable {
-  /// - Returns: nil: the weights stay as they are.
+  /// - Returns: the change, or nil if the weights are not adapted.
   func change(of weights: Parameter, on tape: Tape) -> WeightChange?
 }
 
-/// How weights [taps, C, K] are changed.
+/// A change of weights [taps, C, K].
 public enum WeightChange {
-  /// This is added, a tensor of the weights' shape.
+  /// A tensor of the weights' shape, added to them.
   case sum(Tensor)
-  /// The product of two thin ones is added, which layers with large inputs multiply with one after the other.
+  /// The product of two thin matrices, added to the weights; layers with large inputs apply the two factors one after
+  /// the other instead.
   case lowRank(LowRankChange)
 }
 
-/// down up: weights [taps, C, R] and [1, R, K].
+/// A change of low rank, the product down up, with down [taps, C, R] and up [1, R, K].
 public struct LowRankChange {
   public let down: Tensor
   public let up: Tensor
-  /// Sets some of the inputs that `down` sees to zero; `index` tells apart the inputs of one layer. nil: none.
+  /// Zeroes some of the inputs to `down`; `index` distinguishes the inputs of one layer. nil disables dropout.
   public let dropout: ((_ x: Tensor, _ index: Int) -> Tensor)?
 
   public init(down: Tensor, up: Tensor, dropout: ((_ x: Tensor, _ index: Int) -> Tensor)? = nil) {
@@ -29,13 +30,13 @@ public struct LowRankChange {
     self.dropout = dropout
   }
 
-  /// The inputs that `down` sees.
+  /// The inputs to `down`, after dropout.
   public func seen(_ inputs: [Tensor]) -> [Tensor] {
     guard let dropout else { return inputs }
     return inputs.enumerated().map { dropout($1, $0) }
   }
 
-  /// [taps, C, K].
+  /// The full change, [taps, C, K].
   public var product: Tensor {
     let (taps, inputs, rank) = (down.shape[0], down.shape[1], down.shape[2])
     return down.reshaped([taps * inputs, rank]).linear(weights: up).reshaped([taps, inputs, up.channels])
@@ -43,10 +44,10 @@ public struct LowRankChange {
 }
 
 extension Tape {
-  /// How the weights are changed; nil: not at all.
+  /// The change of the weights on this pass; nil if there is none.
   public func change(of weights: Parameter) -> WeightChange? { adaptation?.change(of: weights, on: self) }
 
-  /// The values of weights with their change, for layers that use them for more than one product.
+  /// The adapted values of weights, for layers that use them in more than one product.
   public func adapted(_ weights: Parameter) -> Tensor {
     let values = self(weights)
     switch change(of: weights) {

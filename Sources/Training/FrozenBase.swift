@@ -8,7 +8,7 @@ import Settings
 import Tasks
 import Tensors
 
-/// The weights of a configuration's base, once a host, and what tells them from others.
+/// The frozen weights of a configuration's base model, one copy per host, and the digest that identifies them.
 struct FrozenBase {
   let weights: ParameterBuffer
   let digest: String
@@ -17,7 +17,7 @@ struct FrozenBase {
 
   /// Collective.
   ///
-  /// - Throws: `CollectiveFailure` with what was wrong with the base on the lowest rank that found it; `MPIError`.
+  /// - Throws: `CollectiveFailure` with the problem found by the lowest rank that could not read the base; `MPIError`.
   init(_ configuration: TrainingConfiguration, on communicator: Communicator) throws {
     guard let path = configuration.base else { preconditionFailure("a configuration without base") }
     self.path = path
@@ -46,7 +46,7 @@ struct FrozenBase {
       "frozen base", metadata: ["path": "\(path)", "parameters": "\(parameters)", "sha256": "\(digest)"])
   }
 
-  /// Throws unless what a checkpoint holds was trained with these weights.
+  /// Throws unless the checkpoint was trained with these weights.
   func requireSame(as checkpoint: Checkpoint) throws {
     guard let before = checkpoint.manifest.baseDigest, before != digest else { return }
     throw ReplicaError(
@@ -56,9 +56,9 @@ struct FrozenBase {
 }
 
 extension TrainingConfiguration {
-  /// The task that trains what is to be trained: the network of `task`, or an adapter of it.
+  /// The task that is trained: `task` itself, or an adapter of its network if the configuration has one.
   ///
-  /// - Parameter weights: of the frozen network, if there is one.
+  /// - Parameter weights: the frozen network's weights, if there is one.
   package func adapting(_ task: any TrainingTask, weights: ParameterBuffer?) -> any TrainingTask {
     guard let adapter, let weights else { return task }
     return AdapterTask(

@@ -4,30 +4,32 @@ import Kernels
 import Tasks
 import Tensors
 
-/// The gradients of a rank's micro-batches: a forward and a backward pass of each, summed by the tree.
+/// Accumulates the gradients of a rank's micro-batches: runs a forward and a backward pass for each and sums the
+/// gradients with a `ReductionTree`.
 ///
-/// For one thread.
+/// Not thread-safe.
 package final class GradientAccumulation {
   private let task: any TrainingTask
   private let assignment: MicrobatchAssignment
   private let plan: BucketPlan
   private let engine: Engine
+  private let precision: ProductPrecision
   private let recomputes: Bool
-  /// Whether the backward pass of the last micro-batch may leave gradients to the update.
+  /// Whether the backward pass of the last micro-batch may defer gradients to the update.
   private let defersGradients: Bool
   private let arrival: WeightArrival?
   private let fault: (_ microbatch: Int) -> Bool
   private var branches: [ParameterBuffer] = []
   var profile: Profile?
-  /// What is known of the step's whole batch, for a task that needs it; nil for others.
+  /// Quantities computed from the step's whole batch, for a task that needs them; nil otherwise.
   var wholeBatch: WholeBatch?
 
   /// - Parameters:
-  ///   - arrival: lets the forward pass wait for weights; nil where they are all there.
-  ///   - fault: whether a gradient of a micro-batch is to be non-finite, for tests.
+  ///   - arrival: lets the forward pass wait for weights still in transit; nil if all weights are present.
+  ///   - fault: whether to inject a non-finite gradient into a micro-batch, for tests.
   package init(
     _ task: any TrainingTask, _ assignment: MicrobatchAssignment, plan: BucketPlan, engine: Engine,
-    recomputes: Bool,
+    precision: ProductPrecision = .float32, recomputes: Bool,
     defersGradients: Bool, arrival: WeightArrival?,
     fault: @escaping (_ microbatch: Int) -> Bool = { _ in false }
   ) {
@@ -35,17 +37,18 @@ package final class GradientAccumulation {
     self.assignment = assignment
     self.plan = plan
     self.engine = engine
+    self.precision = precision
     self.recomputes = recomputes
     self.defersGradients = defersGradients
     self.arrival = arrival
     self.fault = fault
   }
 
-  /// What one rank's micro-batches have given.
+  /// The losses of one rank's micro-batches.
   package struct Losses {
-    /// The loss of each micro-batch, in their order.
+    /// The total loss of each micro-batch, in order.
     package private(set) var totals: [Double] = []
-    /// Of each micro-batch the parts of its loss.
+    /// The named parts of each micro-batch's loss.
     package private(set) var parts: [[Double]] = []
 
     mutating func append(_ losses: TaskLosses) {
@@ -57,12 +60,12 @@ package final class GradientAccumulation {
   /// Writes the sum of the gradients to `gradient`.
   ///
   /// - Parameters:
-  ///   - weights: of the task's trained parameters.
-  ///   - step: steps done before.
-  ///   - onBucket: called for each bucket of the plan, once, when its part of the sum is complete: most of them while the
-  ///     last micro-batch's backward pass runs. Of gradients that are left to the update it gets what there is so far.
-  ///   - onOperation: called after each operation of that pass.
-  /// - Returns: the losses, and the gradients that are left to the update.
+  ///   - weights: the weights of the task's trained parameters.
+  ///   - step: number of steps completed before this one.
+  ///   - onBucket: called once for each bucket of the plan as soon as its part of the sum is complete, mostly while the
+  ///     last micro-batch's backward pass is still running; receives the gradients deferred to the update so far.
+  ///   - onOperation: called after each operation of that backward pass.
+  /// - Returns: the losses, and the gradients deferred to the update.
   /// - Throws: `MPIError`, and what `onBucket` and `onOperation` throw.
   package func sum(
     _ batch: Loader.Batch, weights: ParameterBuffer, into gradient: ParameterBuffer, step: Int,
@@ -100,10 +103,10 @@ package final class GradientAccumulation {
     return (losses, deferred)
   }
 
-  /// Which of this rank's micro-batches have a loss or a gradient that is non-finite. They are computed once more: while
-  /// all is well, nobody looks.
+  /// This rank's micro-batches with a non-finite loss or gradient. Recomputes them, so that steps in which all is well
+  /// pay nothing for the check.
   ///
-  /// - Parameter gradient: memory to compute in.
+  /// - Parameter gradient: scratch memory for the gradients.
   /// - Throws: `MPIError`.
   package func nonFiniteMicrobatches(
     _ batch: Loader.Batch, weights: ParameterBuffer, in gradient: ParameterBuffer, step: Int
@@ -115,7 +118,7 @@ package final class GradientAccumulation {
     }
   }
 
-  /// The features of this rank's micro-batches, one sample after the other.
+  /// The features of this rank's micro-batches, concatenated sample by sample.
   func features(
     of task: any WholeBatchTask, _ batch: Loader.Batch, weights: ParameterBuffer, step: Int
   ) -> [Float] {
@@ -123,7 +126,8 @@ package final class GradientAccumulation {
       let samples = assignment.samples(of: microbatch)
       let first = samples.lowerBound - assignment.ownSamples.lowerBound
       let tape = Tape(
-        engine: engine, sets: [BoundParameters(task.parameters.set, weights: weights)] + task.frozen)
+        engine: engine, sets: [BoundParameters(task.parameters.set, weights: weights)] + task.frozen,
+        precision: precision)
       return Array(
         task.features(
           of: TaskInput(
@@ -132,7 +136,7 @@ package final class GradientAccumulation {
     }
   }
 
-  /// Forward and backward pass of one micro-batch.
+  /// Runs the forward and backward pass of one micro-batch.
   private func add(
     _ microbatch: Int, of batch: Loader.Batch, weights: ParameterBuffer, to gradient: ParameterBuffer,
     step: Int,
@@ -148,18 +152,18 @@ package final class GradientAccumulation {
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(trained.set, weights: weights, gradients: gradient)] + task.frozen,
-      recomputes: recomputes, defersGradients: defersGradients, adaptation: task.adaptation(of: input),
-      profile: profile
+      precision: precision, recomputes: recomputes, defersGradients: defersGradients,
+      adaptation: task.adaptation(of: input), trainingSamples: task.randomSamples(of: input), profile: profile
     ) { [arrival] in arrival?.use($0) }
     let losses = task.losses(of: input, on: tape)
-    // The backward pass uses the buckets' lanes, and perhaps weights that nothing in the forward pass did. What was
-    // computed with weights that did not come is dropped here.
+    // The backward pass uses the buckets' lanes, and may use weights that the forward pass did not. If some weights
+    // failed to arrive, this throws, and what was computed with them is discarded.
     try arrival?.finish()
     tape.clearUnusedGradients(of: trained.parameters)
     onForward(tape)
     try profile.measure("backward", .group) {
       try tape.backward(from: losses.total, scale: fault(microbatch) ? .nan : 1) { completed in
-        // The trained set is the first; frozen ones have no gradients.
+        // The trained set comes first; frozen sets have no gradients.
         try onStep(tape, completed.map(\.offset))
       }
     }

@@ -4,17 +4,26 @@ import Layers
 import MPI
 import Tensors
 
-/// The length of the gradient, of which each rank has its parts. The flat memory is cut into pieces; a piece is one
-/// rank's, whatever their number, and the pieces' sums are added in their order.
+/// Computes the gradient norm of each group of parameters, for gradients that are distributed over the ranks. The flat
+/// memory is divided into fixed pieces, and at the boundaries of groups; each piece is owned by a single rank whatever the
+/// number of ranks, and the pieces' sums of squares are added in order.
 final class GradientNorm {
-  /// What is trained of each of this rank's parts, cut at the pieces' borders.
+  /// The range of each group of parameters.
+  private let groups: [Range<Int>]
+  /// The trained ranges of each of this rank's parts, split at piece boundaries.
   private let ranges: [[Range<Int>]]
-  /// Of each piece, the sum of squares of what this rank has of it.
+  /// For each group, and for each piece of the flat memory, the sum of squares of the gradient values that this rank has.
   private var sums: [Double]
+  private let pieces: Int
 
-  init(layout: ParameterLayout, parts: [Range<Int>]) {
+  /// - Parameter groups: one after the other, all of the flat memory.
+  init(layout: ParameterLayout, parts: [Range<Int>], groups: [Range<Int>]) {
     let size = BucketPlan.granularity
-    let trained = layout.segments().filter { $0.role == .trained }.map(\.range)
+    self.groups = groups
+    let trained = groups.flatMap { group in
+      layout.segments().filter { $0.role == .trained && $0.range.overlaps(group) }
+        .map { $0.range.clamped(to: group) }
+    }
     ranges = parts.map { part in
       trained.filter { $0.overlaps(part) }.flatMap { segment -> [Range<Int>] in
         let range = segment.clamped(to: part)
@@ -22,10 +31,11 @@ final class GradientNorm {
         return (first...(range.upperBound - 1) / size).map { range.clamped(to: $0 * size..<($0 + 1) * size) }
       }
     }
-    sums = [Double](repeating: 0, count: (layout.flatCount + size - 1) / size)
+    pieces = (layout.flatCount + size - 1) / size
+    sums = [Double](repeating: 0, count: groups.count * pieces)
   }
 
-  /// Takes one of this rank's parts of the gradient in, but for what is `excluded`.
+  /// Adds one of this rank's parts of the gradient, except for the `excluded` ranges.
   func add(
     part index: Int, excluding excluded: [Range<Int>] = [], of gradient: ParameterBuffer,
     threads: ThreadPool
@@ -35,30 +45,36 @@ final class GradientNorm {
       threads)
   }
 
-  /// Takes all of them in.
+  /// Adds all of this rank's parts.
   func addParts(of gradient: ParameterBuffer, threads: ThreadPool) {
     add(Array(ranges.joined()), of: gradient, threads)
   }
 
-  /// Takes in what lies at `offset` of the gradient, by its sum of squares.
-  func add(squares: Double, at offset: Int) { sums[offset / BucketPlan.granularity] += squares }
+  /// Adds a range of the gradient that starts at `offset`, given its sum of squares.
+  func add(squares: Double, at offset: Int) {
+    guard let group = groups.firstIndex(where: { $0.contains(offset) }) else {
+      preconditionFailure("\(offset) lies in none of \(groups)")
+    }
+    sums[group * pieces + offset / BucketPlan.granularity] += squares
+  }
 
-  /// Whether all that was taken in are numbers.
+  /// Whether all values added so far are finite.
   var isFinite: Bool { sums.allSatisfy(\.isFinite) }
 
   private func add(_ ranges: [Range<Int>], of gradient: ParameterBuffer, _ threads: ThreadPool) {
     for (range, sum) in zip(ranges, Reduction.sumsOfSquares(gradient.pointer, in: ranges, pool: threads)) {
-      sums[range.lowerBound / BucketPlan.granularity] += sum
+      add(squares: sum, at: range.lowerBound)
     }
   }
 
-  /// The length of all ranks' gradients, when all have taken all of their parts in. The next one can begin then.
-  /// Collective.
+  /// The norm of each group's whole gradient, once every rank has added all of its parts; resets the sums for the next
+  /// step. Collective.
   ///
   /// - Throws: `MPIError`.
-  func length(on communicator: Communicator) throws -> Double {
+  func lengths(on communicator: Communicator) throws -> [Double] {
     defer { for piece in sums.indices { sums[piece] = 0 } }
-    // All but one rank add 0 to a piece's sum, which changes no bit of it.
-    return try communicator.allReduce(sums, .sum).reduce(0, +).squareRoot()
+    // All ranks but one contribute 0 to a piece's sum, which leaves it unchanged bit for bit.
+    let all = try communicator.allReduce(sums, .sum)
+    return groups.indices.map { all[$0 * pieces..<($0 + 1) * pieces].reduce(0, +).squareRoot() }
   }
 }

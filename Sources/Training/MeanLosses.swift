@@ -6,7 +6,7 @@ package struct MeanLosses {
   /// The parts of the loss that the task reports by name.
   package let parts: [Double]
 
-  /// - Parameter numbers: of all micro-batches in their order, what `numbers(_:)` makes of them.
+  /// - Parameter numbers: the output of `numbers(_:)` for all micro-batches, in order.
   package init(_ numbers: [Double], microbatches: Int) {
     let size = numbers.count / microbatches
     // The mean over micro-batches of equal size is the mean over the batch.
@@ -17,7 +17,7 @@ package struct MeanLosses {
     parts = Array(means[1...])
   }
 
-  /// A rank's losses as numbers to be sent, as many for each micro-batch.
+  /// A rank's losses flattened for sending, with equally many numbers per micro-batch.
   package static func numbers(_ losses: GradientAccumulation.Losses) -> [Double] {
     zip(losses.totals, losses.parts).flatMap { [$0] + $1 }
   }

@@ -3,27 +3,27 @@ import DataParallel
 import Foundation
 import Models
 
-/// What training takes of a rank's memory at least, as far as it follows from shapes. A host that cannot hold it would end
-/// the run without a word, perhaps hours later.
+/// A lower bound on the memory that training needs per rank, as far as it follows from shapes. Without this check, a
+/// host that is too small would have the run killed without a message, perhaps hours later.
 package struct MemoryNeed {
   /// Bytes of weights, gradients, moments and averages.
   package let state: Int
-  /// Bytes of the images of the step, and of those that are read ahead meanwhile.
+  /// Bytes of the step's images and of those prefetched for the next.
   package let images: Int
-  /// Bytes of what the forward pass of a micro-batch keeps for the backward pass.
+  /// Bytes of activations that a micro-batch's forward pass keeps for the backward pass.
   package let activations: Int
 
   package var total: Int { state + images + activations }
 
-  /// - Parameter summary: of the model, with images of the dataset's shape.
+  /// - Parameter summary: the model's, for images of the dataset's shape.
   package init(
     _ configuration: TrainingConfiguration, _ summary: ModelSummary, _ assignment: MicrobatchAssignment
   ) {
     let bytes = configuration.trainedParameters.flatCount * MemoryLayout<Float>.size
     let ranks = assignment.worldSize
     let averages = (configuration.ema.first == nil ? 0 : 1) + configuration.ema.further.count
-    // All weights and gradients, and the rank's parts of two moments and the averages. Alone and with one micro-batch,
-    // gradients need not be in memory.
+    // All weights and gradients, and this rank's parts of the two moments and the averages. With one rank and one
+    // micro-batch, gradients need not be held in memory.
     let whole = ranks == 1 && assignment.microbatches == 1 ? 1 : 2
     state = whole * bytes + (2 + averages) * (bytes / ranks)
     let imageBytes = summary.imageShape.reduce(MemoryLayout<Float>.size, *)
@@ -33,9 +33,9 @@ package struct MemoryNeed {
   }
 
   /// - Parameters:
-  ///   - ranks: of the host.
-  ///   - memory: the host's, in bytes.
-  /// - Throws: `MemoryError` where the host cannot hold it.
+  ///   - ranks: number of ranks on the host.
+  ///   - memory: the host's memory in bytes.
+  /// - Throws: `MemoryError` if the host does not have enough memory.
   package func require(ranks: Int, of host: String, memory: Int = Self.hostMemory) throws {
     let (needed, overflow) = total.multipliedReportingOverflow(by: ranks)
     guard overflow || needed > memory else { return }
@@ -46,7 +46,7 @@ package struct MemoryNeed {
   package static var hostMemory: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) }
 }
 
-/// A host that cannot hold what its ranks need.
+/// A host without enough memory for its ranks.
 public struct MemoryError: Error, CustomStringConvertible {
   let need: MemoryNeed
   let ranks: Int

@@ -2,15 +2,15 @@ import Checkpoints
 import Kernels
 import Tensors
 
-/// The update of a rank's parts of the state, each as soon as its gradient is summed over the ranks, so that new weights
-/// can travel while the backward pass still runs. It is made beside the old state, which counts until `commit()`: the
-/// last of the gradients may turn out to be no number.
+/// Updates each of a rank's parts of the state as soon as its gradient has been summed over the ranks, so that new
+/// weights can be sent while the backward pass is still running. The new state is written next to the old one, which
+/// stays valid until `commit()`, since the last gradients may turn out to be non-finite.
 ///
-/// New weights take the place of the sums that they were made from, and those of other ranks arrive where their
-/// gradients were. So old weights and gradients change places at each step, and only the rank's parts of moments and
-/// average exist twice.
+/// New weights overwrite the gradient sums they were computed from, and those of other ranks are received where their
+/// gradients were. The buffers of old weights and gradients are therefore swapped at each step, and only the rank's
+/// parts of moments and average exist twice.
 ///
-/// For one thread at a time.
+/// Not thread-safe.
 final class OverlappedUpdate {
   private let state: ShardedState
   private let optimizer: Optimizer
@@ -19,7 +19,7 @@ final class OverlappedUpdate {
   private var next: ShardedState.Values
   private let parts: [Int?]
 
-  /// - Parameter parts: which of the rank's parts of the state lies in each bucket.
+  /// - Parameter parts: for each bucket, which of the rank's parts of the state it contains.
   init(of state: ShardedState, by optimizer: Optimizer, microbatches: Int, norm: GradientNorm, parts: [Int?])
   {
     self.state = state
@@ -30,19 +30,19 @@ final class OverlappedUpdate {
     self.parts = parts
   }
 
-  /// Where the gradients of the next step are to be summed.
+  /// The buffer into which the next step's gradients are summed.
   var gradient: ParameterBuffer { next.weights }
 
-  /// Turns the sum of the gradients in this rank's part of `bucket` into weights.
+  /// Turns the sum of the gradients in this rank's part of `bucket` into new weights.
   func callAsFunction(_ bucket: Int, threads: ThreadPool) {
     guard let part = parts[bucket] else { return }
     norm.add(part: part, of: gradient, threads: threads)
     optimizer.update(
-      part: part, of: state, to: next, gradient: gradient, microbatches: microbatches, norm: 0,
+      part: part, of: state, to: next, gradient: gradient, microbatches: microbatches, norms: nil,
       threads: threads)
   }
 
-  /// Makes the new state the state, when all parts are there, and counts the step.
+  /// Makes the new state the current one, once all parts are updated, and increments the step.
   func commit() {
     swap(&state.values, &next)
     state.step += 1

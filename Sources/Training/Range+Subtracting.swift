@@ -1,5 +1,5 @@
 extension Range<Int> {
-  /// What is left of it without `excluded`, which are in ascending order.
+  /// The parts of this range outside `excluded`, which must be in ascending order.
   func subtracting(_ excluded: [Range<Int>]) -> [Range<Int>] {
     var (left, start): ([Range<Int>], Int) = ([], lowerBound)
     for range in excluded where range.overlaps(self) {

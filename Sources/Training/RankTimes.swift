@@ -1,10 +1,10 @@
 import Logging
 
-/// Where a rank's time went in a step, in seconds.
+/// How a rank spent its time in a step, in seconds.
 package struct RankTimes: Sendable, Equatable {
   package var computing: Double
   package var dataWait: Double
-  /// For other ranks' gradients and weights.
+  /// Waiting for other ranks' gradients and weights.
   package var communicationWait: Double
 
   package init(computing: Double, dataWait: Double, communicationWait: Double) {
@@ -13,7 +13,7 @@ package struct RankTimes: Sendable, Equatable {
     self.communicationWait = communicationWait
   }
 
-  /// As ranks send it to each other.
+  /// Encoded for exchange between ranks.
   var numbers: [Double] { [computing, dataWait, communicationWait] }
 
   init(numbers: ArraySlice<Double>) {
@@ -22,7 +22,7 @@ package struct RankTimes: Sendable, Equatable {
       computing: numbers[first], dataWait: numbers[first + 1], communicationWait: numbers[first + 2])
   }
 
-  /// What others have to wait for.
+  /// The time for which other ranks may have to wait.
   fileprivate var busy: Double { computing + dataWait }
 
   fileprivate static func += (sum: inout RankTimes, times: RankTimes) {
@@ -32,21 +32,21 @@ package struct RankTimes: Sendable, Equatable {
   }
 }
 
-/// Looks for a rank that keeps the others waiting.
+/// Detects a rank that slows the others down.
 package struct StragglerDetector {
   private let share: Double
   private let hosts: [String]
   private var sums: [RankTimes] = []
   private var steps = 0
   private var seconds = 0.0
-  /// Fewer steps say little: now one rank is held up, now another.
+  /// With fewer steps the result is noise: a different rank is delayed each time.
   private static let leastSteps = 10
-  /// Who was named last; nobody is named twice in a row.
+  /// The rank reported last; the same rank is not reported twice in a row.
   private var named: Int?
 
   /// - Parameters:
-  ///   - share: the part of the time that a rank may cost unnamed.
-  ///   - hosts: the name of each rank's host.
+  ///   - share: fraction of the time that a rank may cost without being reported.
+  ///   - hosts: host name of each rank.
   package init(share: Double, hosts: [String]) {
     self.share = share
     self.hosts = hosts
@@ -55,9 +55,9 @@ package struct StragglerDetector {
   /// Adds a step.
   ///
   /// - Parameters:
-  ///   - times: of all ranks.
-  ///   - isDue: whether to judge the steps since the last judgement, if there are enough.
-  /// - Returns: which rank costs more time than it may, and why.
+  ///   - times: the times of all ranks.
+  ///   - isDue: whether to evaluate the steps since the last evaluation, if there are enough.
+  /// - Returns: the rank that costs more time than allowed, and why.
   package mutating func add(_ times: [RankTimes], stepSeconds: Double, isDue: Bool) -> Logger.Metadata? {
     if sums.isEmpty { sums = times } else { for rank in sums.indices { sums[rank] += times[rank] } }
     steps += 1
@@ -71,7 +71,7 @@ package struct StragglerDetector {
     guard sums.count > 1, seconds > 0,
       let slowest = sums.indices.max(by: { sums[$0].busy < sums[$1].busy })
     else { return nil }
-    // Without it, a step would take as long as most ranks need.
+    // Without this rank, a step would take as long as most ranks need.
     let others = sums.indices.filter { $0 != slowest }.map { sums[$0].busy }.sorted()
     let usual = others[others.count / 2]
     let cost = (sums[slowest].busy - usual) / seconds

@@ -1,21 +1,21 @@
-/// Compares the weights of all ranks, which should be the same bits: memory that forgets, a network that errs or a
-/// processor of another kind would otherwise spoil a run without a sign.
+/// Compares the weights of all ranks, which should be identical bit for bit: faulty memory, network errors or a
+/// processor of a different type would otherwise corrupt a run silently.
 struct ReplicaCheck {
-  /// The name of each rank's host.
+  /// Host name of each rank.
   let hosts: [String]
 
-  /// The ranks that differ from most; if there is no majority, from rank 0.
+  /// The ranks that differ from the majority or, if there is none, from rank 0.
   static func outsiders(_ digests: [UInt64]) -> [Int] {
     let votes = Dictionary(grouping: digests, by: { $0 }).mapValues(\.count)
     let most = votes.values.max() ?? 0
-    // The first of those that have most votes.
+    // The first digest with the most votes.
     guard let accepted = digests.first(where: { votes[$0] == most }) else { return [] }
     return digests.indices.filter { digests[$0] != accepted }
   }
 
   /// - Parameters:
-  ///   - digests: of each rank's weights.
-  ///   - step: the step whose gradients were computed with them.
+  ///   - digests: digest of each rank's weights.
+  ///   - step: the step whose gradients were computed with those weights.
   /// - Throws: `ReplicaError` naming the ranks that differ.
   func callAsFunction(_ digests: [UInt64], step: Int) throws {
     let outsiders = Self.outsiders(digests)
@@ -28,7 +28,7 @@ struct ReplicaCheck {
   }
 }
 
-/// Ranks, or a run and its checkpoint, that do not belong together.
+/// Ranks that are inconsistent with each other, or a checkpoint that is inconsistent with the run.
 public struct ReplicaError: Error, CustomStringConvertible {
   public let description: String
 

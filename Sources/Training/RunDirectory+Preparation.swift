@@ -5,21 +5,21 @@ import Foundation
 import Settings
 
 extension RunDirectory {
-  /// What `prepare` has found and taken.
+  /// The result of `prepare`.
   public struct Preparation: Sendable {
-    /// What differs from the run before.
+    /// Settings that differ from those of the existing run.
     public let differences: [SettingsDifference]
-    /// To be held while the run goes on.
+    /// Must be kept for as long as the run lasts.
     public let ownership: FolderOwnership
   }
 
-  /// Makes the directory for a new run, or checks that it holds a run of the same configuration, and takes it for this
-  /// process. A configuration that differs stays as it is, for `replaceConfiguration`.
+  /// Creates the directory for a new run, or checks that it holds a run with the same configuration, and takes
+  /// ownership of it for this process. A differing configuration file is left alone; see `replaceConfiguration`.
   ///
   /// - Parameters:
-  ///   - allowsChanges: whether a configuration that differs is no error; where no number that was computed depends on
-  ///     what differs, it never is.
-  ///   - onWait: is told of an earlier process that may still train here, and is watched for some seconds.
+  ///   - allowsChanges: whether a differing configuration is accepted; differences that affect no computed number
+  ///     always are.
+  ///   - onWait: called with an earlier process that may still be training here and is observed for some seconds.
   /// - Throws: `RunDirectoryError`, `FileError`, `SettingsError`.
   public func prepare(
     _ configuration: TrainingConfiguration, allowsChanges: Bool,
@@ -52,29 +52,29 @@ extension RunDirectory {
     return Preparation(differences: differences, ownership: ownership)
   }
 
-  /// With the keys that this version has and that one did not, at their defaults.
+  /// The existing configuration, with keys added since that version set to their defaults.
   private func configurationBefore() throws -> SettingsNode {
     let node = try SettingsNode(contentsOfFile: configuration).withTodaysKeys
     return (try? TrainingConfiguration(node).resolved) ?? node
   }
 
-  /// Whether something in a directory without a configuration was put there by somebody else. A checkpoint alone may
-  /// be there: a run can start from weights made elsewhere. And the start before may have been killed after it had made
-  /// the folders.
+  /// Whether an entry of a directory without a configuration does not belong to a run. Checkpoints may be there, since
+  /// a run can start from weights made elsewhere, and so may an empty samples folder: an earlier start may have been
+  /// killed after creating the folders.
   private func isForeign(_ name: String) -> Bool {
     if name == Self.checkpointsName { return false }
     guard name == Self.samplesName else { return true }
     return (try? FileManager.default.contentsOfDirectory(atPath: samplesFolder))?.isEmpty != true
   }
 
-  /// Makes `configuration` that of the run.
+  /// Makes `configuration` the run's configuration.
   ///
   /// - Throws: `FileError`.
   public func replaceConfiguration(_ configuration: TrainingConfiguration) throws {
     try WholeFile.write(Data(configuration.commentedYAML.utf8), to: self.configuration)
   }
 
-  /// What a user sees there.
+  /// The entries that are visible to a user.
   private func contents() throws -> [String] {
     do {
       return try FileManager.default.contentsOfDirectory(atPath: path).filter { !$0.hasPrefix(".") }.sorted()
@@ -92,7 +92,7 @@ extension RunDirectory {
   }
 }
 
-/// A directory that a run cannot go into.
+/// A directory that cannot be used for a run.
 public enum RunDirectoryError: Error, CustomStringConvertible, Equatable {
   case notARun(String, holding: String)
   case otherConfiguration(String, [SettingsDifference])

@@ -7,18 +7,18 @@ import MPI
 import Models
 import Tensors
 
-/// The latents that a run's denoiser works on, and the autoencoder that they are of, which previews decode with.
+/// The latents that a run's denoiser is trained on, and their autoencoder, with which previews are decoded.
 struct RunLatents {
   let frozen: FrozenAutoencoder
   let scaling: LatentScaling
   /// [H, W, C].
   let shape: [Int]
-  /// What the loader reads.
+  /// The fields that the loader reads.
   let fields: [FieldRequest]
 
-  /// Reads the autoencoder; nil for a run without one. Collective.
+  /// Loads the autoencoder; nil for a run without one. Collective.
   ///
-  /// - Throws: `CollectiveFailure` where the dataset does not hold latents of it; `MPIError`.
+  /// - Throws: `CollectiveFailure` if the dataset does not hold latents of that autoencoder; `MPIError`.
   static func load(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
   ) throws -> RunLatents? {
@@ -51,7 +51,7 @@ struct RunLatents {
     }
   }
 
-  /// The latents of a dataset, which must be the autoencoder's.
+  /// The latent fields of a dataset, which must have been encoded by this autoencoder.
   ///
   /// - Throws: `LatentDatasetError`.
   static func fields(of dataset: ShardedDataset, from frozen: FrozenAutoencoder) throws
@@ -74,7 +74,7 @@ struct RunLatents {
     return (means, deviations, encoding)
   }
 
-  /// What a checkpoint says of them.
+  /// Their description in a checkpoint.
   var space: LatentSpace {
     LatentSpace(
       autoencoder: frozen.path, digest: frozen.digest, scalingFactor: Double(scaling.factor),
@@ -98,7 +98,7 @@ struct RunLatents {
   }
 }
 
-/// A dataset that a denoiser of latents cannot be trained on.
+/// A dataset on which a latent denoiser cannot be trained.
 public struct LatentDatasetError: Error, CustomStringConvertible {
   public let path: String
   public let problem: String

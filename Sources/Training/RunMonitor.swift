@@ -5,14 +5,14 @@ import Logging
 import MPI
 import Reporting
 
-/// Failure detection over the ranks of a run, where there are several: see `HeartbeatMonitor`. A failure ends the run, so
-/// that it can be started again.
+/// Failure detection for runs with several ranks; see `HeartbeatMonitor`. A failure ends the run, so that it can be
+/// restarted.
 final class RunMonitor: Sendable {
   private let monitor: HeartbeatMonitor?
 
   /// Collective.
   ///
-  /// - Parameter timeout: seconds for which a rank may be silent, or without progress; 0: nothing is detected.
+  /// - Parameter timeout: seconds for which a rank may be silent or make no progress; 0 disables detection.
   /// - Throws: `MPIError`.
   init(
     hosts: [String], timeout: Double, logPath: String, communicator: Communicator, console: Console
@@ -34,7 +34,7 @@ final class RunMonitor: Sendable {
       endpoint: endpoint, ranks: .init(hosts: hosts, locations: locations, endpoints: endpoints), rank: rank,
       key: key, timeout: timeout,
       onSlow: { what in
-        // A file system that does not answer must not keep back this rank's heartbeats.
+        // A file system that does not respond must not delay this rank's heartbeats.
         Thread.detachNewThread {
           try? RunLog(path: logPath, rank: rank, console: console).logger("monitor").warning("\(what)")
         }
@@ -42,14 +42,14 @@ final class RunMonitor: Sendable {
       onFailure: { report in Self.end(report, logPath, communicator, console) })
   }
 
-  /// This rank enters a phase of step number `step`, from 1.
+  /// Notes that this rank enters a phase of step number `step`, counted from 1.
   func enter(_ activity: Activity, step: Int) { monitor?.enter(activity, step: step) }
 
-  /// Reports a failure, unless another rank does, and ends all ranks that can be ended.
+  /// Reports a failure, unless another rank does so, and ends all ranks that can be ended.
   private static func end(
     _ report: FailureReport?, _ logPath: String, _ communicator: Communicator, _ console: Console
   ) -> Never {
-    // Whatever hangs below: not this process. Its end is what a launcher acts on.
+    // Whatever hangs below, this process must exit: launchers react to that.
     Thread.detachNewThread {
       Thread.sleep(forTimeInterval: 5)
       _exit(exitStatus)
@@ -57,7 +57,7 @@ final class RunMonitor: Sendable {
     if let report {
       console.print("oboro: \(report.message)")
       let isLogged = DispatchSemaphore(value: 0)
-      // The log may be on the file system that does not answer. Of several ranks only this one writes to it now.
+      // The log may be on the file system that does not respond. Only this rank writes to it now.
       Thread.detachNewThread {
         try? RunLog(path: logPath, console: console).record(
           .error, "run given up",
@@ -73,6 +73,6 @@ final class RunMonitor: Sendable {
     communicator.abort(code: exitStatus)
   }
 
-  /// That of any failure that no user caused.
+  /// The exit status of failures not caused by the user.
   private static let exitStatus: Int32 = 1
 }

@@ -1,7 +1,6 @@
 import Configuration
 import Datasets
 import Diffusion
-import Foundation
 import Generation
 import Models
 import Settings
@@ -9,33 +8,38 @@ import Tasks
 import Tensors
 import Text
 
-/// What a run does that depends on what it trains: what it reads of the dataset, the losses, and what it shows.
+/// The parts of a run that depend on what is trained: the fields read from the dataset, the losses, and the previews.
 struct RunTask {
   let task: any TrainingTask
-  /// [H, W, C] of what the network sees.
+  /// [H, W, C] of the network's input.
   let inputShape: [Int]
   /// nil for a run on images.
   let latents: RunLatents?
-  /// The frozen network that is trained beside; nil: the network itself is trained.
+  /// The frozen network beside which an adapter or a control network is trained; nil if the network itself is trained.
   let base: FrozenBase?
   /// nil for a run that trains no control network.
   let control: RunControl?
   /// nil for a run without captions.
   let texts: RunTexts?
-  /// The field of captions, where they are read.
+  /// The fields that a denoiser sees next to an image; nil if there are none.
+  let conditions: RunFields?
+  /// The perceptual loss of an autoencoder; nil if it is trained without one.
+  let perceptual: RunPerceptualLoss?
+  /// The caption field, if captions are read.
   private let captions: Field?
   private let configuration: TrainingConfiguration
   private let dataset: ShardedDataset
 
-  /// - Throws: `DatasetError`, `ModelError` for a dataset that what is to be trained cannot be trained on.
+  /// - Throws: `DatasetError`, `ModelError` if the network cannot be trained on this dataset.
   init(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, _ latents: RunLatents?,
-    _ texts: RunTexts?, _ base: FrozenBase?
+    _ texts: RunTexts?, _ base: FrozenBase?, _ perceptual: RunPerceptualLoss?
   ) throws {
     self.configuration = configuration
     self.dataset = dataset
     self.latents = latents
     self.texts = texts
+    self.perceptual = perceptual
     self.base = base
     let inputShape = try latents?.shape ?? dataset.requireImages().shape
     self.inputShape = inputShape
@@ -45,6 +49,8 @@ struct RunTask {
     } else {
       control = nil
     }
+    conditions = try RunFields(configuration, dataset, shape: inputShape)
+    try configuration.task.checkLosses(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
     if case .contrastive(let section) = configuration.task {
       guard configuration.adapter == nil else {
         throw ModelError(
@@ -52,13 +58,14 @@ struct RunTask {
       }
       captions = try Self.captions(of: dataset)
       task = ContrastiveTask(
-        section.model, imageShape: inputShape, tokens: try Self.tokens(for: section))
+        section.model, imageShape: inputShape, seed: configuration.training.seed,
+        tokens: try Self.tokens(for: section))
       return
     }
     captions = texts?.field
     let whole = configuration.trainingTask(
       imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
-      control: control?.conditioning)
+      control: control?.conditioning, fields: conditions?.conditioning, perceptual: perceptual?.term)
     if let inversion = configuration.inversion, let base, let texts {
       task = InversionTask(inversion.table, of: whole, weights: base.weights, encoder: texts.bound)
     } else {
@@ -80,7 +87,7 @@ struct RunTask {
     }
   }
 
-  /// Throws unless what the task reads of its dataset is in `heldOut` too, and alike.
+  /// Throws unless `heldOut` has all fields that the task reads, with the same shapes.
   func check(heldOut: ShardedDataset) throws {
     let shape =
       try latents.map { try RunLatents.fields(of: heldOut, from: $0.frozen).means.shape }
@@ -91,7 +98,9 @@ struct RunTask {
     }
     for request in fields ?? [] {
       let (own, other) = (try dataset.index(of: request.name), try heldOut.index(of: request.name))
-      guard dataset.fields[own].shape == heldOut.fields[other].shape else {
+      // As many captions as there are.
+      guard dataset.fields[own].type == .text || dataset.fields[own].shape == heldOut.fields[other].shape
+      else {
         throw ModelError(
           "\(heldOut.directory): its \(request.name) are \(heldOut.fields[other].shape), training's are "
             + "\(dataset.fields[own].shape)")
@@ -99,22 +108,24 @@ struct RunTask {
     }
   }
 
-  /// What the loader reads of the dataset; nil: images and their labels.
+  /// The fields that the loader reads; nil for images and their labels.
   var fields: [FieldRequest]? {
-    let more = [captions.map { FieldRequest($0.name) }, control?.request].compactMap { $0 }
+    let more =
+      [captions.map { FieldRequest($0.name) }, control?.request].compactMap { $0 }
+      + (conditions?.requests ?? [])
     guard !more.isEmpty else { return latents?.fields }
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
     return (latents?.fields ?? usual.map { FieldRequest($0.name) }) + more
   }
 
-  /// The texts of previews: those that were asked for, or captions from all over the dataset.
+  /// The prompts of previews: the configured ones, or captions from all over the dataset.
   private func previewTexts() throws -> [String] {
     guard let texts, configuration.sampling.prompts.isEmpty else { return configuration.sampling.prompts }
     guard let name = texts.field?.name else {
       return [String](repeating: configuration.inversion?.template ?? "", count: previewCount)
     }
     let field = try dataset.index(of: name)
-    return try previewIndices.flatMap { try dataset.text($0, field: field) }
+    return try previewIndices.flatMap { try dataset.text($0, field: field).prefix(1) }
   }
 
   /// Samples from all over the dataset, which may be sorted.
@@ -131,30 +142,30 @@ struct RunTask {
     return SampleClasses(.listed(batch.labels.map { known.label($0) }))
   }
 
-  /// What a checkpoint says of the images, so that what is drawn has the names and units of the source; nil for pictures,
-  /// of which there is nothing to say.
+  /// The field of the images, or of what they were before they became latents; nil for pictures.
+  private var imageField: Field? {
+    (dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image).flatMap { $0.isDescribed ? $0 : nil }
+  }
+
+  /// The description of the images stored in checkpoints, so that samples have the names and units of the source; nil
+  /// for ordinary pictures, which need none.
   ///
   /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
   func fieldDescription() throws -> SettingsNode? {
-    guard let field = dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image, field.isDescribed
-    else {
-      return nil
-    }
-    let json = try JSONEncoder().encode(field)
-    return try SettingsNode(yaml: String(decoding: json, as: UTF8.self), source: dataset.directory)
+    try imageField?.node(of: dataset.directory)
   }
 
-  /// - Throws: `ModelError` if the dataset has none.
+  /// - Throws: `ModelError` if the dataset has no captions.
   static func captions(of dataset: ShardedDataset) throws -> Field {
-    guard let field = dataset.manifest.field(.caption), field.shape.isEmpty else {
+    guard let field = dataset.manifest.field(.caption), field.shape.count <= 1 else {
       throw ModelError("\(dataset.directory): holds no captions: prepare it with pictures that have some")
     }
     return field
   }
 
-  /// What makes tokens of captions.
+  /// The function that tokenises captions.
   ///
-  /// - Throws: `ModelError` for a tokeniser of another model; `TokenizerError`, `FileError`.
+  /// - Throws: `ModelError` if the tokeniser does not fit the model; `TokenizerError`, `FileError`.
   private static func tokens(
     for section: TaskSettings.ContrastiveSection
   ) throws -> @Sendable (String) -> [Int] {
@@ -173,10 +184,10 @@ struct RunTask {
     return { tokenizer.encode($0).tokens }
   }
 
-  /// Whether there is anything to show.
+  /// Whether the task has previews.
   var hasPreview: Bool { if case .contrastive = configuration.task { false } else { true } }
 
-  /// How many images a preview shows.
+  /// The number of images in a preview.
   var previewCount: Int {
     switch configuration.task {
     case .diffusion, .control: configuration.sampling.count
@@ -185,19 +196,21 @@ struct RunTask {
     }
   }
 
-  /// What passes go through the network with, given the weights that are trained.
+  /// The weights for forward passes through the network, given the trained ones.
   private func passWeights(_ trained: ParameterBuffer) -> PassWeights {
     guard let base, let adapter = configuration.adapter?.adapter else {
-      return PassWeights(base?.weights ?? trained, of: configuration.model.parameters.set)
+      return PassWeights(
+        base?.weights ?? trained, of: configuration.model.parameters.set,
+        precision: configuration.training.precision)
     }
     return PassWeights(
       sets: [
         BoundParameters(adapter.parameters.set, weights: trained),
         BoundParameters(configuration.model.parameters.set, weights: base.weights),
-      ], adaptation: adapter)
+      ], adaptation: adapter, precision: configuration.training.precision)
   }
 
-  /// What shows how far the run is, with these weights.
+  /// A preview of the run's progress, computed with these weights.
   ///
   /// - Throws: `SamplingError`.
   func preview(weights: ParameterBuffer, engine: Engine) throws -> any Preview {
@@ -208,14 +221,16 @@ struct RunTask {
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
         weights: passWeights(weights), shape: inputShape,
         conditions: SampleConditions(
-          prompts: try texts?.prompts(previewTexts(), weights: weights, engine: engine)),
-        decoder: latents?.decoder(engine), engine: engine)
+          prompts: try texts?.prompts(previewTexts(), weights: weights, engine: engine),
+          fields: try conditions?.preview(of: dataset, count: previewCount)),
+        decoder: latents?.decoder(engine), field: imageField, engine: engine)
     case .control(let section): return try controlledPreview(section.diffusion.model, weights, engine)
     case .contrastive: preconditionFailure("a clip draws nothing")
     case .autoencoder(let section):
       let field = try dataset.index(of: dataset.requireImages().name)
       return ImageReconstruction(
-        model: section.model, weights: weights, imageShape: inputShape, engine: engine
+        model: section.model, weights: weights, imageShape: inputShape, field: imageField,
+        engine: engine
       ) { [dataset, previewCount, size = inputShape.reduce(1, *)] index in
         try [Float](unsafeUninitializedCapacity: size) { values, count in
           count = size
@@ -249,34 +264,48 @@ extension RunTask {
 }
 
 extension TrainingConfiguration {
-  /// What training computes of each micro-batch.
+  /// The task to be trained, without any adapter.
   ///
   /// - Parameters:
   ///   - imageShape: [H, W, C] of images or latents.
-  ///   - scaling: of latents; nil for images.
-  ///   - captions: what becomes of captions, for a denoiser that is told them.
-  ///   - control: of a control network, what it sees.
+  ///   - scaling: the scaling of latents; nil for images.
+  ///   - captions: how captions condition the denoiser; nil if they do not.
+  ///   - control: the conditioning of a control network; nil if the task trains none.
+  ///   - fields: the conditioning on other fields; nil if there is none.
+  ///   - perceptual: the perceptual term of an autoencoder's loss; nil if there is none.
   package func trainingTask(
     imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil,
-    control: ControlConditioning? = nil
+    control: ControlConditioning? = nil, fields: FieldConditioning? = nil, perceptual: PerceptualTerm? = nil
   ) -> any TrainingTask {
     switch task {
     case .diffusion(let section):
       DiffusionTask(
         section.model, section.process, imageShape: imageShape, scaling: scaling, captions: captions,
-        seed: training.seed)
+        fields: fields, seed: training.seed)
     case .control(let section):
       DiffusionTask(
         section.diffusion.model, section.diffusion.process, imageShape: imageShape, scaling: scaling,
         captions: captions, control: control, seed: training.seed)
     case .autoencoder(let section):
       AutoencoderTask(
-        section.model, loss: section.reconstructionLoss, divergenceWeight: section.divergenceWeight,
-        imageShape: imageShape, seed: training.seed)
+        section.model, parameters: section.parameters, loss: section.reconstructionLoss,
+        divergenceWeight: section.divergenceWeight, perceptual: perceptual,
+        adversary: section.adversary.map {
+          Adversary($0.discriminator, start: $0.start, weight: $0.weight)
+        }, imageShape: imageShape, seed: training.seed)
     case .contrastive(let section):
-      ContrastiveTask(section.model, imageShape: imageShape) {
+      ContrastiveTask(section.model, imageShape: imageShape, seed: training.seed) {
         [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
       }
     }
+  }
+}
+
+extension TaskSettings {
+  /// Throws unless what an autoencoder's reconstructions are compared by takes images of this size.
+  fileprivate func checkLosses(height: Int, width: Int, channels: Int) throws {
+    guard case .autoencoder(let section) = self else { return }
+    try section.adversary?.discriminator.check(height: height, width: width)
+    if section.perceptual != nil { try LPIPS.check(height: height, width: width, channels: channels) }
   }
 }

@@ -8,19 +8,20 @@ import Models
 import Tasks
 import Tensors
 
-/// The captions that a run's denoiser is told, and the text encoder that embeds them.
+/// The captions that condition a run's denoiser, and the text encoder that embeds them.
 struct RunTexts {
   let frozen: FrozenTextEncoder
-  /// The dataset's field of captions; nil where all images are said to be the same.
+  /// The dataset's caption field; nil if all images have the same caption.
   let field: Field?
   private let dropout: Double
   private let embedded: EmbeddedTexts
   /// The word that is trained, if one is.
   private let inversion: InversionSection?
 
-  /// Reads the encoder; nil for a run without one. Collective.
+  /// Loads the encoder; nil for a run without one. Collective.
   ///
-  /// - Throws: `CollectiveFailure` where the dataset has no captions, or the model takes other texts; `MPIError`.
+  /// - Throws: `CollectiveFailure` if the dataset has no captions or the model expects another embedding width;
+  ///   `MPIError`.
   static func load(
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
   ) throws -> RunTexts? {
@@ -35,7 +36,7 @@ struct RunTexts {
           "\(frozen.path): makes tokens of \(frozen.model.width) numbers, and the model attends to tokens of "
             + "\(section.model.contextWidth ?? 0): set model.cross_attention_dim to \(frozen.model.width)")
       }
-      return RunTexts(frozen, field, dropout: text.dropout, inversion)
+      return RunTexts(frozen, field, text, inversion)
     }
   }
 
@@ -51,17 +52,19 @@ struct RunTexts {
   }
 
   private init(
-    _ frozen: FrozenTextEncoder, _ field: Field?, dropout: Double, _ inversion: InversionSection?
+    _ frozen: FrozenTextEncoder, _ field: Field?, _ settings: TaskSettings.TextSection,
+    _ inversion: InversionSection?
   ) {
     self.frozen = frozen
     self.field = field
-    self.dropout = dropout
+    dropout = settings.dropout
     self.inversion = inversion
     embedded = EmbeddedTexts(
-      TextEmbedding(tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights))
+      TextEmbedding(
+        tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights, chunks: settings.chunks))
   }
 
-  /// What training does with them.
+  /// How captions condition training.
   var conditioning: CaptionConditioning {
     if let inversion { return conditioning(training: inversion) }
     return CaptionConditioning(shape: embedded.shape, dropout: dropout) { [embedded] text, engine in
@@ -97,11 +100,11 @@ struct RunTexts {
     }
   }
 
-  /// What previews are drawn of.
+  /// The prompts of previews.
   ///
   /// - Parameters:
-  ///   - texts: of the images, in turn.
-  ///   - weights: of the word that is trained, if one is.
+  ///   - texts: one per image.
+  ///   - weights: the weights of the word that is trained, if there is one.
   func prompts(_ texts: [String], weights: ParameterBuffer, engine: Engine) -> SamplePrompts {
     func prompts(_ context: (String) -> [Float]) -> SamplePrompts {
       SamplePrompts(texts, negative: "", contexts: (texts + [""]).map(context), shape: embedded.shape)

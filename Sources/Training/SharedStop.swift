@@ -1,9 +1,9 @@
 import MPI
 
-/// Asks all ranks, at each step of work that takes minutes, whether one was asked to stop: so that none goes on for an
-/// answer that nobody waits for.
+/// Lets all ranks agree, at each step of work that takes minutes, whether any of them was asked to stop, so that no
+/// rank continues towards a result that the others have abandoned.
 ///
-/// Ranks that have fewer steps than others ask as often as they do, see `finish`.
+/// Ranks with fewer steps check as often as the others; see `finish`.
 struct SharedStop {
   /// Thrown on all ranks at the same step.
   struct Stopped: Error {
@@ -14,14 +14,14 @@ struct SharedStop {
   private let communicator: Communicator
   private var remaining: Int
 
-  /// - Parameter steps: of the rank that has most.
+  /// - Parameter steps: the number of steps of the rank that has the most.
   init(_ request: StopRequest, steps: Int, on communicator: Communicator) {
     self.request = request
     self.communicator = communicator
     remaining = steps
   }
 
-  /// One step is done. Collective.
+  /// Marks one step as done. Collective.
   ///
   /// - Throws: `Stopped`, on all ranks or on none; `MPIError`.
   mutating func check() throws {
@@ -32,7 +32,7 @@ struct SharedStop {
     throw Stopped(reason: "\(try communicator.broadcast(reason ?? "", root: lowest)) on rank \(lowest)")
   }
 
-  /// This rank has no more steps, others may. Collective.
+  /// Marks this rank as done, while other ranks may have steps left. Collective.
   ///
   /// - Throws: as `check`.
   mutating func finish() throws {

@@ -1,23 +1,23 @@
-/// Steps whose loss or gradient is no number: they are left out, and a run of them ends the training.
+/// Counts steps that are skipped because their loss or gradient is non-finite; too many in a row end the training.
 struct SkippedSteps {
-  /// How many in a row are left out before the run gives up.
+  /// How many consecutive steps may be skipped before the run gives up.
   let limit: Int
   private var inARow = 0
-  /// All of this start.
+  /// All skipped steps since this start.
   private(set) var count = 0
 
   init(limit: Int) { self.limit = limit }
 
-  /// A step went well.
+  /// Notes a successful step.
   mutating func end() { inARow = 0 }
 
-  /// A step was skipped.
+  /// Notes a skipped step.
   ///
   /// - Parameters:
-  ///   - microbatches: those whose loss or gradient is non-finite; empty if only their sum is.
-  ///   - microbatchesPerRank: how many micro-batches a rank computes.
-  /// - Returns: what to tell of it.
-  /// - Throws: `NonFiniteError` if it was one too many.
+  ///   - microbatches: those with a non-finite loss or gradient; empty if only their sum is non-finite.
+  ///   - microbatchesPerRank: number of micro-batches that a rank computes.
+  /// - Returns: the message to log.
+  /// - Throws: `NonFiniteError` if the limit is exceeded.
   mutating func add(step: Int, microbatches: [Int], microbatchesPerRank: Int) throws -> String {
     inARow += 1
     count += 1
@@ -36,7 +36,7 @@ struct SkippedSteps {
   }
 }
 
-/// Too many steps whose loss or gradient is no number; the weights are those before them.
+/// Too many consecutive steps with a non-finite loss or gradient; the weights are those from before these steps.
 public struct NonFiniteError: Error, CustomStringConvertible {
   private let problem: String
 
@@ -48,7 +48,7 @@ public struct NonFiniteError: Error, CustomStringConvertible {
 
   private init(_ problem: String) { self.problem = problem }
 
-  /// A run that has come to its end without an update.
+  /// For a run that reached its end without a single update.
   static func nothingTrained(steps: Int) -> Self {
     Self("all \(steps) steps were skipped, since loss or gradient were no numbers: nothing was trained")
   }

@@ -6,17 +6,17 @@ import Layers
 import MPI
 import Tensors
 
-/// The update of a rank's parts of the state with the sum of the gradients, in one of three ways:
+/// Updates a rank's parts of the state with the sum of the gradients, in one of three ways:
 ///
-/// - beside the old state, each bucket as soon as its gradient is summed, so that new weights travel while the backward
-///   pass runs (`OverlappedUpdate`): with other ranks, without clipping;
-/// - in place, when the length of the gradient is known: with clipping, or alone;
-/// - alone, without clipping and with one micro-batch, gradients of large convolutions are made in the update, block by
-///   block, and forgotten (`FusedWeightGradient`).
+/// - overlapped: each bucket as soon as its gradient is summed, written next to the old state, so that new weights are
+///   sent while the backward pass is running (`OverlappedUpdate`); with several ranks and no clipping;
+/// - in place, once the norm of the gradient is known; with clipping, or on a single rank;
+/// - fused: on a single rank, without clipping and with one micro-batch, gradients of large convolutions are computed
+///   during the update, block by block, and discarded (`FusedWeightGradient`).
 ///
-/// A step whose loss or gradient is non-finite changes nothing but the step's number, whichever way is taken.
+/// In each case, a step whose loss or gradient is non-finite changes nothing but the step number.
 ///
-/// For one thread at a time.
+/// Not thread-safe.
 package final class StepUpdate {
   private let state: ShardedState
   private let optimizer: Optimizer
@@ -25,19 +25,19 @@ package final class StepUpdate {
   private let engine: Engine
   private let norm: GradientNorm
   private let overlapped: OverlappedUpdate?
-  /// Which of the rank's parts of the state lies in each bucket.
+  /// For each bucket, the index of the rank's part of the state in it, if any.
   private let parts: [Int?]
-  /// Gradients that the step's backward pass has left to the update.
+  /// Gradients that the step's backward pass deferred to the update.
   private var fused = FusedWeightGradients()
-  /// Where the gradients of the step are summed.
+  /// The buffer into which the step's gradients are summed.
   private(set) var gradient: ParameterBuffer
-  /// Whether the backward pass may leave gradients to the update: not if anything is added to them, nor if all of them
-  /// have to be there first.
+  /// Whether the backward pass may defer gradients to the update: only if nothing is added to them and the update does
+  /// not need all of them first.
   let defersGradients: Bool
 
   /// - Parameters:
-  ///   - mayOverlap: false where gradients are not summed bucket by bucket.
-  ///   - mayDefer: whether the backward pass may leave gradients to the update, where that can be.
+  ///   - mayOverlap: false if gradients are not summed bucket by bucket.
+  ///   - mayDefer: whether the backward pass may defer gradients to the update where possible.
   init(
     _ state: ShardedState, by optimizer: Optimizer, plan: BucketPlan, microbatches: Int, engine: Engine,
     communicator: Communicator, mayOverlap: Bool, mayDefer: Bool
@@ -47,7 +47,7 @@ package final class StepUpdate {
     self.microbatches = microbatches
     self.communicator = communicator
     self.engine = engine
-    let norm = GradientNorm(layout: state.layout, parts: state.parts)
+    let norm = GradientNorm(layout: state.layout, parts: state.parts, groups: optimizer.ranges)
     self.norm = norm
     let parts = plan.parts(of: communicator.rank).map { state.parts.firstIndex(of: $0) }
     self.parts = parts
@@ -62,27 +62,27 @@ package final class StepUpdate {
         count: state.layout.flatCount, isShared: !isAlone && mayOverlap, isSparse: defersGradients)
   }
 
-  /// Whether buckets are updated as soon as they are summed, see `update(bucket:threads:)`.
+  /// Whether buckets are updated as soon as they are summed; see `update(bucket:threads:)`.
   var isOverlapped: Bool { overlapped != nil }
 
-  /// Turns the sum of the gradients in this rank's part of `bucket` into weights.
+  /// Turns the sum of the gradients in this rank's part of `bucket` into new weights.
   func update(bucket: Int, threads: ThreadPool) { overlapped?(bucket, threads: threads) }
 
-  /// The sum of the gradients in `bucket` is complete, of a rank that is alone.
+  /// Called on a single rank when the sum of the gradients in `bucket` is complete.
   ///
-  /// - Parameter deferred: what of them is left to the update.
+  /// - Parameter deferred: gradients of the bucket that are deferred to the update.
   func sumIsComplete(inBucket bucket: Int, but deferred: FusedWeightGradients) {
     guard communicator.size == 1, let part = parts[bucket] else { return }
-    // While it is in the cache.
+    // Now, while the bucket is still in the cache.
     norm.add(part: part, excluding: deferred.ranges, of: gradient, threads: engine.threads)
   }
 
-  /// Takes over what the backward pass has left to the update.
+  /// Takes over the gradients that the backward pass deferred to the update.
   func take(_ deferred: FusedWeightGradients) { fused = deferred }
 
-  /// What an update was made with.
+  /// The norm and learning rate of an update.
   package struct Outcome {
-    /// The length of the mean gradient.
+    /// The norm of the mean gradient of the first optimiser's parameters.
     package let gradientNorm: Double
     package let learningRate: Double
   }
@@ -91,16 +91,15 @@ package final class StepUpdate {
   ///
   /// - Parameters:
   ///   - loss: the mean over the batch.
-  ///   - exchange: gives all ranks all weights: they arrive while the next step's forward pass runs. nil: that is left
-  ///     out.
-  ///   - profile: what learns of the time that it takes.
-  /// - Returns: nil if loss or gradient are non-finite: nothing but the step's number has changed then.
+  ///   - exchange: distributes all new weights to all ranks during the next step's forward pass; nil to skip this.
+  ///   - profile: records the time taken.
+  /// - Returns: nil if loss or gradient is non-finite, in which case nothing but the step number has changed.
   /// - Throws: `MPIError`.
   func callAsFunction(
     loss: Double, gatheringBy exchange: GradientExchange?, profile: Profile?
   ) throws -> Outcome? {
     defer { fused = FusedWeightGradients() }
-    // Measured gradient by gradient.
+    // Profiled individually for each gradient.
     let areFusedFinite = updateFused(loss: loss)
     return try profile.measure("update", .phase) {
       try update(loss: loss, areFusedFinite: areFusedFinite, gatheringBy: exchange)
@@ -111,58 +110,57 @@ package final class StepUpdate {
     loss: Double, areFusedFinite: Bool, gatheringBy exchange: GradientExchange?
   ) throws -> Outcome? {
     if overlapped == nil && communicator.size > 1 { norm.addParts(of: gradient, threads: engine.threads) }
-    let length = try norm.length(on: communicator) / Double(microbatches)
-    let isFinite = loss.isFinite && length.isFinite && areFusedFinite
+    let lengths = try norm.lengths(on: communicator).map { $0 / Double(microbatches) }
+    let isFinite = loss.isFinite && lengths.allSatisfy(\.isFinite) && areFusedFinite
     if let overlapped {
       if isFinite { overlapped.commit() }
       gradient = overlapped.gradient
-      // Also what nobody will use: partners may have begun to gather it.
+      // Needed even if the weights are discarded: other ranks may have begun to gather them.
       try exchange?.gatherEarlyOnes()
     } else if isFinite {
-      try updateInPlace(norm: length, gatheringBy: exchange)
+      try updateInPlace(norms: lengths, gatheringBy: exchange)
     }
     guard isFinite else {
       state.step += 1
       return nil
     }
     optimizer.followWithFurtherAverages(state, threads: engine.threads)
-    return Outcome(gradientNorm: length, learningRate: optimizer.learningRate(step: state.step))
+    return Outcome(gradientNorm: lengths[0], learningRate: optimizer.learningRate(step: state.step))
   }
 
-  /// Small pages are for gradients that are mostly left out; those that come are faster in large ones. To be called
-  /// after the first backward pass.
+  /// Small pages suit gradients that are mostly deferred; otherwise large pages are faster. To be called after the
+  /// first backward pass.
   func chooseGradientPages() {
     let left = fused.all.reduce(0) { $0 + $1.range.count }
     if 2 * left < gradient.count { gradient.enlargePages() }
   }
 
-  /// Updates the parameters whose gradients were left to the update, and takes these into the norm; nothing if loss or
-  /// gradient, of whatever parameter, are non-finite.
+  /// Updates the parameters whose gradients were deferred, and adds these gradients to the norm; does nothing if the
+  /// loss or the gradient of any parameter is non-finite.
   ///
-  /// - Returns: false if it was not done, although there are some.
+  /// - Returns: false if deferred gradients exist but were not applied.
   private func updateFused(loss: Double) -> Bool {
     guard !fused.all.isEmpty else { return true }
     guard loss.isFinite && norm.isFinite && fused.areFinite() else { return false }
-    let number = state.step + 1
-    let step = AdamStep(optimizer.adam(step: number, microbatches: microbatches, norm: 0), number: number)
     for gradient in fused.all {
+      let step = optimizer.adamStep(state, microbatches: microbatches, at: gradient.range.lowerBound)
       let squares = gradient.update(state.values.pointers(at: gradient.range), by: step)
       norm.add(squares: squares, at: gradient.range.lowerBound)
     }
     return true
   }
 
-  /// Updates this rank's parts, and starts to send each as soon as it is made.
-  private func updateInPlace(norm: Double, gatheringBy exchange: GradientExchange?) throws {
+  /// Updates this rank's parts, and starts sending each as soon as it is updated.
+  private func updateInPlace(norms: [Double], gatheringBy exchange: GradientExchange?) throws {
     guard let exchange else {
       return optimizer.update(
-        state, gradient: gradient, microbatches: microbatches, norm: norm, threads: engine.threads)
+        state, gradient: gradient, microbatches: microbatches, norms: norms, threads: engine.threads)
     }
     try exchange.startGathering(state.weights) { bucket in
       guard let part = parts[bucket] else { return }
       optimizer.update(
         part: part, excluding: fused.ranges, of: state, to: state.values, gradient: gradient,
-        microbatches: microbatches, norm: norm, threads: engine.threads)
+        microbatches: microbatches, norms: norms, threads: engine.threads)
     }
     state.step += 1
   }

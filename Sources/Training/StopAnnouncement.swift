@@ -2,26 +2,26 @@ import Foundation
 import Reporting
 import Synchronization
 
-/// Says at once what comes of a request to stop: it is heeded between two steps, and a step may take minutes.
+/// Reports the effect of a stop request at once, since it is acted on only between steps, and a step may take minutes.
 final class StopAnnouncement: Sendable {
   private struct Place {
     var step = 0
     var begun = ContinuousClock.now
-    /// Of the step before; nil for the first.
+    /// Duration of the previous step; nil during the first.
     var seconds: Double?
     var isDrawing = false
   }
 
   private let place = Mutex(Place())
 
-  /// Seconds within which a launcher ends what it has told to stop.
+  /// Seconds within which a launcher kills ranks that it has told to stop.
   private static let launchersPatience = 2.0
 
-  /// - Parameter rank: this process's; of those that their launcher tells of a stop together, rank 0 alone speaks.
+  /// - Parameter rank: this process's rank; if the launcher signals all ranks, only rank 0 prints.
   init(_ request: StopRequest, rank: Int, console: Console) {
     request.announce { [weak self, weak request] in
-      // A launcher also tells its ranks to stop when one of them has failed, and ends them a moment later: of that the
-      // one that failed has spoken.
+      // A launcher also signals its ranks when one of them has failed, and kills them a moment later; in that case the
+      // failed rank has already reported the error.
       if request?.isFromParent == true { Thread.sleep(forTimeInterval: Self.launchersPatience) }
       guard let self, let reason = request?.reason, rank == 0 || request?.isFromParent == false else {
         return
@@ -30,7 +30,7 @@ final class StopAnnouncement: Sendable {
     }
   }
 
-  /// Step number `step`, from 1, begins.
+  /// Marks the beginning of step number `step`, counted from 1.
   func begin(step: Int) {
     place.withLock { place in
       let now = ContinuousClock.now
@@ -39,7 +39,7 @@ final class StopAnnouncement: Sendable {
     }
   }
 
-  /// Samples are being drawn, which can be given up at any time.
+  /// Marks the beginning of sampling, which can be abandoned at any time.
   func draw() { place.withLock { $0.isDrawing = true } }
 
   private var text: String {

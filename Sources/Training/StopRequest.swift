@@ -1,27 +1,28 @@
 import Foundation
 import Synchronization
 
-/// Whether someone has asked this process to stop: Ctrl-C, or what a batch system sends before it takes the machine.
+/// Detects requests to stop this process, such as Ctrl-C or the signal that a batch system sends before it reclaims the
+/// machine.
 ///
-/// Signals do nothing but leave a note; the training loop looks at it between two steps. A second Ctrl-C ends the
-/// process at once, as if nobody had listened. Signals are the process's: one request listens at a time.
+/// Signal handlers only set a flag, which the training loop checks between steps. A second Ctrl-C ends the process at
+/// once, by the default action. Signals belong to the process, so only one request can listen at a time.
 public final class StopRequest: Sendable {
-  /// The signals that ask for a stop: the terminal's, also when it goes, the system's, and the two that batch systems
-  /// let one choose.
+  /// The signals that request a stop: the terminal's (including hang-up), the system's, and the two that batch systems
+  /// offer for user-defined purposes.
   public static let stopSignals = [SIGINT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2]
 
-  /// Those of the terminal. Whoever started the process may have it ignore them: a shell does so with SIGINT for a
-  /// script's background job, `nohup` with SIGHUP.
+  /// Signals from the terminal. The parent may have set them to be ignored: a shell does this with SIGINT for a
+  /// script's background jobs, `nohup` with SIGHUP.
   private static let terminalSignals = [SIGINT, SIGHUP]
-  /// Those that this request listens to.
+  /// The signals that this request handles.
   private let heeded: [Int32]
 
-  /// The note. A signal's handler can reach nothing but what is static.
+  /// The state set by the handler, which can only access static variables.
   private enum Note {
-    /// The first signal; 0 for none.
+    /// The first signal received; 0 if none.
     static let first = Atomic<Int32>(0)
     static let interrupts = Atomic<Int>(0)
-    /// Whether the first signal came from this process's parent, such as a launcher that tells all its ranks.
+    /// Whether the first signal came from this process's parent, such as a launcher that signals all its ranks.
     static let isFromParent = Atomic<Bool>(false)
     /// Posted for each signal.
     nonisolated(unsafe) static let arrival: UnsafeMutablePointer<sem_t> = {
@@ -31,15 +32,15 @@ public final class StopRequest: Sendable {
     }()
   }
 
-  /// Listens until it is released.
+  /// Listens until deinitialised.
   public init() {
     Note.first.store(0, ordering: .sequentiallyConsistent)
     Note.interrupts.store(0, ordering: .sequentiallyConsistent)
-    // A handler, and no dispatch source: that one misses signals that another thread takes.
+    // A handler rather than a dispatch source, which misses signals delivered to other threads.
     var action = sigaction()
     action.__sigaction_handler.sa_sigaction = Self.receive
     action.sa_flags = SA_RESTART | SA_SIGINFO
-    // Before a handler needs it.
+    // Initialised before a handler needs it.
     _ = Note.arrival
     var all = sigset_t()
     sigemptyset(&all)
@@ -48,7 +49,7 @@ public final class StopRequest: Sendable {
       sigaddset(&all, number)
       sigaction(number, &action, nil)
     }
-    // Whoever started the process may have held them back.
+    // The parent process may have blocked them.
     pthread_sigmask(SIG_UNBLOCK, &all, nil)
   }
 
@@ -59,11 +60,11 @@ public final class StopRequest: Sendable {
   private static func isIgnored(_ number: Int32) -> Bool {
     var action = sigaction()
     sigaction(number, nil, &action)
-    // SIG_IGN is a function's address that no function has, which Swift cannot compare.
+    // SIG_IGN is a function pointer with a reserved address, which Swift cannot compare.
     return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
   }
 
-  /// The name of the signal that asked for a stop, if one did.
+  /// The name of the signal that requested the stop, if any.
   public var reason: String? {
     switch Note.first.load(ordering: .sequentiallyConsistent) {
     case 0: nil
@@ -76,10 +77,10 @@ public final class StopRequest: Sendable {
     }
   }
 
-  /// Whether the request came from this process's parent: a launcher tells all of its ranks, a user one.
+  /// Whether the request came from this process's parent: a launcher signals all of its ranks, a user only one.
   public var isFromParent: Bool { Note.isFromParent.load(ordering: .sequentiallyConsistent) }
 
-  /// Calls `announce`, on a thread of its own, as soon as somebody asks for a stop: a step may take minutes.
+  /// Calls `announce` on a separate thread as soon as a stop is requested, since a step may take minutes.
   public func announce(_ announce: @escaping @Sendable () -> Void) {
     Thread.detachNewThread {
       while sem_wait(Note.arrival) != 0 {}
@@ -87,7 +88,7 @@ public final class StopRequest: Sendable {
     }
   }
 
-  /// The handler: nothing but what is safe while any other code stands still in the middle of anything.
+  /// The signal handler; restricted to async-signal-safe operations.
   private static let receive:
     @convention(c) (Int32, UnsafeMutablePointer<siginfo_t>?, UnsafeMutableRawPointer?) -> Void =
       { number, info, _ in

@@ -3,11 +3,12 @@ import Foundation
 /// A fault for tests to inject: OBORO_TEST_FAULT=KIND:RANK:STEP.
 struct TestFault {
   enum Kind: String {
-    /// One bit of one weight changes on one rank, before it computes the step.
+    /// Flips one bit of one weight on one rank before it computes the step.
     case flipWeight = "flip-weight"
-    /// The gradients of the rank's first micro-batch are NaN in the step, and in all later ones if the step ends in +.
+    /// Makes the gradients of the rank's first micro-batch NaN in this step, and in all later ones if the step ends in
+    /// +.
     case nanGradient = "nan-gradient"
-    /// Reading the step's images does not return.
+    /// Reading the step's images never returns.
     case deadFileSystem = "dead-file-system"
   }
 
@@ -15,7 +16,7 @@ struct TestFault {
   private let rank: Int
   private let steps: ClosedRange<Int>
 
-  /// nil without the variable, or for something else than a fault.
+  /// nil if the variable is unset or does not describe a fault.
   init?(environment: [String: String] = ProcessInfo.processInfo.environment) {
     let parts = environment["OBORO_TEST_FAULT"]?.split(separator: ":").map(String.init) ?? []
     guard parts.count == 3, let kind = Kind(rawValue: parts[0]), let rank = Int(parts[1]) else { return nil }
@@ -27,7 +28,7 @@ struct TestFault {
     steps = step...(parts[2].hasSuffix("+") ? Int.max : step)
   }
 
-  /// Waits for images that do not come, if that is the fault.
+  /// Blocks as if images never arrived, if that is the fault.
   func hold(on rank: Int, step: Int) {
     if happens(.deadFileSystem, on: rank, step: step) { Thread.sleep(forTimeInterval: 3600) }
   }

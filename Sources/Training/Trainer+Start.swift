@@ -15,16 +15,16 @@ import Settings
 import Tensors
 
 extension Trainer {
-  /// What a run is started with.
+  /// The arguments that a run is started with.
   public struct Start: Sendable {
     public let configurationFile: String
     public let overrides: [String]
     public let output: String
     public let allowsChanges: Bool
-    /// Whether the dataset may hold other images than those that the run was trained on.
+    /// Whether the dataset may differ from the one that the run was trained on.
     public let allowsOtherDataset: Bool
     public let threads: Int
-    /// Where to write what each rank did in the first steps, if anywhere.
+    /// The file to which each rank's activity in the first steps is written, if any.
     public let trace: String?
 
     public init(
@@ -41,11 +41,11 @@ extension Trainer {
     }
   }
 
-  /// Prepares a run on all ranks: reads and checks the configuration and the dataset, makes or takes up the run
-  /// directory, and takes the state of the newest good checkpoint. Collective.
+  /// Prepares a run on all ranks: reads and checks the configuration and the dataset, creates or takes over the run
+  /// directory, and restores the state of the newest valid checkpoint. Collective.
   ///
-  /// - Parameter stopRequest: what listens for signals, best since the process began.
-  /// - Throws: `CollectiveFailure` with what was wrong on the lowest rank that failed; `MPIError`.
+  /// - Parameter stopRequest: listens for signals, ideally since the process began.
+  /// - Throws: `CollectiveFailure` with the problem of the lowest rank that failed; `MPIError`.
   public convenience init(
     _ start: Start, communicator: Communicator, console: Console, stopRequest: StopRequest
   ) throws {
@@ -68,10 +68,11 @@ extension Trainer {
     }
     let latents = try RunLatents.load(configuration, dataset, on: communicator)
     let texts = try RunTexts.load(configuration, dataset, on: communicator)
+    let perceptual = try RunPerceptualLoss.load(configuration, on: communicator)
     let base =
       configuration.frozenParameters == nil ? nil : try FrozenBase(configuration, on: communicator)
     let task = try communicator.agree {
-      let task = try RunTask(configuration, dataset, latents, texts, base)
+      let task = try RunTask(configuration, dataset, latents, texts, base, perceptual)
       if let heldOut { try task.check(heldOut: heldOut) }
       return task
     }
@@ -98,7 +99,7 @@ extension Trainer {
 
     let prepared = try communicator.agree {
       guard rank == 0 else { return nil as RunDirectory.Preparation? }
-      // What will be written is tried before hours of work for it.
+      // Check that the trace can be written before spending hours on the run.
       if let trace = start.trace { try WholeFile.checkWritable(trace) }
       return try directory.prepare(configuration, allowsChanges: start.allowsChanges) { owner in
         console.print(
@@ -130,7 +131,7 @@ extension Trainer {
     let peak = try communicator.allReduce(
       PeakArithmetic.flopsPerSecond(pool: engine.threads, rounds: 8), .sum)
     let report = try communicator.agree {
-      // Not before: a run that cannot go on with the changes keeps its configuration.
+      // Not earlier: a run that cannot continue with the changes keeps its old configuration.
       if prepared?.differences.isEmpty == false { try directory.replaceConfiguration(configuration) }
       return rank == 0
         ? try TrainingReport(
@@ -167,6 +168,9 @@ extension Trainer {
         "training.gradient_compression: gradients are rounded to \(compression.rawValue) between ranks, so results depend on the number of ranks"
       )
     }
+    if configuration.training.precision == .bf16 && !ProductPrecision.hasBFloat16Products {
+      log.notice("training.precision: this processor has no products of bf16, so factors stay float32")
+    }
     let saving = try CheckpointSaving(
       configuration.checkpoint, in: directory, layout: layout, schema: state.schema, buckets: plan,
       communicator: communicator,
@@ -177,7 +181,8 @@ extension Trainer {
       validation: heldOut.map {
         Validation(
           $0, fields: task.fields, count: configuration.training.validationSamples,
-          samplesPerPass: assignment.samples(of: 0).count)
+          samplesPerPass: assignment.samples(of: 0).count,
+          precision: configuration.training.precision)
       }, assignment: assignment, state: state, plan: plan, saving: saving,
       directory: directory,
       ownership: prepared?.ownership, engine: engine, communicator: communicator,
@@ -215,7 +220,8 @@ extension Trainer {
     }
   }
 
-  /// All ranks must have read the same: files on different hosts may differ. Collective.
+  /// Throws unless all ranks have read the same configuration and datasets: files on different hosts may differ.
+  /// Collective.
   private static func requireSame(
     _ configuration: TrainingConfiguration, _ datasets: [ShardedDataset], _ communicator: Communicator
   ) throws {
@@ -230,9 +236,9 @@ extension Trainer {
     }
   }
 
-  /// Takes the state of the newest good checkpoint, if there is one. Collective.
+  /// Restores the newest valid checkpoint, if there is one. Collective.
   ///
-  /// - Returns: whether there is one.
+  /// - Returns: whether a checkpoint was restored.
   private static func resume(
     _ state: ShardedState, _ dataset: ShardedDataset, _ task: RunTask, _ directory: RunDirectory,
     allowsOtherDataset: Bool, _ communicator: Communicator, _ log: Logger
@@ -243,8 +249,9 @@ extension Trainer {
       try task.base?.requireSame(as: checkpoint)
       try task.latents?.requireSame(as: checkpoint)
       try task.texts?.requireSame(as: checkpoint)
+      try task.perceptual?.requireSame(as: checkpoint)
       let digest = checkpoint.manifest.datasetDigest
-      // Weights from elsewhere have seen none.
+      // Checkpoints with weights from elsewhere have no dataset digest.
       guard digest != dataset.digest && digest != "" else { return }
       guard allowsOtherDataset else {
         throw ReplicaError(

@@ -13,13 +13,13 @@ import Reporting
 import Settings
 import Tensors
 
-/// One training run, on all ranks of a communicator alike.
+/// One training run, executed identically on all ranks of a communicator.
 public final class Trainer {
   /// How a call of `train()` ended.
   public enum Ending: Equatable, Sendable {
-    /// All steps are done.
+    /// All steps are complete.
     case finished
-    /// Somebody asked for it; a checkpoint was saved.
+    /// A stop was requested; a checkpoint was saved.
     case stopped(reason: String)
   }
 
@@ -45,9 +45,9 @@ public final class Trainer {
   private let hosts: [String]
   private let tracePath: String?
 
-  /// Trains from the run's state to its last step, or until a stop is asked for. Collective.
+  /// Trains from the run's current state to its last step, or until a stop is requested. Collective.
   ///
-  /// - Throws: what a rank could not do: `DatasetError`, `FileError`, `HDF5Error`, `MPIError`, `NonFiniteError`.
+  /// - Throws: the error of a rank that failed: `DatasetError`, `FileError`, `HDF5Error`, `MPIError`, `NonFiniteError`.
   public func train() throws -> Ending {
     do {
       let ending = try trainSteps()
@@ -56,7 +56,7 @@ public final class Trainer {
       monitor.enter(.finishing, step: state.step)
       return ending
     } catch {
-      // What was saved before all ranks found the same thing wrong is good, and must not be lost for it.
+      // A checkpoint begun before all ranks failed together is valid, and must not be lost.
       if error is CollectiveFailure || communicator.size == 1 { try? saving.finish() }
       throw error
     }
@@ -68,7 +68,7 @@ public final class Trainer {
       dataset: dataset, fields: task.fields, seed: settings.seed, batchSize: settings.batchSize,
       share: assignment.ownSamples,
       firstStep: state.step, horizontalFlip: configuration.dataset.flipsHorizontally)
-    // The last state of progress stays on display, also above the message of an error.
+    // Keep the final progress visible, even above an error message.
     defer {
       report?.finish()
       loader.close()
@@ -134,7 +134,7 @@ public final class Trainer {
         log.notice("slow rank", metadata: found)
       }
 
-      // The checkpoint first, and whole before samples are drawn: who asks for a stop may not have the time for them.
+      // Checkpoint first, and complete it before sampling: a requested stop may not leave time for samples.
       let isLast = state.step == settings.steps
       if isLast { try requireUpdates(skipped) }
       let isSaving = isLast || stopReason != nil || Self.isDue(configuration.checkpoint.every, at: state.step)
@@ -148,7 +148,7 @@ public final class Trainer {
         try saving.finish()
         monitor.enter(.drawing, step: state.step)
         if let reason = try writeSamples() {
-          // The next start draws them.
+          // The next start generates them.
           monitor.enter(.saving, step: state.step)
           if !isSaving { try saveCheckpoint(isLast: true) }
           return .stopped(reason: reason)
@@ -160,7 +160,7 @@ public final class Trainer {
     return .stopped(reason: stopReason)
   }
 
-  /// The loss on held-out samples, where it is due. Collective.
+  /// The loss on held-out samples, if due at this step. Collective.
   private func validationLoss() throws -> Float? {
     guard let validation, Self.isDue(configuration.training.validationEvery, at: state.step) else {
       return nil
@@ -172,7 +172,7 @@ public final class Trainer {
     return Float(loss)
   }
 
-  /// Tells of a step that was left out, or gives up. Collective.
+  /// Logs a skipped step, or gives up after too many. Collective.
   private func skip(_ batch: Loader.Batch, _ skipped: inout SkippedSteps) throws {
     let microbatches = try step.nonFiniteMicrobatches(batch)
     try communicator.agree {
@@ -182,20 +182,20 @@ public final class Trainer {
     }
   }
 
-  /// A run all of whose steps were skipped has trained nothing. Collective.
+  /// Throws if every step was skipped, in which case the run has trained nothing. Collective.
   ///
   /// - Throws: `CollectiveFailure` of a `NonFiniteError`; `MPIError`.
   private func requireUpdates(_ skipped: SkippedSteps) throws {
-    // The first step that goes well moves the second moments.
+    // The second moments become non-zero at the first successful step.
     guard skipped.count > 0,
       try communicator.allReduce(state.secondMoment.isZero ? 0 : 1, .max) == 0
     else { return }
     try communicator.agree { throw NonFiniteError.nothingTrained(steps: state.step) }
   }
 
-  /// The means of the losses over the batch, why to stop if any rank was asked to, and where each rank's time went; also,
-  /// how far the ranks are with the checkpoint that is being written; and, when it is due, whether all ranks have
-  /// the same weights. Collective.
+  /// Exchanges the step's results between ranks: the mean losses over the batch, a stop reason if any rank was asked to
+  /// stop, and each rank's times; also advances the checkpoint being written, and compares the ranks' weights when that
+  /// is due. Collective.
   ///
   /// - Throws: `CollectiveFailure` naming the ranks whose weights differ, or that could not write; `MPIError`.
   private func exchange(_ ownLosses: GradientAccumulation.Losses, _ ownTimes: RankTimes) throws
@@ -204,7 +204,7 @@ public final class Trainer {
     let reason = stopRequest.reason
     let isCompared =
       communicator.size > 1 && Self.isDue(configuration.training.replicaCheckEvery, at: state.step)
-    // In halves that a number holds exactly.
+    // Split into halves, each of which a Double represents exactly.
     let digest = isCompared ? step.weightsDigest() : 0
     let notes = [
       Double(saving.progress.rawValue), Double(digest >> 32), Double(digest & 0xFFFF_FFFF),
@@ -214,7 +214,7 @@ public final class Trainer {
     let all = try communicator.allGather(own + ownTimes.numbers + notes)
     if isCompared {
       let digests = all.map { UInt64($0[$0.count - 3]) << 32 | UInt64($0[$0.count - 2]) }
-      // All ranks see the same digests, so all of them come to agree or none.
+      // All ranks see the same digests, so either all of them enter the collective or none does.
       if digests.contains(where: { $0 != digests[0] }) {
         try communicator.agree { try replicaCheck(digests, step: state.step + 1) }
       }
@@ -228,9 +228,9 @@ public final class Trainer {
     )
   }
 
-  /// Writes a grid of samples, each rank drawing its part of the images. Collective.
+  /// Writes a grid of samples, of which each rank generates a part. Collective.
   ///
-  /// - Returns: who has asked for a stop before they were drawn; nil if nobody has.
+  /// - Returns: the reason if a stop was requested before the samples were complete; nil otherwise.
   private func writeSamples() throws -> String? {
     announcement.draw()
     try step.exchange.finishGathering()
@@ -252,16 +252,19 @@ public final class Trainer {
     let path = directory.samples(step: state.step)
     do {
       try preview.grid(images).writePNG(to: path)
+      if case .diffusion = configuration.task {
+        try RunSpectra(dataset)?.spectra(of: images).write(to: directory.spectra(step: state.step))
+      }
       report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     } catch {
-      // They can be drawn again from a checkpoint, what was trained cannot.
+      // Samples can be regenerated from a checkpoint; trained weights cannot.
       log.warning("samples not written", metadata: ["step": "\(state.step)", "reason": "\(error)"])
     }
     return nil
   }
 
-  /// Logs how long each rank has waited for its data, and for the others. Collective.
+  /// Logs how long each rank has waited for data and for other ranks. Collective.
   private func logWaits(_ data: Double, _ communication: Double, of seconds: Double) throws {
     let all = try communicator.allGather([data, communication])
     func list(_ numbers: [Double]) -> String {
@@ -275,8 +278,8 @@ public final class Trainer {
       ])
   }
 
-  /// Draws the samples of the step that the run goes on from, if it ended between its checkpoint and its samples.
-  /// Collective.
+  /// Generates the samples of the step that the run resumes from, if the run ended between writing its checkpoint and
+  /// its samples. Collective.
   ///
   /// - Returns: as `writeSamples`.
   private func drawMissedSamples() throws -> String? {
@@ -289,7 +292,7 @@ public final class Trainer {
     return try writeSamples()
   }
 
-  /// Begins to save the state of all ranks. Collective.
+  /// Starts saving the state of all ranks. Collective.
   private func saveCheckpoint(isLast: Bool) throws {
     try communicator.agree {
       if let usurper = ownership?.usurper { throw RunDirectoryError.inUse(directory.path, by: usurper) }
@@ -300,10 +303,11 @@ public final class Trainer {
       Checkpoint.Provenance(
         images: state.step * configuration.training.batchSize, imageShape: task.inputShape,
         datasetDigest: dataset.digest, classNames: dataset.classNames, baseDigest: task.base?.digest,
-        field: try task.fieldDescription(), latents: task.latents?.space,
-        texts: task.texts?.frozen.space,
+        field: try task.fieldDescription(),
+        conditionFields: task.conditions?.descriptions(of: dataset) ?? [], latents: task.latents?.space,
+        texts: task.texts?.frozen.space, perceptualDigest: task.perceptual?.digest,
         configuration: configuration.resolved),
-      // Its steps' metrics are not written again after it.
+      // The metrics of its steps would not be rewritten after resuming from it.
       obstacle: report?.failure, isLast: isLast)
   }
 

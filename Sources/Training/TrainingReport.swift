@@ -5,7 +5,7 @@ import Foundation
 import Logging
 import Reporting
 
-/// What rank 0 tells of a run while it goes on: `metrics.jsonl`, TensorBoard's event files, and the progress bar.
+/// Reports a run's progress on rank 0: `metrics.jsonl`, TensorBoard event files, and the progress bar.
 final class TrainingReport {
   private let metrics: MetricsFile
   private let bar: ProgressBar
@@ -13,12 +13,12 @@ final class TrainingReport {
   private let directory: RunDirectory
   private let configuration: TrainingConfiguration
   private let startStep: Int
-  /// Of a step, by the definition of what is computed: fast convolutions get by with fewer.
+  /// FLOPs of a training step per image, as defined by the operations; fast convolution algorithms need fewer.
   private let flopsPerImage: Int
   private var events: EventFile?
   private var smoothed: Smoothed?
 
-  /// What the bar shows follows the last twenty steps or so.
+  /// Values shown in the progress bar, averaged over roughly the last twenty steps.
   private struct Smoothed {
     var loss: Double
     var seconds: Double
@@ -33,9 +33,9 @@ final class TrainingReport {
   private let goesOnAfterFailure: Bool
   private let log: Logger
   private var haveEventsFailed = false
-  /// What found no room yet.
+  /// Lines that could not be written yet, for lack of space.
   private var unwritten: [StepMetrics] = []
-  /// Why; nil when all is written.
+  /// The error that prevented writing; nil when all lines are written.
   private(set) var failure: FileError?
 
   /// - Parameter goesOnAfterFailure: whether a line that cannot be written is tried again with the next.
@@ -94,7 +94,7 @@ final class TrainingReport {
     bar.update(step.step, fields: fields)
   }
 
-  /// Tells of a grid of samples that was written.
+  /// Adds a grid of samples that was written to `path`.
   func samples(_ path: String, step: Int) {
     tellEvents { try $0.add("samples", png: try WholeFile.read(path), step: step) }
   }
@@ -114,7 +114,7 @@ final class TrainingReport {
 
   func finish() { bar.finish() }
 
-  /// Adds to the event file, which a run can do without.
+  /// Adds to the event file; failures are logged, not thrown, since training can continue without it.
   private func tellEvents(_ body: (EventFile) throws -> Void) {
     do {
       try body(try openedEvents())
@@ -126,11 +126,11 @@ final class TrainingReport {
     }
   }
 
-  /// A run that has nothing left to do adds no file.
+  /// Opens the event file at first use, so that a run with nothing left to do creates none.
   private func openedEvents() throws -> EventFile {
     if let events { return events }
     let file = try EventFile(folder: directory.events, resumingAfter: startStep)
-    // Markdown shows what is indented by four as it is.
+    // Markdown renders text indented by four spaces verbatim.
     let yaml = configuration.commentedYAML.split(separator: "\n").map { "    \($0)" }.joined(separator: "\n")
     try file.add("configuration", text: yaml, step: startStep)
     events = file

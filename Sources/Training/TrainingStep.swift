@@ -8,15 +8,16 @@ import Reporting
 import Tasks
 import Tensors
 
-/// What a training step computes, on all ranks of a communicator alike: the gradients of this rank's micro-batches
-/// (`GradientAccumulation`), their sum over all ranks (`GradientExchange`), the update (`StepUpdate`).
+/// One training step, executed on all ranks of a communicator: the gradients of this rank's micro-batches
+/// (`GradientAccumulation`), their sum over all ranks (`GradientExchange`), and the update (`StepUpdate`).
 package final class TrainingStep {
   /// How gradients are summed over the ranks.
   package enum Sum: Sendable {
-    /// By the tree, while the backward pass runs; each rank has its parts, and gets the others' weights.
+    /// By a reduction tree while the backward pass is running; each rank updates its parts and receives the other
+    /// ranks' weights.
     case exchange
-    /// By `MPI_Allreduce`, after the backward pass, and no weights are sent: to measure what the other way costs. This
-    /// one trains nothing, since ranks do not learn of each other's weights.
+    /// By `MPI_Allreduce` after the backward pass, without sending any weights, to measure what the other method costs.
+    /// Does not train, since ranks do not receive each other's weights.
     case allReduce
   }
 
@@ -24,17 +25,17 @@ package final class TrainingStep {
   package let assignment: MicrobatchAssignment
   package let engine: Engine
   package let exchange: GradientExchange
-  /// What is told of every operation and phase; nil: nothing is measured.
+  /// Records every operation and phase; nil disables profiling.
   package var profile: Profile? {
     didSet {
       exchange.profile = profile
       accumulation.profile = profile
     }
   }
-  /// What this rank has waited for other ranks' gradients and weights, until somebody sets it back.
+  /// Seconds that this rank has waited for other ranks' gradients and weights since the caller last reset it.
   package var communicationWait = 0.0
-  /// Is told when gradients cannot be computed further, for weights that other ranks have yet to send: true when that
-  /// begins, false when it ends.
+  /// Called with true when computation stalls on weights that other ranks have yet to send, and with false when it
+  /// continues.
   package var onWeightsAwaited: (Bool) -> Void {
     get { arrival.onAwaited }
     set { arrival.onAwaited = newValue }
@@ -45,10 +46,10 @@ package final class TrainingStep {
   private let accumulation: GradientAccumulation
   private let update: StepUpdate
   private let fault = TestFault()
-  /// nil for a task whose micro-batches need nothing of each other.
+  /// nil if the task's micro-batches are independent of each other.
   private let wholeBatchTask: (any WholeBatchTask)?
 
-  /// - Parameter mayDefer: whether the backward pass may leave gradients to the update, where that can be.
+  /// - Parameter mayDefer: whether the backward pass may defer gradients to the update where possible.
   package init(
     _ configuration: TrainingConfiguration, task: any TrainingTask, state: ShardedState, plan: BucketPlan,
     assignment: MicrobatchAssignment, engine: Engine, communicator: Communicator, sum: Sum = .exchange,
@@ -62,7 +63,8 @@ package final class TrainingStep {
     wholeBatchTask = task as? any WholeBatchTask
     let update = StepUpdate(
       state,
-      by: Optimizer(configuration.optimizer, averages: configuration.ema, layout: state.layout), plan: plan,
+      by: Optimizer(configuration.optimizerGroups, averages: configuration.ema, layout: state.layout),
+      plan: plan,
       microbatches: assignment.microbatches, engine: engine, communicator: communicator,
       mayOverlap: sum == .exchange, mayDefer: mayDefer)
     self.update = update
@@ -73,7 +75,8 @@ package final class TrainingStep {
     if update.isOverlapped { exchange.gatherEarly { update.update(bucket: $0, threads: $1) } }
     arrival = WeightArrival(exchange, set: task.parameters.set)
     accumulation = GradientAccumulation(
-      task, assignment, plan: plan, engine: engine, recomputes: configuration.training.recomputes,
+      task, assignment, plan: plan, engine: engine, precision: configuration.training.precision,
+      recomputes: configuration.training.recomputes,
       defersGradients: update.defersGradients, arrival: arrival
     ) { [fault, state] microbatch in
       microbatch == assignment.own.lowerBound
@@ -82,9 +85,8 @@ package final class TrainingStep {
     arrival.waiting = { [unowned self] in try waiting($0, $1) }
   }
 
-  /// Computes the gradients of this rank's micro-batches and their sum; returns the micro-batches' losses. While the
-  /// last one's backward pass runs, the parts of the sum that are complete are already on their way to other ranks.
-  /// Collective.
+  /// Computes and sums the gradients of this rank's micro-batches; returns their losses. Completed parts of the sum are
+  /// already sent to other ranks while the last micro-batch's backward pass is running. Collective.
   ///
   /// - Throws: `MPIError`.
   package func sumGradients(_ batch: Loader.Batch) throws -> GradientAccumulation.Losses {
@@ -102,14 +104,14 @@ package final class TrainingStep {
     return losses
   }
 
-  /// What micro-batches need of the whole batch: features of all ranks' samples. Collective.
+  /// Gathers the features of all ranks' samples for losses that depend on the whole batch. Collective.
   private func gather(_ task: any WholeBatchTask, _ batch: Loader.Batch) throws -> WholeBatch {
     try exchange.finishGathering()
     task.bound(state.weights)
     let own = profile.measure("features", .phase) {
       accumulation.features(of: task, batch, weights: state.weights, step: state.step)
     }
-    // Ranks have consecutive micro-batches.
+    // Each rank has consecutive micro-batches, so concatenation preserves the order of samples.
     let all = try waiting("features of all") { try communicator.allGather(own).flatMap { $0 } }
     return task.wholeBatch(all, weights: state.weights, engine: engine)
   }
@@ -131,19 +133,19 @@ package final class TrainingStep {
     }
   }
 
-  /// Updates this rank's parts of the state with the sum of the gradients, and gives all ranks all weights: they arrive
-  /// while the next step's forward pass runs. Until then `state.weights` is only for `exchange.finishGathering()` to
-  /// touch. Collective.
+  /// Updates this rank's parts of the state with the sum of the gradients, and starts distributing all weights to all
+  /// ranks during the next step's forward pass. Until that is complete, only `exchange.finishGathering()` may access
+  /// `state.weights`. Collective.
   ///
   /// - Parameter loss: the mean over the batch.
-  /// - Returns: nil if loss or gradient are non-finite: nothing but the step's number has changed then.
+  /// - Returns: nil if loss or gradient is non-finite, in which case nothing but the step number has changed.
   /// - Throws: `MPIError`.
   package func update(loss: Double) throws -> StepUpdate.Outcome? {
     if arrival.learnOrder() { update.chooseGradientPages() }
     return try update(loss: loss, gatheringBy: sum == .exchange ? exchange : nil, profile: profile)
   }
 
-  /// Which micro-batches had a loss or a gradient that is non-finite in the step that was just skipped, of all ranks'.
+  /// The micro-batches of all ranks whose loss or gradient was non-finite in the step that was just skipped.
   /// Collective.
   ///
   /// - Throws: `MPIError`.
@@ -155,7 +157,7 @@ package final class TrainingStep {
     return try communicator.allGather(own).flatMap { $0 }
   }
 
-  /// Does what consists of waiting for other ranks.
+  /// Runs `body`, which consists of waiting for other ranks, and records the time.
   private func waiting<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     let watch = Stopwatch()
     defer { communicationWait += watch.seconds }

@@ -1,41 +1,48 @@
 import DataParallel
 import Datasets
+import Kernels
 import MPI
 import Tasks
 import Tensors
 
-/// The loss on held-out samples: at levels and with noise that stay the same, so that its values can be compared, from
-/// one step to another and between runs.
+/// Computes the loss on held-out samples, with fixed noise levels and fixed noise, so that its values can be compared
+/// between steps and between runs.
 ///
-/// Work is cut into passes of a micro-batch, always the same ones, which the ranks share. So the result is the same for
-/// any number of ranks and threads.
+/// The work is divided into fixed passes of one micro-batch, which are distributed over the ranks, so the result does
+/// not depend on the number of ranks and threads.
 package struct Validation: Sendable {
   private let dataset: ShardedDataset
-  /// What is read of each; nil for images and labels.
+  /// The fields to read; nil for images and labels.
   private let fields: [FieldRequest]?
-  /// The places in the dataset of the samples that are looked at, spread evenly over it.
+  /// The dataset indices of the samples used, spread evenly over the dataset.
   private let indices: [Int]
   private let samplesPerPass: Int
+  private let precision: ProductPrecision
 
   /// - Parameters:
-  ///   - fields: what the task reads; nil for images and labels.
-  ///   - count: how many samples to look at, if there are as many.
-  ///   - samplesPerPass: of a forward pass.
-  package init(_ dataset: ShardedDataset, fields: [FieldRequest]? = nil, count: Int, samplesPerPass: Int) {
+  ///   - fields: the fields that the task reads; nil for images and labels.
+  ///   - count: the number of samples to use, if the dataset has that many.
+  ///   - samplesPerPass: samples per forward pass.
+  ///   - precision: how passes round the factors of matrix products.
+  package init(
+    _ dataset: ShardedDataset, fields: [FieldRequest]? = nil, count: Int, samplesPerPass: Int,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(count > 0 && samplesPerPass > 0, "\(count) samples in passes of \(samplesPerPass)")
     let chosen = min(count, dataset.count)
     self.dataset = dataset
     self.fields = fields
     self.samplesPerPass = samplesPerPass
+    self.precision = precision
     indices = (0..<chosen).map { $0 * dataset.count / chosen }
   }
 
   /// The mean loss over the samples. Collective.
   ///
   /// - Parameters:
-  ///   - weights: of the task's trained parameters.
-  ///   - progress: called before each pass of this rank's.
-  /// - Throws: `CollectiveFailure` for samples that cannot be read; `MPIError`.
+  ///   - weights: the weights of the task's trained parameters.
+  ///   - progress: called before each of this rank's passes.
+  /// - Throws: `CollectiveFailure` if samples cannot be read; `MPIError`.
   package func loss(
     of task: any TrainingTask, weights: ParameterBuffer, engine: Engine, on communicator: Communicator,
     progress: () -> Void = {}
@@ -48,7 +55,7 @@ package struct Validation: Sendable {
         return try sum(ofPass: pass, task, weights, engine)
       }
     }
-    // In the order of the passes, whoever computed them.
+    // Summed in the order of the passes, whichever rank computed them.
     return try communicator.allGather(own).flatMap { $0 }.reduce(0, +) / Double(indices.count)
   }
 
@@ -63,7 +70,7 @@ package struct Validation: Sendable {
     let tape = Tape(
       engine: engine,
       sets: [BoundParameters(task.parameters.set, weights: weights, gradients: nil)] + task.frozen,
-      adaptation: task.adaptation(of: input))
+      precision: precision, adaptation: task.adaptation(of: input))
     let losses = task.losses(of: input, on: tape)
     return losses.total.value * Double(samples.count)
   }

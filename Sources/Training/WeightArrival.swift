@@ -2,22 +2,22 @@ import DataParallel
 import Reporting
 import Tensors
 
-/// Weights that other ranks have updated and send: the forward pass waits for each where it uses it, and buckets travel
-/// on while it computes.
+/// Weights that other ranks have updated and are sending: the forward pass waits for each weight where it is used, and
+/// transfers progress while it computes.
 ///
-/// For one thread.
+/// Not thread-safe.
 package final class WeightArrival {
   private let exchange: GradientExchange
-  /// The trained set, whose weights travel; those of frozen sets are there.
+  /// The trained set, whose weights are exchanged; frozen sets are always complete.
   private let set: ParameterSetIdentity
-  /// Where the weights lie in the order in which the first forward pass has used them: in which they are sent.
+  /// The ranges of weights in the order in which the first forward pass used them; they are sent in this order.
   private var uses: [Range<Int>]? = []
-  /// What went wrong during the forward pass, which cannot fail.
+  /// An error during the forward pass, which cannot throw.
   private var failure: (any Error)?
-  /// Is told when gradients cannot be computed further, for weights that other ranks have yet to send: true when that
-  /// begins, false when it ends.
+  /// Called with true when computation stalls on weights that other ranks have yet to send, and with false when it
+  /// continues.
   var onAwaited: (Bool) -> Void = { _ in }
-  /// Runs what consists of waiting for other ranks.
+  /// Wraps code that consists of waiting for other ranks.
   var waiting: (_ name: String, _ body: () throws -> Void) throws -> Void = { try $1() }
 
   init(_ exchange: GradientExchange, set: ParameterSetIdentity) {
@@ -25,7 +25,7 @@ package final class WeightArrival {
     self.set = set
   }
 
-  /// Lets buckets travel, and waits until the weights of `parameter` are there.
+  /// Advances transfers, and waits until the weights of `parameter` have arrived.
   func use(_ parameter: Parameter) {
     guard failure == nil, parameter.set == set else { return }
     do {
@@ -37,7 +37,7 @@ package final class WeightArrival {
     } catch { failure = error }
   }
 
-  /// Waits until all are there; throws what went wrong since the last time.
+  /// Waits until all weights have arrived; throws any error since the last call.
   ///
   /// - Throws: `MPIError`.
   func finish() throws {
@@ -46,7 +46,8 @@ package final class WeightArrival {
     try wait(for: 0..<exchange.plan.count)
   }
 
-  /// Sends weights in the order in which the first forward pass has used them, from now on.
+  /// From now on, sends weights in the order in which the first forward pass used them; false if the order is already
+  /// known.
   func learnOrder() -> Bool {
     guard let uses else { return false }
     exchange.gather(inOrderOf: uses)

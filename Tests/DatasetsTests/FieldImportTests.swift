@@ -258,7 +258,7 @@ struct FieldImportTests {
       #expect(batch["scalars"]?.floats == batch.indices.map { Float((Double($0) * 1000 - 2500) / 2500) })
       #expect(batch["embeddings"]?.floats == batch.indices.flatMap { [Float($0 * 2), Float($0 * 2 + 1)] })
       let texts = ["fog", "", "朧月夜", "rain", "sun", "wind and snow"]
-      #expect(batch.captions == batch.indices.map { texts[$0] })
+      #expect(batch.captions == batch.indices.map { [texts[$0]] })
       #expect(batch.labels == batch.indices.map { Int32($0 % 3) })
     }
     expectError("/reynolds: has the shape [6], expected [N, H, W]") {

@@ -49,7 +49,7 @@ struct FieldTests {
         #expect(batch["known"]?.floats == expected(6) { Float(FieldSource.isKnown($0, $1)) })
         #expect(batch["latents"]?.floats == expected(6) { Float(FieldSource.latent($0, $1)) })
         #expect(batch.labels == samples.map { FieldSource.label($0) })
-        #expect(batch.captions == samples.map { FieldSource.caption($0) })
+        #expect(batch.captions == samples.map { [FieldSource.caption($0)] })
         #expect(batch["tags"]?.texts == samples.flatMap { FieldSource.tags($0) })
         #expect(batch["steps"]?.integers == expected(6) { FieldSource.step($0, $1) })
         #expect(batch["reynolds"]?.floats == samples.map { Float($0) * 1.5 })

@@ -14,27 +14,26 @@ import Testing
         name: set, count: shape[0], width: shape[1],
         values: try file.doubles("\(name)/\(set)").map { $0 + 0.01 })
     }
-    let value = try CLIPMeanDiscrepancy.compute(shifted("generated"), shifted("reference"), pool: pool)
+    let value = try CLIPMeanDiscrepancy(shifted("generated"), shifted("reference"), pool: pool).value
     let expected = try Golden.number("\(name)/cmmd")
     #expect(relativeError(of: value, from: expected) < 1e-6, "\(value), expected \(expected)")
   }
 
   @Test func clipScoreIsTheMeanOfItsPairs() throws {
-    let score = try CLIPScore.compute(
-      images: Golden.set("clip/images"), captions: Golden.set("clip/captions"))
-    #expect(relativeError(of: score, from: try Golden.number("clip/score")) < 1e-12)
+    let score = try CLIPScore(images: Golden.set("clip/images"), captions: Golden.set("clip/captions"))
+    #expect(relativeError(of: score.value, from: try Golden.number("clip/score")) < 1e-12)
     let set = try randomSet(4, 3, seed: 1)
-    #expect(abs(try CLIPScore.compute(images: set, captions: set) - 100) < 1e-12)
+    #expect(abs(try CLIPScore(images: set, captions: set).value - 100) < 1e-12)
   }
 
   @Test func embeddingsWithoutDirectionAreRefused() throws {
     let zero = try FeatureSet(name: "zero", count: 2, width: 2, values: [1, 0, 0, 0] as [Float])
     let set = try randomSet(2, 2, seed: 2)
-    #expect(throws: EvaluationError.self) { try CLIPMeanDiscrepancy.compute(zero, set, pool: pool) }
-    let error = #expect(throws: EvaluationError.self) { try CLIPScore.compute(images: set, captions: zero) }
+    #expect(throws: EvaluationError.self) { try CLIPMeanDiscrepancy(zero, set, pool: pool) }
+    let error = #expect(throws: EvaluationError.self) { try CLIPScore(images: set, captions: zero) }
     #expect(error?.description == "zero: row 1 of its embeddings is zero, so it has no direction")
     let three = try randomSet(3, 2, seed: 3)
-    #expect(throws: EvaluationError.self) { try CLIPScore.compute(images: set, captions: three) }
+    #expect(throws: EvaluationError.self) { try CLIPScore(images: set, captions: three) }
   }
 
   @Test(arguments: ["grey", "colour", "bytes"]) func similarityIsScikitImages(name: String) throws {

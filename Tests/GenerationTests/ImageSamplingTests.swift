@@ -58,12 +58,13 @@ import Testing
   }
 
   @Test func picturesHaveTheImagesShape() throws {
-    let pictures = try sampling().pictures([-1, 1, 0, -2, 2, 0.5, 0, 0, 0, 0, 0, 0])
+    let images: [Float] = [-1, 1, 0, -2, 2, 0.5, 0, 0, 0, 0, 0, 0]
+    let pictures = try sampling().pictures(images)
     #expect(pictures.count == 2)
     #expect((pictures[0].width, pictures[0].height, pictures[0].channels) == (2, 3, 1))
     #expect(pictures[0].samples == [0, 255, 128, 0, 255, 191])
     // Each enlarged until its longer side has 64 pixels.
-    let grid = try sampling().grid(pictures)
+    let grid = try sampling().grid(images)
     #expect((grid.width, grid.height) == (2 * (2 * 22 + 2) + 2, 3 * 22 + 4))
   }
 }

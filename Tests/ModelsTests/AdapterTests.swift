@@ -93,7 +93,8 @@ import Testing
     let model = try model(Self.unet)
     var adapter = try adapter("{kind: \(kind.rawValue), rank: 2, targets: all}", of: model)
     if kind == .lora {
-      adapter = adapter.dropping(AdapterDropout(probability: 0.5, seed: 5, step: 3, samples: 4..<6))
+      adapter = adapter.dropping(
+        AdapterDropout(probability: 0.5, samples: TrainingSamples(seed: 5, step: 3, positions: 4..<6)))
     }
     let expected = Pass(model, adapter, threads: 1)
     for (threads, recomputes) in [(3, false), (2, true)] {
@@ -121,7 +122,8 @@ import Testing
       Pass(model, adapter.dropping(dropout), samples: samples).output
     }
     func dropout(step: Int, _ samples: Range<Int>) -> AdapterDropout {
-      AdapterDropout(probability: 0.4, seed: 11, step: step, samples: samples)
+      AdapterDropout(
+        probability: 0.4, samples: TrainingSamples(seed: 11, step: step, positions: samples))
     }
     let both = output(dropout(step: 2, 6..<8))
     // The first image's noise is the same in a batch of one.

@@ -45,7 +45,7 @@ import Testing
   @Test(arguments: [
     ("class_embed_type: timestep", "model.class_embed_type: expected null"),
     ("time_embedding_type: fourier", "model.time_embedding_type"),
-    ("dropout: 0.1", "model.dropout"),
+    ("dropout: 1", "model.dropout"),
     ("downsample_type: fir", "model.downsample_type: fir cannot be computed here"),
     ("upsample_type: fir", "model.upsample_type: fir cannot be computed here"),
     ("down_block_types: [DownBlock2D]", "model.down_block_types: has 1 blocks"),

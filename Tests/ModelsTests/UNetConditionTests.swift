@@ -49,7 +49,7 @@ import Testing
     ("time_embedding_type: fourier", "model.time_embedding_type"),
     ("attention_type: gated", "model.attention_type"),
     ("dual_cross_attention: true", "model.dual_cross_attention"),
-    ("dropout: 0.1", "model.dropout"),
+    ("dropout: 1", "model.dropout"),
     ("cross_attention_dim: null", "model.cross_attention_dim: is null"),
     ("cross_attention_dim: [1, 2, 1, 1]", "contexts of several widths"),
     ("attention_head_dim: [8, 8]", "model.attention_head_dim: expected"),

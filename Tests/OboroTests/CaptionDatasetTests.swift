@@ -54,6 +54,27 @@ import Testing
     #expect(try captions(folder) == ["a cat", "zwölf Hunde"])
   }
 
+  /// Those that a picture lacks beside others are empty.
+  @Test func aPictureMayHaveSeveral() throws {
+    let folder = try pictures()
+    try write("a cat\n\n on a mat \n".utf8, "a/x.txt", in: folder)
+    try write("dogs".utf8, "b/y.txt", in: folder)
+    #expect(try prepare(folder, "--captions", "lines").exitStatus == 0)
+    #expect(try captions(folder) == ["a cat", "on a mat", "dogs", ""])
+    let lines = """
+      {"file_name": "a/x.png", "text": "one"}
+      {"file_name": "b/y.png", "text": ["two", "three", "four"]}
+      """
+    try write(lines.utf8, "metadata.jsonl", in: folder)
+    #expect(try prepare(folder).exitStatus == 0)
+    #expect(try captions(folder) == ["one", "", "", "two", "three", "four"])
+    let inspected = try oboro(["inspect", "\(folder.path)/data", "--verify"])
+    #expect(inspected.exitStatus == 0 && inspected.output.contains("captions"), "\(inspected)")
+    try write(#"{"file_name": "a/x.png", "text": []}"#.utf8, "metadata.jsonl", in: folder)
+    let none = try prepare(folder)
+    #expect(none.exitStatus == 65 && none.errors.contains("or a list of captions"), "\(none)")
+  }
+
   @Test func thoseThatAreMissingAreNamed() throws {
     let folder = try pictures()
     expectFailure(try prepare(folder, "--captions", "files"), 65, "has no captions")

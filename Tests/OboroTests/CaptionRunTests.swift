@@ -39,6 +39,7 @@ import Testing
       norm_num_groups: 2
       attention_head_dim: 2
       cross_attention_dim: 12
+      dropout: 0.1
       down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
       up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
     conditioning: {text_encoder: "\(pipeline)", caption_dropout: 0.3}
@@ -190,6 +191,84 @@ import Testing
     let other = try oboro(
       try trial.arguments([], dataset: "\(Self.dataset.get().path)/data"))
     expectFailure(other, 65, "was trained with texts of another text encoder")
+  }
+
+  /// Pictures with one to three captions, of which each step takes one, longer than the encoder takes.
+  @Test(arguments: [denoiser, clip]) func eachStepTakesAnyCaption(configuration: String) throws {
+    let folder = try TemporaryDirectory()
+    try copy("\(try Self.dataset.get().path)/pictures", to: "\(folder.path)/pictures")
+    for index in 0..<16 {
+      let lines = (0...index % 3).map { "caption \($0) " + String(repeating: "of cats ", count: 30 * $0) }
+      try lines.joined(separator: "\n").write(
+        toFile: "\(folder.path)/pictures/\(index).txt", atomically: true, encoding: .utf8)
+    }
+    let data = "\(folder.path)/data"
+    let prepared = try oboro([
+      "prepare", "images", "--source", "\(folder.path)/pictures", "--output", data, "--captions", "lines",
+    ])
+    try #require(prepared.exitStatus == 0, "\(prepared)")
+    func trained(_ ranks: Int?, _ settings: String...) throws -> RunRecord {
+      let trial = try made(configuration)
+      let run = try oboro(try trial.arguments(settings, dataset: data), ranks: ranks)
+      try #require(run.exitStatus == 0, "\(run)")
+      return try trial.record
+    }
+    let expected = try trained(nil)
+    for ranks in [2, 4] { try trained(ranks).expectSame(as: expected) }
+    guard configuration == Self.denoiser else { return }
+    let chunked = try trained(nil, "conditioning.caption_chunks=2")
+    #expect(try chunked.column("loss") != expected.column("loss"))
+    try trained(2, "conditioning.caption_chunks=2").expectSame(as: chunked)
+  }
+
+  /// Captions are what a model that reads texts draws for a comparison, and a CLIP tells how it follows them.
+  @Test func aRunIsComparedByWhatItDrawsOfCaptions() throws {
+    let (trial, clip, data) = (
+      try made(Self.denoiser), try made(Self.clip), "\(try Self.dataset.get().path)/data"
+    )
+    try trainToEnd(trial)
+    try trainToEnd(clip)
+    let arguments = [
+      "evaluate", "--generated", trial.run, "--reference", data, "--clip", clip.run, "--count", "8", "--json",
+      "--steps", "2",
+    ]
+    let alone = try oboro(arguments)
+    try #require(alone.exitStatus == 0, "\(alone)")
+    let values = try #require(
+      try JSONSerialization.jsonObject(with: Data(alone.output.utf8)) as? [String: Any])
+    for key in ["fid", "kid", "cmmd", "cmmd_error", "clip_score", "clip_score_shuffled"] {
+      #expect((values[key] as? Double)?.isFinite == true, "\(key)\n\(alone)")
+    }
+    #expect(try oboro(arguments, ranks: 2).output == alone.output)
+
+    // The same pictures, written: they say themselves what they show.
+    let output = "\(trial.path)/samples"
+    let drawn = try oboro(
+      ["sample", "--checkpoint", trial.run, "--output", output, "--steps", "2", "--count", "8", "--prompt"]
+        + ["picture 1 of a cat", "picture 2 of a cat"])
+    try #require(drawn.exitStatus == 0, "\(drawn)")
+    let written = try oboro(["evaluate", "--generated", output, "--clip", clip.run, "--json"])
+    try #require(written.exitStatus == 0, "\(written)")
+    #expect(written.output.contains("clip_score_shuffled\"") && !written.output.contains("fid"))
+    // A set of real pictures has captions of its own.
+    let real = try oboro(["evaluate", "--generated", data, "--clip", clip.run])
+    #expect(real.exitStatus == 0 && real.output.contains("CLIP score of other texts"), "\(real)")
+  }
+
+  /// A pipeline's folder draws what a run does; it needs captions from somewhere.
+  @Test func aPipelineIsCompared() throws {
+    let (data, reference) = (
+      "\(try Self.dataset.get().path)/data", try Trial.path(of: Trial.colourDataset)
+    )
+    let arguments = [
+      "evaluate", "--generated", Self.pipeline, "--reference", reference, "--count", "6", "--steps", "2",
+      "--json",
+    ]
+    let alone = try oboro(arguments + ["--captions", data])
+    try #require(alone.exitStatus == 0, "\(alone)")
+    #expect(alone.output.contains("\"kid\""))
+    #expect(try oboro(arguments + ["--captions", data], ranks: 2).output == alone.output)
+    expectFailure(try oboro(arguments), 64, "name a dataset with --captions")
   }
 
   @Test func whatDoesNotFitIsSaid() throws {

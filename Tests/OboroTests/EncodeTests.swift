@@ -1,4 +1,5 @@
 import Foundation
+import HDF5
 import TestSupport
 import Testing
 
@@ -59,6 +60,29 @@ import Testing
     #expect((encoding["scaling_factor"] as? Double ?? 0) > 0)
     expectFailure(
       try encode(to: Trial.path()), 65, "holds a dataset that encode did not make")
+  }
+
+  /// A value that became NaN after the dataset was made: `prepare` lets none in.
+  @Test func nonFiniteImagesAreNamed() throws {
+    let folder = try TemporaryDirectory()
+    let (source, data) = ("\(folder.path)/source.h5", "\(folder.path)/data")
+    let file = try HDF5.File(creating: source)
+    let odd: Float = 0.123456789
+    var values: [Float] = (0..<1280).map { Float($0 % 13) / 13 }
+    values[3 * 256 + 77] = odd
+    try file.root.createDataset("x", of: Float.self, shape: [5, 16, 16]).write(values)
+    try file.close()
+    let prepared = try oboro([
+      "prepare", "hdf5", "--source", source, "--images", "x", "--output", data,
+    ])
+    try #require(prepared.exitStatus == 0, "\(prepared)")
+    let shard = "\(data)/train-00000-of-00001.h5"
+    var bytes = try content(shard)
+    func pattern(_ value: Float) -> Data { withUnsafeBytes(of: value.bitPattern.littleEndian) { Data($0) } }
+    bytes.replaceSubrange(try #require(bytes.range(of: pattern(odd))), with: pattern(.nan))
+    try bytes.write(to: URL(filePath: shard))
+    expectFailure(
+      try encode(to: "\(folder.path)/latents", dataset: data, ranks: 2), 65, "image 3 holds NaN or infinity")
   }
 
   static let configuration = """

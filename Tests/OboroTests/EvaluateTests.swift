@@ -1,5 +1,7 @@
 import Foundation
+import NumericsTestSupport
 import Pictures
+import Safetensors
 import TestSupport
 import Testing
 
@@ -140,6 +142,65 @@ import Testing
       try evaluate(paths[0], Trial.path(), ranks: 2), 65, "its images are float32, those of")
     expectFailure(
       try evaluate(paths[0], paths[1], "--features", Self.inception), 65, "float32 with 2 channels")
+  }
+
+  /// What `clip_scores.py` computes with transformers: of pictures of any size and their captions.
+  @Test func clipScoresAreThoseOfTransformers() throws {
+    let clip = Fixture.url("evaluation/clip").path
+    let pictures = Fixture.url("evaluation/clip-pictures").path
+    let golden = try Fixture.safetensors("evaluation/clip")
+    let captions = try JSONDecoder().decode(
+      [String].self, from: Data((golden.metadata["captions"] ?? "").utf8))
+    let folder = try TemporaryDirectory()
+    let source = "\(folder.path)/source"
+    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+    for (index, caption) in captions.enumerated() {
+      try Picture(width: 8, height: 8, channels: 1, samples: [UInt8](repeating: UInt8(index), count: 64))
+        .writePNG(to: "\(source)/\(index).png")
+      try caption.write(toFile: "\(source)/\(index).txt", atomically: true, encoding: .utf8)
+    }
+    let prepared = try oboro([
+      "prepare", "images", "--source", source, "--output", "\(folder.path)/data", "--captions", "files",
+    ])
+    try #require(prepared.exitStatus == 0, "\(prepared)")
+    let arguments = [
+      "evaluate", "--generated", "\(pictures)/generated", "--reference", "\(pictures)/reference", "--clip",
+      clip, "--captions", "\(folder.path)/data", "--features", Self.inception, "--json",
+    ]
+    let alone = try oboro(arguments)
+    let values = try report(alone)
+    for (key, name) in [
+      ("clip_score", "score"), ("clip_score_error", "score_error"), ("cmmd", "cmmd"),
+      ("cmmd_error", "cmmd_error"),
+    ] {
+      let (value, expected) = (try #require(values[key] as? Double), try golden.doubles(name)[0])
+      #expect(abs(value - expected) < 1e-4 * abs(expected), "\(key): \(value), expected \(expected)")
+    }
+    #expect(values["clip_score_shuffled"] as? Double != values["clip_score"] as? Double)
+    for ranks in [2, 4] { #expect(try oboro(arguments, ranks: ranks).output == alone.output) }
+
+    // Without features for pictures of any size there is less to compare.
+    let fewer = try oboro(arguments.filter { !["--features", Self.inception].contains($0) })
+    #expect(try report(fewer)["cmmd"] as? Double == values["cmmd"] as? Double)
+    #expect(!fewer.output.contains("fid") && fewer.errors.contains("is left out"), "\(fewer)")
+
+    func fail(_ status: Int32, _ message: String, _ options: String...) throws {
+      expectFailure(try oboro(["evaluate"] + options), status, message)
+    }
+    let generated = "\(pictures)/generated"
+    try fail(
+      64, "nothing says what the pictures of --generated show", "--generated", generated, "--clip", clip)
+    try fail(
+      64, "names a dataset of 8 samples, and --generated holds 6", "--generated", "\(pictures)/reference",
+      "--clip", clip, "--captions", "\(folder.path)/data")
+    try fail(
+      65, "is no dataset with captions", "--generated", generated, "--clip", clip, "--captions", source)
+    try fail(
+      64, "--features compares with --reference", "--generated", generated, "--clip", clip, "--features",
+      Self.inception)
+    try fail(
+      64, "--clip goes with --generated", "--checkpoint", generated, "--dataset", source, "--clip", clip)
+    try fail(65, "\(source)", "--generated", generated, "--reference", generated, "--clip", source)
   }
 
   @Test func theTableNamesSetsAndMetrics() throws {

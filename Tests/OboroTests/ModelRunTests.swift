@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Kernels
 import Pictures
 import TestSupport
 import Testing
@@ -15,7 +16,7 @@ import Testing
     "{kind: unet-2d, sample_size: 16, in_channels: 1, out_channels: 1, block_out_channels: [4, 8], "
       + "layers_per_block: 1, down_block_types: [DownBlock2D, AttnDownBlock2D], num_class_embeds: 8, "
       + "up_block_types: [AttnUpBlock2D, UpBlock2D], norm_num_groups: 4, downsample_type: resnet, "
-      + "upsample_type: null, resnet_time_scale_shift: scale_shift, attn_norm_num_groups: null}",
+      + "upsample_type: null, dropout: 0.2, resnet_time_scale_shift: scale_shift, attn_norm_num_groups: null}",
   ]
 
   private func trial(_ model: String) throws -> Trial {
@@ -29,26 +30,49 @@ import Testing
 
   /// Labels, their drops, batch statistics and running averages as well.
   @Test(arguments: models) func ranksThreadsAndStopsChangeNothing(model: String) throws {
+    try expectSameBits(model)
+  }
+
+  /// Layers wide enough for products of rounded factors, by linear layers, convolutions and their gradients.
+  @Test(arguments: [
+    "{kind: dit, image_size: 16, patch_size: 2, channels: 1, hidden_size: 64, depth: 2, heads: 2, classes: 8}",
+    "{kind: attention-unet, channels: 1, image_size: 16, width: 32, time_dim: 32}",
+  ]) func ranksThreadsAndStopsChangeNothingInBF16(model: String) throws {
+    let losses = try expectSameBits(model, ["training.precision=bf16"])
+    guard ProductPrecision.hasBFloat16Products else { return }
+    let exact = try trial(model)
+    try exact.trainToEnd(settings: ["sampling.every=0"])
+    let expected = try exact.record.column("loss")
+    #expect(losses != expected, "nothing was rounded")
+    #expect(zip(losses, expected).allSatisfy { abs($0 - $1) < 0.02 * abs($1) }, "\(losses) and \(expected)")
+  }
+
+  /// Trains the same model in several ways, and expects the same bits of each.
+  ///
+  /// - Returns: the losses.
+  @discardableResult
+  private func expectSameBits(_ model: String, _ settings: [String] = []) throws -> [Double] {
     let reference = try trial(model)
-    try reference.trainToEnd()
+    try reference.trainToEnd(settings: settings)
     let expected = try reference.record
     #expect(try expected.column("loss").allSatisfy { $0.isFinite })
     for (ranks, threads) in [(2, 1), (4, 1), (1, 3)] {
       let trial = try trial(model)
-      try trial.trainToEnd(ranks: ranks, threads: threads)
+      try trial.trainToEnd(settings: settings, ranks: ranks, threads: threads)
       try trial.record.expectSame(as: expected)
     }
     // Recomputing stages at first, with buckets that leave while they do.
     let stopped = try trial(model)
     try stopped.trainToEnd(
       "training.steps=3", "sampling.every=0", "training.recompute=true", "training.bucket_bytes=1000",
-      ranks: 2)
-    try stopped.trainToEnd(ranks: 4, options: ["--allow-changes"])
+      settings: settings, ranks: 2)
+    try stopped.trainToEnd(settings: settings, ranks: 4, options: ["--allow-changes"])
     for name in ["model.h5", "optimizer-00000-of-00001.h5"] {
       #expect(
         try content("\(stopped.checkpoint(8))/\(name)") == content("\(reference.checkpoint(8))/\(name)"),
         "\(name)")
     }
+    return try expected.column("loss")
   }
 
   @Test(arguments: [models[1], models[2]]) func classesAreDrawn(model: String) throws {

@@ -157,6 +157,29 @@ import Testing
     #expect(run.errors.contains("is too long: its last"), "\(run.errors.suffix(400))")
   }
 
+  /// In chunks, as other programs draw of them (`long_prompts.py`); the shorter one has empty chunks behind it.
+  @Test func longPromptsGoInChunks() throws {
+    let output = try TemporaryDirectory()
+    let file = try SafetensorsFile(path: Self.drawn("sd1-long"))
+    let prompt = try #require(file.metadata["prompt"])
+    for ranks in [nil, 2] {
+      let run = try oboro(
+        [
+          "sample", "--checkpoint", Self.folder("sd1"), "--output", output.path, "--latents",
+          Self.drawn("sd1-long"), "--prompt", prompt, "a photo of a cat", "--negative-prompt", "blurry",
+          "--long-prompts", "--sampler", "ddim", "--steps", "50", "--format", "numpy",
+        ], ranks: ranks)
+      try #require(run.exitStatus == 0 && !run.errors.contains("too long"), "\(run)")
+      let bytes = try content("\(output.path)/samples.npy")
+      let found = bytes[(10 + (Int(bytes[8]) | Int(bytes[9]) << 8))...]
+        .withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      let expected = try file.floats("ddim")
+      try #require(found.count == expected.count)
+      let largest = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
+      #expect(largest < 1e-4, "\(largest)")
+    }
+  }
+
   @Test func aPromptMayBeEmpty() throws {
     let output = try TemporaryDirectory()
     let run = try oboro([

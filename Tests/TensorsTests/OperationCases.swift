@@ -30,6 +30,10 @@ struct OperationCase: CustomTestStringConvertible, Sendable {
       .init("gelu", [[3, 7]]) { $0[0].gelu() },
       .init("linear", [[3, 5], [1, 5, 7], [7]]) { $0[0].linear(weights: $0[1], bias: $0[2]) },
       .init("upsampled", [[2, 3, 2, 5]]) { $0[0].upsampledToNearest() },
+      .init("padded periodically", [[2, 3, 2, 5]]) { $0[0].paddedPeriodically(before: 1, behind: 2) },
+      .init("leaky relu above 0", [[3, 17]], offsets: [4]) { $0[0].leakyReLU(slope: 0.2) },
+      .init("leaky relu below 0", [[3, 17]], offsets: [-4]) { $0[0].leakyReLU(slope: 0.2) },
+      .init("unit length with a floor", [[3, 7]]) { $0[0].normalizedToUnitLength(epsilon: 0.1) },
     ] + convolutions + normalizations + attentions + transformers + unets
     + losses
 

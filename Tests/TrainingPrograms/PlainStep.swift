@@ -78,7 +78,8 @@ struct PlainStep {
     }.reduce(0) { $0 + $1 * $1 }
     let norm = squares.squareRoot() / Double(microbatches)
     if loss.isFinite && norm.isFinite {
-      optimizer.update(state, gradient: sum, microbatches: microbatches, norm: norm, threads: engine.threads)
+      optimizer.update(
+        state, gradient: sum, microbatches: microbatches, norms: [norm], threads: engine.threads)
       optimizer.followWithFurtherAverages(state, threads: engine.threads)
     } else {
       state.step += 1

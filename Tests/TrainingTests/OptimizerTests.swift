@@ -68,7 +68,7 @@ import TrainingTestSupport
       // The sum over 4 micro-batches; its mean has a norm of 2.
       for index in 0..<gradient.count { gradient.pointer[index] = 0 }
       for (place, index) in watched.enumerated() { gradient.pointer[index] = Float(4 * (place + step)) * 0.1 }
-      optimizer.update(state, gradient: gradient, microbatches: 4, norm: 2, threads: threads)
+      optimizer.update(state, gradient: gradient, microbatches: 4, norms: [2], threads: threads)
       #expect(state.step == step)
       let all = whole(state)
       for (place, index) in watched.enumerated() {
@@ -95,7 +95,7 @@ import TrainingTestSupport
       let gradient = ParameterBuffer(count: state.layout.flatCount)
       for index in 0..<gradient.count { gradient.pointer[index] = Float(index % 7) - 3 }
       try optimizer(settings).update(
-        state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+        state, gradient: gradient, microbatches: 2, norms: [2], threads: ThreadPool(threadCount: 1))
       results.append(bits(whole(state)))
     }
     #expect(results[0] == results[1])
@@ -111,7 +111,7 @@ import TrainingTestSupport
       "optimizer.decay_vectors=\(decaysVectors)",
     ])
     rule.update(
-      state, gradient: ParameterBuffer(count: start.layout.flatCount), microbatches: 1, norm: 0,
+      state, gradient: ParameterBuffer(count: start.layout.flatCount), microbatches: 1, norms: [0],
       threads: ThreadPool(threadCount: 2))
     var kinds: Set<Bool> = []
     for parameter in start.layout.trained {
@@ -135,7 +135,7 @@ import TrainingTestSupport
     let (all, own) = (onlyRank(start), ShardedState(start, parts: parts))
     for state in [all, own] {
       try optimizer(["optimizer.kind=adamw", "optimizer.weight_decay=0.1"]).update(
-        state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 2))
+        state, gradient: gradient, microbatches: 2, norms: [2], threads: ThreadPool(threadCount: 2))
     }
     for index in 0..<gradient.count {
       let expected = parts.contains { $0.contains(index) } ? all.weights : start.weights
@@ -167,7 +167,7 @@ import TrainingTestSupport
       let gradient = ParameterBuffer(count: layout.flatCount)
       for step in 0..<3 {
         for index in 0..<gradient.count { gradient.pointer[index] = Float((index + step) % 7) - 3 }
-        optimizer.update(state, gradient: gradient, microbatches: 2, norm: 2, threads: threads)
+        optimizer.update(state, gradient: gradient, microbatches: 2, norms: [2], threads: threads)
         optimizer.followWithFurtherAverages(state, threads: threads)
       }
       return (schema, state)
@@ -195,10 +195,57 @@ import TrainingTestSupport
       let optimizer = try optimizer(["ema.decay=0"])
       for _ in 0..<2 {
         optimizer.update(
-          state, gradient: gradient, microbatches: 2, norm: 2, threads: ThreadPool(threadCount: 1))
+          state, gradient: gradient, microbatches: 2, norms: [2], threads: ThreadPool(threadCount: 1))
       }
     }
     #expect(bits(whole(states[0])) == bits(whole(states[1])))
+  }
+
+  /// Groups of parameters have settings, norms and first steps of their own; each is moved as by an optimiser of its own.
+  @Test func groupsHaveOptimisersOfTheirOwn() throws {
+    let layout = try state(step: 0, scale: 1e-3).layout
+    let border = layout.parameters[layout.parameters.count / 2].offset
+    func settings(_ settings: [String]) throws -> TrainingConfiguration {
+      let base: SettingsNode = [
+        "dataset": ["path": "data"],
+        "model": ["kind": "annotated-unet", "dim": 8, "dim_mults": [1, 2], "channels": 1],
+      ]
+      return try TrainingConfiguration(base.applying(overrides: settings + ["ema.decay=0.5"]))
+    }
+    let first = try settings(["optimizer.learning_rate=0.01"])
+    let second = try settings([
+      "optimizer.learning_rate=0.03", "optimizer.betas=[0.5, 0.9]", "optimizer.clip_norm=0.5",
+      "optimizer.warmup_steps=3",
+    ])
+    let threads = ThreadPool(threadCount: 2)
+    let gradient = ParameterBuffer(count: layout.flatCount)
+    func fill(_ step: Int) {
+      for index in 0..<gradient.count { gradient.pointer[index] = Float((index + step) % 7) - 3 }
+    }
+    func made(_ parts: [Range<Int>]) -> ShardedState { ShardedState(layout: layout, seed: 3, parts: parts) }
+    let start = 2
+    let both = made([0..<border - 16, border - 16..<layout.flatCount])
+    let grouped = Optimizer(
+      [
+        OptimizerGroup(first.optimizer, range: 0..<border),
+        OptimizerGroup(second.optimizer, range: border..<layout.flatCount, start: start),
+      ], averages: first.ema, layout: layout)
+    let (one, other) = (made([0..<layout.flatCount]), made([0..<layout.flatCount]))
+    for step in 0..<5 {
+      fill(step)
+      grouped.update(both, gradient: gradient, microbatches: 2, norms: [7, 5], threads: threads)
+      Optimizer(first.optimizer, averages: first.ema, layout: layout)
+        .update(one, gradient: gradient, microbatches: 2, norms: [7], threads: threads)
+      guard step >= start else { continue }
+      Optimizer(second.optimizer, averages: first.ema, layout: layout)
+        .update(other, gradient: gradient, microbatches: 2, norms: [5], threads: threads)
+    }
+    #expect(both.step == 5 && other.step == 3)
+    let (found, before, behind) = (memories(whole(both)), memories(whole(one)), memories(whole(other)))
+    for (memory, (before, behind)) in zip(found, zip(before, behind)) {
+      #expect(memory.elements[..<border].map(\.bitPattern) == before.elements[..<border].map(\.bitPattern))
+      #expect(memory.elements[border...].map(\.bitPattern) == behind.elements[border...].map(\.bitPattern))
+    }
   }
 
   @Test func theLearningRateWarmsUp() throws {

@@ -105,6 +105,30 @@ import TrainingTestSupport
     #expect(throws: Never.self) { try directory.prepare(configuration, allowsChanges: false) }
   }
 
+  /// The system keeps a killed owner's lock until its last thread is gone.
+  @Test func aKilledOwnersLockIsWaitedFor() throws {
+    try FileManager.default.createDirectory(atPath: directory.path, withIntermediateDirectories: true)
+    var timing = FolderOwnership.Timing()
+    timing.clearing = 0.01
+    let path = "\(directory.path)/\(FolderOwnership.fileName)"
+    var living: FolderOwnership? = try FolderOwnership(directory.path)
+    #expect(living != nil)
+    let owner = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(throws: FolderOwnership.Taken.self) {
+      _ = try FolderOwnership(directory.path, timing: timing, lock: { _ in EAGAIN })
+    }
+    living = nil
+    // The number of this process, but begun at another time: one that has ended.
+    let ended = try owner.replacing(/"start":\d+/, with: "\"start\":1")
+    try ended.write(toFile: path, atomically: false, encoding: .utf8)
+    var refusals = 0
+    let late = try FolderOwnership(directory.path, timing: timing) { _ in
+      refusals += 1
+      return refusals < 20 ? EAGAIN : 0
+    }
+    #expect(late.hasLocks && refusals == 20)
+  }
+
   @Test func samplesSortByTheirStep() {
     #expect(RunDirectory("r").samples(step: 1000) == "r/samples/step-00001000.png")
   }

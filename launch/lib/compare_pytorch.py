@@ -167,8 +167,8 @@ def compare_sampling(path, options):
     the checkpoint to writing the pictures; PyTorch's begins when the model is loaded."""
     import torch
 
-    sys.path.insert(0, str(PROJECT / "Tests" / "Fixtures" / "generators"))
-    import models
+    sys.path[:0] = [str(PROJECT / "Docs" / "pytorch"), str(PROJECT / "Tests" / "Fixtures" / "generators")]
+    import oboro_models
     import safetensors_format
 
     configuration, image_shape = describe(options.oboro, path)
@@ -176,7 +176,7 @@ def compare_sampling(path, options):
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
-        state = models.make(configuration["model"]).state_dict()
+        state = oboro_models.make(configuration["model"]).state_dict()
         torch.save(state, f"{folder}/weights.pt")
         # It prints what it wrote, and standard output is for the table.
         with contextlib.redirect_stdout(sys.stderr):

@@ -83,13 +83,22 @@ end_when_given_up() {
   kill_mpirun "$1" "$reason"
 }
 
-# Open MPI 4.1 can lock itself up when a rank is killed while it starts. Where there is a function `has_ranks`, it says
-# whether other machines have any left.
+# Open MPI 4.1 can lock itself up when a rank is killed while it starts: it then neither ends nor looks at ranks that have
+# ended, and the others wait in `MPI_Init`, where no failure detection runs yet. Where there is a function `has_ranks`, it
+# says whether other machines have any left.
 end_when_deserted() {
   trap - INT TERM HUP
-  local had_ranks=0 seconds=0
+  local had_ranks=0 seconds=0 unseen=0
   while kill -0 "$1" 2>/dev/null; do
-    if has_ranks_here "$1"; then
+    if has_ranks_here "$1" Z; then unseen=$((unseen + 1)); else unseen=0; fi
+    if ((unseen >= 20)); then
+      local ranks
+      mapfile -t ranks < <(pgrep -P "$1" -x oboro)
+      kill_mpirun "$1" "a rank has ended, and it does not notice"
+      kill -KILL "${ranks[@]}" 2>/dev/null || true
+      return
+    fi
+    if has_ranks_here "$1" '[!ZX]'; then
       had_ranks=1 seconds=0
     elif ((had_ranks && ++seconds >= 5)); then
       if ! declare -F has_ranks >/dev/null || ! has_ranks; then
@@ -102,14 +111,15 @@ end_when_deserted() {
   done
 }
 
-# Whether a rank lives that mpirun has started on this machine.
+# has_ranks_here MPIRUN STATE: whether mpirun has a rank on this machine whose process state matches the pattern.
 has_ranks_here() {
   local child children=() state
   read -ra children < <(cat "/proc/$1/task/"*/children 2>/dev/null) || true
   for child in "${children[@]}"; do
     read -r state 2>/dev/null <"/proc/$child/stat" || continue
     # One that has ended is a zombie until mpirun looks.
-    [[ $state != *"(oboro) "[!ZX]* ]] || return 0
+    # shellcheck disable=SC2053 # a pattern
+    [[ $state != *"(oboro) "$2* ]] || return 0
   done
   return 1
 }

@@ -20,8 +20,8 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Tests" / "Fixtures" / "generators"))
-import models  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Docs" / "pytorch"))
+import oboro_models  # noqa: E402
 
 LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
 WARM_UP_STEPS = 2
@@ -37,14 +37,14 @@ def precision(job):
 
 def load(job):
     torch.manual_seed(0)
-    model = in_layout(models.make(job["model"]), job)
+    model = in_layout(oboro_models.make(job["model"]), job)
     if "weights" in job:
         model.load_state_dict(torch.load(job["weights"], weights_only=True))
     return model
 
 
 def labels(job, count):
-    classes = models.class_count(job["model"])
+    classes = oboro_models.class_count(job["model"])
     return [] if classes is None else [torch.randint(classes, (count,))]
 
 

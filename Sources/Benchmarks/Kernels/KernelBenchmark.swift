@@ -5,18 +5,18 @@ import Reporting
 import Settings
 import Tensors
 
-/// Checks and times the kernels that models are made of, on the shapes that they have there.
+/// Checks and times the kernels used by models, on the shapes that occur there.
 public struct KernelBenchmark {
   public let trials: [KernelTrial]
-  /// What the loops cost that kernels share their work out with.
+  /// The overhead of the parallel loops over which kernels distribute their work.
   public let loops: [LoopTrial]
   public let threads: Int
-  /// What the threads can do.
+  /// Peak performance of the threads.
   public let peakFlopsPerSecond: Double
 
   /// - Parameters:
-  ///   - models: configurations with the images that they are measured with, [H, W, C].
-  ///   - onTrial: called before each kernel with what is to be tried.
+  ///   - models: configurations with the image shape [H, W, C] to measure each with.
+  ///   - onTrial: called before each kernel with its name and sizes.
   public init(
     _ models: [(configuration: TrainingConfiguration, imageShape: [Int])], threads: Int,
     onTrial: (_ name: String) -> Void = { _ in }
@@ -40,13 +40,13 @@ public struct KernelBenchmark {
     loops = LoopTrial.run()
   }
 
-  /// The kernels that the forward pass of a micro-batch runs.
+  /// The kernels run in the forward pass of a micro-batch.
   private static func kernels(
     of configuration: TrainingConfiguration, _ imageShape: [Int], _ engine: Engine
   ) -> [any TriedKernel] {
     let model = configuration.model
     let profile = Profile()
-    // As in training: normalisation of a batch is another kernel else.
+    // With gradients, as in training: batch normalisation uses a different kernel otherwise.
     let tape = Tape(
       engine: engine, weights: ParameterBuffer(count: model.parameters.flatCount),
       gradients: ParameterBuffer(count: model.parameters.flatCount), profile: profile)
@@ -55,7 +55,7 @@ public struct KernelBenchmark {
     return profile.operations.compactMap { $0.shape as? any TriedKernel }
   }
 
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let kernels = trials.map { trial -> SettingsNode in
       [
@@ -74,7 +74,7 @@ public struct KernelBenchmark {
     return node.indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     var table = TextTable(
       ["kernel", "pass", "sizes", "ms", "GFLOP/s", "of peak", "GB/s", "x reference", "error"], textColumns: 3)

@@ -4,23 +4,23 @@ import Reporting
 import Tensors
 import Training
 
-/// A kernel on one shape that can be tried: its fast code against the reference.
+/// A kernel and shape that can be benchmarked: optimised code against the reference.
 protocol TriedKernel: KernelShape {
   /// Such as `convolution 3x3`.
   var kernelName: String { get }
   var sizes: String { get }
-  /// What the reference does, in its own unit.
+  /// The work of the reference, in a unit specific to the kernel.
   var referenceWork: Int { get }
-  /// The most of it that takes no longer than about a second.
+  /// The most reference work that takes no longer than about a second.
   static var mostReferenceWork: Int { get }
   /// A shape with less work; nil if there is none.
   var smaller: Self? { get }
-  /// What there is to run, on random values.
+  /// The passes to run, on random values.
   func passes(on threads: ThreadPool) -> [KernelPass]
 }
 
 extension TriedKernel {
-  /// The largest shape made from this one that the reference computes in about a second.
+  /// The largest shape derived from this one that the reference computes in about a second.
   var affordable: Self {
     var shape = self
     while shape.referenceWork > Self.mostReferenceWork, let smaller = shape.smaller { shape = smaller }
@@ -28,19 +28,19 @@ extension TriedKernel {
   }
 }
 
-/// One pass of a kernel, by the fast code and by the reference.
+/// One pass of a kernel, in the optimised and the reference implementation.
 struct KernelPass {
   let name: String
   let flops: Int
-  /// What is read and written, each array once.
+  /// Bytes read and written, counting each array once.
   let bytes: Int
   let fast: () -> Void
-  /// nil: there is none for this pass.
+  /// nil if this pass has no reference.
   var reference: (() -> Void)?
-  /// What the two write.
+  /// The outputs of both.
   var results: [(fast: ParameterBuffer, reference: ParameterBuffer)] = []
 
-  /// ‖fast - reference‖ / ‖reference‖ of the worst result, after both have run.
+  /// ‖fast - reference‖ / ‖reference‖ of the worst result, valid after both have run.
   var error: Double {
     results.map { fast, reference in
       var (difference, length) = (0.0, 0.0)
@@ -53,7 +53,7 @@ struct KernelPass {
   }
 }
 
-/// What a kernel did in one pass.
+/// The measurements of one pass of a kernel.
 public struct KernelTrial: Sendable {
   public let kernel: String
   public let pass: String
@@ -62,12 +62,12 @@ public struct KernelTrial: Sendable {
   public let bytes: Int
   /// The median of several runs.
   public let seconds: Double
-  /// How many times as fast as the reference it is, for equal work; nil without a reference.
+  /// Speed relative to the reference, for equal work; nil without a reference.
   public let speedup: Double?
-  /// How far it is from the reference, relative to its length; nil without a reference.
+  /// Error relative to the norm of the reference; nil without a reference.
   public let error: Double?
 
-  /// Runs are repeated for this long, but at least and at most so often.
+  /// Runs are repeated for this long, within these bounds on their number.
   private static let secondsOfRuns = 0.2
   private static let runs = 3...50
 
@@ -92,7 +92,7 @@ public struct KernelTrial: Sendable {
     }
   }
 
-  /// Of runs after one that does not count, in seconds.
+  /// Seconds of each run, after one warm-up run.
   private static func times(of body: () -> Void) -> [Double] {
     body()
     var (times, total) = ([Double](), 0.0)
@@ -107,7 +107,7 @@ public struct KernelTrial: Sendable {
 }
 
 extension ParameterBuffer {
-  /// Values in [-1, 1), the same at every call.
+  /// Random values in [-1, 1), the same on every call.
   static func random(_ count: Int) -> ParameterBuffer {
     let memory = ParameterBuffer(count: count)
     RandomStream(seed: 0, purpose: .samplerStart, sample: 0).fillUniform(memory.elements, low: -1, high: 1)

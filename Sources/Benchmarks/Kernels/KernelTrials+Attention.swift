@@ -73,7 +73,7 @@ extension DotProductAttention: TriedKernel {
   func passes(on threads: ThreadPool) -> [KernelPass] {
     let hidden = heads * headWidth
     let (count, keyCount) = (batch * queries * hidden, batch * keys * hidden)
-    // Queries, keys and values of tokens, one after the other.
+    // Queries, keys and values, concatenated.
     let factors = ParameterBuffer.random(count + 2 * keyCount)
     let operands = Operands(
       queries: factors.pointer, queryStride: hidden, keys: factors.pointer + count,

@@ -91,7 +91,7 @@ extension TransposedConvolutionShape: TriedKernel {
     let shape = adjoint
     let x = ParameterBuffer.random(shape.outputPixels * shape.outputChannels)
     let weights = ParameterBuffer.random(shape.patchLength * shape.outputChannels)
-    // The reference has none.
+    // The reference has no bias.
     let bias = ParameterBuffer(count: shape.channels)
     let count = shape.batch * shape.height * shape.width * shape.channels
     let outputs = ParameterBuffer.pair(count)

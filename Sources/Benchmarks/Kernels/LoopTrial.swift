@@ -5,21 +5,21 @@ import Settings
 import Tensors
 import Training
 
-/// What parallel loops cost on some number of threads, whether there are cores for all of them or not.
+/// The cost of parallel loops for a given number of threads, which may exceed the number of cores.
 public struct LoopTrial: Sendable {
   public let threads: Int
-  /// Of a loop whose tasks do nothing.
+  /// Seconds per loop whose tasks do nothing.
   public let emptySeconds: Double
-  /// Of a loop whose tasks take some ten microseconds each.
+  /// Seconds per loop whose tasks take about ten microseconds each.
   public let seconds: Double
 
   static let threadCounts = [1, 2, 4, 8, 16, 32, 64]
-  /// Of each loop: as many as the most threads.
+  /// Tasks per loop: as many as the largest number of threads.
   static let tasks = 64
   private static let loops = 500
-  /// Multiply-adds of a task, each of which waits for the one before.
+  /// Multiply-adds per task, each of which depends on the previous one.
   private static let multiplyAdds = 10_000
-  /// The line of the cache that a task has for its result.
+  /// Floats per cache line; each task's result has a cache line to itself.
   private static let floats = 16
 
   static func run() -> [LoopTrial] {
@@ -34,7 +34,7 @@ public struct LoopTrial: Sendable {
     }
   }
 
-  /// The mean, not the median: where threads outnumber the cores, few loops may take most of the time.
+  /// The mean rather than the median: with more threads than cores, a few loops may take most of the time.
   private static func mean(of loop: () -> Void) -> Double {
     for _ in 0..<loops / 10 { loop() }
     let watch = Stopwatch()
@@ -48,7 +48,7 @@ public struct LoopTrial: Sendable {
     result.pointee = sum
   }
 
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   var node: SettingsNode {
     [
       "threads": SettingsNode(threads), "tasks": SettingsNode(Self.tasks),
@@ -56,7 +56,7 @@ public struct LoopTrial: Sendable {
     ]
   }
 
-  /// What people read.
+  /// Human-readable table.
   static func text(_ trials: [LoopTrial]) -> String {
     var table = TextTable(["threads", "us an empty loop", "us a loop", "x one thread"], textColumns: 0)
     let alone = trials.first { $0.threads == 1 }?.seconds

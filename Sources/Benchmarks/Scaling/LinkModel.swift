@@ -1,10 +1,10 @@
 import Foundation
 
-/// What a message costs between two ranks: a latency, and its bytes at a bandwidth (Hockney, 1994).
+/// The cost of a message between two ranks: a latency plus its size divided by a bandwidth (Hockney, 1994).
 public struct LinkModel: Sendable, Equatable {
   /// In seconds.
   public let latency: Double
-  /// In bytes a second, in each direction.
+  /// In bytes per second, in each direction.
   public let bandwidth: Double
 
   public init(latency: Double, bandwidth: Double) {
@@ -12,26 +12,26 @@ public struct LinkModel: Sendable, Equatable {
     self.bandwidth = bandwidth
   }
 
-  /// Seconds for the sum over `ranks` ranks of `bytes` each, and for giving it to all: by halving and doubling,
-  /// T = 2 log₂(W) latency + 2 (W - 1) / W bytes / bandwidth (Thakur et al., 2005).
+  /// Seconds for an all-reduce of `bytes` over `ranks` ranks by recursive halving and doubling, T = 2 log₂(W) latency +
+  /// 2 (W - 1) / W bytes / bandwidth (Thakur et al., 2005).
   ///
-  /// - Parameter messages: into how many buckets the bytes are cut.
+  /// - Parameter messages: the number of buckets that the bytes are divided into.
   public func allReduceSeconds(bytes: Int, ranks: Int, messages: Int = 1) -> Double {
     let (exchanges, share) = Self.terms(bytes: bytes, ranks: ranks)
     return exchanges * Double(messages) * latency + share / bandwidth
   }
 
-  /// How many exchanges follow each other, and how many bytes go through one rank's link.
+  /// The number of consecutive exchanges, and the number of bytes over one rank's link.
   private static func terms(bytes: Int, ranks: Int) -> (exchanges: Double, bytes: Double) {
     let ranks = Double(ranks)
     return (2 * log2(ranks).rounded(.up), 2 * (ranks - 1) / ranks * Double(bytes))
   }
 
-  /// The model that comes nearest to measured times, by least squares of relative errors; nil if two or more sizes do
-  /// not tell latency and bandwidth apart.
+  /// The model with the least squared relative errors for the measured times; nil if these do not determine latency and
+  /// bandwidth.
   public init?(fitting measured: [(bytes: Int, seconds: Double)], ranks: Int) {
     guard ranks > 1, measured.count > 1, measured.allSatisfy({ $0.seconds > 0 }) else { return nil }
-    // Of x = (latency, 1 / bandwidth): minimise the sum of ((A x)ᵢ / tᵢ - 1)².
+    // For x = (latency, 1 / bandwidth), minimise the sum of ((A x)ᵢ / tᵢ - 1)².
     var (aa, ab, bb, a, b) = (0.0, 0.0, 0.0, 0.0, 0.0)
     for (bytes, seconds) in measured {
       let terms = Self.terms(bytes: bytes, ranks: ranks)

@@ -1,27 +1,27 @@
 import DataParallel
 import Foundation
 
-/// What a step takes on many ranks, each with the same images: computing, and the part of the communication that does
-/// not hide behind it.
+/// The duration of a step on many ranks, each with the same number of images: computation, and the part of
+/// communication that is not overlapped with it.
 ///
-/// Gradients travel while the backward pass runs, weights while the next forward pass does; an update is shared by all.
-/// Each of both ways takes log₂(W) exchanges for every bucket, of which some are under way at once, and (W - 1) / W of
-/// the bytes:
+/// Gradients are exchanged during the backward pass, weights during the next forward pass; the update is divided
+/// between the ranks. Each of the two exchanges takes log₂(W) rounds per bucket, several buckets being in flight at
+/// once, and moves (W - 1) / W of the bytes:
 ///
 ///     T(W) = ⌈buckets / lanes⌉ log₂(W) latency + (W - 1) / W bytes / bandwidth
 ///     step(W) = forward + backward + update / W + max(0, T - hiding · backward) + max(0, T - hiding · forward)
 public struct ScalingModel: Sendable {
-  /// Of one rank with its images, in seconds.
+  /// Duration of each pass on one rank with its images, in seconds.
   public let forward: Double
   public let backward: Double
-  /// Of all weights, in seconds.
+  /// Duration of the update of all weights, in seconds.
   public let update: Double
-  /// Of gradients, and of weights.
+  /// The size of the gradients, and of the weights.
   public let bytes: Int
   public let bucketBytes: Int
   public let link: LinkModel
-  /// The part of a pass that can hide communication: the first gradients are complete, and the first weights needed, only
-  /// somewhat into it, or from its very beginning.
+  /// The fraction of a pass that can hide communication: it is below 1 if the first gradients are complete, and the
+  /// first weights needed, only some way into it.
   public let hiding: Double
 
   public init(
@@ -37,7 +37,7 @@ public struct ScalingModel: Sendable {
     self.hiding = hiding
   }
 
-  /// Seconds for one way alone, of gradients or of weights.
+  /// Seconds for a single exchange, of gradients or of weights.
   public func communication(ranks: Int) -> Double {
     guard ranks > 1 else { return 0 }
     let (ranks, bytes) = (Double(ranks), Double(bytes))
@@ -49,7 +49,7 @@ public struct ScalingModel: Sendable {
       + (ranks - 1) / ranks * bytes / link.bandwidth
   }
 
-  /// Seconds of a step in which a rank does nothing but wait.
+  /// Seconds of a step in which a rank only waits.
   public func exposed(ranks: Int) -> Double {
     let one = communication(ranks: ranks)
     return max(0, one - hiding * backward) + max(0, one - hiding * forward)
@@ -59,10 +59,11 @@ public struct ScalingModel: Sendable {
     forward + backward + update / Double(ranks) + exposed(ranks: ranks)
   }
 
-  /// How much faster `ranks` ranks get through their images than one does, for each of them.
+  /// The throughput per rank relative to that of a single rank.
   public func efficiency(ranks: Int) -> Double { step(ranks: 1) / step(ranks: ranks) }
 
-  /// The images of a rank, as a multiple of those measured, below which communication no longer hides.
+  /// The number of images per rank, as a multiple of the measured number, below which communication is no longer
+  /// hidden.
   public func hidingLimit(ranks: Int) -> Double {
     communication(ranks: ranks) / (hiding * min(forward, backward))
   }

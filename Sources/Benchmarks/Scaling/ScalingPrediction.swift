@@ -2,13 +2,13 @@ import Foundation
 import Reporting
 import Settings
 
-/// What `ScalingModel` says of a measured step on several links and numbers of ranks.
+/// The predictions of `ScalingModel` for a measured step on several links and numbers of ranks.
 public struct ScalingPrediction {
   private struct Row {
     let gigabits: Double
     let ranks: Int
     let model: ScalingModel
-    /// Of each rank, at which communication only just hides.
+    /// The number of images per rank at which communication is only just hidden.
     let images: Double
   }
 
@@ -17,9 +17,9 @@ public struct ScalingPrediction {
   private let images: Int
 
   /// - Parameters:
-  ///   - measured: of one rank, profiled.
-  ///   - steps: how many it measured.
-  ///   - links: with the Gbit/s that they are called by.
+  ///   - measured: a profiled measurement of one rank.
+  ///   - steps: the number of steps measured.
+  ///   - links: links with their nominal bandwidths in Gbit/s.
   public init(
     _ measured: StepMeasurement, steps: Int, bucketBytes: Int, links: [(name: Double, link: LinkModel)],
     ranks: [Int], hiding: Double
@@ -45,7 +45,7 @@ public struct ScalingPrediction {
     }
   }
 
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let predictions: [SettingsNode] = rows.map { row in
       [
@@ -66,7 +66,7 @@ public struct ScalingPrediction {
     return node.indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     var table = TextTable(
       ["Gbit/s", "ranks", "communication, ms", "not hidden, ms", "step, ms", "efficiency", "images to hide"],

@@ -4,19 +4,20 @@ import MPI
 import Settings
 import Training
 
-/// What the exact sum of gradients costs: steps as training makes them, and the same steps with a plain `MPI_Allreduce`
-/// of all gradients after the backward pass in the place of reduce-scatter and all-gather, which moves as many bytes.
+/// Measures the cost of the exact gradient sum: compares training steps with the same steps using a plain
+/// `MPI_Allreduce` of all gradients after the backward pass instead of reduce-scatter and all-gather, which moves as
+/// many bytes.
 public struct SumComparison: Sendable {
-  /// Of steps, in seconds.
+  /// Seconds of each step.
   private let exchange: [Double]
   private let allReduce: [Double]
   private let ranks: Int
   private let microbatches: Int
 
-  /// Steps of one kind that follow each other.
+  /// Number of consecutive steps of the same kind.
   private static let turn = 3
 
-  /// Measures at least `steps` steps of both kinds, in turn. Collective.
+  /// Measures at least `steps` steps of each kind, alternately. Collective.
   ///
   /// - Throws: `MicrobatchError`, `MPIError`.
   public init(
@@ -31,7 +32,7 @@ public struct SumComparison: Sendable {
       return (benchmarks[0], benchmarks[1])
     }
     var (exchange, allReduce): ([Double], [Double]) = ([], [])
-    // Memory is touched for the first time.
+    // Touch memory for the first time.
     for benchmark in [exact, plain] { _ = try benchmark.seconds(steps: 1) }
     while exchange.count < steps {
       exchange += try exact.seconds(steps: Self.turn)
@@ -41,10 +42,10 @@ public struct SumComparison: Sendable {
     (ranks, microbatches) = (communicator.size, configuration.training.microbatches)
   }
 
-  /// By how much a step is longer, as a part of the plain one.
+  /// The relative increase in step time over the plain sum.
   private var cost: Double { exchange.median / allReduce.median - 1 }
 
-  /// What scripts read.
+  /// Machine-readable form, for scripts.
   public var json: String {
     let node: SettingsNode = [
       "ranks": SettingsNode(ranks), "microbatches": SettingsNode(microbatches),
@@ -54,7 +55,7 @@ public struct SumComparison: Sendable {
     return node.indentedJSON
   }
 
-  /// What people read.
+  /// Human-readable table.
   public var text: String {
     func row(_ name: String, _ values: [Double]) -> String {
       String(

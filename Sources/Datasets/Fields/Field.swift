@@ -51,7 +51,11 @@ public struct Field: Codable, Sendable, Equatable {
   static let labels = Field(name: "labels", type: .int32, shape: [], role: .label)
 
   /// What the image of each sample shows.
-  static let captions = Field(name: "captions", type: .text, shape: [], role: .caption)
+  ///
+  /// - Parameter count: captions of a sample; those that a sample lacks are empty.
+  static func captions(_ count: Int = 1) -> Field {
+    Field(name: "captions", type: .text, shape: count == 1 ? [] : [count], role: .caption)
+  }
 
   /// Whether more is known of it than of pictures: names, units, coordinates, what values were in the source.
   public var isDescribed: Bool {

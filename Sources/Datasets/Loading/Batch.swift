@@ -21,8 +21,16 @@ extension Loader {
       self[.label]?.integers ?? [Int32](repeating: -1, count: indices.count)
     }
 
-    /// The text of each sample; empty if it was not asked for.
-    public var captions: [String] { self[.caption]?.texts ?? [] }
+    /// The captions of each sample, at least one; empty if they were not asked for.
+    public var captions: [[String]] {
+      guard let field = self[.caption], let texts = field.texts else { return [] }
+      let count = field.field.elementCount
+      return stride(from: 0, to: texts.count, by: count).map { start in
+        // Those that a sample lacks are empty.
+        let own = texts[start..<start + count].filter { !$0.isEmpty }
+        return own.isEmpty ? [""] : own
+      }
+    }
   }
 }
 
@@ -104,7 +112,7 @@ extension Loader.Batch {
         FieldBatch(
           field: Field(name: "images", type: .float32, shape: shape, role: .image), values: .float(images)),
         FieldBatch(field: .labels, values: .int32(labels)),
-        FieldBatch(field: .captions, values: .text(captions)),
+        FieldBatch(field: .captions(), values: .text(captions)),
       ] + (condition.map { [$0] } ?? [])
   }
 }

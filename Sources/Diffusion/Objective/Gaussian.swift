@@ -1,8 +1,8 @@
 import Foundation
 
-/// Formulas of the normal distribution.
+/// Functions of the normal distribution.
 package enum Gaussian {
-  /// The z below which the standard normal has the probability `p`, in (0, 1).
+  /// The quantile of the standard normal distribution at `p` in (0, 1).
   ///
   /// Acklam's rational approximation (relative error 1.15e-9), improved by one step of Halley's method.
   static func quantile(_ p: Double) -> Double {
@@ -39,7 +39,7 @@ package enum Gaussian {
     return z
   }
 
-  /// Φ(x) ≈ (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) / 2, as improved-diffusion has it, and its derivative.
+  /// Φ(x) ≈ (1 + tanh(sqrt(2/π) (x + 0.044715 x³))) / 2, as in improved-diffusion, and its derivative.
   package static func approximateDistribution(_ x: Double) -> (value: Double, slope: Double) {
     let scale = (2 / Double.pi).squareRoot()
     let hyperbolic = tanh(scale * (x + 0.044715 * x * x * x))

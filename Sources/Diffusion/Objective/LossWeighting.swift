@@ -1,15 +1,15 @@
-/// How much each timestep's loss counts.
+/// The weight of each timestep in the loss.
 public enum LossWeighting: Hashable, Sendable {
-  /// All alike: L_simple (Ho et al., 2020, equation 14).
+  /// Equal weights: L_simple (Ho et al., 2020, equation 14).
   case uniform
   /// The loss of x_0 with the weight min(SNR, γ) (Hang et al., 2023, "Efficient Diffusion Training via Min-SNR
   /// Weighting Strategy", section 3.4).
   case minSNR(gamma: Double)
 
-  /// The factor of the squared distance of `prediction`.
+  /// The weight of the squared error of `prediction`.
   ///
-  /// The distance of x_0 is that of ε over the SNR, and that of v over SNR + 1: hence the divisors. Without signal
-  /// (SNR 0) the factor is the limit: 1 for ε, 0 for v and sample.
+  /// The squared error of x_0 is that of ε divided by the SNR, and that of v divided by SNR + 1; hence the divisors.
+  /// Without signal (SNR 0) the weight is the limit: 1 for ε, 0 for v and sample.
   public func weight(snr: Double, prediction: Prediction) -> Double {
     switch self {
     case .uniform: 1

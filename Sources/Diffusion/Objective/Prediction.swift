@@ -1,4 +1,4 @@
-/// What a network predicts of x_t = α x_0 + σ ε, where α² + σ² = 1.
+/// The quantity that a network predicts from x_t = α x_0 + σ ε, where α² + σ² = 1.
 public enum Prediction: String, CaseIterable, Sendable {
   /// The noise ε (Ho et al., 2020, equation 14).
   case epsilon
@@ -20,13 +20,14 @@ public enum Prediction: String, CaseIterable, Sendable {
     }
   }
 
-  /// How the prediction is read of x = `signal` x_0 + `noise` ε, on any scale: the network sees x / sqrt(α² + σ²).
+  /// The linear readout of the prediction at x = `signal` x_0 + `noise` ε, on any scale: the network's input is x /
+  /// sqrt(α² + σ²).
   ///
-  /// v and sample predictions are defined at α = 0 (no signal left), an ε is not: it gives a readout that
-  /// is not `isDefined`.
+  /// Predictions of v and sample are defined at α = 0 (no signal left). A prediction of ε is not: its readout is not
+  /// `isDefined`.
   public func readout(signal: Double, noise: Double) -> Readout {
     let squares = signal * signal + noise * noise
-    // Where α and σ come from ᾱ, the sum misses 1 by rounding only: then x is seen as it is.
+    // If α and σ come from ᾱ, the sum differs from 1 only by rounding; x is then not scaled.
     let length = abs(squares - 1) < 1e-14 ? 1 : squares.squareRoot()
     let (alpha, sigma) = (signal / length, noise / length)
     switch self {

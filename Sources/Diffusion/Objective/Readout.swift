@@ -1,6 +1,6 @@
-/// How a network's output F is read at one place of a path: both estimates are linear in x and F.
+/// How a network's output F is interpreted at one point of a path: both estimates are linear in x and F.
 public struct Readout: Hashable, Sendable {
-  /// What x is multiplied by before the network sees it.
+  /// The factor applied to x before it enters the network.
   public let inputScale: Double
   /// x_0 = `imageFromX` x + `imageFromOutput` F.
   public let imageFromX: Double
@@ -20,7 +20,7 @@ public struct Readout: Hashable, Sendable {
     self.noiseFromOutput = noiseFromOutput
   }
 
-  /// False where the output says nothing of the image: an ε where x is nothing but ε.
+  /// False if the output does not determine the image: a prediction of ε where x consists of noise alone.
   public var isDefined: Bool {
     [inputScale, imageFromX, imageFromOutput, noiseFromX, noiseFromOutput].allSatisfy(\.isFinite)
   }

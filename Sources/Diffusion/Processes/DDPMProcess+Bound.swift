@@ -1,11 +1,11 @@
 import Foundation
 
-// The variational bound of learned variances, after Nichol and Dhariwal (2021), section 3.1, as improved-diffusion
-// computes it with `rescale_learned_sigmas` (LossType.RESCALED_MSE): the term of one timestep, in bits per value, times
-// T/1000; λ = 0.001 says the same. The mean is detached: only the variance learns from the bound.
+// The variational bound for learned variances, following Nichol and Dhariwal (2021), section 3.1, as computed by
+// improved-diffusion with `rescale_learned_sigmas` (LossType.RESCALED_MSE): the term of one timestep, in bits per
+// value, times T/1000, which is equivalent to λ = 0.001. The mean is detached, so the bound trains only the variance.
 
 extension DDPMProcess {
-  /// log σ² of p(x_{t-1} | x_t) lies between these: β̃_t and β_t (equation 15). At t = 0, where β̃ is 0, β̃_1 stands in.
+  /// The range of log σ² of p(x_{t-1} | x_t), from β̃_t to β_t (equation 15). At t = 0, where β̃ is 0, β̃_1 is used.
   package func logVarianceRange(_ t: Int) -> (small: Double, large: Double) {
     let small = schedule.posteriorVariance(t == 0 && schedule.timesteps > 1 ? 1 : t)
     return (log(max(small, 1e-20)), log(schedule.betas[t]))
@@ -37,13 +37,13 @@ extension DDPMProcess {
   }
 }
 
-/// One timestep's term of the bound, for one value, in nats.
+/// One timestep's term of the bound for a single value, in nats.
 struct BoundTerm {
   private let readout: Readout
   private let isLast: Bool
   private let decoder: DDPMProcess.Decoder
   private let logRange: (small: Double, large: Double)
-  /// The posterior's mean is `fromImage` x_0 + `fromX` x_t (Ho et al., 2020, equation 7).
+  /// The posterior mean is `fromImage` x_0 + `fromX` x_t (Ho et al., 2020, equation 7).
   private let fromImage: Double
   private let fromX: Double
 
@@ -61,8 +61,8 @@ struct BoundTerm {
 
   /// - Parameters:
   ///   - output: the prediction.
-  ///   - variance: the second output v; log σ² is at (v + 1) / 2 of its range.
-  /// - Returns: the term and its derivative by `variance`.
+  ///   - variance: the second output v; log σ² lies at the fraction (v + 1) / 2 of its range.
+  /// - Returns: the term and its derivative with respect to `variance`.
   func callAsFunction(image: Double, x: Double, output: Double, variance: Double) -> (Double, Double) {
     let part = (variance + 1) / 2
     let logVariance = part * logRange.large + (1 - part) * logRange.small
@@ -74,14 +74,15 @@ struct BoundTerm {
     return (value, slope * (logRange.large - logRange.small) / 2)
   }
 
-  /// KL(q(x_{t-1} | x_t, x_0) ‖ p(x_{t-1} | x_t)) for means that differ by `difference`, and its slope by log σ².
+  /// KL(q(x_{t-1} | x_t, x_0) ‖ p(x_{t-1} | x_t)) for means that differ by `difference`, and its derivative with
+  /// respect to log σ².
   private func divergence(_ difference: Double, logVariance: Double) -> (Double, Double) {
     let ratio = exp(logRange.small - logVariance)
     let distance = difference * difference * exp(-logVariance)
     return (0.5 * (-1 + logVariance - logRange.small + ratio + distance), 0.5 * (1 - ratio - distance))
   }
 
-  /// -log p(x_0 | x_1), and its slope by log σ².
+  /// -log p(x_0 | x_1), and its derivative with respect to log σ².
   private func likelihood(of image: Double, mean: Double, logVariance: Double) -> (Double, Double) {
     let inverse = exp(-0.5 * logVariance)
     let centred = image - mean
@@ -89,7 +90,7 @@ struct BoundTerm {
       let distance = centred * centred * inverse * inverse
       return (0.5 * (log(2 * Double.pi) + logVariance + distance), 0.5 * (1 - distance))
     }
-    // d/d log σ² of (x - μ ± 1/255) / σ is -1/2 of it.
+    // The derivative of (x - μ ± 1/255) / σ with respect to log σ² is -1/2 times itself.
     let (above, below) = (inverse * (centred + 1 / 255), inverse * (centred - 1 / 255))
     let (upper, lower) = (
       Gaussian.approximateDistribution(above), Gaussian.approximateDistribution(below)
@@ -104,7 +105,7 @@ struct BoundTerm {
       probability = upper.value - lower.value
       slope = -0.5 * (above * upper.slope - below * lower.slope)
     }
-    // A floor, below which nothing is learned; written so that NaN stays NaN.
+    // A floor, below which the gradient is zero; the comparison is written so that NaN stays NaN.
     return probability < 1e-12 ? (-log(1e-12), 0) : (-log(probability), -slope / probability)
   }
 }

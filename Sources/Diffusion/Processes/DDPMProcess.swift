@@ -3,11 +3,11 @@ import Randomness
 
 /// Denoising diffusion in discrete time: q(x_t | x_0) = N(sqrt(ᾱ_t) x_0, (1 - ᾱ_t) I) (Ho et al., 2020, equation 4).
 public struct DDPMProcess: DiffusionProcess {
-  /// What the last term of the variational bound, at t = 0, is the likelihood of.
+  /// The likelihood in the last term of the variational bound, at t = 0.
   public enum Decoder: Hashable, Sendable {
-    /// Bytes, as pixels in [-1, 1]: the probability of an interval of 2/255 (Ho et al., 2020, equation 13).
+    /// For bytes mapped to [-1, 1]: the probability of an interval of width 2/255 (Ho et al., 2020, equation 13).
     case pixels
-    /// Anything else, such as latents: a density.
+    /// For anything else, such as latents: a density.
     case continuous
   }
 
@@ -17,11 +17,11 @@ public struct DDPMProcess: DiffusionProcess {
   public let loss: PredictionLoss
   public let weighting: LossWeighting
   public let offsetNoise: Double
-  /// λ of L_simple + λ L_vlb with learned variances (Nichol and Dhariwal, 2021, equation 16).
+  /// λ of L_simple + λ L_vlb for learned variances (Nichol and Dhariwal, 2021, equation 16).
   public let boundWeight: Double
   public let decoder: Decoder
 
-  /// A prediction of ε needs a schedule that leaves some signal at every timestep.
+  /// Predicting ε requires a schedule that leaves some signal at every timestep.
   public init(
     schedule: NoiseSchedule, prediction: Prediction = .epsilon, variance: ReverseVariance = .fixedSmall,
     loss: PredictionLoss = .huber, weighting: LossWeighting = .uniform, offsetNoise: Double = 0,
@@ -41,7 +41,7 @@ public struct DDPMProcess: DiffusionProcess {
     self.decoder = decoder
   }
 
-  /// The same process for data of another kind.
+  /// The same process with another decoder.
   public func decoding(_ decoder: Decoder) -> DDPMProcess {
     DDPMProcess(
       schedule: schedule, prediction: prediction, variance: variance, loss: loss, weighting: weighting,
@@ -51,7 +51,7 @@ public struct DDPMProcess: DiffusionProcess {
   public var kind: ProcessKind { .ddpm }
   public var outputsPerChannel: Int { variance == .learnedRange ? 2 : 1 }
 
-  /// The level of timestep t in 0..<T.
+  /// The noise level at timestep t in 0..<T.
   public func level(at t: Int) -> NoiseLevel {
     precondition((0..<schedule.timesteps).contains(t), "timestep \(t) of \(schedule.timesteps)")
     let cumulative = schedule.cumulativeAlphas[t]
@@ -63,7 +63,7 @@ public struct DDPMProcess: DiffusionProcess {
       weight: weighting.weight(snr: schedule.signalToNoiseRatio(t), prediction: prediction))
   }
 
-  /// t uniform in 0..<T.
+  /// Draws t uniformly from 0..<T.
   public func level(drawnFrom stream: RandomStream) -> NoiseLevel {
     level(at: stream.integer(below: schedule.timesteps))
   }

@@ -4,15 +4,15 @@ import Tensors
 
 /// The training examples of a micro-batch.
 public struct TrainingExamples {
-  /// What the network sees [B, H, W, C].
+  /// The network's input [B, H, W, C].
   public let noisy: Tensor
   public let levels: [NoiseLevel]
-  /// What it should answer [B, H, W, C].
+  /// The target of the network's output [B, H, W, C].
   public let target: Storage
-  /// x_0 [B, H, W, C], where the process's loss looks at it.
+  /// x_0 [B, H, W, C], if the process's loss needs it.
   let images: Storage?
 
-  /// What the network is told: [B].
+  /// The timesteps passed to the network: [B].
   public var timesteps: [Float] { levels.map(\.timestep) }
 }
 
@@ -20,18 +20,18 @@ public struct TrainingExamples {
 public struct BatchLoss {
   /// The mean over all values.
   public let value: Double
-  /// The gradient of `value` by the network's output.
+  /// The gradient of `value` with respect to the network's output.
   public let gradient: Storage
   /// Each sample's loss, whose mean is `value`.
   public let samples: [Double]
 }
 
 extension DiffusionProcess {
-  /// Examples of a training step: level and noise of each sample follow from (seed, step, sample) alone.
+  /// Examples for a training step: the level and noise of each sample depend on (seed, step, sample) alone.
   ///
   /// - Parameters:
-  ///   - images: x_0, [B, H, W, C], about in [-1, 1].
-  ///   - samples: the images' positions in the step's batch, over all ranks.
+  ///   - images: x_0, [B, H, W, C], roughly in [-1, 1].
+  ///   - samples: the images' positions in the step's batch over all ranks.
   public func examples(
     of images: UnsafeBufferPointer<Float>, shape: [Int], seed: UInt64, step: Int, samples: Range<Int>,
     on tape: Tape
@@ -44,8 +44,8 @@ extension DiffusionProcess {
       on: tape)
   }
 
-  /// Examples for losses that are to be compared: level and noise of each sample follow from (seed, sample) alone, and
-  /// the noise is none of training's.
+  /// Examples for losses that are to be compared: the level and noise of each sample depend on (seed, sample) alone,
+  /// and the noise is independent of the noise used in training.
   public func validationExamples(
     of images: UnsafeBufferPointer<Float>, shape: [Int], seed: UInt64, samples: Range<Int>, on tape: Tape
   ) -> TrainingExamples {
@@ -70,7 +70,7 @@ extension DiffusionProcess {
     }
   }
 
-  /// Examples with the noise that `fill` writes for each image.
+  /// Examples with noise that `fill` writes for each image.
   package func examples(
     of images: UnsafeBufferPointer<Float>, shape: [Int], levels: [NoiseLevel], on tape: Tape,
     noise fill: (_ image: Int, UnsafeMutableBufferPointer<Float>) -> Void
@@ -93,7 +93,7 @@ extension DiffusionProcess {
     return TrainingExamples(noisy: noisy, levels: levels, target: target, images: clean)
   }
 
-  /// ε + s n, with one n for all pixels of a channel.
+  /// ε + s n, with one n per channel, shared by all its pixels.
   private func addOffset(
     to epsilon: UnsafeMutableBufferPointer<Float>, channels: Int, _ stream: RandomStream
   ) {
@@ -123,7 +123,7 @@ extension DiffusionProcess {
     }
     guard outputsPerChannel > 1, let images = examples.images else {
       let sums = sums(output.storage, gradient)
-      // The sum first, then one division: the order in which a mean over all values is taken.
+      // Sum first, then divide once: the order used for a mean over all values.
       return BatchLoss(
         value: sums.reduce(0, +) / Double(batch * size), gradient: gradient,
         samples: sums.map { $0 / Double(size) })
@@ -148,7 +148,7 @@ extension DiffusionProcess {
 }
 
 extension NoiseLevel {
-  /// Makes x = α x_0 + σ ε, scaled for the network, and the target in place of ε.
+  /// Computes x = α x_0 + σ ε, scaled for the network, and overwrites ε with the target.
   func apply(
     to image: UnsafeBufferPointer<Float>, noise: UnsafeMutableBufferPointer<Float>,
     input: UnsafeMutableBufferPointer<Float>
@@ -165,7 +165,7 @@ extension NoiseLevel {
   }
 }
 
-/// The first channels of each pixel of a channels-last array.
+/// Gathers and scatters the first channels of each pixel of a channels-last array.
 struct LeadingChannels {
   let kept: Int
   let of: Int
@@ -177,7 +177,7 @@ struct LeadingChannels {
     }
   }
 
-  /// [..., kept] to [..., of], zeros in the other channels.
+  /// [..., kept] to [..., of], with zeros in the other channels.
   func scatter(_ part: UnsafeMutableBufferPointer<Float>, into all: UnsafeMutableBufferPointer<Float>) {
     for pixel in 0..<all.count / of {
       for channel in 0..<of { all[pixel * of + channel] = channel < kept ? part[pixel * kept + channel] : 0 }

@@ -1,33 +1,35 @@
 import Kernels
 import Randomness
 
-/// How images become noise, what a network is asked for on the way, and how its output is read.
+/// Defines how images are turned into noise, the target of the network at each noise level, and how its output is
+/// interpreted.
 ///
-/// A process knows no networks: training gives it images and hands its inputs to a network
-/// (`DiffusionProcess+Training.swift`), sampling reads outputs by it (``SamplingPlan``).
+/// A process is independent of any network: training gives it images and passes the inputs it makes to a network
+/// (`DiffusionProcess+Training.swift`); sampling interprets outputs with it (``SamplingPlan``).
 public protocol DiffusionProcess: Sendable {
   var kind: ProcessKind { get }
-  /// The distance of the network's output from its target.
+  /// The distance between the network's output and its target.
   var loss: PredictionLoss { get }
-  /// The strength of the noise that a channel's pixels share (Guttenberg, 2023, "Diffusion with Offset Noise"); 0: none.
+  /// The strength of the noise shared by all pixels of a channel (Guttenberg, 2023, "Diffusion with Offset Noise"); 0
+  /// disables it.
   var offsetNoise: Double { get }
-  /// Output channels for each channel of the image: 2 where variances are learned, else 1. The first C are the
+  /// Output channels per image channel: 2 if variances are learned, otherwise 1. The first C channels are the
   /// prediction.
   var outputsPerChannel: Int { get }
 
-  /// The level of a training sample, drawn from `stream`.
+  /// Draws the level of a training sample from `stream`.
   func level(drawnFrom stream: RandomStream) -> NoiseLevel
 
-  /// The level below which training draws the part `quantile`, in (0, 1), of its samples: for losses at fixed levels.
+  /// The level at `quantile`, in (0, 1), of the distribution that training draws from; for losses at fixed levels.
   func level(atQuantile quantile: Double) -> NoiseLevel
 
-  /// What the loss holds beside the weighted distance; adds to the gradient by the whole output.
+  /// Adds any terms of the loss other than the weighted distance, and their gradients with respect to the whole output.
   func addToLoss(_ batch: LossBatch)
 
-  /// The samplers that this process can be sampled with; the first is the default.
+  /// The samplers that support this process; the first is the default.
   var samplers: [SamplerKind] { get }
 
-  /// How an output is read at a point of a sampling path.
+  /// How an output is interpreted at a point of a sampling path.
   func readout(at point: PathPoint) -> Readout
 
   /// The points that a sampler visits.
@@ -41,8 +43,8 @@ extension DiffusionProcess {
   public var outputsPerChannel: Int { 1 }
   public func addToLoss(_ batch: LossBatch) {}
 
-  /// `count` levels, spread over those of training: sample i has the quantile of the i-th number of the golden-ratio
-  /// sequence, so that any part of the samples covers all levels evenly.
+  /// `samples.count` levels, spread over the training distribution: sample i has the i-th number of the golden-ratio
+  /// sequence as its quantile, so that any subset of consecutive samples covers all levels evenly.
   public func fixedLevels(_ samples: Range<Int>) -> [NoiseLevel] {
     samples.map { sample in
       let position = 0.5 + Double(sample) * 0.618_033_988_749_894_9
@@ -51,7 +53,7 @@ extension DiffusionProcess {
   }
 }
 
-/// The processes, by the names that configurations use.
+/// The processes, by their names in configurations.
 public enum ProcessKind: String, CaseIterable, Sendable {
   /// Discrete time, variance preserving (Ho et al., 2020).
   case ddpm
@@ -61,21 +63,21 @@ public enum ProcessKind: String, CaseIterable, Sendable {
   case flow
 }
 
-/// What a process needs to add its own part to the loss of a micro-batch.
+/// The inputs and outputs with which a process adds its own terms to the loss of a micro-batch.
 public struct LossBatch {
-  /// One for each sample: [B].
+  /// One per sample: [B].
   public let levels: [NoiseLevel]
   /// x_0 [B, size].
   public let images: UnsafeBufferPointer<Float>
-  /// x [B, size], as the network saw it.
+  /// x [B, size], as passed to the network.
   public let noisy: UnsafeBufferPointer<Float>
   /// The network's output [B, pixels, channels].
   public let output: UnsafeBufferPointer<Float>
   /// C.
   public let imageChannels: Int
-  /// The gradient of the mean loss by `output`, to be added to.
+  /// The gradient of the mean loss with respect to `output`; to be accumulated into.
   public let gradient: UnsafeMutableBufferPointer<Float>
-  /// Each sample's loss [B], to be added to.
+  /// Each sample's loss [B]; to be accumulated into.
   public let sampleLosses: UnsafeMutableBufferPointer<Double>
   public let threads: ThreadPool
 }

@@ -1,11 +1,11 @@
 import Kernels
 import Settings
 
-/// The section `diffusion` of a configuration.
+/// Reads the section `diffusion` of a configuration.
 public enum DiffusionSettings {
   /// The process that the section describes.
   ///
-  /// - Throws: `SettingsError`: also for keys of another process, and for combinations that make no sense.
+  /// - Throws: `SettingsError`, also for keys of another process and for inconsistent combinations.
   public static func process(_ reader: SettingsReader) throws -> any DiffusionProcess {
     if reader.isGiven("objective") {
       throw reader.invalid("objective", "is called prediction now: epsilon, v or sample")
@@ -47,7 +47,8 @@ public enum DiffusionSettings {
     let variance = try reader.choice(
       "variance", default: ReverseVariance.fixedSmall, help: "of ancestral sampling's noise")
     var boundWeight = 0.001
-    // Keys of one choice alone are read with it alone: the resolved configuration must read back.
+    // Keys that apply to only one choice are read only with that choice, so that the resolved configuration can be read
+    // back.
     if variance == .learnedRange {
       boundWeight = try reader.value(
         "bound_weight", default: boundWeight, in: 0.0...,

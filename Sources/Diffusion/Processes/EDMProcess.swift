@@ -2,15 +2,15 @@ import Foundation
 import Kernels
 import Randomness
 
-/// Noise of any level σ, and a network that is preconditioned for it: x = x_0 + σ ε,
-/// D(x; σ) = c_skip x + c_out F(c_in x; c_noise) (Karras et al., 2022, equation 7 and table 1, last column).
+/// Continuous noise levels σ with a preconditioned network: x = x_0 + σ ε, D(x; σ) = c_skip x + c_out F(c_in x;
+/// c_noise) (Karras et al., 2022, equation 7 and table 1, last column).
 public struct EDMProcess: DiffusionProcess {
-  /// The deviation of the data.
+  /// The standard deviation of the data.
   public let sigmaData: Double
-  /// ln σ of training is normal with this mean and deviation.
+  /// In training, ln σ is normally distributed with this mean and standard deviation.
   public let logMean: Double
   public let logDeviation: Double
-  /// Sampling goes from `sigmaMax` to `sigmaMin`, and then to 0.
+  /// Sampling goes from `sigmaMax` to `sigmaMin`, then to 0.
   public let sigmaMin: Double
   public let sigmaMax: Double
   public let loss: PredictionLoss
@@ -37,7 +37,7 @@ public struct EDMProcess: DiffusionProcess {
   public func skip(_ sigma: Double) -> Double { sigmaData * sigmaData / variance(sigma) }
   public func outputScale(_ sigma: Double) -> Double { sigma * sigmaData / variance(sigma).squareRoot() }
   public func inputScale(_ sigma: Double) -> Double { 1 / variance(sigma).squareRoot() }
-  /// c_noise = ln(σ) / 4: what the network is told.
+  /// c_noise = ln(σ) / 4, the network's timestep input.
   public func timestep(_ sigma: Double) -> Double { log(sigma) / 4 }
   /// λ(σ), the weight of ‖D - x_0‖².
   public func lossWeight(_ sigma: Double) -> Double {
@@ -46,8 +46,7 @@ public struct EDMProcess: DiffusionProcess {
 
   private func variance(_ sigma: Double) -> Double { sigma * sigma + sigmaData * sigmaData }
 
-  /// The network's target is (x_0 - c_skip x) / c_out, and the weight of its distance λ c_out², which is 1
-  /// (equation 8).
+  /// The network's target is (x_0 - c_skip x) / c_out, weighted by λ c_out², which is 1 (equation 8).
   public func level(sigma: Double) -> NoiseLevel {
     precondition(sigma > 0, "a noise level of \(sigma)")
     let scale = outputScale(sigma)

@@ -2,8 +2,8 @@ import Foundation
 import Kernels
 import Randomness
 
-/// Rectified flow: x_t = (1 - t) x_0 + t ε, and a network that predicts the velocity ε - x_0
-/// (Liu et al., 2023, equation 1; t = 1 is noise, as in Esser et al., 2024).
+/// Rectified flow: x_t = (1 - t) x_0 + t ε, with a network that predicts the velocity ε - x_0 (Liu et al., 2023,
+/// equation 1; t = 1 is noise, as in Esser et al., 2024).
 public struct FlowProcess: DiffusionProcess {
   /// How training draws t.
   public enum TimeDistribution: Hashable, Sendable {
@@ -12,11 +12,11 @@ public struct FlowProcess: DiffusionProcess {
     case logitNormal(mean: Double, deviation: Double)
   }
 
-  /// The network is told t times this.
+  /// The factor by which t is multiplied for the network's timestep input.
   public let timesteps: Int
   public let times: TimeDistribution
-  /// s of t' = s t / (1 + (s - 1) t), in training and sampling: more noise for larger images (Esser et al., 2024,
-  /// equation 23).
+  /// s of t' = s t / (1 + (s - 1) t), in training and sampling: larger values give more noise, for larger images (Esser
+  /// et al., 2024, equation 23).
   public let shift: Double
   public let loss: PredictionLoss
   public let offsetNoise: Double

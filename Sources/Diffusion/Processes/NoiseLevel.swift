@@ -1,6 +1,6 @@
-/// How one sample is made noisy, and what the network is asked for there: x = α x_0 + σ ε.
+/// How noise is added to a sample, x = α x_0 + σ ε, and the network's target there.
 public struct NoiseLevel: Hashable, Sendable {
-  /// What the network is told; fractional in continuous time.
+  /// The network's timestep input; fractional in continuous time.
   public let timestep: Float
   /// t in 0..<T of a discrete process; nil in continuous time.
   public let index: Int?
@@ -8,12 +8,12 @@ public struct NoiseLevel: Hashable, Sendable {
   public let signal: Double
   /// σ.
   public let noise: Double
-  /// What x is multiplied by before the network sees it.
+  /// The factor applied to x before it enters the network.
   public let inputScale: Double
   /// The target is `targetImage` x_0 + `targetNoise` ε.
   public let targetImage: Double
   public let targetNoise: Double
-  /// The factor of the sample's loss.
+  /// The weight of the sample's loss.
   public let weight: Double
 
   public init(

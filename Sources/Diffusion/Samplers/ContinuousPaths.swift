@@ -1,7 +1,7 @@
 import Foundation
 
 extension EDMProcess {
-  /// From `sigmaMax` to `sigmaMin` by equation 5 of Karras et al. (2022), then to 0; 18 steps unless told otherwise.
+  /// From `sigmaMax` to `sigmaMin` by equation 5 of Karras et al. (2022), then to 0; 18 steps by default.
   public func path(
     for sampler: SamplerKind, _ options: SamplingOptions, _ scheduler: SchedulerConfiguration?
   ) throws -> SamplingPath {
@@ -22,7 +22,7 @@ extension EDMProcess {
 }
 
 extension FlowProcess {
-  /// t = 1, 1 - 1/K, ... 1/K, shifted, then 0; 50 steps unless told otherwise.
+  /// t = 1, 1 - 1/K, ... 1/K, shifted, then 0; 50 steps by default.
   public func path(
     for sampler: SamplerKind, _ options: SamplingOptions, _ scheduler: SchedulerConfiguration?
   ) throws -> SamplingPath {

@@ -1,10 +1,10 @@
 /// x_s = sqrt(ᾱ_s) x_0 + sqrt(1 - ᾱ_s - σ²) ε + σ z (Song et al., 2021, "Denoising Diffusion Implicit Models",
-/// equations 12 and 16). As in diffusers, a clipped x_0 does not change ε.
+/// equations 12 and 16). As in diffusers, clipping x_0 does not change ε.
 struct DDIMSampler: Sampler {
   let evaluations: [Evaluation]
   private let eta: Double
 
-  /// - Parameter eta: 0: no noise; 1: as much as ancestral sampling.
+  /// - Parameter eta: 0 adds no noise; 1 adds as much as ancestral sampling.
   init(_ path: SamplingPath, eta: Double) {
     evaluations = path.evaluations
     self.eta = eta

@@ -1,9 +1,9 @@
 import Foundation
 
 extension DDPMProcess {
-  /// The path over discrete timesteps, as diffusers' class of the sampler lays it, with these exceptions: the previous
-  /// timestep is always the next of the list (https://github.com/huggingface/diffusers/issues/12633); karras goes from
-  /// the σ of T-1 to that of 0, with rounded timesteps told more than once where they coincide
+  /// The path over discrete timesteps, as laid out by the sampler's diffusers class, with these exceptions: the
+  /// previous timestep is always the next in the list (https://github.com/huggingface/diffusers/issues/12633); karras
+  /// goes from the σ of T-1 to that of 0, and rounded timesteps that coincide are repeated
   /// (https://github.com/huggingface/diffusers/issues/12771).
   public func path(
     for sampler: SamplerKind, _ options: SamplingOptions, _ scheduler: SchedulerConfiguration?
@@ -29,7 +29,7 @@ extension DDPMProcess {
       ? karrasPath(sampler, steps, scheduler, in: coordinates)
       : try sigmaPath(sampler, steps, spacing, scheduler, in: coordinates)
     if hasWholeImage {
-      // What diffusers calls init_noise_sigma.
+      // diffusers' init_noise_sigma.
       let most = path.points[0].noise
       path.startScale = spacing == .leading ? (most * most + 1).squareRoot() : most
     }
@@ -37,11 +37,11 @@ extension DDPMProcess {
     return path
   }
 
-  /// On which scale a sampler has x.
+  /// The scale of a sampler's x.
   private enum Coordinates {
     /// x_t itself: α = 1 / sqrt(σ² + 1).
     case variancePreserving
-    /// x_t / sqrt(ᾱ_t), which holds the whole image.
+    /// x_t / sqrt(ᾱ_t), in which the image has the factor 1.
     case wholeImage
 
     func callAsFunction(_ timestep: Double, _ sigma: Double) -> PathPoint {
@@ -54,7 +54,7 @@ extension DDPMProcess {
     }
   }
 
-  /// Evenly spread from the last timestep down, as ``NoiseSchedule/respaced(to:)`` has it.
+  /// Evenly spread from the last timestep down, as by ``NoiseSchedule/respaced(to:)``.
   private func evenPath(_ steps: Int) -> SamplingPath {
     let respaced = schedule.respaced(to: steps)
     return SamplingPath(
@@ -66,7 +66,7 @@ extension DDPMProcess {
       }, end: .image, startScale: 1, betas: respaced.betas.reversed())
   }
 
-  /// For samplers that look ᾱ up: whole timesteps.
+  /// For samplers that look up ᾱ: integer timesteps only.
   private func trainedPath(
     _ sampler: SamplerKind, _ steps: Int, _ spacing: TimestepSpacing, _ scheduler: SchedulerConfiguration
   ) throws -> SamplingPath {
@@ -138,7 +138,7 @@ extension DDPMProcess {
     { PathPoint(timestep: table.timestep(of: $1), signal: $0.signal, noise: $1) }
   }
 
-  /// Solvers divide by the length of steps.
+  /// Throws unless noise levels decrease strictly: solvers divide by the step length.
   private func checkDecreasing(_ path: SamplingPath, _ steps: Int, _ sampler: SamplerKind) throws {
     for (point, next) in zip(path.points, path.points.dropFirst()) where point.noise <= next.noise {
       throw SamplingError(

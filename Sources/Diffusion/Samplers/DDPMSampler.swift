@@ -1,16 +1,16 @@
 import Foundation
 import Kernels
 
-/// Ancestral sampling: a draw from p(x_{t-1} | x_t) at each step (Ho et al., 2020, algorithm 2).
+/// Ancestral sampling: draws from p(x_{t-1} | x_t) at each step (Ho et al., 2020, algorithm 2).
 struct DDPMSampler: Sampler {
   let evaluations: [Evaluation]
-  /// β of each step: that of its timestep, or 1 - ᾱ_t / ᾱ_s where s is not t - 1.
+  /// β of each step: that of its timestep, or 1 - ᾱ_t / ᾱ_s if s is not t - 1.
   private let betas: [Double]
   private let variance: ReverseVariance
-  /// Whether the mean can be computed of ε, without x_0.
+  /// Whether the mean can be computed from ε, without x_0.
   private let readsNoise: Bool
 
-  /// - Parameter readsNoise: whether the network predicts ε and x_0 is not to be clipped.
+  /// - Parameter readsNoise: whether the network predicts ε and x_0 is not clipped.
   init(_ path: SamplingPath, variance: ReverseVariance, readsNoise: Bool) {
     precondition(path.betas.count == path.points.count, "\(path.betas.count) βs")
     evaluations = path.evaluations
@@ -39,7 +39,7 @@ struct DDPMSampler: Sampler {
           ((1 - beta).squareRoot() * (1 - before) / (1 - now), x),
         ], threads: context.threads)
     }
-    // No noise in what is kept.
+    // The final image gets no noise.
     guard index + 1 < evaluations.count else { return }
     let small = beta * (1 - before) / (1 - now)
     let noise = context.freshNoise()

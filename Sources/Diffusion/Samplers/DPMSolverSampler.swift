@@ -1,12 +1,12 @@
 import Foundation
 
-/// DPM-Solver++(2M) and its stochastic form, by the midpoint rule (Lu et al., 2022, "DPM-Solver++", algorithm 2 and
-/// appendix A), of order 1 at the first step and, where told, at the last. λ = ln(α/σ), h = λ_t - λ_s.
+/// DPM-Solver++(2M) and its stochastic variant, with the midpoint rule (Lu et al., 2022, "DPM-Solver++", algorithm 2
+/// and appendix A); of order 1 at the first step and, if so configured, at the last. λ = ln(α/σ), h = λ_t - λ_s.
 struct DPMSolverSampler: Sampler {
   let evaluations: [Evaluation]
   private let isStochastic: Bool
   private let options: SolverOptions
-  /// The x_0 of the step before.
+  /// The x_0 of the previous step.
   private var previous: [Float]?
 
   init(_ path: SamplingPath, isStochastic: Bool, options: SolverOptions) {
@@ -23,12 +23,12 @@ struct DPMSolverSampler: Sampler {
     let (point, next) = (evaluations[index].point, evaluations[index].next)
     defer { previous = estimate.image }
     guard next.noise > 0 else {
-      // h is infinite: x_0 is what remains, whatever the order.
+      // h is infinite, and the result is x_0 whatever the order.
       x = LinearCombination.of([(next.signal, estimate.image)], threads: context.threads)
       return
     }
     let h = next.logSNR - point.logSNR
-    // A step of length 0 (a last σ that equals the one before) moves nothing.
+    // A step of length 0 (a last σ equal to the previous one) changes nothing.
     guard h > 0 else { return }
     let factor = isStochastic ? -expm1(-2 * h) : -expm1(-h)
     var (ofImage, ofPrevious) = (next.signal * factor, 0.0)
@@ -51,14 +51,14 @@ struct DPMSolverSampler: Sampler {
   }
 }
 
-/// What diffusers' configurations say of multistep solvers.
+/// Settings of multistep solvers in diffusers' configurations.
 struct SolverOptions: Hashable, Sendable {
   var order = 2
-  /// Order 1 at the last step: of DPM-Solver++ with fewer than 15 steps, of UniPC always.
+  /// Order 1 at the last step: for DPM-Solver++ with fewer than 15 steps, for UniPC always.
   var lowerOrderFinal = true
   var eulerAtFinal = false
   /// UniPC: B(h) = h instead of e^h - 1.
   var usesBH1 = false
-  /// UniPC: the steps after which nothing is corrected.
+  /// UniPC: the steps after which the corrector is disabled.
   var uncorrected: Set<Int> = []
 }

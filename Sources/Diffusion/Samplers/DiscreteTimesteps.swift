@@ -1,9 +1,9 @@
 import Foundation
 
-/// The timesteps t in 0..<T of K steps, from noise to image, rounded where the sampler works on trained timesteps alone.
+/// The timesteps t in 0..<T of K steps, from noise to image, rounded for samplers that only support trained timesteps.
 ///
-/// The arithmetic is that of NumPy in diffusers' `set_timesteps`, to the bit: what is rounded must not fall to the other
-/// side.
+/// The arithmetic matches NumPy's in diffusers' `set_timesteps` bit for bit, so that values are rounded in the same
+/// direction.
 struct DiscreteTimesteps {
   let values: [Double]
 
@@ -11,13 +11,13 @@ struct DiscreteTimesteps {
   private let timesteps: Int
 
   /// - Parameters:
-  ///   - last: how many timesteps there are for leading and linspace: T, unless some are left out.
-  /// - Throws: ``SamplingError`` where the steps do not fit.
+  ///   - last: the number of timesteps for leading and linspace: T, unless some are excluded.
+  /// - Throws: ``SamplingError`` if the steps do not fit.
   init(
     _ spacing: TimestepSpacing, for sampler: SamplerKind, steps: Int, timesteps: Int, last: Int, offset: Int
   ) throws {
     self.timesteps = timesteps
-    // Multistep solvers take one point more, and leave out the last: they go on to σ = 0 from the one before.
+    // Multistep solvers take one more point and drop the last: they step to σ = 0 from the one before.
     let isMultistep = [.dpm2M, .dpm2MSDE, .unipc].contains(sampler)
     let points = isMultistep ? steps + 1 : steps
     switch spacing {
@@ -42,7 +42,7 @@ struct DiscreteTimesteps {
       values = (0..<steps).map { (first + Double($0) * delta).rounded(.toNearestOrEven) - 1 }
     case .linspace:
       let end = Double(last - 1)
-      // One point alone is the noisiest: NumPy would give timestep 0.
+      // A single point is the noisiest one: NumPy would give timestep 0.
       let spread =
         points == 1
         ? [end]
@@ -53,12 +53,12 @@ struct DiscreteTimesteps {
   }
 }
 
-/// σ = sqrt((1 - ᾱ) / ᾱ) between the timesteps of a schedule.
+/// σ = sqrt((1 - ᾱ) / ᾱ), interpolated between the timesteps of a schedule.
 struct SigmaTable: Sendable {
   let sigmas: [Double]
   private let logarithms: [Double]
 
-  /// A last timestep without signal gets ᾱ = 2^-24, as in diffusers: σ is 4096 there, not infinite.
+  /// A last timestep without signal gets ᾱ = 2^-24, as in diffusers, so that σ is 4096 there rather than infinite.
   init(_ schedule: NoiseSchedule) {
     sigmas = schedule.cumulativeAlphas.map { alpha in
       let alpha = alpha > 0 ? alpha : 0x1p-24
@@ -75,7 +75,7 @@ struct SigmaTable: Sendable {
     return sigmas[lower] + part * (sigmas[lower + 1] - sigmas[lower])
   }
 
-  /// The timestep of a σ, linear in its logarithm between timesteps, within 0...T-1 (k-diffusion's `sigma_to_t`).
+  /// The timestep of a given σ, interpolated linearly in ln σ, within 0...T-1 (k-diffusion's `sigma_to_t`).
   func timestep(of sigma: Double) -> Double {
     guard sigmas.count > 1 else { return 0 }
     let value = log(max(sigma, 1e-10))
@@ -90,7 +90,7 @@ struct SigmaTable: Sendable {
 func karrasSigmas(from most: Double, to least: Double, steps: Int, rho: Double = 7) -> [Double] {
   let (start, end) = (pow(most, 1 / rho), pow(least, 1 / rho))
   return (0..<steps).map { step in
-    // The ends themselves, not what rounding leaves of them.
+    // Use the exact end points, free of rounding.
     if step == 0 { return most }
     if step == steps - 1 { return least }
     return pow(start + Double(step) / Double(steps - 1) * (end - start), rho)

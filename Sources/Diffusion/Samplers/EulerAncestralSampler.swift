@@ -1,5 +1,5 @@
-/// Euler's method to σ_down, then noise of the deviation σ_up, where σ_up² = σ'² (σ² - σ'²) / σ² is the variance of a
-/// draw from the posterior, and σ_down² + σ_up² = σ'² (k-diffusion's `get_ancestral_step`, η = 1).
+/// Euler's method down to σ_down, followed by noise with standard deviation σ_up, where σ_up² = σ'² (σ² - σ'²) / σ² is
+/// the variance of a draw from the posterior, and σ_down² + σ_up² = σ'² (k-diffusion's `get_ancestral_step`, η = 1).
 struct EulerAncestralSampler: Sampler {
   let evaluations: [Evaluation]
 

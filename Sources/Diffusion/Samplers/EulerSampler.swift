@@ -1,5 +1,5 @@
 /// Euler's method for dx/dσ = (x - x_0) / σ (Karras et al., 2022, equation 3): x = α' x_0 + σ' (x - α x_0) / σ.
-/// In x with the whole image, and on the straight lines of a flow, where σ is t and α is 1 - t.
+/// Applies to x in which the image has the factor 1, and to the straight lines of a flow, where σ is t and α is 1 - t.
 struct EulerSampler: Sampler {
   let evaluations: [Evaluation]
 
@@ -19,14 +19,14 @@ struct EulerSampler: Sampler {
   }
 }
 
-/// Noise that is added before a step, and removed by it (Karras et al., 2022, algorithm 2, lines 4 to 6).
+/// Noise added before a step, which the step then removes (Karras et al., 2022, algorithm 2, lines 4 to 6).
 public struct Churn: Hashable, Sendable {
-  /// S_churn; 0: none.
+  /// S_churn; 0 disables it.
   public var amount: Double
-  /// S_tmin and S_tmax: the σ between which noise is added.
+  /// S_tmin and S_tmax: the range of σ in which noise is added.
   public var least: Double
   public var most: Double
-  /// S_noise: the deviation of the added noise.
+  /// S_noise: the standard deviation of the added noise.
   public var deviation: Double
 
   public init(amount: Double = 0, least: Double = 0, most: Double = .infinity, deviation: Double = 1) {
@@ -36,7 +36,7 @@ public struct Churn: Hashable, Sendable {
     self.deviation = deviation
   }
 
-  /// The first evaluation of a step: at σ (1 + γ), γ = min(S_churn / K, sqrt(2) - 1).
+  /// The first evaluation of a step, at σ (1 + γ) with γ = min(S_churn / K, sqrt(2) - 1).
   func evaluation(of path: SamplingPath, step: Int) -> Evaluation {
     let point = path.points[step]
     let gamma = min(amount / Double(path.points.count), 2.0.squareRoot() - 1)

@@ -1,8 +1,8 @@
-/// Heun's method for dx/dσ = (x - x_0) / σ: the mean of the slopes at both ends of a step (Karras et al., 2022,
-/// algorithm 2). A step to σ = 0 has no second slope: K steps take 2K - 1 evaluations.
+/// Heun's method for dx/dσ = (x - x_0) / σ: uses the mean of the slopes at both ends of a step (Karras et al., 2022,
+/// algorithm 2). The step to σ = 0 has no second slope, so K steps take 2K - 1 evaluations.
 struct HeunSampler: Sampler {
   let evaluations: [Evaluation]
-  /// x and x_0 at the beginning of the step that waits for its second slope.
+  /// x and x_0 at the beginning of a step whose second slope is still to be evaluated.
   private var pending: (x: [Float], image: [Float])?
 
   init(_ path: SamplingPath, churn: Churn) {

@@ -1,10 +1,10 @@
 import Kernels
 
-/// What every sampler's step is made of.
+/// The operation that all sampler steps consist of.
 enum LinearCombination {
   private static let pieceSize = 1 << 14
 
-  /// Σ c_k a_k, element by element, in the order of the terms; terms with c = 0 are left out, whatever they hold.
+  /// Σ c_k a_k element-wise, in the order of the terms; terms with c = 0 are skipped, whatever their values.
   static func of(_ terms: [(Double, [Float])], threads: ThreadPool) -> [Float] {
     let terms = terms.filter { $0.0 != 0 }.map { (Float($0.0), $0.1) }
     guard let count = terms.first?.1.count else { preconditionFailure("a sum without terms") }

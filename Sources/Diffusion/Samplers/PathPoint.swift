@@ -1,11 +1,11 @@
 import Foundation
 
-/// A place on the way from noise to image: x = `signal` x_0 + `noise` ε there.
+/// A point on the path from noise to image, where x = `signal` x_0 + `noise` ε.
 ///
-/// Samplers that are written for noise levels σ (Karras et al., 2022) have x with the whole image, `signal` 1, also
-/// where the network was trained on x_t with sqrt(ᾱ_t) of it; the readout scales what the network sees.
+/// Samplers formulated in terms of noise levels σ (Karras et al., 2022) use x with `signal` 1 even if the network was
+/// trained on x_t, in which the image has the factor sqrt(ᾱ_t); the readout scales the network's input.
 public struct PathPoint: Hashable, Sendable {
-  /// What the network is told.
+  /// The network's timestep input.
   public var timestep: Double
   public var signal: Double
   public var noise: Double
@@ -25,18 +25,18 @@ public struct PathPoint: Hashable, Sendable {
 
 /// The points that a sampler visits.
 public struct SamplingPath: Hashable, Sendable {
-  /// From noise to image: one for each step, at least one.
+  /// From noise to image: one point per step, at least one.
   public var points: [PathPoint]
-  /// Where the last step leads.
+  /// The point at which the last step ends.
   public var end: PathPoint
-  /// What first noise of unit variance is multiplied by.
+  /// The factor applied to the initial noise of unit variance.
   public var startScale: Double
   /// β of each step, for ancestral sampling over discrete timesteps; empty elsewhere.
   public var betas: [Double] = []
-  /// Moves a point to a higher noise level, with the timestep of that: what churn needs.
+  /// Moves a point to a higher noise level and the corresponding timestep; needed for churn.
   var raised: @Sendable (PathPoint, Double) -> PathPoint = { point, _ in point }
 
-  /// Where step `index` leads.
+  /// The point at which step `index` ends.
   func next(_ index: Int) -> PathPoint { index + 1 < points.count ? points[index + 1] : end }
 
   public static func == (a: SamplingPath, b: SamplingPath) -> Bool {

@@ -1,4 +1,4 @@
-/// The samplers, by the names that commands and configurations use.
+/// The samplers, by their names in commands and configurations.
 public enum SamplerKind: String, CaseIterable, Sendable {
   /// Ancestral sampling (Ho et al., 2020, algorithm 2).
   case ddpm
@@ -6,7 +6,7 @@ public enum SamplerKind: String, CaseIterable, Sendable {
   case ddim
   /// Euler's method in σ (Karras et al., 2022, algorithm 2 without the correction).
   case euler
-  /// Euler's method to a lower σ, then fresh noise up to the next (k-diffusion's `sample_euler_ancestral`).
+  /// Euler's method to a lower σ, then fresh noise up to the next one (k-diffusion's `sample_euler_ancestral`).
   case eulerAncestral = "euler-ancestral"
   /// Heun's method with churn (Karras et al., 2022, algorithm 2).
   case heun
@@ -26,7 +26,7 @@ public enum SamplerKind: String, CaseIterable, Sendable {
 
 /// How the steps of a path are spread over the noise levels.
 public enum Spacing: String, CaseIterable, Sendable {
-  /// Every (T / K)-th timestep from 0 up; does not begin at the last.
+  /// Every (T / K)-th timestep from 0 up; does not start at the last timestep.
   case leading
   /// Every (T / K)-th timestep from the last down.
   case trailing

@@ -1,4 +1,4 @@
-/// What cannot be sampled, and why.
+/// A request that cannot be sampled, and why.
 public struct SamplingError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
 

@@ -1,13 +1,13 @@
 import Foundation
 
-/// UniPC of order 2 in x_0 (Zhao et al., 2023, "UniPC", algorithms 5 and 6): a step as DPM-Solver++ makes it, which the
-/// next estimate then corrects before it is used.
+/// UniPC of order 2 in x_0 (Zhao et al., 2023, "UniPC", algorithms 5 and 6): a DPM-Solver++ step, whose result is
+/// corrected with the next estimate before it is used.
 struct UniPCSampler: Sampler {
   let evaluations: [Evaluation]
   private let options: SolverOptions
-  /// x_0 of the two last evaluations, the latest last.
+  /// x_0 of the last two evaluations, most recent last.
   private var images: [[Float]] = []
-  /// Where the last step began: its x, after correction, and its order.
+  /// The start of the previous step: its x, after correction, and its order.
   private var last: (x: [Float], order: Int)?
 
   init(_ path: SamplingPath, options: SolverOptions) {
@@ -52,7 +52,7 @@ struct UniPCSampler: Sampler {
     x = LinearCombination.of(terms, threads: context.threads)
   }
 
-  /// The step from `index` anew, with the estimate at its end (UniC). ρ solves Σ_k r_k^{i-1} ρ_k = φ_i i! / B.
+  /// Repeats the step from `index` with the estimate at its end (UniC). ρ solves Σ_k r_k^{i-1} ρ_k = φ_i i! / B.
   private func correct(
     _ x: inout [Float], from index: Int, _ last: (x: [Float], order: Int), with estimate: [Float],
     _ context: StepContext

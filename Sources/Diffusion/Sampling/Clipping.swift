@@ -1,6 +1,6 @@
 import Kernels
 
-/// How x_0 is kept within the range of the data, at every evaluation.
+/// How x_0 is kept within the range of the data at every evaluation.
 public enum Clipping: Hashable, Sendable {
   case none
   /// To [-range, range].
@@ -9,7 +9,7 @@ public enum Clipping: Hashable, Sendable {
   /// least 1 and at most `maximum`, x_0 is clipped to [-s, s] and divided by s.
   case dynamic(ratio: Double, maximum: Double)
 
-  /// - Parameter images: x_0 [n · size], `size` values an image.
+  /// - Parameter images: x_0 [n · size], `size` values per image.
   func apply(to images: inout [Float], size: Int, threads: ThreadPool) {
     let clipping = self
     images.withUnsafeMutableBufferPointer { images in
@@ -39,7 +39,7 @@ public enum Clipping: Hashable, Sendable {
     }
   }
 
-  /// With linear interpolation between the values next to it.
+  /// Interpolates linearly between neighbouring values.
   static func quantile(_ ratio: Double, of values: [Float]) -> Float {
     let sorted = values.sorted()
     let place = ratio * Double(sorted.count - 1)

@@ -1,14 +1,14 @@
 import Kernels
 
-/// Classifier-free guidance (Ho and Salimans, 2022): u + w (c - u) of the outputs with condition c and without u.
+/// Classifier-free guidance (Ho and Salimans, 2022): u + w (c - u) for outputs c with the condition and u without it.
 public struct Guidance: Hashable, Sendable {
-  /// w; 1: the condition alone.
+  /// w; 1 disables guidance.
   public var scale: Double
-  /// The noise levels σ/α at which there is guidance; elsewhere the condition alone counts (Kynkäänniemi et al., 2024,
-  /// equation 5).
+  /// The noise levels σ/α at which guidance is applied; elsewhere only the conditional output is used (Kynkäänniemi et
+  /// al., 2024, equation 5).
   public var interval: ClosedRange<Double>
-  /// φ: how far the deviation of the guided output is set back to that of the conditional one, against overexposure
-  /// (Lin et al., 2024, equations 15 and 16); 0: not at all.
+  /// φ: how far the standard deviation of the guided output is restored to that of the conditional one, to prevent
+  /// overexposure (Lin et al., 2024, equations 15 and 16); 0 disables it.
   public var rescale: Double
 
   public init(scale: Double = 1, interval: ClosedRange<Double> = 0...(.infinity), rescale: Double = 0) {
@@ -17,7 +17,7 @@ public struct Guidance: Hashable, Sendable {
     self.rescale = rescale
   }
 
-  /// The outputs that a network has to give.
+  /// The outputs required from the network.
   func pass(at point: PathPoint) -> GuidancePass {
     scale != 1 && interval.contains(point.noise / point.signal) ? .conditionalAndUnconditional : .conditional
   }
@@ -25,9 +25,9 @@ public struct Guidance: Hashable, Sendable {
   /// The guided output [n · size].
   ///
   /// - Parameters:
-  ///   - outputs: the n conditional ones, then the n unconditional ones.
-  ///   - predicted: whether a value's place within its image belongs to the prediction; the others, which are
-  ///     variances, stay the conditional ones.
+  ///   - outputs: the n conditional outputs, then the n unconditional ones.
+  ///   - predicted: whether a value, by its position within its image, belongs to the prediction; other values are
+  ///     variances, which are taken from the conditional output.
   func combine(_ outputs: [Float], images: Int, predicted: (Int) -> Bool, threads: ThreadPool) -> [Float] {
     let half = outputs.count / 2
     let size = half / images
@@ -58,10 +58,10 @@ public struct Guidance: Hashable, Sendable {
   }
 }
 
-/// Which outputs an evaluation asks a network for.
+/// The outputs that an evaluation requires from the network.
 public enum GuidancePass: Hashable, Sendable {
-  /// [n, ...] under the images' conditions.
+  /// [n, ...] with the images' conditions.
   case conditional
-  /// [2 n, ...]: the same, then those without conditions.
+  /// [2 n, ...]: the outputs with the images' conditions, followed by those without.
   case conditionalAndUnconditional
 }

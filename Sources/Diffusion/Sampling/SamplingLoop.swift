@@ -1,12 +1,12 @@
 import Kernels
 import Randomness
 
-/// Draws images by a plan. Image i depends on the seed and on i alone: not on the images that go with it, nor on ranks or
-/// threads.
+/// Samples images according to a plan. Image i depends on the seed and i alone, not on the images sampled with it, nor
+/// on ranks or threads.
 public struct SamplingLoop: Sendable {
   public let plan: SamplingPlan
   public let seed: UInt64
-  /// What takes the place of a step's noise, by the steps that remain after it: for comparisons with others.
+  /// Replaces a step's noise, given the number of steps remaining after it; for comparisons with other implementations.
   package var stepNoise: (@Sendable (_ remaining: Int) -> [Float])?
 
   public init(_ plan: SamplingPlan, seed: UInt64) {
@@ -14,29 +14,29 @@ public struct SamplingLoop: Sendable {
     self.seed = seed
   }
 
-  /// How far the images are.
+  /// The state of the images during sampling.
   public struct Progress {
-    /// Evaluations done, of `plan.evaluations.count`.
+    /// Evaluations completed, out of `plan.evaluations.count`.
     public let done: Int
-    /// The images as they are now [n, H, W, C], of about unit variance at first.
+    /// The current images [n, H, W, C], initially with about unit variance.
     public let images: [Float]
   }
 
-  /// The network: gives its outputs [n, H, W, C · outputsPerChannel], twice n where the pass says so.
+  /// The network: returns outputs [n, H, W, C · outputsPerChannel], or twice n of them if the pass requires it.
   ///
   /// - Parameters:
   ///   - x: [n, H, W, C].
-  ///   - timestep: what the network is told of all images; fractional for some samplers.
+  ///   - timestep: the network's timestep input for all images; fractional for some samplers.
   public typealias Network = (
     _ x: UnsafeBufferPointer<Float>, _ timestep: Float, _ pass: GuidancePass
   ) throws -> [Float]
 
-  /// Images x_0 [n, H, W, C], about in the range of the training data.
+  /// Samples images x_0 [n, H, W, C], roughly in the range of the training data.
   ///
   /// - Parameters:
   ///   - shape: [H, W, C].
-  ///   - samples: the numbers of the n images.
-  ///   - start: what sampling begins from.
+  ///   - samples: the indices of the n images.
+  ///   - start: what sampling starts from.
   ///   - onStep: called after each evaluation.
   public func sample(
     shape: [Int], samples: Range<Int>, threads: ThreadPool, start: SamplingStart = .noise,
@@ -62,7 +62,7 @@ public struct SamplingLoop: Sendable {
       let estimate = estimate(x, readout, output, sampler.needs, size: size, channels: channels, threads)
       sampler.advance(&x, from: index, with: estimate, in: context)
       if start.mask != nil {
-        // What is kept ends as it is, also where the last step leaves some noise.
+        // Where the mask is 0, the result is the exact image, even if the last step leaves some noise.
         let end = index + 1 < evaluations.count ? evaluation.next : .image
         keep(start, &x, at: end, samples, size, threads)
       }
@@ -71,7 +71,7 @@ public struct SamplingLoop: Sendable {
     return x
   }
 
-  /// The outputs of an evaluation, guided: [n, pixels, C · outputsPerChannel].
+  /// The outputs of an evaluation after guidance: [n, pixels, C · outputsPerChannel].
   private func outputs(
     _ x: [Float], _ readout: Readout, _ point: PathPoint, images: Int, channels: Int, _ threads: ThreadPool,
     _ predict: Network
@@ -101,7 +101,7 @@ public struct SamplingLoop: Sendable {
       variance = Self.channels(channels..<2 * channels, of: 2 * channels, output)
     }
     func read(_ ofX: Double, _ ofOutput: Double) -> [Float] {
-      // An output that is the estimate goes through as it is.
+      // An output that already is the estimate is passed through unchanged.
       ofX == 0 && ofOutput == 1
         ? prediction : LinearCombination.of([(ofX, x), (ofOutput, prediction)], threads: threads)
     }
@@ -120,7 +120,7 @@ public struct SamplingLoop: Sendable {
     return result
   }
 
-  /// On a scale where image and noise have unit variance together.
+  /// Scaled so that image and noise together have unit variance.
   private func shown(_ x: [Float], at point: PathPoint, _ threads: ThreadPool) -> [Float] {
     let squares = point.signal * point.signal + point.noise * point.noise
     return point.signal == 1 && point.noise > 0
@@ -149,7 +149,7 @@ public struct SamplingLoop: Sendable {
     case .image(let image, let strength, let mask, _) where mask == nil || strength < 1:
       precondition(
         image.count == samples.count * size, "\(image.count) values of images for \(samples.count * size)")
-      // Churn raises an evaluation's noise level; x begins at that of its step.
+      // Churn raises an evaluation's noise level; x starts at the level of its step.
       return noisy(image, start, at: plan.path.points[evaluation.step], samples, size, threads)
     case .noise, .latents, .image:
       let x = firstNoise(start, samples, size, threads)
@@ -158,7 +158,7 @@ public struct SamplingLoop: Sendable {
     }
   }
 
-  /// Of unit variance: what the caller gave, or what is drawn by (seed, image).
+  /// Noise of unit variance: given by the caller, or drawn by (seed, image).
   private func firstNoise(
     _ start: SamplingStart, _ samples: Range<Int>, _ size: Int, _ threads: ThreadPool
   ) -> [Float] {
@@ -168,7 +168,7 @@ public struct SamplingLoop: Sendable {
     return given
   }
 
-  /// Images with the first noise of them, as much as there is at `point`.
+  /// Images with their initial noise, at the noise level of `point`.
   private func noisy(
     _ image: [Float], _ start: SamplingStart, at point: PathPoint, _ samples: Range<Int>, _ size: Int,
     _ threads: ThreadPool
@@ -178,7 +178,7 @@ public struct SamplingLoop: Sendable {
       [(point.signal, image), (point.noise, firstNoise(start, samples, size, threads))], threads: threads)
   }
 
-  /// x where the mask is 1, the image, as noisy as x is now, where it is 0.
+  /// Keeps x where the mask is 1, and replaces it with the image at x's current noise level where the mask is 0.
   private func keep(
     _ start: SamplingStart, _ x: inout [Float], at point: PathPoint, _ samples: Range<Int>, _ size: Int,
     _ threads: ThreadPool
@@ -190,15 +190,16 @@ public struct SamplingLoop: Sendable {
   }
 }
 
-/// What sampling begins from.
+/// What sampling starts from.
 public enum SamplingStart: Sendable {
   /// Noise drawn by (seed, image).
   case noise
-  /// Noise of unit variance from outside [n, H, W, C].
+  /// Noise of unit variance given by the caller [n, H, W, C].
   case latents([Float])
-  /// Images [n, H, W, C] that get the noise of the step at which a part `strength`, in (0, 1], of the steps remains
-  /// (Meng et al., 2022, "SDEdit"). Where a mask [n, H, W, C] is 0, the image is kept; where it is 1, it is drawn anew,
-  /// at strength 1 from noise alone. `noise`, of unit variance, takes the place of what is drawn by (seed, image).
+  /// Images [n, H, W, C] with noise added up to the step at which a fraction `strength`, in (0, 1], of the steps
+  /// remains (Meng et al., 2022, "SDEdit"). Where a mask [n, H, W, C] is 0, the image is kept; where it is 1, it is
+  /// sampled anew, at strength 1 from noise alone. `noise`, of unit variance, replaces the noise drawn by (seed,
+  /// image).
   case image([Float], strength: Double, mask: [Float]? = nil, noise: [Float]? = nil)
 
   var mask: [Float]? { if case .image(_, _, let mask, _) = self { mask } else { nil } }
@@ -218,9 +219,9 @@ public enum SamplingStart: Sendable {
 }
 
 extension SamplingPlan {
-  /// The first evaluation of images that are drawn from others.
+  /// The first evaluation for images that are sampled from other images.
   ///
-  /// - Parameter strength: the part of the steps that they go through, in (0, 1]; one at least.
+  /// - Parameter strength: the fraction of the steps performed, in (0, 1]; at least one step is.
   public func firstEvaluation(strength: Double) -> Int {
     precondition(strength > 0 && strength <= 1, "a strength of \(strength)")
     let kept = min(max(Int(Double(steps) * strength), 1), steps)

@@ -1,7 +1,7 @@
 import Settings
 
-/// How images are drawn: the keys of the section `sampling` that say so. What is nil is the scheduler's or the
-/// process's own.
+/// How images are sampled: the sampling keys of the section `sampling`. For keys that are nil, the scheduler's or the
+/// process's defaults apply.
 public struct SamplingOptions: Hashable, Sendable {
   public var sampler: SamplerKind?
   /// K.
@@ -23,7 +23,7 @@ public struct SamplingOptions: Hashable, Sendable {
     self.spacing = spacing
   }
 
-  /// Reads the keys of sampling; other keys of the section are the caller's.
+  /// Reads the sampling keys; other keys of the section are left to the caller.
   ///
   /// - Throws: `SettingsError`.
   public init(_ reader: SettingsReader) throws {
@@ -76,7 +76,7 @@ public struct SamplingOptions: Hashable, Sendable {
     if let sampler { try checkAgainst(sampler) { reader.invalid($0, $1) } }
   }
 
-  /// What a sampler has no use for is an error, not ignored.
+  /// Throws an error for options that the sampler does not support, rather than ignoring them.
   func checkAgainst<E: Error>(_ sampler: SamplerKind, error: (_ key: String, _ message: String) -> E) throws {
     if eta > 0, sampler != .ddim { throw error("eta", "is ddim's, and the sampler is \(sampler.rawValue)") }
     if churn.amount > 0, sampler != .euler, sampler != .heun {
@@ -112,7 +112,7 @@ public enum ClipChoice: Hashable, Sendable, SettingsValue {
   }
 }
 
-/// One of an enumeration's cases, by raw value, as a value that may be null.
+/// A case of an enumeration, by raw value, as a value that may be null.
 struct ChoiceValue<Choice: RawRepresentable & CaseIterable & Sendable & Equatable>: SettingsValue
 where Choice.RawValue == String {
   let choice: Choice
@@ -130,7 +130,7 @@ where Choice.RawValue == String {
 }
 
 extension SettingsReader {
-  /// One of an enumeration's cases, by raw value, that can be left out, or be null.
+  /// Reads a case of an enumeration, by raw value; the key may be missing or null.
   func optionalChoice<Choice: RawRepresentable & CaseIterable & Sendable & Equatable>(
     _ key: String, as type: Choice.Type, help: String
   ) throws -> Choice? where Choice.RawValue == String {

@@ -1,19 +1,20 @@
-/// How images are drawn from a process: what options, scheduler and process say together, checked.
+/// How images are sampled from a process: options, scheduler and process combined and checked for consistency.
 public struct SamplingPlan: Sendable {
   public let process: any DiffusionProcess
   public let sampler: SamplerKind
   public let path: SamplingPath
   public let guidance: Guidance
   public let clipping: Clipping
-  /// Evaluations of the network for each image, guided ones counted once.
+  /// The network evaluations for each image; guided ones are counted once.
   public let evaluations: [Evaluation]
 
   private let options: SamplingOptions
   private let solver: SolverOptions
 
   /// - Parameters:
-  ///   - scheduler: of the folder that the network comes from, read for the sampler; nil: the process's own.
-  /// - Throws: ``SamplingError`` saying what does not go together; `SettingsError` of the scheduler's configuration.
+  ///   - scheduler: the configuration from the folder that the network comes from, read for the sampler; nil for the
+  ///     process's own.
+  /// - Throws: ``SamplingError`` describing the inconsistency; `SettingsError` for the scheduler's configuration.
   public init(
     process: any DiffusionProcess, options: SamplingOptions = SamplingOptions(),
     scheduler: SchedulerConfiguration? = nil
@@ -46,7 +47,7 @@ public struct SamplingPlan: Sendable {
   /// K.
   public var steps: Int { path.points.count }
 
-  /// A sampler at its beginning, for images that go through the network together.
+  /// A sampler in its initial state, for one batch of images.
   func makeSampler() -> any Sampler {
     Self.sampler(sampler, path, process, options, solver, clipping)
   }

@@ -7,16 +7,16 @@ extension NoiseSchedule {
     case linear
     /// ᾱ falls as a squared cosine (Nichol and Dhariwal, 2021, equation 17), β between 1e-4 and 0.9999.
     case cosine
-    /// The same with β at most 0.999, as the article has it: diffusers' `squaredcos_cap_v2`.
+    /// The same with β capped at 0.999, as in the article: diffusers' `squaredcos_cap_v2`.
     case cosineCapped = "cosine-capped"
-    /// The square roots in equal steps, from 0.00085 to 0.012 unless told otherwise: Stable Diffusion's.
+    /// √β in equal steps, by default from 0.00085 to 0.012: Stable Diffusion's.
     case scaledLinear = "scaled-linear"
-    /// The square roots in equal steps, from 1e-4 to 0.02 unless told otherwise.
+    /// √β in equal steps, by default from 1e-4 to 0.02.
     case quadratic
     /// Along a sigmoid from -6 to 6.
     case sigmoid
 
-    /// The first and the last β that the formula takes when none are given; nil where it takes none.
+    /// The default first and last β of the formula; nil for formulas without these parameters.
     public var defaultBetas: (start: Double, end: Double)? {
       switch self {
       case .cosine, .cosineCapped: nil
@@ -26,17 +26,18 @@ extension NoiseSchedule {
     }
   }
 
-  /// A kind with its βs.
+  /// A kind with its first and last β.
   public struct Formula: Hashable, Sendable {
     public let kind: Kind
-    /// nil for the kinds that take none.
+    /// nil for kinds without these parameters.
     public let betaStart: Double?
     public let betaEnd: Double?
   }
 
   /// - Parameters:
   ///   - timesteps: T, at least 1.
-  ///   - betaStart: the first β, in (0, 1); nil: the kind's own, and for the cosines, which have none.
+  ///   - betaStart: the first β, in (0, 1); nil for the kind's default, and for the cosine kinds, which have no such
+  ///     parameter.
   ///   - betaEnd: the last β, in [betaStart, 1).
   public init(_ kind: Kind, timesteps: Int, betaStart: Double? = nil, betaEnd: Double? = nil) {
     precondition(timesteps >= 1, "a schedule needs at least one timestep, not \(timesteps)")

@@ -1,18 +1,18 @@
 extension NoiseSchedule {
-  /// sqrt(ᾱ_T): how much of the image is left at the last timestep.
+  /// sqrt(ᾱ_T): the amplitude of the image left at the last timestep.
   ///
-  /// Sampling starts from pure noise, which a network has never seen there unless this is 0; it shows in the mean
-  /// brightness, which cannot move far from grey (Lin et al., 2024, section 3.1).
+  /// Sampling starts from pure noise, which the network has never seen at that timestep unless this is 0. The effect
+  /// shows in the mean brightness, which cannot move far from grey (Lin et al., 2024, section 3.1).
   public var remainingSignal: Double { (cumulativeAlphas.last ?? 0).squareRoot() }
 
-  /// From which ``remainingSignal`` on a run is worth a warning. DDPM's own schedule, linear over 1000 timesteps, has
-  /// 0.006 and needs none; Stable Diffusion's has 0.068.
+  /// The ``remainingSignal`` above which a run gets a warning. DDPM's own schedule, linear over 1000 timesteps, has
+  /// 0.006, which is acceptable; Stable Diffusion's has 0.068.
   public static let noticeableSignal = 0.01
 
-  /// The schedule with sqrt(ᾱ) shifted and scaled so that it ends at 0 and begins where it did (Lin et al., 2024,
-  /// "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1).
+  /// The schedule with sqrt(ᾱ) shifted and scaled so that it ends at 0 and starts at the same value as before (Lin et
+  /// al., 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1).
   ///
-  /// T must be at least 2. Only v and sample predictions say anything at the last timestep.
+  /// T must be at least 2. At the last timestep, only v and sample predictions are defined.
   public func rescaledToZeroTerminalSNR() -> NoiseSchedule {
     precondition(timesteps >= 2, "one timestep cannot both begin and end the schedule")
     let roots = cumulativeAlphas.map { $0.squareRoot() }

@@ -1,16 +1,16 @@
-/// How much noise each timestep adds: β of every step of the forward process, and what follows from it.
+/// The amount of noise that each timestep adds: β of every step of the forward process, and quantities derived from it.
 ///
-/// Arrays are indexed by t in 0..<T, as the article's; DDPM's β_1 is `betas[0]`. All in double precision.
+/// Arrays are indexed by t in 0..<T; the article's β_1 is `betas[0]`. All values are in double precision.
 public struct NoiseSchedule: Hashable, Sendable {
   /// β_t.
   public let betas: [Double]
   /// ᾱ_t, the product of 1 - β up to t.
   public let cumulativeAlphas: [Double]
-  /// The timestep that the model is told at each step: 0, 1, 2, ... unless steps were left out.
+  /// The model's timestep input at each step: 0, 1, 2, ... unless steps were skipped.
   public let modelTimesteps: [Int]
-  /// The formula that gave the βs; nil where they were listed, or where steps were left out.
+  /// The formula that generated the βs; nil if they were listed explicitly or steps were skipped.
   public let formula: Formula?
-  /// Whether ᾱ was rescaled so that nothing of the image is left at the last timestep.
+  /// Whether ᾱ was rescaled to leave no signal at the last timestep.
   public let isRescaledToZeroSNR: Bool
 
   /// T.
@@ -27,9 +27,9 @@ public struct NoiseSchedule: Hashable, Sendable {
     self.isRescaledToZeroSNR = isRescaledToZeroSNR
   }
 
-  /// The schedule of listed βs, such as diffusers' `trained_betas`.
+  /// A schedule with explicit βs, such as diffusers' `trained_betas`.
   ///
-  /// - Parameter betas: β_t in (0, 1], at least one; 1 only at the end.
+  /// - Parameter betas: β_t in (0, 1], at least one; only the last may be 1.
   public init(betas: [Double]) {
     self.init(betas: betas, formula: nil)
   }
@@ -49,25 +49,25 @@ public struct NoiseSchedule: Hashable, Sendable {
     )
   }
 
-  /// The schedule that visits only `count` of the timesteps, evenly spread, with the same ᾱ at each of them
+  /// The schedule that visits only `count` evenly spread timesteps, with the same ᾱ at each of them
   /// (Nichol and Dhariwal, 2021, section 4).
   public func respaced(to count: Int) -> NoiseSchedule {
     precondition((1...timesteps).contains(count), "\(count) steps out of \(timesteps)")
     guard count < timesteps else { return self }
-    // The last timestep is always among them: sampling starts from pure noise.
+    // The last timestep is always included: sampling starts from pure noise.
     let kept = (1...count).map { $0 * timesteps / count - 1 }
     var previous = 1.0
     let betas = kept.map { t -> Double in
       defer { previous = cumulativeAlphas[t] }
       return 1 - cumulativeAlphas[t] / previous
     }
-    // Where β is nearly 1, a product of 1 - β would have lost most of ᾱ's digits.
+    // Copied rather than recomputed: where β is nearly 1, the product of 1 - β would lose most of ᾱ's digits.
     return NoiseSchedule(
       betas: betas, cumulativeAlphas: kept.map { cumulativeAlphas[$0] },
       modelTimesteps: kept.map { modelTimesteps[$0] }, isRescaledToZeroSNR: isRescaledToZeroSNR)
   }
 
-  /// ᾱ before step t: 1 before the first.
+  /// ᾱ before step t; 1 before the first step.
   public func previousCumulativeAlpha(_ t: Int) -> Double { t == 0 ? 1 : cumulativeAlphas[t - 1] }
 
   /// β̃_t, the variance of q(x_{t-1} | x_t, x_0) (Ho et al., 2020, equation 7).

@@ -1,8 +1,8 @@
-/// diffusers' scheduler classes that are known here.
+/// The supported scheduler classes of diffusers.
 public enum SchedulerClass: String, CaseIterable, Sendable {
   case ddpm = "DDPMScheduler"
   case ddim = "DDIMScheduler"
-  /// Taken as ddim.
+  /// Treated as ddim.
   case pndm = "PNDMScheduler"
   case euler = "EulerDiscreteScheduler"
   case eulerAncestral = "EulerAncestralDiscreteScheduler"
@@ -10,7 +10,7 @@ public enum SchedulerClass: String, CaseIterable, Sendable {
   case dpmMultistep = "DPMSolverMultistepScheduler"
   case unipc = "UniPCMultistepScheduler"
 
-  /// The class that stands for a sampler.
+  /// The class that corresponds to a sampler.
   public init(_ sampler: SamplerKind) {
     self =
       switch sampler {
@@ -50,7 +50,7 @@ public enum SchedulerClass: String, CaseIterable, Sendable {
     return Self.sharedKeys.union(own)
   }
 
-  /// The keys of any class: a configuration may hold those of the class that it was written for first.
+  /// The keys of all classes: a configuration may contain keys of the class that it was originally written for.
   static let allKeys = Self.allCases.reduce(into: Set<String>()) { $0.formUnion($1.keys) }
 
   private static let sharedKeys: Set = [

@@ -2,12 +2,12 @@ import Foundation
 import Settings
 
 extension SchedulerConfiguration {
-  /// The configuration of a trained process, as the class of `sampler` has it.
+  /// The configuration of a trained process for the class of `sampler`.
   ///
-  /// Timesteps are spread `trailing`, so that sampling begins at the noise that training ended with, and nothing is
-  /// clipped. Schedules that the class has no formula for are listed as `trained_betas`.
+  /// Timesteps are spaced `trailing`, so that sampling starts at the noise level that training ended with, and clipping
+  /// is off. Schedules for which the class has no formula are listed as `trained_betas`.
   ///
-  /// - Throws: `SettingsError` where the class cannot say what the process does: HeunDiscreteScheduler knows no last
+  /// - Throws: `SettingsError` if the class cannot represent the process: HeunDiscreteScheduler does not support a last
   ///   timestep without signal.
   public init(of process: DDPMProcess, sampler: SamplerKind = .ddpm) throws {
     let schedulerClass = SchedulerClass(sampler)
@@ -32,7 +32,7 @@ extension SchedulerConfiguration {
         entries.append(("rescale_betas_zero_snr", true))
       }
     } else if schedule.isRescaledToZeroSNR, let formula = schedule.formula {
-      // The βs before rescaling, which the class then rescales.
+      // The βs before rescaling, which the class then rescales itself.
       let before = NoiseSchedule(
         formula.kind, timesteps: schedule.timesteps, betaStart: formula.betaStart, betaEnd: formula.betaEnd)
       entries += [("trained_betas", SettingsNode(before.betas)), ("rescale_betas_zero_snr", true)]
@@ -63,7 +63,7 @@ extension SchedulerConfiguration {
     }
   }
 
-  /// The text of a `scheduler_config.json`, which diffusers' `from_pretrained` reads: all keys of the class, sorted.
+  /// The text of a `scheduler_config.json` for diffusers' `from_pretrained`: all keys of the class, sorted.
   public func json() -> String {
     let entries = (resolved.entries ?? []).sorted { $0.key < $1.key }
     let lines = entries.map { "  \(Self.quoted($0.key)): \(Self.json($0.node))" }
@@ -80,13 +80,13 @@ extension SchedulerConfiguration {
       case .nothing: return "null"
       case .bool(let value): return String(value)
       case .number: return scalar.text
-      // Python's JSON has infinities.
+      // Python's JSON supports infinities.
       case .text(let text): return ["Infinity", "-Infinity"].contains(text) ? text : quoted(text)
       }
     }
   }
 
-  /// Names of keys and values: nothing in them needs escaping but what is escaped here.
+  /// Quotes names of keys and values, which need no escaping beyond what is done here.
   private static func quoted(_ text: String) -> String {
     "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
       + "\""

@@ -1,11 +1,11 @@
 import Settings
 
-/// What a `scheduler_config.json` of diffusers says: the noise schedule, what the network predicts, and how it is
-/// sampled. Keys that are left out, or null, have the defaults of the class; keys of other known classes are ignored, as
-/// diffusers ignores them, and kept.
+/// A `scheduler_config.json` of diffusers: the noise schedule, what the network predicts, and how it is sampled. Keys
+/// that are missing or null have the defaults of the class; keys of other known classes are ignored, as in diffusers,
+/// but preserved.
 public struct SchedulerConfiguration: Sendable {
   public let schedulerClass: SchedulerClass
-  /// The sampler that the class stands for.
+  /// The sampler that corresponds to the class.
   public let sampler: SamplerKind
   /// Every key of the class with its value, in a fixed order, `_class_name` first.
   public let resolved: SettingsNode
@@ -23,13 +23,13 @@ public struct SchedulerConfiguration: Sendable {
   let setsAlphaToOne: Bool
   let clipping: Clipping
   let solver: SolverOptions
-  /// Timesteps with a lower λ are left out (DPM-Solver++).
+  /// Timesteps with a lower λ are skipped (DPM-Solver++).
   let leastLogSNR: Double
 
-  /// What was given, for other classes to read.
+  /// The original configuration, for reading as another class.
   private let given: SettingsNode
 
-  /// What a user should know of how the configuration is taken; nil: nothing.
+  /// A note for the user on how the configuration is interpreted, if there is anything to say.
   public var note: String? {
     schedulerClass == .pndm
       ? "PNDMScheduler is taken as ddim: its Runge-Kutta steps are not computed here" : nil
@@ -37,8 +37,9 @@ public struct SchedulerConfiguration: Sendable {
 
   /// - Parameters:
   ///   - node: the dictionary.
-  ///   - sampler: what to read it for, as diffusers' `from_config` of that class does; nil: the class that it names.
-  /// - Throws: `SettingsError` naming the key: a class, key or value that is not known or not computed here.
+  ///   - sampler: the sampler whose class reads the configuration, as with diffusers' `from_config`; nil for the class
+  ///     that the configuration names.
+  /// - Throws: `SettingsError` naming the key for a class, key or value that is unknown or not supported.
   public init(_ node: SettingsNode, sampler: SamplerKind? = nil) throws {
     guard case .section(let entries) = node.content else {
       throw SettingsError(location: node.location, "expected a dictionary of a scheduler's settings")
@@ -78,9 +79,9 @@ public struct SchedulerConfiguration: Sendable {
     try self.init(SettingsNode(yaml: json, source: source), sampler: sampler)
   }
 
-  /// The same configuration, read for the class of another sampler.
+  /// The same configuration, read as the class of another sampler.
   ///
-  /// - Throws: `SettingsError` where a key's value is not computed by that class.
+  /// - Throws: `SettingsError` if that class does not support the value of a key.
   public func read(for sampler: SamplerKind) throws -> SchedulerConfiguration {
     try SchedulerConfiguration(given, sampler: sampler)
   }
@@ -101,7 +102,7 @@ public struct SchedulerConfiguration: Sendable {
     return known
   }
 
-  /// diffusers takes an empty list of βs for a schedule without timesteps.
+  /// diffusers interprets an empty list of βs as a schedule without timesteps, so it is replaced with null.
   private static func withNone(_ entry: SettingsEntry) -> SettingsEntry {
     guard entry.key == "trained_betas", case .list(let values) = entry.node.content, values.isEmpty else {
       return entry
@@ -109,7 +110,7 @@ public struct SchedulerConfiguration: Sendable {
     return SettingsEntry(key: entry.key, node: nil)
   }
 
-  /// Whether the class sees an entry: not what Python has as None, nor what belongs to other classes.
+  /// Whether the class reads an entry: not if it is None in Python, or belongs to other classes only.
   private static func isRead(_ entry: SettingsEntry, by read: SchedulerClass) -> Bool {
     if entry.key.hasPrefix("_") { return false }
     if case .scalar(let scalar) = entry.node.content, scalar.meaning == .nothing { return false }

@@ -1,6 +1,6 @@
 import Settings
 
-/// diffusers' names of predictions.
+/// diffusers' names of prediction types.
 enum PredictionType: String, CaseIterable, Sendable {
   case epsilon
   case sample
@@ -24,7 +24,7 @@ enum PredictionType: String, CaseIterable, Sendable {
   }
 }
 
-/// diffusers' names of schedules.
+/// diffusers' names of β schedules.
 enum BetaSchedule: String, CaseIterable, Sendable {
   case linear
   case scaledLinear = "scaled_linear"
@@ -32,21 +32,21 @@ enum BetaSchedule: String, CaseIterable, Sendable {
   case sigmoid
 }
 
-/// diffusers' names of spacings; `karras` is a key of its own there.
+/// diffusers' names of timestep spacings; `karras` is a separate key there.
 enum TimestepSpacing: String, CaseIterable, Sendable {
   case leading
   case trailing
   case linspace
 }
 
-/// Where the last step leads.
+/// The σ at which the last step ends.
 enum FinalSigma: String, CaseIterable, Sendable {
   case zero
-  /// The noise of the first timestep.
+  /// The σ of the first timestep.
   case least = "sigma_min"
 }
 
-/// A number that may be infinite, as Python's JSON writes it.
+/// A number that may be infinite, in the notation of Python's JSON.
 struct ExtendedNumber: SettingsValue {
   let value: Double
 

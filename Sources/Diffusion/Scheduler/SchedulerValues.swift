@@ -1,6 +1,6 @@
 import Settings
 
-/// The values of a scheduler's configuration, as one of diffusers' classes reads them.
+/// The values of a scheduler's configuration, as read by one of diffusers' classes.
 struct SchedulerValues {
   var sampler: SamplerKind
   var schedule: NoiseSchedule
@@ -21,8 +21,8 @@ struct SchedulerValues {
   private let read: SchedulerClass
 
   /// - Parameters:
-  ///   - read: the class whose keys and defaults count.
-  ///   - sampler: what the caller asked for, if anything.
+  ///   - read: the class whose keys and defaults apply.
+  ///   - sampler: the sampler requested by the caller, if any.
   init(_ reader: SettingsReader, _ read: SchedulerClass, sampler: SamplerKind?) throws {
     self.reader = reader
     self.read = read
@@ -71,7 +71,7 @@ struct SchedulerValues {
     let betas = try reader.value(
       "trained_betas", default: [Double](), in: 0x1p-60...1.0, count: 0...100_000, help: "the βs themselves")
     if !betas.isEmpty {
-      // diffusers takes the list's length for the timesteps, and this number for the spacing: they must agree.
+      // diffusers uses the list's length as the number of timesteps, and this number for the spacing: they must agree.
       guard betas.count == timesteps else {
         throw reader.invalid(
           "trained_betas", "has \(betas.count) values for num_train_timesteps: \(timesteps)")
@@ -108,7 +108,7 @@ struct SchedulerValues {
     case .dpmMultistep:
       let name = try reader.value(
         "algorithm_type", default: "dpmsolver++", help: "whether noise is added on the way")
-      // A sampler that was asked for decides, whatever the configuration was written for.
+      // A requested sampler takes precedence over what the configuration was written for.
       if let asked { return asked }
       switch name {
       case "dpmsolver++", "deis": return .dpm2M
@@ -181,7 +181,7 @@ struct SchedulerValues {
     if has("variance_type") { variance = try readVariance() }
     guard has("solver_order") else { return }
     solver.order = try reader.value("solver_order", default: 2, in: 1...2, help: "the solver's order")
-    // diffusers gives each class its own where the other's stands.
+    // If the value belongs to the other class, diffusers uses this class's own.
     let type = try reader.choice(
       "solver_type", among: ["midpoint", "heun", "logrho", "bh1", "bh2"],
       default: read == .unipc ? "bh2" : "midpoint", help: "which of the solver's formulas")
@@ -214,7 +214,7 @@ struct SchedulerValues {
 
   private func readVariance() throws -> ReverseVariance {
     guard read == .ddpm else {
-      // DPM-Solver++ leaves learned variances out, and has no use for fixed ones, which a DDPMScheduler's file names.
+      // DPM-Solver++ ignores learned variances, and has no use for fixed ones, which a DDPMScheduler's file names.
       let type = try reader.value("variance_type", as: String.self, help: "what the second outputs are")
       if ["learned", "learned_range"].contains(type) { return .learnedRange }
       guard type.map(Self.fixedVariances.contains) ?? true else {
@@ -226,7 +226,8 @@ struct SchedulerValues {
     let type = try reader.value(
       "variance_type", default: "fixed_small", help: "the noise of ancestral sampling")
     switch type {
-    // The log forms say the same variance; diffusers takes a logarithm's root for `fixed_large_log`, and gives NaN
+    // The log variants denote the same variance; for `fixed_large_log`, diffusers takes the square root of a logarithm
+    // and gets NaN
     // (https://github.com/huggingface/diffusers/issues/14569).
     case "fixed_small", "fixed_small_log": return .fixedSmall
     case "fixed_large", "fixed_large_log": return .fixedLarge

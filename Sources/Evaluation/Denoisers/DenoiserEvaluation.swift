@@ -63,6 +63,7 @@ public struct DenoiserEvaluation {
       throw EvaluationError(
         dataset.directory, "holds no latents, which the model draws: make them with oboro encode")
     }
+    try model.requireNoFields()
     let field = try latents ?? dataset.requireImages()
     try model.check(height: field.shape[0], width: field.shape[1], channels: field.shape[2])
     guard field.type != .int32 else {

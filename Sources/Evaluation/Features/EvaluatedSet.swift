@@ -40,6 +40,20 @@ public enum EvaluatedSet {
     if case .images(let images) = self { images.count } else { nil }
   }
 
+  /// The one form that all images have; nil for features made elsewhere.
+  ///
+  /// - Throws: `EvaluationError` naming two images that differ.
+  public func commonShape(pool: ThreadPool) throws -> ImageShape? {
+    if case .images(let images) = self { try images.commonShape(pool: pool) } else { nil }
+  }
+
+  /// What each image shows, where that is known.
+  ///
+  /// - Throws: what reading throws.
+  public var texts: [String]? {
+    get throws { if case .images(let images) = self { try images.texts } else { nil } }
+  }
+
   /// What the images' values are; nil for features made elsewhere.
   public var type: FieldType? {
     if case .images(let images) = self { images.type } else { nil }
@@ -120,7 +134,7 @@ public enum EvaluatedSet {
     _ plan: FeatureExtractor.Plan, _ own: Range<Int>, _ pool: ThreadPool, _ progress: (Int) -> Void
   ) throws -> UnsafeMutableBufferPointer<Float> {
     let memory = FloatMemory.allocate(own.count * plan.width)
-    let passes = (0..<pool.threadCount).map { _ in InferencePass() }
+    let passes = (0..<pool.threadCount).map { _ in FeaturePass() }
     let done = Atomic(0)
     do {
       _ = try pool.results(own.count) { index, worker in

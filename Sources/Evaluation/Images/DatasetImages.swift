@@ -24,6 +24,10 @@ struct DatasetImages: EvaluatedImages {
   var type: FieldType { field.type }
   var normalization: Normalization? { field.normalization }
 
+  var texts: [String]? {
+    get throws { try DatasetCaptions(ifAnyIn: path)?.texts(count) }
+  }
+
   func picture(_ index: Int) throws -> Picture {
     guard field.type == .uint8, dataset.channels == 1 || dataset.channels == 3 else {
       throw EvaluationError(

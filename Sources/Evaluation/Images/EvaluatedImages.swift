@@ -12,6 +12,11 @@ public protocol EvaluatedImages {
   /// How floating-point values follow from those of their source; nil if they are the same.
   var normalization: Normalization? { get }
 
+  /// What each image shows, where that is known.
+  ///
+  /// - Throws: what reading throws.
+  var texts: [String]? { get throws }
+
   /// Image `index`, of bytes.
   ///
   /// - Throws: `DatasetError`, `PictureError`, `FileError`; `EvaluationError` if it is no picture.
@@ -32,4 +37,5 @@ public protocol EvaluatedImages {
 
 extension EvaluatedImages {
   public var normalization: Normalization? { nil }
+  public var texts: [String]? { nil }
 }

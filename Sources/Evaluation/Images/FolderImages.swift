@@ -32,6 +32,14 @@ struct FolderImages: EvaluatedImages {
   var count: Int { files.count }
   var type: FieldType { .uint8 }
 
+  /// The prompts that `oboro sample` writes into its files.
+  var texts: [String]? {
+    get throws {
+      let texts = try files.map { try ImageFile.text("prompt", of: $0) }
+      return texts.contains(nil) ? nil : texts.compactMap { $0 }
+    }
+  }
+
   func picture(_ index: Int) throws -> Picture {
     let file = try ImageFile(files[index])
     return try file.decode(channels: file.header.isGrey ? 1 : 3)

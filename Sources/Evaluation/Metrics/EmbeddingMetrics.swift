@@ -1,46 +1,79 @@
 import Foundation
 import Kernels
 
-/// CLIP score of images and their captions: the mean of max(100 cos(image, text), 0) over the pairs (Hessel and others,
+/// CLIP score of images and their captions: the mean of 100 cos(image, text) over the pairs (Hessel and others,
 /// "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", 2021, section 3, with the weight 100 of
-/// torchmetrics).
-public enum CLIPScore {
+/// torchmetrics, which shows 0 where the mean is below).
+public struct CLIPScore: Sendable, Equatable {
+  public let value: Double
+  /// The standard error of the mean.
+  public let error: Double
+
   /// - Parameters:
   ///   - images: embeddings [N, D], of any length.
-  ///   - captions: embeddings [N, D], row i that of image i's caption.
-  /// - Throws: `EvaluationError` if the shapes differ or an embedding is zero.
-  public static func compute(images: FeatureSet, captions: FeatureSet) throws -> Double {
+  ///   - captions: embeddings [N, D].
+  ///   - rows: of the captions, for each image; nil: row i is image i's.
+  /// - Throws: `EvaluationError` if the shapes differ, an embedding is zero, or there is one image only.
+  public init(images: FeatureSet, captions: FeatureSet, rows: [Int]? = nil) throws {
     try FeatureSet.requireSameWidth(images, captions)
     guard images.count == captions.count else {
       throw EvaluationError(
         images.name,
         "has \(images.count) embeddings, \(captions.name) \(captions.count); expected a caption an image")
     }
+    try images.require(atLeast: 2, for: "a CLIP score with its error")
     let (image, caption) = (try images.normalized(), try captions.normalized())
-    var sum = 0.0
-    for row in 0..<image.rows {
-      let (a, b) = (image.row(row), caption.row(row))
-      sum += max(100 * (0..<image.columns).reduce(0) { $0 + a[$1] * b[$1] }, 0)
+    let scores = (0..<image.rows).map { row in
+      let (a, b) = (image.row(row), caption.row(rows?[row] ?? row))
+      return 100 * (0..<image.columns).reduce(0) { $0 + a[$1] * b[$1] }
     }
-    return sum / Double(image.rows)
+    let count = Double(scores.count)
+    let mean = scores.reduce(0, +) / count
+    value = mean
+    error = (scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count * (count - 1))).squareRoot()
   }
 }
 
 /// CMMD: the squared maximum mean discrepancy of CLIP embeddings with a Gaussian kernel, times 1000 (Jayasumana and
 /// others, "Rethinking FID: Towards a Better Evaluation Metric for Image Generation", 2024, equation 2, with the constants
 /// and the estimate of google-research/cmmd: σ = 10, all pairs, also of an image with itself).
-public enum CLIPMeanDiscrepancy {
+public struct CLIPMeanDiscrepancy: Sendable, Equatable {
+  public let value: Double
+  /// The standard error of `value`: the jackknife's that leaves out one image at a time, of both sets.
+  public let error: Double
+
   private static let (sigma, scale) = (10.0, 1000.0)
 
-  /// - Throws: `EvaluationError` if the widths differ or an embedding is zero.
-  public static func compute(_ a: FeatureSet, _ b: FeatureSet, pool: ThreadPool) throws -> Double {
+  /// - Throws: `EvaluationError` if the widths differ, an embedding is zero, or a set has one image only.
+  public init(_ a: FeatureSet, _ b: FeatureSet, pool: ThreadPool) throws {
     try FeatureSet.requireSameWidth(a, b)
+    for set in [a, b] { try set.require(atLeast: 2, for: "CMMD with its error") }
     let (x, y) = (try a.normalized(), try b.normalized())
-    return scale * (mean(x, x, pool) + mean(y, y, pool) - 2 * mean(x, y, pool))
+    let (xx, yy) = (Self.sums(x, x, pool), Self.sums(y, y, pool))
+    let (xy, yx) = (Self.sums(x, y, pool), Self.sums(y, x, pool))
+    let (m, n) = (Double(x.rows), Double(y.rows))
+    let (ownX, ownY, cross) = (xx.reduce(0, +), yy.reduce(0, +), xy.reduce(0, +))
+    value = Self.scale * (ownX / (m * m) + ownY / (n * n) - 2 * cross / (m * n))
+
+    /// The squared error that the images of one set contribute.
+    func variance(
+      _ own: [Double], _ others: [Double], _ total: Double, _ m: Double, _ n: Double, other: Double
+    ) -> Double {
+      // Of an image with itself k - 1 is 0, so it goes with nothing.
+      let left = zip(own, others).map { own, others in
+        (total - 2 * own) / ((m - 1) * (m - 1)) + other - 2 * (cross - others) / ((m - 1) * n)
+      }
+      let mean = left.reduce(0, +) / m
+      return (m - 1) / m * left.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    }
+    error =
+      Self.scale
+      * (variance(xx, xy, ownX, m, n, other: ownY / (n * n))
+      + variance(yy, yx, ownY, n, m, other: ownX / (m * m))).squareRoot()
   }
 
-  /// The mean of k - 1 over all pairs: the ones cancel, and so lose no digits.
-  private static func mean(_ x: DoubleMatrix, _ y: DoubleMatrix, _ pool: ThreadPool) -> Double {
+  /// Σⱼ (k(xᵢ, yⱼ) - 1) for each i: in the means the ones cancel, and so lose no digits.
+  private static func sums(_ x: DoubleMatrix, _ y: DoubleMatrix, _ pool: ThreadPool) -> [Double] {
     let norms = (PairwiseProducts.squaredNorms(x, pool: pool), PairwiseProducts.squaredNorms(y, pool: pool))
     let distance = SquaredDistance(x, y, leftNorms: norms.0, rightNorms: norms.1)
     var sums = [Double](repeating: 0, count: x.rows)
@@ -56,7 +89,7 @@ public enum CLIPMeanDiscrepancy {
         }
       }
     }
-    return sums.reduce(0, +) / Double(x.rows * y.rows)
+    return sums
   }
 }
 

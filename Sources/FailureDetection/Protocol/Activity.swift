@@ -11,8 +11,8 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// Whether the phase is nearly all waiting for other ranks: a long stay in it says nothing against this rank, which
-  /// neither computes nor does input or output.
+  /// Whether the phase consists almost entirely of waiting for other ranks, so that a long stay in it, without
+  /// computation or I/O, is no evidence against this rank.
   var onlyWaits: Bool {
     switch self {
     case .gathering, .exchanging, .updating, .finishing: true
@@ -20,7 +20,7 @@ public enum Activity: UInt8, CaseIterable, Sendable {
     }
   }
 
-  /// In a sentence, with the number of the step.
+  /// A phrase for messages, with the number of the step.
   func text(step: Int) -> String {
     switch self {
     case .preparing: "preparing the run"

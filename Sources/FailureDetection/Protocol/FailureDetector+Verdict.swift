@@ -1,10 +1,10 @@
-/// Why a run ends, as the rank knows it that says so.
+/// Why a run ends, as known to the rank that reports it.
 package struct Failure: Equatable, Sendable {
   /// A rank that the others wait for in vain.
   package struct FailedRank: Equatable, Sendable {
     package let rank: Int
     package let cause: Record.Cause
-    /// Its last known status; the age is that of the last frame, or how long the link has been closed.
+    /// Its last known status; the age is the time since its last frame, or since the link was closed.
     package let last: AgedStatus
 
     package init(rank: Int, _ cause: Record.Cause, _ last: AgedStatus) {
@@ -14,9 +14,9 @@ package struct Failure: Equatable, Sendable {
     }
   }
 
-  /// In ascending order; empty if all ranks wait for one another.
+  /// In ascending order; empty if all ranks are waiting for one another.
   package var failedRanks: [FailedRank]
-  /// Of those ranks whose status is known here, the failed ones among them.
+  /// The statuses known to this rank, including those of the failed ranks.
   package var statuses: [Int: AgedStatus]
 
   package init(failedRanks: [FailedRank], statuses: [Int: AgedStatus]) {
@@ -26,22 +26,22 @@ package struct Failure: Equatable, Sendable {
 }
 
 extension FailureDetector {
-  /// A launcher that sees a process die says so itself within this time, and better: it knows the signal.
+  /// Within this time, a launcher that sees a process die reports it, and better, because it knows the signal.
   private var grace: Double { min(5, timeout / 2) }
-  /// The least that this rank itself must have waited before it believes that another one has failed.
+  /// How long this rank must itself have waited before it considers another one failed.
   private var leastWait: Double { min(grace, timeout / 4) }
-  /// From the first sign of a failure to the verdict: what others have found at the same time arrives.
+  /// Time from the first sign of a failure to the verdict, so that concurrent observations of other ranks arrive.
   private var settling: Double { 1.5 * interval }
-  /// Seconds that each rank leaves to the ones before it to report.
+  /// Seconds that each rank allows the ranks before it to report.
   private static var patience: Double { 4 }
-  /// How many ranks take turns in that.
+  /// The number of ranks that take turns reporting.
   private static var reporterCount: Int { 4 }
-  /// At most so many of the ranks that wait tell what they do when the run fails.
+  /// The maximum number of waiting ranks that publish their status when the run fails.
   private static var sampleCount: Int { 128 }
 
   // MARK: Observing neighbours
 
-  /// Tells all ranks what is wrong with a neighbour, and when it no longer is.
+  /// Publishes what is wrong with a neighbour, and withdraws it once that no longer holds.
   mutating func observeNeighbours() {
     for index in links.indices {
       let cause = cause(of: links[index])
@@ -64,7 +64,7 @@ extension FailureDetector {
     case .lost: return !link.hasDeparted && silence >= grace ? .ended : nil
     case .open where silence >= timeout: return .silent
     case .open:
-      // Of one that has not been heard of for a while, its silence will tell.
+      // If the neighbour has not been heard of for a while, its silence will decide.
       let isStuck =
         !link.status.activity.onlyWaits && silence < timeout / 4
         && link.status.idleSeconds + silence >= timeout
@@ -72,7 +72,7 @@ extension FailureDetector {
     }
   }
 
-  /// Whether enough others observe it: one more would tell nobody anything.
+  /// Whether enough other ranks observe the failure already, so that one more record would add nothing.
   private func isWellKnown(_ subject: Int) -> Bool {
     observations[subject]?.values.count { $0.record.cause != nil && $0.record.origin != rank } ?? 0 >= 2
   }
@@ -88,15 +88,15 @@ extension FailureDetector {
     publish(Record(.slow, origin: rank, subject: link.rank, status: link.status, age: now - link.heard))
   }
 
-  // MARK: Judging
+  // MARK: Verdict
 
-  /// Whether all ranks have waited for one another for so long that the network between them must have lost something:
-  /// much may be under way on a slow one.
+  /// Whether all ranks have waited for one another for so long that the network between them must have lost a message.
+  /// The threshold is high because much data may be in flight on a slow network.
   private var hasAllWaited: Bool {
     own.activity.onlyWaits && own.seconds >= 3 * timeout && now - lastBusy >= 3 * timeout
   }
 
-  /// Comes to a verdict: two of a rank's neighbours have observed that something is wrong with it, and this rank waits.
+  /// Reaches a verdict when two neighbours of a rank have observed a failure and this rank is waiting.
   mutating func judge() {
     let failed = observations.isEmpty ? [] : confirmed
     let waits = own.activity.mayWait && own.seconds >= leastWait
@@ -110,13 +110,13 @@ extension FailureDetector {
     }
   }
 
-  /// Ranks in which enough neighbours observe something.
+  /// The ranks whose failure is confirmed by enough neighbours.
   private var confirmed: [Failure.FailedRank] {
     let accused = observations.filter { $0.value.values.contains { $0.record.cause != nil } }.keys
     return accused.sorted().compactMap { subject in
       guard subject != rank, let all = observations[subject]?.values else { return nil }
       let active = all.filter { $0.record.cause != nil }
-      // A rank whose other neighbours have failed as well has no second one to tell of it.
+      // If the rank's other neighbours have failed as well, there is no second one to confirm it.
       let able = overlay.neighbours(of: subject).count { $0 == rank || !accused.contains($0) }
       guard active.count >= min(2, max(able, 1)) else { return nil }
       let counts = Record.Cause.allCases.map { cause in (cause, active.count { $0.record.cause == cause }) }
@@ -129,7 +129,7 @@ extension FailureDetector {
     }
   }
 
-  /// Reports the failure in time, unless another rank does. The lowest rank that is well is the first whose turn it is.
+  /// Reports the failure when it is this rank's turn, unless another rank does. The lowest healthy rank goes first.
   private mutating func fail(_ failedRanks: [Failure.FailedRank]) {
     let began = failingSince ?? now
     if failingSince == nil {
@@ -143,7 +143,7 @@ extension FailureDetector {
       return
     }
     let place = rank - failedRanks.prefix { $0.rank < rank }.count
-    // Who finds most others gone may have lost its own network: those ranks have the first word.
+    // A rank that sees most others fail may have lost its own network, so those ranks get to report first.
     let turn = min(place, Self.reporterCount) + (2 * failedRanks.count > worldSize ? 1 : 0)
     guard now >= began + settling + Self.patience * Double(turn) else { return }
     guard place < Self.reporterCount else { return end(.leave) }
@@ -167,7 +167,7 @@ extension FailureDetector {
     return result
   }
 
-  /// Once for each time that this rank waits, if it is the lowest of those that do.
+  /// Reports slow ranks once per wait, if this rank is the lowest of those waiting.
   private mutating func tellOfSlowRanks() {
     guard own.activity.onlyWaits, own.seconds >= timeout, let slowSince, now >= slowSince + settling,
       toldSlow?.activity != own.activity || toldSlow?.step != own.step,
@@ -179,6 +179,6 @@ extension FailureDetector {
 }
 
 extension FailureDetector.Observation {
-  /// How old what the record says is.
+  /// Seconds since the status in the record was reported.
   func age(_ now: Double) -> Double { record.age + max(0, now - received) }
 }

@@ -1,46 +1,47 @@
-/// The failure detection of one rank, as a state machine: it is told the time, what its rank does, and what comes over
-/// the links, and gives frames to send and verdicts. It knows neither clocks nor sockets.
+/// The failure detection of one rank, as a state machine: it receives the time, the rank's activity and incoming
+/// frames, and returns frames to send and verdicts. It uses neither clocks nor sockets.
 ///
-/// Each rank exchanges heartbeats with its neighbours in a `ChordalRing`. What it observes in a neighbour (closed link, no
-/// frames, no progress) it tells all ranks, who pass the record on over the overlay (reliable flooding, as link-state
-/// routing does it). A rank is held to have failed when two of its neighbours observe it, and the rank that decides is
-/// itself kept waiting: `judge`. The design follows SWIM (Das, Gupta and Motivala, 2002), with fixed neighbours
-/// and a fixed timeout in place of random probes, so that the time to detection is bounded, not expected.
+/// Each rank exchanges heartbeats with its neighbours in a `ChordalRing`. What it observes about a neighbour (closed
+/// link, no frames, no progress) it publishes to all ranks, which forward the record over the overlay (reliable
+/// flooding, as in link-state routing). A rank is considered failed when two of its neighbours observe it and the rank
+/// that decides is itself kept waiting: see `judge`. The design follows SWIM (Das, Gupta and Motivala, 2002), with
+/// fixed neighbours and a fixed timeout in place of random probes, so that the detection time has an upper bound rather
+/// than just an expected value.
 package struct FailureDetector: Sendable {
   /// A neighbour, and the link to it.
   struct Link: Sendable {
     enum Contact: Sendable {
-      /// The link is not open, and never was.
+      /// The link is not open and has never been.
       case none
       case open
-      /// It was open, and is closed.
+      /// The link was open and has been closed.
       case lost
     }
 
     let rank: Int
     var contact = Contact.none
-    /// When the last frame came, or the link was closed.
+    /// When the last frame was received, or the link was closed.
     var heard = 0.0
-    /// As of `heard`.
+    /// The status as of `heard`.
     var status = RankStatus(.preparing)
-    /// What this rank has told all ranks about the neighbour.
+    /// The cause that this rank has last published about the neighbour.
     var published: Record.Cause?
     var sequence: UInt32 = 0
-    /// The activity and step with which the neighbour has been called slow.
+    /// The activity and step for which the neighbour has been reported as slow.
     var slow: RankStatus?
   }
 
   package enum Output: Sendable {
     case send(Frame, link: Int)
-    /// These ranks keep the others waiting, but work: given on one rank, once for each time that it waits.
+    /// These ranks keep the others waiting but are working. Emitted on one rank, once per wait.
     case slow([(rank: Int, status: RankStatus)])
-    /// The run cannot go on, and this rank is the one to say so. Nothing comes after it.
+    /// The run cannot continue, and this rank reports it. Final output.
     case failed(Failure)
-    /// The run cannot go on, as another rank says. Nothing comes after it.
+    /// The run cannot continue, and another rank reports it. Final output.
     case leave
   }
 
-  /// An observation of one rank in another, as it arrived here.
+  /// An observation that one rank made of another, as received here.
   struct Observation: Sendable {
     var record: Record
     let received: Double
@@ -48,43 +49,43 @@ package struct FailureDetector: Sendable {
 
   package let rank: Int
   package let overlay: ChordalRing
-  /// Seconds for which a rank may be silent, or without progress.
+  /// Seconds for which a rank may be silent or without progress.
   package let timeout: Double
   /// Seconds between heartbeats.
   package let interval: Double
   var worldSize: Int { overlay.worldSize }
 
-  /// In ascending order of their ranks. A link's index is its name.
+  /// In ascending order of rank. Links are identified by their index.
   var links: [Link]
-  /// As of the last `advance`.
+  /// This rank's status as of the last `advance`.
   var own = RankStatus(.preparing)
   var ownSince: Double
   var now: Double
-  /// When this process last went on after it had stood still.
+  /// When this process last resumed after having been stopped.
   var resumed: Double
-  /// When this rank last knew of any that was not only waiting.
+  /// When this rank last knew of any rank that was doing more than waiting.
   var lastBusy: Double
   /// By subject, then observer.
   var observations: [Int: [Int: Observation]] = [:]
-  /// What ranks have said of themselves since a failure is known.
+  /// What ranks have published about themselves since a failure became known.
   var statuses: [Int: Observation] = [:]
-  /// Slow ranks that this one has been told of since it waits.
+  /// The slow ranks reported to this one since it started waiting.
   var slow: [Int: RankStatus] = [:]
   var slowSince: Double?
-  /// The newest slow record of each rank, so that none is passed on twice.
+  /// The newest slow record of each rank, so that none is forwarded twice.
   var newestSlow: [Int: RankStatus] = [:]
-  /// What this rank last told of slow ranks for.
+  /// The wait for which this rank last reported slow ranks.
   var toldSlow: (activity: Activity, step: Int)?
-  /// Since when there has been a failure.
+  /// When the current failure was first detected.
   var failingSince: Double?
-  /// When another rank was known to report it.
+  /// When another rank was first known to report it.
   var reported: Double?
   var isOver = false
 
   private var pending: [(record: Record, source: Int?)] = []
   private var nextHeartbeat: Double
   private var outputs: [Output] = []
-  /// Goes after the frames, which tell others of it.
+  /// Appended after the frames, which inform the other ranks.
   private var verdict: Output?
 
   package init(rank: Int, overlay: ChordalRing, timeout: Double, now: Double) {
@@ -105,16 +106,16 @@ package struct FailureDetector: Sendable {
 
   package var neighbours: [Int] { links.map(\.rank) }
 
-  /// The link to `rank`, if there is one.
+  /// The link to `rank`, if any.
   package func link(to rank: Int) -> Int? { links.firstIndex { $0.rank == rank } }
 
-  /// Whether this rank opens the link, and should try to: of two ranks the higher one does.
+  /// Whether this rank should try to open the link: of two ranks, the higher one connects.
   package func shouldOpen(link: Int) -> Bool {
     let link = links[link]
     return link.rank < rank && link.contact != .open && !link.hasDeparted
   }
 
-  /// A link came about: what is known of others goes to the neighbour, which may have missed it.
+  /// Handles a newly opened link: sends what is known about other ranks, which the neighbour may have missed.
   package mutating func opened(link: Int, now: Double) {
     links[link].contact = .open
     links[link].heard = now
@@ -124,14 +125,14 @@ package struct FailureDetector: Sendable {
     send(known, link)
   }
 
-  /// A link was closed, or broke.
+  /// Handles a closed or broken link.
   package mutating func closed(link: Int, now: Double) {
     guard links[link].contact == .open else { return }
     links[link].contact = .lost
     links[link].heard = now
   }
 
-  /// A frame came over an open link.
+  /// Handles a frame received over an open link.
   package mutating func received(_ frame: Frame, link: Int, now: Double) {
     links[link].heard = max(links[link].heard, now)
     links[link].status = frame.status
@@ -139,16 +140,16 @@ package struct FailureDetector: Sendable {
     for record in frame.records where accept(record, now: now) { pending.append((record, link)) }
   }
 
-  /// Time has passed, or something came: call it at `nextTime` at the latest, and after `received`.
+  /// Advances the state machine. Call it at `nextTime` at the latest, and after every `received`.
   ///
   /// - Parameters:
   ///   - since: when the rank entered `activity`.
   ///   - idleSeconds: for how long its process has made no progress.
-  /// - Returns: what to do now.
+  /// - Returns: the actions to take now.
   package mutating func advance(
     to now: Double, activity: Activity, step: Int, since: Double, idleSeconds: Double
   ) -> [Output] {
-    // Who was stopped, or had no processor, cannot tell for how long others were silent.
+    // A process that was stopped, or starved of CPU time, cannot tell for how long others were silent.
     if now - self.now > min(4 * interval + 1, max(timeout / 2, 2 * interval)) { restart(now) }
     self.now = now
     if own.activity != activity || own.step != step || ownSince != since {
@@ -194,17 +195,17 @@ package struct FailureDetector: Sendable {
     return isAlert ? min(nextHeartbeat, now + interval / 4) : nextHeartbeat
   }
 
-  /// What a new link begins with. What was received since the last `advance` may be newer than that.
+  /// The first frame on a new link. It does not reflect frames received since the last `advance`.
   package var heartbeat: Frame { Frame(status: own, quietSeconds: max(0, now - lastBusy)) }
 
   // MARK: Dissemination
 
-  /// Tells all ranks.
+  /// Publishes a record to all ranks.
   mutating func publish(_ record: Record) {
     if accept(record, now: now) { pending.append((record, nil)) }
   }
 
-  /// Gives a verdict.
+  /// Sets the verdict.
   mutating func emit(_ output: Output) { verdict = output }
 
   private func records(for link: Int) -> [Record] {
@@ -221,9 +222,9 @@ package struct FailureDetector: Sendable {
     } while !rest.isEmpty
   }
 
-  /// Takes note of a record.
+  /// Stores a record.
   ///
-  /// - Returns: whether it is new: then it is passed on.
+  /// - Returns: whether the record is new and hence must be forwarded.
   private mutating func accept(_ record: Record, now: Double) -> Bool {
     switch record.kind {
     case .observation:
@@ -266,12 +267,12 @@ package struct FailureDetector: Sendable {
 }
 
 extension FailureDetector.Link {
-  /// Whether the rank has ended in good order.
+  /// Whether the rank has finished normally.
   var hasDeparted: Bool { contact == .lost && status.activity == .finishing }
 }
 
 extension FailureDetector.Observation {
-  /// The record, to pass on at `now`.
+  /// The record with its age as of `now`, for forwarding.
   func aged(_ now: Double) -> Record {
     var result = record
     result.age += max(0, now - received)

@@ -1,12 +1,12 @@
-/// What a detector sends over a link: a heartbeat, with records to pass on.
+/// A message that a detector sends over a link: a heartbeat, with records to forward.
 package struct Frame: Equatable, Sendable {
-  /// The sender's.
+  /// The sender's status.
   package var status: RankStatus
   /// Seconds since the sender last knew of any rank that was not waiting for others.
   package var quietSeconds: Double
   package var records: [Record]
 
-  /// More records go into further frames.
+  /// Further records are sent in additional frames.
   package static let maximumRecordCount = 32
   package static let maximumByteCount = heartbeatByteCount + maximumRecordCount * recordByteCount
 
@@ -40,8 +40,8 @@ package struct Frame: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// nil for what is not a frame of a run of that size: another length, an unknown phase, kind or cause, a rank beyond
-  /// the world, or a time that is negative, infinite or NaN.
+  /// Returns nil for bytes that are not a frame of a run of this size: wrong length, unknown activity, kind or cause, a
+  /// rank out of range, or a time that is negative, infinite or NaN.
   package init?(_ bytes: some Collection<UInt8>, worldSize: Int) {
     var reader = ByteReader(bytes)
     guard let status = reader.status(), let quiet = reader.seconds(), let count = reader.integer(UInt8.self),
@@ -84,7 +84,7 @@ struct ByteWriter {
   }
 }
 
-/// Takes little-endian integers; nil for what is not there or not in range.
+/// Reads little-endian integers; returns nil where bytes are missing or a value is out of range.
 struct ByteReader {
   private let bytes: [UInt8]
   private var offset = 0
@@ -100,7 +100,7 @@ struct ByteReader {
     return Value(littleEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: type) })
   }
 
-  /// A time, finite and not negative.
+  /// A time, which must be finite and non-negative.
   mutating func seconds() -> Double? {
     guard let value = integer(UInt32.self).map({ Double(Float(bitPattern: $0)) }), value.isFinite, value >= 0
     else { return nil }

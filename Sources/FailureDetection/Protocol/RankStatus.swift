@@ -4,7 +4,7 @@ package struct RankStatus: Equatable, Sendable {
   package var step: Int
   /// Seconds since the rank entered `activity`.
   package var seconds: Double
-  /// Seconds for which the process has neither computed nor done input or output.
+  /// Seconds for which the process has neither computed nor done I/O.
   package var idleSeconds: Double
 
   package init(_ activity: Activity, step: Int = 0, seconds: Double = 0, idleSeconds: Double = 0) {

@@ -1,25 +1,25 @@
-/// Something that the detectors tell all ranks, by passing it on over the overlay.
+/// A message from one detector to all ranks, forwarded over the overlay.
 package struct Record: Equatable, Sendable {
   package enum Kind: UInt8, Sendable {
-    /// `origin` observes `cause` in its neighbour `subject`, or takes that back if `cause` is nil.
+    /// `origin` observes `cause` in its neighbour `subject`, or withdraws that if `cause` is nil.
     case observation
-    /// `subject` keeps the others waiting, but works: what its neighbour `origin` has waited for, for the timeout.
+    /// `subject` has kept its neighbour `origin` waiting for the timeout, but is working.
     case slow
-    /// `subject`, which is `origin`, reports its status, for the message that ends the run.
+    /// `subject`, which equals `origin`, reports its status for the message that ends the run.
     case status
     /// `origin` reports the failure and ends the run.
     case reported
   }
 
-  /// What makes a rank fail.
+  /// The reason for which a rank is considered failed.
   package enum Cause: UInt8, CaseIterable, Sendable {
-    /// The link was closed from the other end, and cannot be opened again: the process is gone.
+    /// The other end closed the link, and it cannot be reopened: the process is gone.
     case ended
-    /// No frame came for the timeout.
+    /// No frame has arrived for the timeout.
     case silent
-    /// Frames come, but the process has neither computed nor done input or output for the timeout.
+    /// Frames arrive, but the process has neither computed nor done I/O for the timeout.
     case stuck
-    /// No link could ever be opened, and all ranks wait.
+    /// The link could never be opened, and all ranks are waiting.
     case unreached
   }
 
@@ -29,7 +29,7 @@ package struct Record: Equatable, Sendable {
   /// Orders the observations of one origin about one subject.
   package var sequence: UInt32
   package var cause: Cause?
-  /// The subject's last known one.
+  /// The subject's last known status.
   package var status: RankStatus
   /// Seconds since the subject reported `status`, or since its link was closed, when the record was made.
   package var age: Double

@@ -1,25 +1,25 @@
 internal import CCrypto
 
-/// The secret of a run, which its ranks have from MPI: whoever has it not is not of the run.
+/// The secret of a run, distributed to its ranks over MPI. It distinguishes them from any other process.
 public struct RunKey: Sendable, Equatable {
   public static let byteCount = 32
 
   public let bytes: [UInt8]
 
-  /// nil unless there are `byteCount` bytes.
+  /// Returns nil unless there are exactly `byteCount` bytes.
   public init?(_ bytes: [UInt8]) {
     guard bytes.count == Self.byteCount else { return nil }
     self.bytes = bytes
   }
 
-  /// A new one, from the system's cryptographic generator.
+  /// Generates a new key with the system's cryptographic generator.
   public static func random() -> [UInt8] {
     var generator = SystemRandomNumberGenerator()
     return (0..<byteCount).map { _ in UInt8.random(in: 0...255, using: &generator) }
   }
 }
 
-/// What both ends of a connection send first, in clear: which rank each is, and a number used once.
+/// The first message from both ends of a connection, unencrypted: the sender's rank and a nonce.
 package struct Hello: Equatable, Sendable {
   package static let byteCount = 28
   private static let magic: UInt32 = 0x4842_424F  // "OBBH"
@@ -29,7 +29,7 @@ package struct Hello: Equatable, Sendable {
   package let rank: Int
   package let nonce: [UInt8]
 
-  /// With a new nonce.
+  /// Creates a hello with a new nonce.
   package init(rank: Int) {
     self.rank = rank
     var generator = SystemRandomNumberGenerator()
@@ -44,7 +44,7 @@ package struct Hello: Equatable, Sendable {
     return writer.bytes + nonce
   }
 
-  /// nil for what is not one, or comes from beyond the world.
+  /// Returns nil for malformed bytes or a rank out of range.
   package init?(_ bytes: some Collection<UInt8>, worldSize: Int) {
     var reader = ByteReader(bytes)
     guard bytes.count == Self.byteCount, reader.integer(UInt32.self) == Self.magic,
@@ -55,13 +55,13 @@ package struct Hello: Equatable, Sendable {
   }
 }
 
-/// Seals and opens the frames of one connection. The key is HMAC-SHA256 of the run's key over both ranks and both nonces;
-/// each frame's tag covers its sender and its number on the connection. So a frame that was recorded, altered, repeated,
-/// left out or turned back is not accepted.
+/// Seals and opens the frames of one connection. The connection's key is the HMAC-SHA256 of both ranks and both nonces
+/// under the run's key; each frame's tag covers its sender and its sequence number on the connection. Frames that are
+/// replayed, altered, dropped, reordered or reflected are therefore detected and refused.
 package struct FrameAuthentication {
   package static let tagByteCount = 16
   private static let lengthByteCount = 2
-  /// Of a sealed frame.
+  /// The maximum size of a sealed frame.
   package static let maximumByteCount = lengthByteCount + Frame.maximumByteCount + tagByteCount
 
   private let key: [UInt8]
@@ -71,11 +71,11 @@ package struct FrameAuthentication {
   private var receivedCount: UInt64 = 0
 
   package enum Opened: Equatable {
-    /// There is more to come of the frame.
+    /// More bytes of the frame are needed.
     case incomplete
-    /// The frame's content, and how many bytes it took.
+    /// The frame's content, and the number of bytes consumed.
     case payload([UInt8], byteCount: Int)
-    /// It is too long, or its tag is wrong.
+    /// The frame is too long, or its tag is wrong.
     case refused
   }
 
@@ -86,7 +86,7 @@ package struct FrameAuthentication {
     self.other = other.rank
   }
 
-  /// Length (u16, little endian), payload, tag.
+  /// Encodes a frame: length (u16, little endian), payload, tag.
   package mutating func seal(_ payload: [UInt8]) -> [UInt8] {
     precondition(payload.count <= Frame.maximumByteCount, "a frame of \(payload.count) bytes")
     defer { sentCount += 1 }
@@ -95,7 +95,7 @@ package struct FrameAuthentication {
     return writer.bytes + payload + tag(payload, sender: own, number: sentCount)
   }
 
-  /// The first frame of `bytes`.
+  /// Opens the first frame of `bytes`.
   package mutating func open(_ bytes: ArraySlice<UInt8>) -> Opened {
     var reader = ByteReader(bytes.prefix(Self.lengthByteCount))
     guard let length = reader.integer(UInt16.self).map({ Int($0) }) else { return .incomplete }
@@ -104,7 +104,7 @@ package struct FrameAuthentication {
     guard bytes.count >= total else { return .incomplete }
     let payload = Array(bytes.dropFirst(Self.lengthByteCount).prefix(length))
     let sent = bytes.dropFirst(Self.lengthByteCount + length).prefix(Self.tagByteCount)
-    // Every byte is looked at, so that the time tells nothing of where they differ.
+    // Compares all bytes in constant time, so that timing does not reveal where they differ.
     let difference = zip(tag(payload, sender: other, number: receivedCount), sent).reduce(UInt8(0)) {
       $0 | ($1.0 ^ $1.1)
     }

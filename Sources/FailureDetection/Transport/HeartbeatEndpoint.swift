@@ -1,15 +1,16 @@
 import Foundation
 
-/// Where the neighbours of a rank reach its failure detector: sockets that listen at the addresses that the run uses.
+/// The endpoint at which neighbours reach a rank's failure detector: sockets that listen on the addresses used by the
+/// run.
 public final class HeartbeatEndpoint {
   package let listeners: [Socket]
   let location: RankLocation
-  /// Address and port of each, for the other ranks; empty where none can be had.
+  /// Address and port of each listener, for the other ranks; empty if none could be opened.
   public let text: String
 
   /// - Parameters:
-  ///   - location: this rank's.
-  ///   - others: all ranks', this one's may be among them.
+  ///   - location: this rank's location.
+  ///   - others: the locations of all ranks, which may include this one.
   public init(_ location: RankLocation, others: [RankLocation]) {
     self.location = location
     let all = location.listeningAddresses(for: others).compactMap { address in
@@ -19,7 +20,7 @@ public final class HeartbeatEndpoint {
     text = all.map { "\($0.address):\($0.port)" }.joined(separator: " ")
   }
 
-  /// The ways to another rank's endpoint, the most promising first.
+  /// The routes to another rank's endpoint, the most promising first.
   package func ways(to text: String, at other: RankLocation) -> [(address: String, port: UInt16)] {
     let all = text.split(separator: " ").compactMap { item -> (address: String, port: UInt16)? in
       let parts = item.split(separator: ":")

@@ -1,16 +1,16 @@
-/// A TCP connection between the detectors of two ranks: both say hello, then frames go both ways, each with its tag.
+/// A TCP connection between the detectors of two ranks. Both send a hello, then authenticated frames.
 ///
-/// The other end has shown that it is of the run with the first frame that is accepted, and not before.
+/// The peer is only authenticated as a rank of this run once its first frame has been accepted.
 final class LinkConnection {
   enum Event {
-    /// The other end has said which rank it is. It has not proved it.
+    /// The peer has stated its rank, without proof so far.
     case hello
-    /// The first frame was accepted.
+    /// The peer's first frame was accepted.
     case authenticated
     case frame(Frame)
   }
 
-  /// More bytes that have not left: the link carries nothing any more.
+  /// With more unsent bytes than this, the link is considered broken.
   private static let unsentAtMost = 1 << 20
 
   let socket: Socket
@@ -18,7 +18,7 @@ final class LinkConnection {
   private let key: RunKey
   private let worldSize: Int
   private let ownHello: Hello
-  /// The rank that was called; nil for a connection that came in.
+  /// The rank that this connection was opened to; nil for an incoming connection.
   private let expectedRank: Int?
   private(set) var isConnected: Bool
   private(set) var otherRank: Int?
@@ -27,7 +27,7 @@ final class LinkConnection {
   private var unsent: [UInt8] = []
   private var received: [UInt8] = []
 
-  /// A connection in the making, to `rank`.
+  /// An outgoing connection to `rank`, still being established.
   init(to rank: Int, _ socket: Socket, own: Int, key: RunKey, worldSize: Int, now: Double) {
     self.socket = socket
     self.key = key
@@ -50,12 +50,12 @@ final class LinkConnection {
     began = now
   }
 
-  /// Whether the system should say when the socket can be written to.
+  /// Whether to poll the socket for writability.
   var waitsToWrite: Bool { !isConnected || !unsent.isEmpty }
 
-  /// Sends a frame; one without records is left out if those before it have not left yet.
+  /// Sends a frame. A frame without records is dropped if earlier ones are still unsent.
   ///
-  /// - Returns: false when the connection is gone.
+  /// - Returns: false if the connection is lost.
   func send(_ frame: Frame) -> Bool {
     guard authentication != nil, !frame.records.isEmpty || unsent.isEmpty else { return true }
     guard let sealed = authentication?.seal(frame.bytes) else { return true }
@@ -63,9 +63,9 @@ final class LinkConnection {
     return unsent.count <= Self.unsentAtMost && flush()
   }
 
-  /// The socket can be written to.
+  /// Handles a writable socket.
   ///
-  /// - Returns: false when the connection is gone.
+  /// - Returns: false if the connection is lost.
   func becameWritable() -> Bool {
     if !isConnected {
       guard socket.error == 0 else { return false }
@@ -81,10 +81,10 @@ final class LinkConnection {
     return true
   }
 
-  /// Something has come, or the connection has ended.
+  /// Handles a readable socket: new data, or the end of the connection.
   ///
-  /// - Parameter heartbeat: what to answer a hello with, so that the other end knows who this is.
-  /// - Returns: what has come; nil when the connection has ended or breaks the protocol.
+  /// - Parameter heartbeat: the frame to answer a hello with, which authenticates this end.
+  /// - Returns: the events received; nil if the connection has ended or violates the protocol.
   func becameReadable(heartbeat: Frame) -> [Event]? {
     guard let bytes = socket.receive() else { return nil }
     received += bytes
@@ -98,7 +98,7 @@ final class LinkConnection {
       otherRank = hello.rank
       if expectedRank == nil { unsent += ownHello.bytes }
       authentication = FrameAuthentication(key, own: ownHello, other: hello)
-      // Also where the hello has not left yet.
+      // Appended even if the hello has not been sent yet.
       unsent += authentication?.seal(heartbeat.bytes) ?? []
       guard flush() else { return nil }
       events.append(.hello)

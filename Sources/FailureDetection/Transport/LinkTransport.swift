@@ -1,36 +1,36 @@
 import Foundation
 
-/// The TCP connections of a rank's detector: opens them, takes those that come in, and keeps strangers off.
+/// The TCP connections of a rank's detector: opens links, accepts incoming connections, and turns away strangers.
 final class LinkTransport {
   var detector: FailureDetector
   private let listeners: [Socket]
   private let key: RunKey
-  /// By link.
+  /// Indexed by link.
   private var connections: [LinkConnection?]
   private var attempts: [Attempts]
-  /// Connections that have come in, and have not shown yet that they are of the run.
+  /// Incoming connections that have not been authenticated yet.
   private var strangers: [LinkConnection] = []
-  /// How many more may come in now, as of `refilled`.
+  /// The number of further connections that may be accepted now, as of `refilled` (a token bucket).
   private var admissions = Double(LinkTransport.admissionsPerSecond)
   private var refilled = 0.0
 
-  /// How a neighbour can be reached, and how far the attempts have come.
+  /// The routes to a neighbour, and the state of the attempts to connect.
   private struct Attempts {
     let ways: [(address: String, port: UInt16)]
     var next = 0
-    /// Not before.
+    /// The earliest time of the next attempt.
     var due = 0.0
   }
 
-  /// Who has not shown by then who he is, is turned away; and a way that leads nowhere is given up.
+  /// Deadline for an incoming connection to authenticate itself, and for an outgoing one to be established.
   private static let handshakeSeconds = 5.0
-  /// Before all ways are tried anew.
+  /// Delay before all routes are tried again.
   private static let retrySeconds = 1.0
-  /// Connections that have not shown who they are: when one more comes in, the oldest is turned away.
+  /// The maximum number of unauthenticated connections: a further one displaces the oldest.
   private static let strangersAtMost = 64
   private static let admissionsPerSecond = 256
 
-  /// - Parameter ways: to each neighbour; none to those that connect to this rank.
+  /// - Parameter ways: the routes to each neighbour; empty for those that connect to this rank.
   init(
     _ detector: FailureDetector, listeners: [Socket], ways: [[(address: String, port: UInt16)]], key: RunKey
   ) {
@@ -47,7 +47,7 @@ final class LinkTransport {
     if !connection.send(frame) { drop(link, now: now) }
   }
 
-  /// Waits for something to happen on any connection, and sees to it.
+  /// Waits for events on any connection and handles them.
   func poll(seconds: Double, now: () -> Double) {
     let began = now()
     openLinks(began)
@@ -144,17 +144,17 @@ final class LinkTransport {
     }
   }
 
-  /// Keeps a connection among the strangers, makes it the link's that it has shown to be, or turns it away.
+  /// Keeps an unauthenticated connection, promotes it to the link of its rank, or drops it.
   private func serve(stranger: LinkConnection, _ events: Int16, _ now: Double) {
     guard now - stranger.began <= Self.handshakeSeconds else { return }
     if Int32(events) & POLLOUT != 0 && !stranger.becameWritable() { return }
     guard Int32(events) & ~POLLOUT != 0 else { return strangers.append(stranger) }
     guard let received = stranger.becameReadable(heartbeat: detector.heartbeat) else { return }
     guard let rank = stranger.otherRank else { return strangers.append(stranger) }
-    // The higher rank of two connects.
+    // Of two ranks, the higher one connects.
     guard rank > detector.rank, let link = detector.link(to: rank) else { return }
     guard stranger.isAuthenticated else { return strangers.append(stranger) }
-    // It has lost the connection before, even if that does not show here yet.
+    // The peer has lost its earlier connection, even if this end has not noticed yet.
     connections[link] = stranger
     take(received, link, now)
   }

@@ -1,18 +1,18 @@
 import Foundation
 
-/// An IPv4 address of an interface, with the network that it belongs to.
+/// The IPv4 address of an interface, with its network.
 package struct NetworkAddress: Equatable, Sendable {
-  /// Such as `eth0`.
+  /// The interface name, such as `eth0`.
   package let interface: String
-  /// In the processor's byte order.
+  /// The address in host byte order.
   private let number: UInt32
-  /// How many of its first bits its network shares.
+  /// The number of leading bits that identify the network.
   package let prefixLength: Int
 
-  /// Such as `10.0.0.1`.
+  /// The address in dotted notation, such as `10.0.0.1`.
   package var text: String { [24, 16, 8, 0].map { "\(number >> $0 & 255)" }.joined(separator: ".") }
 
-  /// Such as `eth0`, `10.0.0.1`, 24; nil if that is no address.
+  /// Parses, for example, `eth0`, `10.0.0.1`, 24; returns nil if the address is invalid.
   package init?(interface: String, address: String, prefixLength: Int) {
     guard let number = Self.number(address), (0...32).contains(prefixLength) else { return nil }
     self.init(interface, number, prefixLength)
@@ -24,7 +24,7 @@ package struct NetworkAddress: Equatable, Sendable {
     self.prefixLength = prefixLength
   }
 
-  /// Those of this host's interfaces that are up and lead elsewhere.
+  /// The addresses of this host's interfaces that are up, except for loopback.
   package static var own: [NetworkAddress] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { return [] }
@@ -59,14 +59,14 @@ package struct NetworkAddress: Equatable, Sendable {
     prefixLength == 0 ? 0 : ~UInt32(0) << (32 - UInt32(prefixLength))
   }
 
-  /// Whether `address`, a text, is of the same network.
+  /// Whether `address`, in dotted notation, is in the same network.
   package func isNeighbour(_ address: String) -> Bool {
     guard let other = Self.number(address) else { return false }
     return (number ^ other) & Self.mask(prefixLength) == 0
   }
 
-  /// Whether one of `list`, interfaces' names or networks such as `10.0.0.0/24` between commas, means this address: as
-  /// in Open MPI's parameters.
+  /// Whether `list` contains this address: comma-separated interface names or networks such as `10.0.0.0/24`, as in
+  /// Open MPI's parameters.
   func isNamed(in list: String) -> Bool {
     list.split(separator: ",").contains { item in
       let parts = item.split(separator: "/")
@@ -77,8 +77,8 @@ package struct NetworkAddress: Equatable, Sendable {
     }
   }
 
-  /// Those of `addresses` that Open MPI is to use, as far as the environment tells (`btl_tcp_if_include` and its kin).
-  /// All, where that would leave none.
+  /// The subset of `addresses` that Open MPI is configured to use by the environment (`btl_tcp_if_include` and
+  /// similar), or all of them if that would leave none.
   package static func chosen(
     from addresses: [NetworkAddress], environment: [String: String]
   ) -> [NetworkAddress] {

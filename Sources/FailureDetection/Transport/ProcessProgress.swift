@@ -1,6 +1,6 @@
 import Foundation
 
-/// Whether this process makes progress: one that a file system keeps waiting neither computes nor does input or output.
+/// Measures whether this process makes progress. A process blocked by a file system neither computes nor does I/O.
 struct ProcessProgress {
   private struct Counters {
     var seconds: Double
@@ -9,11 +9,11 @@ struct ProcessProgress {
   }
 
   private var last: Counters
-  /// Of the threads when they last had to be asked: processor time, and time for which they waited for a processor.
+  /// CPU time plus time spent waiting for a CPU, over all threads, when they were last queried.
   private var runnable: Double?
   private var progressed: Double
 
-  /// What the detector itself uses stays below these.
+  /// The detector's own usage stays below these.
   private static let processorShare = 0.03
   private static let byteCount = 1 << 16
 
@@ -24,7 +24,7 @@ struct ProcessProgress {
 
   /// Seconds without progress.
   mutating func idleSeconds(now: Double) -> Double {
-    // Over shorter times the processor's clock is too coarse.
+    // Over shorter intervals, the CPU clock is too coarse.
     guard now - last.seconds >= 0.2 else { return now - progressed }
     let next = Counters(seconds: now, processor: Self.processorSeconds, bytes: Self.transferredBytes)
     let least = Self.processorShare * (now - last.seconds)
@@ -32,7 +32,7 @@ struct ProcessProgress {
       progressed = now
       runnable = nil
     } else {
-      // Where many ranks share a processor, one that computes may still get little of it.
+      // When many ranks share a CPU, a rank that computes may still get little of it.
       let seconds = Self.runnableSeconds
       if let runnable, seconds - runnable > least { progressed = now }
       runnable = seconds
@@ -43,14 +43,14 @@ struct ProcessProgress {
 
   private static var processorSeconds: Double { seconds(of: CLOCK_PROCESS_CPUTIME_ID) }
 
-  /// By all reading and writing calls of the process; 0 where the system does not say.
+  /// Bytes transferred by all read and write calls of the process; 0 if the system does not report them.
   private static var transferredBytes: Int {
     text("/proc/self/io").split(separator: "\n").filter { $0.hasPrefix("rchar:") || $0.hasPrefix("wchar:") }
       .compactMap { Int($0.split(separator: " ").last ?? "") }.reduce(0, +)
   }
 
-  /// For how long the threads other than the calling one have run or waited for a processor, in all; 0 where the system
-  /// does not say.
+  /// The total time for which threads other than the calling one have run or waited for a CPU; 0 if the system does not
+  /// report it.
   private static var runnableSeconds: Double {
     let files = FileManager.default
     let own = try? files.destinationOfSymbolicLink(atPath: "/proc/thread-self").split(separator: "/").last
@@ -61,7 +61,7 @@ struct ProcessProgress {
     }
   }
 
-  /// The content of a small file of the system's.
+  /// The content of a small system file.
   private static func text(_ path: String) -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return "" }
@@ -72,7 +72,7 @@ struct ProcessProgress {
     }
   }
 
-  /// What a clock of the system says.
+  /// The current time of a system clock.
   static func seconds(of clock: clockid_t) -> Double {
     var time = timespec()
     clock_gettime(clock, &time)

@@ -1,14 +1,14 @@
 import Foundation
 
-/// Where a rank runs, as the others need to know it to be reached by it: the network stack, and its addresses.
+/// Where a rank runs, as far as other ranks need to know to connect to it: its network stack and addresses.
 public struct RankLocation: Sendable {
-  /// The same for all processes that reach each other at 127.0.0.1, and no others.
+  /// Identifies the network stack: equal exactly for processes that reach each other at 127.0.0.1.
   package let networkStack: String
   package let addresses: [NetworkAddress]
 
-  /// This process's.
+  /// The location of this process.
   ///
-  /// - Parameter environment: where Open MPI's parameters are looked for.
+  /// - Parameter environment: searched for Open MPI's parameters.
   public static func own(environment: [String: String]) -> RankLocation {
     let boot = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
     let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
@@ -23,12 +23,12 @@ public struct RankLocation: Sendable {
     self.addresses = addresses
   }
 
-  /// For the other ranks.
+  /// A representation to send to the other ranks.
   public var text: String {
     ([networkStack] + addresses.map { "\($0.text)/\($0.prefixLength)" }).joined(separator: " ")
   }
 
-  /// What `text` gave on another rank.
+  /// Parses the `text` of another rank.
   public init(_ text: String) {
     let parts = text.split(separator: " ").map(String.init)
     networkStack = parts.first ?? ""
@@ -39,10 +39,10 @@ public struct RankLocation: Sendable {
     }
   }
 
-  /// The addresses at which this rank can be reached by others, and at no more: 127.0.0.1 for those on the same host; for
-  /// those elsewhere one on a network in common, or, where there is none, the one from which packets to them leave.
+  /// The addresses on which this rank must listen for the others, and no more: 127.0.0.1 for those on the same host;
+  /// for the rest, an address on a shared network or, failing that, the source address of packets sent to them.
   ///
-  /// - Parameter source: the address from which packets to another one leave.
+  /// - Parameter source: returns the source address of packets sent to a given address.
   package func listeningAddresses(
     for others: [RankLocation], source: (String) -> String? = Socket.sourceAddress
   ) -> [String] {

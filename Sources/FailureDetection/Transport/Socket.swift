@@ -1,13 +1,13 @@
 import Foundation
 
-/// The one owner of a TCP socket that never blocks.
+/// A non-blocking TCP socket with its unique owner.
 package final class Socket {
   package let descriptor: Int32
 
   private init(adopting descriptor: Int32) {
     self.descriptor = descriptor
     var one: Int32 = 1
-    // Heartbeats are small and due now; and after a short outage of the network, not only when twice its time is over.
+    // Heartbeats are small and urgent; after a short network outage they must be resent without exponential backoff.
     for option in [TCP_NODELAY, TCP_THIN_LINEAR_TIMEOUTS] {
       setsockopt(descriptor, Int32(IPPROTO_TCP), option, &one, socklen_t(MemoryLayout<Int32>.size))
     }
@@ -19,7 +19,7 @@ package final class Socket {
     socket(AF_INET, Int32(type.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
   }
 
-  /// Calls `body` with `address`, a text; -1 if that is none.
+  /// Calls `body` with the parsed `address`; returns -1 if it is invalid.
   private static func with(
     _ address: String, port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
   ) -> Int32 {
@@ -34,7 +34,7 @@ package final class Socket {
     }
   }
 
-  /// The socket's own address.
+  /// The local address of the socket.
   private static func name(of descriptor: Int32) -> sockaddr_in? {
     var address = sockaddr_in()
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -44,7 +44,7 @@ package final class Socket {
     return code == 0 ? address : nil
   }
 
-  /// Listens at `address`, on a port of the system's choice; nil where that cannot be had.
+  /// Listens on `address`, on a port chosen by the system; returns nil on failure.
   static func listening(at address: String) -> (socket: Socket, port: UInt16)? {
     let descriptor = make()
     guard descriptor >= 0 else { return nil }
@@ -55,7 +55,7 @@ package final class Socket {
     return (socket, UInt16(bigEndian: name.sin_port))
   }
 
-  /// A connection in the making: it has come about when the socket can be written to and has no `error`.
+  /// Starts a connection, which is established once the socket is writable and its `error` is 0.
   package static func connecting(to address: String, port: UInt16) -> Socket? {
     let descriptor = make()
     guard descriptor >= 0 else { return nil }
@@ -64,7 +64,7 @@ package final class Socket {
     return code == 0 || errno == EINPROGRESS ? socket : nil
   }
 
-  /// The address from which packets to `address` leave; nil where there is no route. Nothing is sent.
+  /// The source address of packets sent to `address`; nil if there is no route. Nothing is sent.
   package static func sourceAddress(to address: String) -> String? {
     let descriptor = make(SOCK_DGRAM)
     guard descriptor >= 0 else { return nil }
@@ -77,7 +77,7 @@ package final class Socket {
     return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
-  /// The next one who has connected to this listening socket.
+  /// Accepts the next connection to this listening socket, if any.
   func accepted() -> Socket? {
     let one = accept(descriptor, nil, nil)
     guard one >= 0 else { return nil }
@@ -86,14 +86,14 @@ package final class Socket {
     return Socket(adopting: one)
   }
 
-  /// Why the connection did not come about; 0 if it did.
+  /// Why the connection could not be established; 0 if it was.
   package var error: Int32 {
     var code: Int32 = 0
     var size = socklen_t(MemoryLayout<Int32>.size)
     return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno
   }
 
-  /// How many of `bytes` the system takes now; nil when the connection is gone.
+  /// Sends as many of `bytes` as the system accepts now, and returns their number; nil if the connection is lost.
   package func send(_ bytes: ArraySlice<UInt8>) -> Int? {
     let count = bytes.withUnsafeBytes {
       Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
@@ -102,7 +102,7 @@ package final class Socket {
     return [EAGAIN, EWOULDBLOCK, EINTR].contains(errno) ? 0 : nil
   }
 
-  /// What has come; nil when the connection is gone.
+  /// The bytes received so far, possibly none; nil if the connection is lost.
   package func receive() -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: 4096)
     let count = recv(descriptor, &bytes, bytes.count, 0)

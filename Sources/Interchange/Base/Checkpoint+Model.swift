@@ -4,17 +4,19 @@ import Layers
 import Tensors
 
 extension Checkpoint {
-  /// The weights of the model that its run trains: of an adapter's run the base's weights, changed by the adapter; of one
-  /// that trains a word the base's.
+  /// The weights of the model that its run trains: for an adapter's run, the base's weights changed by the adapter; for a
+  /// run that trains a word, the base's; for an autoencoder's, without those of the discriminator.
   ///
   /// - Parameter configuration: the checkpoint's.
   /// - Throws: as `weights(_:layout:)`, and what reading the base throws.
   public func modelWeights(
     _ member: StateMember, _ configuration: TrainingConfiguration
   ) throws -> ParameterBuffer {
-    let own = try weights(member, layout: configuration.trainedParameters)
     if configuration.inversion != nil { return try baseWeights(configuration) }
-    guard let section = configuration.adapter else { return own }
+    guard let section = configuration.adapter else {
+      return try weights(member, layout: configuration.model.parameters)
+    }
+    let own = try weights(member, layout: section.adapter.parameters)
     let model = try baseWeights(configuration)
     try section.adapter.merge(own, into: model, of: configuration.model.parameters)
     return model

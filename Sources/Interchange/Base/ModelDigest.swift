@@ -21,9 +21,11 @@ public enum ModelDigest {
 
   /// In words, what differs between two models' settings.
   static func differences(_ a: SettingsNode, _ b: SettingsNode) throws -> [String] {
-    SettingsNode.differences(
-      SettingsNode(.section(try settings(a))), SettingsNode(.section(try settings(b)))
-    ).map { "\($0)" }
+    // What is dropped in training is none of the model's.
+    func relevant(_ section: SettingsNode) throws -> SettingsNode {
+      SettingsNode(.section(try settings(section).filter { $0.key != "dropout" }))
+    }
+    return SettingsNode.differences(try relevant(a), try relevant(b)).map { "\($0)" }
   }
 
   /// All settings with their values, but for those that change nothing in what is computed.

@@ -3,6 +3,7 @@ import Configuration
 import Diffusion
 import Files
 import Foundation
+import Layers
 import Models
 import Safetensors
 import Settings
@@ -10,7 +11,8 @@ import Tensors
 
 extension PipelineFolder {
   /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads, or those of an
-  /// autoencoder or a control network as one for `from_pretrained` of `AutoencoderKL` or `ControlNetModel`.
+  /// autoencoder or a control network as one for `from_pretrained` of `AutoencoderKL` or `ControlNetModel`. A run on
+  /// latents and captions becomes one for `StableDiffusionPipeline.from_pretrained`.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,
@@ -29,12 +31,28 @@ extension PipelineFolder {
     if case .control(let section) = configuration.task {
       return try ControlFolder.export(checkpoint, section.network, weights: which, to: directory)
     }
+    guard manifest.texts == nil else {
+      return try StableDiffusionParts(checkpoint, weights: which).write(to: directory)
+    }
     let section = manifest.configuration["model"] ?? .empty
     guard case .scalar(let kind)? = section["kind"]?.content,
       let className = DenoiserKind(rawValue: kind.text)?.className
     else {
       throw ModelFileError(
         checkpoint.directory, "diffusers has no network of its kind; --format safetensors takes any")
+    }
+    guard try configuration.requireDiffusion().fields == nil else {
+      throw ModelFileError(
+        checkpoint.directory,
+        "sees fields beside an image, which DDPMPipeline has none of; --format safetensors takes any network")
+    }
+    if case .scalar(let padding)? = section[UNet2DSettings.paddingKey]?.content,
+      padding.text != PaddingMode.zeros.rawValue
+    {
+      throw ModelFileError(
+        checkpoint.directory,
+        "pads periodically (model.padding), which UNet2DModel does not; --format safetensors takes any network"
+      )
     }
     let anyProcess = try configuration.requireDiffusion().process
     guard let process = anyProcess as? DDPMProcess else {
@@ -51,7 +69,7 @@ extension PipelineFolder {
           Name.scheduler: [SettingsNode(Name.library), SettingsNode(scheduler.schedulerClass.rawValue)],
         ], to: "\(temporary)/\(Name.index)")
       var network = SettingsNode.empty.setting(Name.pipelineClass, to: SettingsNode(className))
-      for entry in section.entries ?? [] where entry.key != "kind" {
+      for entry in section.entries ?? [] where entry.key != "kind" && entry.key != UNet2DSettings.paddingKey {
         network = network.setting(entry.key, to: entry.node)
       }
       network = network.setting(Name.size, to: SettingsNode(Array(manifest.imageShape.prefix(2))))

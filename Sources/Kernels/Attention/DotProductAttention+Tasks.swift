@@ -1,7 +1,7 @@
-/// The forward pass of some queries of a head, against all keys.
+/// The forward pass of a range of a head's queries against all keys.
 ///
-/// Keys are taken block by block; sums that were scaled by an earlier block's largest score are scaled again when a
-/// larger one turns up (Milakov and Gimelshein, 2018).
+/// Online softmax (Milakov and Gimelshein, 2018): keys are processed in blocks, and running sums are rescaled whenever
+/// a block raises the largest score.
 struct AttentionForwardTask {
   typealias Memory = UnsafeMutablePointer<Float>
 
@@ -17,13 +17,13 @@ struct AttentionForwardTask {
   private let head: Memory
   private let queries, sums, tile: Memory
 
-  /// For any task of `attention`.
+  /// The scratch size in floats that suffices for any task of `attention`.
   static func scratchCount(_ attention: DotProductAttention) -> Int {
     let rows = paddedRows(attention)
     return 2 * rows * PackedHead.padded(attention.headWidth) + rowsTogether * keysPerBlock
   }
 
-  /// - Parameter isMasked: whether there are keys without attention.
+  /// - Parameter isMasked: whether some keys may be masked.
   init(
     _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, isMasked: Bool, head: Memory,
     scratch: Memory
@@ -42,8 +42,8 @@ struct AttentionForwardTask {
   }
 
   /// - Parameters:
-  ///   - source, attended, statistics: of the head's first query.
-  ///   - stride: floats from one query to the next.
+  ///   - source, attended, statistics: those of the head's first query.
+  ///   - stride: the distance between queries in floats.
   func run(_ source: UnsafePointer<Float>, stride: Int, attended: Memory, statistics: Memory) {
     let width = packed.paddedWidth
     packRows(
@@ -54,7 +54,7 @@ struct AttentionForwardTask {
       let (largest, total) = attend(row)
       for index in 0..<min(Self.rowsTogether, range.count - row) {
         let token = range.lowerBound + row + index
-        // Of a query that attends to no key at all, the sum is 0.
+        // If all of a query's keys are masked, the sum is 0.
         let inverse = total[index] == 0 ? 0 : 1 / total[index]
         statistics[2 * token] = largest[index]
         statistics[2 * token + 1] = inverse
@@ -65,14 +65,14 @@ struct AttentionForwardTask {
     }
   }
 
-  /// Σ e^(score - largest) V of eight queries, into `sums`.
+  /// Computes Σ e^(score - largest) V for eight queries into `sums`.
   ///
-  /// - Returns: for each query the largest score, and Σ e^(score - largest).
+  /// - Returns: the largest score and Σ e^(score - largest) of each query.
   private func attend(_ row: Int) -> (largest: SIMD8<Float>, total: SIMD8<Float>) {
     let width = packed.paddedWidth
     var largest = SIMD8<Float>(repeating: -.infinity)
     var total = SIMD8<Float>(repeating: 0)
-    // Keys after the last of the eight queries have no attention.
+    // Keys after the last of the eight queries are masked for all of them.
     let first = range.lowerBound + row
     let end =
       isCausal ? min(packed.paddedKeys, PackedHead.padded(first + Self.rowsTogether)) : packed.paddedKeys
@@ -126,7 +126,7 @@ struct AttentionForwardTask {
     return largest.largest
   }
 
-  /// Replaces scores by e^(score - largest), and returns their sum.
+  /// Replaces scores with e^(score - largest) and returns the sum.
   @inline(__always)
   private static func exponentials(
     _ row: Memory, minus largest: Float, count: Int, masked: Bool
@@ -145,15 +145,15 @@ struct AttentionForwardTask {
   }
 }
 
-/// The backward pass of some queries of a head, against all keys.
+/// The backward pass of a range of a head's queries against all keys.
 ///
 /// With E = e^(score - largest) and P = E / total: dV = Pᵀ dO; dP = dO Vᵀ; dS = P (dP - Σ P dP), where Σ P dP = Σ O dO;
-/// dQ = dS K / sqrt(D); dK = dSᵀ Q / sqrt(D). Queries are packed divided by sqrt(D), dO and Σ O dO divided by total:
-/// so P and scales never need multiplying out.
+/// dQ = dS K / sqrt(D); dK = dSᵀ Q / sqrt(D). Q is divided by sqrt(D) when packed, dO and Σ O dO by total, so neither P
+/// nor the scales are ever multiplied out.
 struct AttentionBackwardTask {
   typealias Memory = UnsafeMutablePointer<Float>
 
-  // A block of keys, with its gradients, and two tiles of scores are to fit the smallest cache.
+  // A block of keys with its gradients and two tiles of scores fit into the L1 cache.
   private static let keysPerBlock = 64
   private static let queriesPerBlock = 32
 
@@ -167,7 +167,7 @@ struct AttentionBackwardTask {
   private let keyGradient, valueGradient: Memory
   private let queries, gradients, queryGradients, largest, dots, tile, gradientTile: Memory
 
-  /// For any task of `attention`.
+  /// The scratch size in floats that suffices for any task of `attention`.
   static func scratchCount(_ attention: DotProductAttention) -> Int {
     paddedRows(attention) * (3 * PackedHead.padded(attention.headWidth) + 2)
       + 2 * keysPerBlock * queriesPerBlock
@@ -198,8 +198,8 @@ struct AttentionBackwardTask {
   }
 
   /// - Parameters:
-  ///   - source, attended, statistics, attendedGradient, queryGradient: of the head's first query.
-  ///   - stride: floats from one query to the next, and from one query's gradient to the next.
+  ///   - source, attended, statistics, attendedGradient, queryGradient: those of the head's first query.
+  ///   - stride: the distance between queries, and between their gradients, in floats.
   func run(
     _ source: UnsafePointer<Float>, stride: Int, attended: UnsafePointer<Float>,
     statistics: UnsafePointer<Float>,
@@ -218,7 +218,7 @@ struct AttentionBackwardTask {
       largest[row] = statistics[2 * (first + row)]
       dots[row] = Reduction.dot(gradients + row &* width, attended + (first + row) &* hidden, count: d)
     }
-    // Rows that do not exist: their gradients are 0, and so is all that comes of them.
+    // Padding rows: their gradients are 0, so they contribute nothing.
     (largest + range.count).update(repeating: 0, count: rows - range.count)
     (dots + range.count).update(repeating: 0, count: rows - range.count)
 
@@ -245,9 +245,9 @@ struct AttentionBackwardTask {
     }
   }
 
-  /// What a block of queries and a block of keys give to each other's gradients.
+  /// Accumulates the contributions of a block of queries and a block of keys to each other's gradients.
   ///
-  /// - Parameter isBegun: whether the keys' gradients hold what another block gave.
+  /// - Parameter isBegun: whether the keys' gradients already hold the contributions of earlier blocks.
   private func addBlock(_ block: Range<Int>, _ keys: Range<Int>, isBegun: Bool) {
     let (width, row, key) = (packed.paddedWidth, block.lowerBound, keys.lowerBound)
     let (rowCount, keyCount) = (block.count, keys.count)
@@ -286,7 +286,7 @@ struct AttentionBackwardTask {
       output: queryGradients + row * width, outputStride: width)
   }
 
-  /// e, a row of scores, becomes e^(score - maximum), and ds, a row of dP, becomes that times (dP - dot).
+  /// Turns `e`, a row of scores, into e^(score - maximum), and `ds`, a row of dP, into e^(score - maximum) (dP - dot).
   @inline(__always)
   private static func softmaxGradient(
     _ e: Memory, _ ds: Memory, _ maximum: Vector, _ dot: Vector, count: Int, masked: Bool
@@ -304,14 +304,14 @@ struct AttentionBackwardTask {
 }
 
 extension Vector {
-  /// 0 for keys without attention, exactly: e^x only comes near it.
+  /// Sets masked keys to exactly 0, which e^x only approaches.
   @inline(__always)
   fileprivate mutating func dropMasked(_ score: Vector) {
     replace(with: Vector(repeating: 0), where: score .< Vector(repeating: PackedHead.lowestScore))
   }
 }
 
-/// In a tile of scores of queries from number `first` on, those of keys after the query.
+/// Masks the scores of keys after their query in a tile whose first row is query `first`.
 @inline(__always)
 private func maskLaterKeys(_ tile: UnsafeMutablePointer<Float>, rows: Int, first: Int, keys: Range<Int>) {
   for row in 0..<rows {
@@ -322,13 +322,14 @@ private func maskLaterKeys(_ tile: UnsafeMutablePointer<Float>, rows: Int, first
   }
 }
 
-/// The most rows that a task of `attention` has, as a multiple of 8.
+/// The largest number of rows of any task of `attention`, rounded up to a multiple of 8.
 private func paddedRows(_ attention: DotProductAttention) -> Int {
   let count = min(attention.queries, DotProductAttention.queriesPerTask)
   return (count + TileProduct.rowsTogether - 1) / TileProduct.rowsTogether * TileProduct.rowsTogether
 }
 
-/// Copies `count` rows of `width` floats, times a factor a row, and fills them up with zeros to `rows` and `paddedWidth`.
+/// Copies `count` rows of `width` floats, each scaled by its own factor, and pads them with zeros to `rows` rows of
+/// `paddedWidth`.
 @inline(__always)
 private func packRows(
   _ source: UnsafePointer<Float>, stride: Int, count: Int, rows: Int, width: Int, paddedWidth: Int,

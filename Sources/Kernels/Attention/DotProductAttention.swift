@@ -1,9 +1,9 @@
-/// Multi-head attention of each image's queries to its keys, softmax(Q Kᵀ / sqrt(D)) V (Vaswani et al., 2017), for heads
-/// of any width and any number of queries and keys. Tiles of scores live in cache; an N x L matrix never exists (Dao et
-/// al., 2022).
+/// Multi-head attention softmax(Q Kᵀ / sqrt(D)) V (Vaswani et al., 2017) within each image, for heads of any width and
+/// any number of queries and keys. Tiles of scores stay in cache; the N x L matrix is never materialised (Dao et al.,
+/// 2022).
 ///
-/// N queries and L keys an image, H heads of D numbers. Layouts: queries, their gradient, attended and its gradient
-/// [B, N, H, D], keys, values and their gradients [B, L, H, D], statistics [B, H, N, 2] (a query's largest score,
+/// N queries and L keys per image, H heads of width D. Layouts: queries, their gradient, attended and its gradient
+/// [B, N, H, D], keys, values and their gradients [B, L, H, D], statistics [B, H, N, 2] (each query's largest score and
 /// 1 / Σ e^(score - largest)).
 public struct DotProductAttention: Hashable, Sendable {
   public let batch: Int
@@ -11,7 +11,7 @@ public struct DotProductAttention: Hashable, Sendable {
   public let keys: Int
   public let heads: Int
   public let headWidth: Int
-  /// Whether query i attends to no key after number i.
+  /// Whether query i attends only to keys 0 to i.
   public let isCausal: Bool
 
   public init(batch: Int, queries: Int, keys: Int, heads: Int, headWidth: Int, isCausal: Bool = false) {
@@ -29,23 +29,22 @@ public struct DotProductAttention: Hashable, Sendable {
     self.isCausal = isCausal
   }
 
-  /// Self-attention between `tokens` tokens of each image.
+  /// Self-attention among the `tokens` tokens of each image.
   public init(batch: Int, tokens: Int, heads: Int, headWidth: Int, isCausal: Bool = false) {
     self.init(
       batch: batch, queries: tokens, keys: tokens, heads: heads, headWidth: headWidth, isCausal: isCausal)
   }
 
-  /// Where the factors lie. A row has the H D numbers of a token; an image's first row follows the last image's last.
+  /// The operands. A row holds the H D elements of a token; the rows of consecutive images follow each other.
   public struct Operands {
     let queries, keys, values: UnsafePointer<Float>
     let queryStride, keyStride: Int
     let keyMask: UnsafePointer<Float>?
 
     /// - Parameters:
-    ///   - queryStride: floats from one row of queries to the next.
-    ///   - keyStride: the same for keys and for values.
-    ///   - keyMask: [B, L]; a key whose number is 0 gets no attention. A query that has no other key attends to
-    ///     nothing: its result is 0. nil: all keys count.
+    ///   - queryStride: the distance between rows of queries in floats.
+    ///   - keyStride: the distance between rows of keys, and of values.
+    ///   - keyMask: [B, L]; 0 masks a key. The result of a query whose keys are all masked is 0. nil masks no keys.
     public init(
       queries: UnsafePointer<Float>, queryStride: Int, keys: UnsafePointer<Float>,
       values: UnsafePointer<Float>, keyStride: Int, keyMask: UnsafePointer<Float>? = nil
@@ -59,7 +58,7 @@ public struct DotProductAttention: Hashable, Sendable {
     }
   }
 
-  /// Where the gradients of the factors go, in rows as far apart as the factors'.
+  /// The destinations of the operands' gradients, with the operands' strides.
   public struct Gradients {
     let queries, keys, values: UnsafeMutablePointer<Float>
 
@@ -73,7 +72,7 @@ public struct DotProductAttention: Hashable, Sendable {
     }
   }
 
-  /// Queries that one task works on. Their part of the gradients of keys and values is a sum of its own.
+  /// The number of queries per task. Each task sums its part of the gradients of keys and values separately.
   static let queriesPerTask = 512
 
   /// H D: the width of the queries.
@@ -112,7 +111,7 @@ public struct DotProductAttention: Hashable, Sendable {
     }
   }
 
-  /// Writes the gradients of queries, keys and values. `attended` and `statistics` are what `forward` wrote.
+  /// Writes the gradients of queries, keys and values, given `attended` and `statistics` from `forward`.
   public func backward(
     _ operands: Operands, attended: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
     attendedGradient: UnsafePointer<Float>, gradients: Gradients, pool: ThreadPool
@@ -145,23 +144,24 @@ public struct DotProductAttention: Hashable, Sendable {
     }
   }
 
-  /// Where the queries of a head begin, and their gradient.
+  /// The offset of a head's queries and of their gradient.
   private func queryPlace(_ operands: Operands, _ image: Int, _ head: Int) -> Int {
     image * queries * operands.queryStride + head * headWidth
   }
 
-  /// Where the keys of a head begin among all keys, its values among all values, and their gradients.
+  /// The offset of a head's keys, of its values, and of their gradients.
   private func keyPlace(_ operands: Operands, _ image: Int, _ head: Int) -> Int {
     image * keys * operands.keyStride + head * headWidth
   }
 
   typealias Memory = UnsafeMutablePointer<Float>
 
-  /// Floats of the memory in which heads of several tasks are packed at a time, if one takes no more.
+  /// The size in floats of the memory for packing heads with several tasks, unless a single head needs more.
   private static let sharedFloats = 1 << 24
 
-  /// Runs `prepare`, then `attend` for each task, then `finish` on every head of every image. A head of one task is
-  /// done in one go, in its thread's cache; one of several shares its memory among the threads, some heads at a time.
+  /// Runs `prepare`, then `attend` for each task, then `finish` on every head of every image. A head with one task is
+  /// processed at once, in its thread's cache; heads with several tasks are processed in groups, in memory shared by
+  /// the threads.
   private func forEachHead(
     _ headCount: Int, _ scratchCount: Int, _ pool: ThreadPool,
     prepare: (_ image: Int, _ head: Int, Memory) -> Void,
@@ -198,7 +198,7 @@ public struct DotProductAttention: Hashable, Sendable {
 }
 
 extension DotProductAttention {
-  /// The operands of self-attention that lie side by side: qkv [B, N, 3, H, D] (queries, keys, values).
+  /// The operands of self-attention in a packed layout: qkv [B, N, 3, H, D] (queries, keys, values).
   public func operands(qkv: UnsafePointer<Float>, keyMask: UnsafePointer<Float>? = nil) -> Operands {
     precondition(queries == keys, "\(queries) queries and \(keys) keys are not of the same tokens")
     return Operands(
@@ -206,7 +206,7 @@ extension DotProductAttention {
       keyStride: 3 * hidden, keyMask: keyMask)
   }
 
-  /// The gradients in this layout.
+  /// The gradients in the same packed layout.
   public func gradients(qkv: UnsafeMutablePointer<Float>) -> Gradients {
     Gradients(queries: qkv, keys: qkv + hidden, values: qkv + 2 * hidden)
   }

@@ -1,8 +1,8 @@
-/// Linear attention of images with more tokens than channels, where no value of a token is ever computed.
+/// Linear attention for images with more tokens than channels, which never computes the tokens' values V.
 ///
-/// With x [N, C] an image, s = 1 / sqrt(D), and for each head q, k [N, D] after their softmax, Wv [C, D] and Wout [D, C]:
-/// y = q (s (kᵀ x) Wv) Wout + bias. What stands between q and bias is a matrix [D, C], whose factors are all small but
-/// for kᵀ x; values, and what the heads attend to, are [N, D] each. The same holds on the way back.
+/// For an image x [N, C], with s = 1 / sqrt(D), and for each head q, k [N, D] after their softmax, Wv [C, D] and Wout
+/// [D, C]: y = q (s (kᵀ x) Wv) Wout + bias. q is multiplied by a matrix [D, C] whose factors are all small except for
+/// kᵀ x, whereas values and attended values would be [N, D] per head. The same holds for the backward pass.
 struct FoldedLinearAttention: FoldingAttention {
   let batch: Int
   let tokens: Int
@@ -10,7 +10,7 @@ struct FoldedLinearAttention: FoldingAttention {
   let heads: Int
   let headWidth: Int
 
-  /// nil where the small matrices are not smaller than what they replace.
+  /// nil if folding does not make the matrices smaller.
   init?(_ attention: SelfAttention) {
     guard attention.kind == .linear, attention.tokens > attention.channels else { return nil }
     batch = attention.batch
@@ -26,7 +26,7 @@ struct FoldedLinearAttention: FoldingAttention {
     TokenSoftmax(tokens: tokens, heads: heads, headWidth: headWidth, stride: 2 * hidden)
   }
 
-  /// The weights of all images.
+  /// The projection weights, shared by all images.
   struct Weights {
     /// [C, 3 H D].
     let qkv: UnsafePointer<Float>
@@ -34,14 +34,14 @@ struct FoldedLinearAttention: FoldingAttention {
     let output: UnsafePointer<Float>
   }
 
-  /// The weights' transposes, for the way back.
+  /// The transposed weights, for the backward pass.
   private struct TransposedWeights {
     /// [3 H D, C].
     let qkv: UnsafePointer<Float>
     /// [C, H D].
     let output: UnsafePointer<Float>
 
-    /// Floats that it takes.
+    /// The size in floats.
     static func count(_ attention: FoldedLinearAttention) -> Int { 4 * attention.hidden * attention.channels }
 
     init(_ attention: FoldedLinearAttention, _ weights: Weights, memory: UnsafeMutablePointer<Float>) {
@@ -55,7 +55,7 @@ struct FoldedLinearAttention: FoldingAttention {
     }
   }
 
-  /// One worker's memory for an image.
+  /// A worker's memory for one image.
   private struct Memory {
     /// [N, 2 H D]: Q and K, then q and k.
     let qk: UnsafeMutablePointer<Float>
@@ -80,7 +80,7 @@ struct FoldedLinearAttention: FoldingAttention {
     }
   }
 
-  /// The way back's memory for an image, in addition.
+  /// The additional memory for one image in the backward pass.
   private struct BackwardMemory {
     /// [N, 2 H D].
     let qkGradient: UnsafeMutablePointer<Float>
@@ -109,7 +109,7 @@ struct FoldedLinearAttention: FoldingAttention {
     forwardScratchCount + tokens * 2 * hidden + 2 * hidden * channels + hidden * headWidth
   }
 
-  /// y, an image in each task.
+  /// Writes y; each task processes one image.
   func forward(
     _ x: UnsafePointer<Float>, _ weights: Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -122,8 +122,8 @@ struct FoldedLinearAttention: FoldingAttention {
     }
   }
 
-  /// Writes dx, and adds the weights' gradients. Those are summed over fixed pieces of the batch, a piece in each task;
-  /// the pieces are added in their order.
+  /// Writes dx, and accumulates the weights' gradients: each task sums over a fixed piece of the batch, and the pieces
+  /// are added in order.
   func backward(
     _ x: UnsafePointer<Float>, _ weights: Weights, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,
@@ -155,7 +155,7 @@ struct FoldedLinearAttention: FoldingAttention {
     }
   }
 
-  /// y of one image, on the calling thread.
+  /// Computes y for one image on the calling thread.
   private func forwardImage(
     _ x: UnsafePointer<Float>, _ weights: Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>
@@ -168,7 +168,7 @@ struct FoldedLinearAttention: FoldingAttention {
       accumulating: true)
   }
 
-  /// dx of one image, on the calling thread; writes the weights' gradients, or adds them.
+  /// Computes dx for one image on the calling thread, and writes or accumulates the weights' gradients.
   private func backwardImage(
     _ x: UnsafePointer<Float>, _ weights: Weights, _ transposedWeights: TransposedWeights,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
@@ -196,7 +196,7 @@ struct FoldedLinearAttention: FoldingAttention {
       MatrixProduct.compute(
         Matrix(context, rows: d, columns: d).transposed, queried, into: outputWeightGradient + head * d * c,
         accumulating: accumulating)
-      // dcontext = qᵀ dy Woutᵀ, with the factor s for what is behind it.
+      // dcontext = qᵀ dy Woutᵀ, including the factor s for the gradients that follow from it.
       MatrixProduct.compute(
         queried, Matrix(transposedWeights.output + head * d, rows: c, columns: d, stride: hidden),
         into: contextGradient)
@@ -230,7 +230,7 @@ struct FoldedLinearAttention: FoldingAttention {
       accumulating: true)
   }
 
-  /// Everything up to q folded.
+  /// Computes q, k and all intermediates up to `folded`.
   private func fold(_ x: UnsafePointer<Float>, _ weights: Weights, _ memory: Memory) {
     let (c, d) = (channels, headWidth)
     let image = Matrix(x, rows: tokens, columns: c)

@@ -15,7 +15,7 @@ struct LinearAttentionCore: AttentionCore {
   /// The contexts [H, D, D], their gradients, and two rows [H, D].
   var scratchCount: Int { 2 * heads * headWidth * headWidth + 2 * hidden }
 
-  /// Leaves q and k, after their softmax, in the place of Q and K, and the contexts in `scratch`.
+  /// Replaces Q and K by q and k, their softmaxes, and leaves the contexts in `scratch`.
   func forward(
     _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>
@@ -40,7 +40,7 @@ struct LinearAttentionCore: AttentionCore {
       let contextGradient = context + heads * headWidth * headWidth
       let outputGradient = Matrix(
         attendedGradient + head * headWidth, rows: tokens, columns: headWidth, stride: hidden)
-      // The context holds the factor 1 / sqrt(D); its gradient takes it too, for k and v.
+      // The context includes the factor 1 / sqrt(D); its gradient needs it too, for those of k and v.
       MatrixProduct.compute(
         part(qkv, 0, head).transposed, outputGradient, into: contextGradient, scale: scale)
       MatrixProduct.compute(

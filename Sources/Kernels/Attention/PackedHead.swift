@@ -1,17 +1,18 @@
-/// Keys and values of one head, filled up with zeros to whole vectors.
+/// The keys and values of one head, padded with zeros to whole vectors.
 ///
-/// Layouts: keys and values [L', D'], transposed [D', S]; L' and D' are L and D as multiples of 16, and S is L' or more.
+/// Layouts: keys and values [L', D'], transposed [D', S]; L' and D' are L and D rounded up to multiples of 16, and S is
+/// at least L'.
 struct PackedHead {
-  /// What no score of a key that exists comes near: a key without attention.
+  /// The score of a masked key, far below any real score.
   static let maskedScore: Float = -1e30
-  /// Between such scores and all others.
+  /// A threshold between the scores of masked keys and all others.
   static let lowestScore: Float = -1e29
 
   let keyCount: Int
   let headWidth: Int
   let paddedKeys: Int
   let paddedWidth: Int
-  /// Floats from one row of the transposed keys or values to the next.
+  /// The distance between rows of the transposed keys or values in floats.
   let transposedStride: Int
   private let tasks: Int
 
@@ -20,7 +21,7 @@ struct PackedHead {
     headWidth = attention.headWidth
     paddedKeys = Self.padded(attention.keys)
     paddedWidth = Self.padded(attention.headWidth)
-    // Rows that are a large power of two apart would all have their place in the same lines of the cache.
+    // Rows a large power of two apart would all map to the same cache sets.
     transposedStride = paddedKeys + (paddedKeys % 256 == 0 ? Vector.width : 0)
     tasks = attention.tasksPerHead
   }
@@ -30,7 +31,7 @@ struct PackedHead {
   private var matrix: Int { paddedKeys * paddedWidth }
   private var transposedMatrix: Int { transposedStride * paddedWidth }
 
-  // The memory of a head: mask [L'], Kᵀ, then V (forward) or Vᵀ, K and each task's part of dK and dV (backward).
+  // The memory of a head: mask [L'], Kᵀ, then V (forward) or Vᵀ, K and each task's parts of dK and dV (backward).
   var forwardCount: Int { paddedKeys + transposedMatrix + matrix }
   var backwardCount: Int { paddedKeys + 2 * transposedMatrix + (1 + 2 * tasks) * matrix }
 
@@ -38,11 +39,11 @@ struct PackedHead {
   func transposedKeys(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     memory + paddedKeys
   }
-  /// Of the forward pass.
+  /// In the forward pass.
   func values(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     memory + paddedKeys + transposedMatrix
   }
-  /// Of the backward pass, like what follows.
+  /// In the backward pass, as are the following.
   func transposedValues(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     memory + paddedKeys + transposedMatrix
   }
@@ -57,8 +58,8 @@ struct PackedHead {
   }
 
   /// - Parameters:
-  ///   - keys, values: of the head's first token, rows `stride` floats apart.
-  ///   - keyMask: [L], 0 for a key without attention.
+  ///   - keys, values: those of the head's first token, in rows `stride` floats apart.
+  ///   - keyMask: [L]; 0 masks a key.
   func packForward(
     keys: UnsafePointer<Float>, values: UnsafePointer<Float>, stride: Int, keyMask: UnsafePointer<Float>?,
     into memory: UnsafeMutablePointer<Float>
@@ -78,7 +79,7 @@ struct PackedHead {
     copy(keys, stride, into: self.keys(memory))
   }
 
-  /// Writes dK and dV: the sums over the tasks, in their order.
+  /// Writes dK and dV, summed over the tasks in order.
   func addTasks(
     _ memory: UnsafeMutablePointer<Float>, keyGradient: UnsafeMutablePointer<Float>,
     valueGradient: UnsafeMutablePointer<Float>, stride: Int
@@ -95,7 +96,7 @@ struct PackedHead {
     }
   }
 
-  /// What scores start from: 0, and for keys without attention, or that do not exist, what e^x makes nothing of.
+  /// Fills the initial scores: 0, and for masked and padding keys a value whose exponential vanishes.
   private func fillMask(_ memory: UnsafeMutablePointer<Float>, _ keyMask: UnsafePointer<Float>?) {
     let mask = mask(memory)
     if let keyMask {
@@ -117,7 +118,7 @@ struct PackedHead {
   private func transpose(
     _ source: UnsafePointer<Float>, _ stride: Int, into target: UnsafeMutablePointer<Float>
   ) {
-    // Sixteen tokens at a time: their rows stay in cache while whole vectors of the result are written.
+    // Sixteen tokens at a time, so that their rows stay in cache while whole vectors of the result are written.
     for first in Swift.stride(from: 0, to: keyCount, by: Vector.width) {
       let count = min(Vector.width, keyCount - first)
       for d in 0..<headWidth {

@@ -1,8 +1,8 @@
-/// Linear attention of images that are too large for one task: `FoldedLinearAttention`, a piece of an image's tokens at a
-/// time, for as many threads as there are pieces.
+/// Linear attention for images that are too large for one task: `FoldedLinearAttention`, parallel over pieces of an
+/// image's tokens.
 ///
-/// The softmax of the keys over all tokens, and the sums over them, are put together from those of the pieces, in their
-/// order. Letters and layouts are those of `FoldedLinearAttention`; P pieces in all.
+/// The keys' softmax over all tokens, and other sums over tokens, are combined from those of the pieces, in order.
+/// Symbols and layouts are those of `FoldedLinearAttention`; P is the total number of pieces.
 struct PiecewiseLinearAttention: FoldingAttention {
   let batch: Int
   let tokens: Int
@@ -11,14 +11,14 @@ struct PiecewiseLinearAttention: FoldingAttention {
   let headWidth: Int
   private let pieces: TokenPieces
 
-  /// Queries, keys and their gradients of as many tokens fill half a megabyte where heads are 128 wide together.
+  /// Queries, keys and their gradients of this many tokens fill half a megabyte if H D is 128.
   private static let tokensPerPiece = 256
-  /// An image from so many floats on is cut.
+  /// Images with at least this many floats are split into pieces.
   private static let large = 262_144
-  /// The sums that weights' gradients are made of, at most.
+  /// The maximal number of partial sums of the weights' gradients.
   private static let mostSums = 16
 
-  /// nil for images that one task does well.
+  /// nil for images that are small enough for a single task.
   init?(_ attention: SelfAttention) {
     guard
       attention.kind == .linear, attention.tokens > attention.channels,
@@ -43,17 +43,17 @@ struct PiecewiseLinearAttention: FoldingAttention {
 
   // MARK: Memory
 
-  /// What pieces find, and what is made of it.
+  /// The results of the pieces, and what is combined from them.
   private struct Memory {
-    /// Of each piece: the largest key of each column and the sum of exponentials, [P, 2, H D].
+    /// For each piece, the largest key of each column and the sum of exponentials, [P, 2, H D].
     let keySums: UnsafeMutablePointer<Float>
-    /// Of each piece: Σ exp(K - largest)ᵀ x, [P, H D, C].
+    /// For each piece, Σ exp(K - largest)ᵀ x, [P, H D, C].
     let keyed: UnsafeMutablePointer<Float>
-    /// Of each image: the largest key of each column, and 1 / the sum of exponentials, [B, 2, H D].
+    /// For each image, the largest key of each column and the inverse of the sum of exponentials, [B, 2, H D].
     let keyScales: UnsafeMutablePointer<Float>
-    /// Of each image: q's way to y, [B, H D, C].
+    /// For each image, the matrix that maps q to y, [B, H D, C].
     let folded: UnsafeMutablePointer<Float>
-    /// Of each head, while it is worked on: kᵀ x [D, C], context [D, D].
+    /// For each head in progress, kᵀ x [D, C] and context [D, D].
     let ofHeads: UnsafeMutablePointer<Float>
     let end: UnsafeMutablePointer<Float>
 
@@ -71,17 +71,17 @@ struct PiecewiseLinearAttention: FoldingAttention {
     }
   }
 
-  /// What the way back needs in addition.
+  /// Additional memory for the backward pass.
   private struct BackwardMemory {
-    /// Of each piece: qᵀ dy, [P, H D, C].
+    /// For each piece, qᵀ dy, [P, H D, C].
     let queried: UnsafeMutablePointer<Float>
-    /// Of each image: dcontext Wvᵀ, the way from x to dk, [B, H D, C].
+    /// For each image, dcontext Wvᵀ, which maps x to dk, [B, H D, C].
     let keyWay: UnsafeMutablePointer<Float>
-    /// Of each image: Σ over N of k dk, [B, H D].
+    /// For each image, Σ over N of k dk, [B, H D].
     let keyDots: UnsafeMutablePointer<Float>
-    /// Of each head, while it is worked on: qᵀ dy [D, C], dcontext [D, D], Woutᵀ [C, D], Wvᵀ [D, C].
+    /// For each head in progress, qᵀ dy [D, C], dcontext [D, D], Woutᵀ [C, D] and Wvᵀ [D, C].
     let ofHeads: UnsafeMutablePointer<Float>
-    /// Sums of dWqk, [sums, C, 2 H D].
+    /// Partial sums of dWqk, [sums, C, 2 H D].
     let sums: UnsafeMutablePointer<Float>
 
     init(_ a: PiecewiseLinearAttention, _ memory: UnsafeMutablePointer<Float>) {
@@ -97,7 +97,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     }
   }
 
-  // MARK: The two passes
+  // MARK: Forward and backward passes
 
   func forward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,
@@ -132,7 +132,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     }
   }
 
-  /// Writes dx, and adds the weights' gradients.
+  /// Writes dx and accumulates the weights' gradients.
   func backward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,
@@ -186,7 +186,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
 
   // MARK: Pieces
 
-  /// Q and K of a piece: [rows, 2 H D].
+  /// Computes Q and K of a piece: [rows, 2 H D].
   private func project(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, _ rows: Range<Int>,
     into qk: UnsafeMutablePointer<Float>
@@ -200,7 +200,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     Matrix(qk + which * hidden, rows: rows, columns: hidden, stride: 2 * hidden)
   }
 
-  /// What a piece adds to kᵀ x, which leaves the exponentials of its keys in their place.
+  /// Computes a piece's contribution to kᵀ x, replacing its keys by their exponentials.
   private func sumKeys(
     _ x: UnsafePointer<Float>, _ qk: UnsafeMutablePointer<Float>, _ index: Int, _ rows: Range<Int>,
     _ memory: Memory
@@ -247,7 +247,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
 
   // MARK: Heads
 
-  /// kᵀ x of one head from its pieces, its context and what is folded from it.
+  /// Combines kᵀ x of one head from its pieces, and computes its context and folded matrix.
   private func fold(_ weights: FoldedLinearAttention.Weights, head: Int, image: Int, _ memory: Memory) {
     let (c, d, hidden) = (channels, headWidth, hidden)
     let keyed = memory.ofHeads + head * d * c
@@ -278,7 +278,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
       into: memory.folded + image * size + head * d * c)
   }
 
-  /// The gradients of one head's context and weights, after `fold`.
+  /// Computes the gradients of one head's context and weights, after `fold`.
   private func foldBack(
     _ weights: FoldedLinearAttention.Weights, head: Int, image: Int, _ memory: Memory, _ back: BackwardMemory,
     qkvGradient: GradientSum?, outputWeightGradient: GradientSum?
@@ -293,7 +293,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
       Reduction.add(back.queried + (piece * hidden + head * d) * c, to: queriedSum, count: d * c)
     }
     let queried = Matrix(queriedSum, rows: d, columns: c)
-    // dWout = contextᵀ qᵀ dy; dcontext = qᵀ dy Woutᵀ, with the factor s for what is behind it.
+    // dWout = contextᵀ qᵀ dy; dcontext = qᵀ dy Woutᵀ, including the factor s for the gradients that follow from it.
     if let outputWeightGradient {
       MatrixProduct.compute(
         context.transposed, queried, into: outputWeightGradient.memory + head * d * c,

@@ -1,8 +1,8 @@
-/// Multi-head self-attention of an image's pixels with its projections, some images at a time: queries, keys and values
-/// are computed in cache, used, and computed again in the backward pass, so that they never go to memory.
+/// Multi-head self-attention over an image's pixels, including the projections. Some images at a time, queries, keys
+/// and values are computed in cache and used there; the backward pass recomputes them, so they never travel to memory.
 ///
-/// y = attend(x Wqkv) Wout + bias. Layouts: x, y [B, N, C]; Wqkv [C, 3 H D] (queries, keys, values; in each the
-/// heads one after the other); Wout [H D, C]; bias [C]. H heads of D numbers, N tokens.
+/// y = attend(x Wqkv) Wout + bias. Layouts: x, y [B, N, C]; Wqkv [C, 3 H D] (queries, keys, values; the heads
+/// consecutive within each); Wout [H D, C]; bias [C]. H heads of width D, N tokens.
 public struct SelfAttention: Hashable, Sendable {
   public enum Kind: Sendable {
     /// softmax(Q Kᵀ / sqrt(D)) V (Vaswani et al., 2017).
@@ -17,8 +17,13 @@ public struct SelfAttention: Hashable, Sendable {
   public let channels: Int
   public let heads: Int
   public let headWidth: Int
+  /// How the factors of the projections are rounded, where queries, keys and values are computed.
+  public let precision: ProductPrecision
 
-  public init(kind: Kind, batch: Int, tokens: Int, channels: Int, heads: Int, headWidth: Int) {
+  public init(
+    kind: Kind, batch: Int, tokens: Int, channels: Int, heads: Int, headWidth: Int,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(
       headWidth % Vector.width == 0 && batch > 0 && tokens > 0 && heads > 0,
       "\(heads) heads of \(headWidth): a head must be a multiple of \(Vector.width) wide")
@@ -28,6 +33,7 @@ public struct SelfAttention: Hashable, Sendable {
     self.channels = channels
     self.heads = heads
     self.headWidth = headWidth
+    self.precision = precision
   }
 
   /// H D: the width of the queries.
@@ -40,14 +46,14 @@ public struct SelfAttention: Hashable, Sendable {
     }
   }
 
-  /// nil where values are better computed.
+  /// nil where computing the values is faster.
   private var folding: (any FoldingAttention)? {
     if let piecewise = PiecewiseLinearAttention(self) { return piecewise }
     return FoldedLinearAttention(self)
   }
 
-  /// Queries, keys and values of so many tokens are computed together, at most, if that is an image or more: 3 MB where
-  /// heads are 128 wide together.
+  /// The maximal number of tokens whose queries, keys and values are computed together (one image at least): 3 MB if H
+  /// D is 128.
   private static let tokensTogether = 2048
 
   private var imagesOfRound: Int {
@@ -78,21 +84,21 @@ public struct SelfAttention: Hashable, Sendable {
     forEachRound { images in
       let (rows, first) = (images.count * n, images.lowerBound * n * c)
       let attended = qkv + rows * 3 * hidden
-      LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden)
+      LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden, precision: precision)
         .forward(x + first, weights: qkvWeights, bias: nil, activationInput: nil, output: qkv, pool: pool)
       pool.parallel(images.count) { image, worker in
         core.forward(
           qkv + image * n * 3 * hidden, attended + image * n * hidden,
           scratch: pool.scratch(core.scratchCount, worker: worker))
       }
-      LinearTransform(rows: rows, inputs: hidden, outputs: c)
+      LinearTransform(rows: rows, inputs: hidden, outputs: c, precision: precision)
         .forward(
           attended, weights: outputWeights, bias: bias, activationInput: nil, output: output + first,
           pool: pool)
     }
   }
 
-  /// Writes dx; adds the gradients of the weights and of the bias, unless they are nil.
+  /// Writes dx; accumulates the gradients of the weights and the bias unless they are nil.
   public func backward(
     _ x: UnsafePointer<Float>, qkvWeights: UnsafePointer<Float>, outputWeights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>,
@@ -113,8 +119,12 @@ public struct SelfAttention: Hashable, Sendable {
     }
     let core = core
     let roundRows = imagesOfRound * n
-    let sumsOfQKV = LinearTransform(rows: roundRows, inputs: c, outputs: 3 * hidden).workspaceCount
-    let sumsOfOut = LinearTransform(rows: roundRows, inputs: hidden, outputs: c).workspaceCount
+    let sumsOfQKV = LinearTransform(
+      rows: roundRows, inputs: c, outputs: 3 * hidden, precision: precision
+    ).workspaceCount
+    let sumsOfOut = LinearTransform(
+      rows: roundRows, inputs: hidden, outputs: c, precision: precision
+    ).workspaceCount
     let qkv = pool.workspace(roundRows * 8 * hidden + max(sumsOfQKV, sumsOfOut))
     let sums = qkv + roundRows * 8 * hidden
     forEachRound { images in
@@ -122,8 +132,8 @@ public struct SelfAttention: Hashable, Sendable {
       let attended = qkv + rows * 3 * hidden
       let qkvGradients = attended + rows * hidden
       let attendedGradient = qkvGradients + rows * 3 * hidden
-      let projection = LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden)
-      let out = LinearTransform(rows: rows, inputs: hidden, outputs: c)
+      let projection = LinearTransform(rows: rows, inputs: c, outputs: 3 * hidden, precision: precision)
+      let out = LinearTransform(rows: rows, inputs: hidden, outputs: c, precision: precision)
       func sum(_ gradient: GradientSum) -> GradientSum {
         GradientSum(gradient.memory, isBegun: gradient.isBegun || first > 0)
       }
@@ -152,32 +162,32 @@ public struct SelfAttention: Hashable, Sendable {
   }
 }
 
-/// What attention does between its projections, for one image on one thread.
+/// The part of attention between the projections, for one image on one thread.
 ///
 /// Layouts: qkv and its gradient [N, 3, H, D], attended and its gradient [N, H, D].
 protocol AttentionCore: Sendable {
-  /// Floats of scratch memory that `forward` and `backward` want.
+  /// The size of the scratch memory for `forward` and `backward`, in floats.
   var scratchCount: Int { get }
 
-  /// May change `qkv` into what `backward` wants to find there.
+  /// May overwrite `qkv` with what `backward` needs.
   func forward(
     _ qkv: UnsafeMutablePointer<Float>, _ attended: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>)
 
-  /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may change `qkv` and `scratch`.
+  /// Runs after `forward` on the same `qkv`, `attended` and `scratch`; may overwrite `qkv` and `scratch`.
   func backward(
     _ qkv: UnsafeMutablePointer<Float>, attended: UnsafeMutablePointer<Float>,
     attendedGradient: UnsafeMutablePointer<Float>, qkvGradient: UnsafeMutablePointer<Float>,
     scratch: UnsafeMutablePointer<Float>)
 }
 
-/// Linear attention in which no value of a token is ever computed, of a whole batch: see `FoldedLinearAttention`.
+/// Linear attention of a whole batch that never computes the tokens' values; see `FoldedLinearAttention`.
 protocol FoldingAttention {
   func forward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool)
 
-  /// Writes dx, and adds the weights' gradients, unless they are nil.
+  /// Writes dx, and accumulates the weights' gradients unless they are nil.
   func backward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,

@@ -1,4 +1,4 @@
-/// softmax(Q Kᵀ / sqrt(D)) V, a block of queries at a time: an N x N matrix never exists.
+/// softmax(Q Kᵀ / sqrt(D)) V, one block of queries at a time, so the N x N matrix is never materialised.
 struct SoftmaxAttentionCore: AttentionCore {
   let tokens: Int
   let heads: Int
@@ -73,7 +73,7 @@ struct SoftmaxAttentionCore: AttentionCore {
     for start in stride(from: 0, to: tokens, by: block) { body(start..<min(start + block, tokens)) }
   }
 
-  /// Where queries (0), keys (1) or values (2) of `head` begin.
+  /// The start of the queries (0), keys (1) or values (2) of `head`.
   private func place(_ qkv: UnsafeMutablePointer<Float>, _ which: Int, _ head: Int) -> UnsafeMutablePointer<
     Float
   > {

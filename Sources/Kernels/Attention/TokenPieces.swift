@@ -1,5 +1,5 @@
-/// The tokens of a batch in pieces of fixed size, none of which reaches over two images: a sum over an image's tokens
-/// is one of its pieces' sums, in their order.
+/// Divides the tokens of a batch into pieces of fixed size, none of which spans two images: sums over an image's tokens
+/// are sums over its pieces, in order.
 struct TokenPieces {
   let batch: Int
   let tokens: Int
@@ -15,7 +15,7 @@ struct TokenPieces {
 
   var count: Int { batch * perImage }
 
-  /// Piece `index`: its image, and its rows among all rows of the batch.
+  /// The image of piece `index`, and its rows among all rows of the batch.
   func piece(_ index: Int) -> (image: Int, rows: Range<Int>) {
     let (image, part) = (index / perImage, index % perImage)
     let first = image * tokens

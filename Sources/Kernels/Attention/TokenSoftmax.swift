@@ -1,17 +1,17 @@
-/// The two softmaxes of linear attention, for one image: over the D numbers of each head of Q, and over the N tokens
-/// for each number of K.
+/// The two softmaxes of linear attention for one image: over the D elements of each head of Q, and over the N tokens
+/// for each element of K.
 ///
-/// Layout: a token has H D numbers of Q, as many of K, and may have more after them.
+/// Layout: each token has H D elements of Q and as many of K, possibly followed by others.
 struct TokenSoftmax {
   let tokens: Int
   let heads: Int
   let headWidth: Int
-  /// Floats from one token to the next.
+  /// The distance between tokens in floats.
   let stride: Int
 
   private var hidden: Int { heads * headWidth }
 
-  /// Each head of each token to a softmax over its D numbers.
+  /// Replaces each head of each token by its softmax over the D elements.
   func ofQueries(_ qk: UnsafeMutablePointer<Float>) {
     for token in 0..<tokens {
       for head in 0..<heads {
@@ -55,7 +55,7 @@ struct TokenSoftmax {
     }
   }
 
-  /// Each of the H D columns of K to a softmax over the tokens. `rows`: 2 H D floats.
+  /// Replaces each of the H D columns of K by its softmax over the tokens. `rows` is scratch of 2 H D floats.
   func ofKeys(_ qk: UnsafeMutablePointer<Float>, rows: UnsafeMutablePointer<Float>) {
     let keys = qk + hidden
     let sum = rows + hidden
@@ -66,7 +66,8 @@ struct TokenSoftmax {
     }
   }
 
-  /// Each of the H D columns of K to exponentials of its distance from the largest, which is written with their sum.
+  /// Replaces each of the H D columns of K by exp(K - largest), and writes the largest element and the sum of each
+  /// column.
   func exponentialsOfKeys(
     _ qk: UnsafeMutablePointer<Float>, largest: UnsafeMutablePointer<Float>,
     sums sum: UnsafeMutablePointer<Float>
@@ -84,7 +85,7 @@ struct TokenSoftmax {
     }
   }
 
-  /// k = exp(K - largest) * factor, where both are known for each of the H D columns.
+  /// k = exp(K - largest) * factor, with both given for each of the H D columns.
   func keys(
     _ qk: UnsafeMutablePointer<Float>, largest: UnsafePointer<Float>, factors: UnsafePointer<Float>
   ) {
@@ -95,7 +96,7 @@ struct TokenSoftmax {
     }
   }
 
-  /// dK = k (dk - Σ over N of k dk). `row`: H D floats.
+  /// dK = k (dk - Σ over N of k dk). `row` is scratch of H D floats.
   func ofKeysGradient(
     _ qk: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>,
     row sum: UnsafeMutablePointer<Float>
@@ -111,7 +112,7 @@ struct TokenSoftmax {
     ofKeysGradient(qk, gradient, dots: sum)
   }
 
-  /// dK = k (dk - dot), where Σ over N of k dk is known for each of the H D columns.
+  /// dK = k (dk - dot), with dot = Σ over N of k dk given for each of the H D columns.
   func ofKeysGradient(
     _ qk: UnsafeMutablePointer<Float>, _ gradient: UnsafeMutablePointer<Float>, dots: UnsafePointer<Float>
   ) {
@@ -122,7 +123,7 @@ struct TokenSoftmax {
     }
   }
 
-  /// Calls `body` with the offset of each token's row, and each vector's column in it.
+  /// Calls `body` with the offset of each token's row and the column of each vector in it.
   @inline(__always)
   private func forEachToken(_ body: (_ row: Int, _ column: Int) -> Void) {
     let (stride, hidden) = (stride, hidden)

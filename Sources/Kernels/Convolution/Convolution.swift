@@ -1,4 +1,4 @@
-/// 2-D convolution, by the algorithm that suits the shape.
+/// 2-D convolution, by the algorithm best suited to the shape.
 ///
 /// Layouts: inputs [B, H, W, Ci], weights [R, R, C, K], bias [K], output [B, P, Q, K].
 public enum Convolution {
@@ -19,7 +19,7 @@ public enum Convolution {
     }
   }
 
-  /// Writes the gradients of the inputs, and adds those of weights and bias; what is nil is left out.
+  /// Writes the gradients of the inputs, and accumulates those of weights and bias; nil skips a gradient.
   public static func backward(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], weights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradients: [UnsafeMutablePointer<Float>?],
@@ -46,7 +46,7 @@ public enum Convolution {
       outputGradient, rows: shape.outputPixels, columns: shape.outputChannels, to: gradient, pool: pool)
   }
 
-  /// Adds the weights' gradient [R, R, C, K] to `gradient`, and the bias's to `biasGradient` if it is not nil.
+  /// Accumulates the weights' gradient [R, R, C, K] in `gradient`, and the bias's in `biasGradient` unless it is nil.
   static func addWeightGradient(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     to gradient: GradientSum, biasGradient: UnsafeMutablePointer<Float>? = nil, pool: ThreadPool
@@ -93,7 +93,7 @@ public enum Convolution {
     }
   }
 
-  /// Writes the gradient of the input of a convolution that halves even sides, plus `bias` [C] if there is one.
+  /// Writes the input gradient of a convolution that halves even sides, plus an optional `bias` [C].
   static func halvingInputGradient(
     _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     bias: UnsafePointer<Float>?, inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -109,9 +109,10 @@ public enum Convolution {
     }
   }
 
-  // MARK: Gradients that nobody keeps
+  // MARK: Fused weight gradients
 
-  /// Whether `updateWeights` is there for a shape, and worth it: whether what the gradient is made of is smaller than it.
+  /// Whether `updateWeights` supports a shape and is worthwhile for it: whether the gradient is larger than its
+  /// operands.
   public static func canUpdateWeights(_ shape: ConvolutionShape) -> Bool {
     let images = shape.batch * shape.height * shape.width * shape.channels
     let outputs = shape.outputPixels * shape.outputChannels
@@ -120,13 +121,13 @@ public enum Convolution {
       ?? PhasedWinogradConvolution(shape).map(\.canUpdateWeights) ?? false
   }
 
-  /// Computes the weights' gradient in blocks, each of which updates its weights while it is in the cache: no memory has
-  /// to hold the gradient. Its bits are those of `backward`.
+  /// Computes the weights' gradient in blocks, each of which updates its weights while it is in cache, so the full
+  /// gradient is never stored. It is bit-for-bit that of `backward`.
   ///
   /// - Parameters:
-  ///   - shape: one for which `canUpdateWeights`.
-  ///   - update: nil: the gradient is only computed.
-  /// - Returns: the sum of the gradient's squares.
+  ///   - shape: a shape for which `canUpdateWeights` holds.
+  ///   - update: nil to compute the gradient only.
+  /// - Returns: the gradient's sum of squares.
   public static func updateWeights(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     by update: WeightUpdate?, pool: ThreadPool
@@ -140,8 +141,8 @@ public enum Convolution {
     return phased.updateWeights(input: inputs[0], outputGradient: outputGradient, by: update, pool: pool)
   }
 
-  /// A bound for the magnitude of every element of the weights' gradient, with room for what is computed on the way to
-  /// it: the largest magnitudes of both factors, for each pixel. Not finite if one of them is not.
+  /// An upper bound of the magnitudes of the weights' gradient and of all intermediate results: the product of both
+  /// factors' largest magnitudes, summed over the pixels. Non-finite if an operand is.
   public static func weightGradientBound(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     pool: ThreadPool
@@ -152,7 +153,7 @@ public enum Convolution {
     }
     let output = Reduction.largestMagnitude(
       outputGradient, count: shape.outputPixels * shape.outputChannels, pool: pool)
-    // The sum is no number if one is none; Winograd's transforms have factors of 100 and 225 at most.
+    // A NaN propagates through the sum; Winograd's transforms amplify by factors of at most 100 and 225.
     return 22_500 * Float(shape.outputPixels) * input.reduce(0, +) * output
   }
 }

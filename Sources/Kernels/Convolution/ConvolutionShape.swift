@@ -1,4 +1,4 @@
-/// What a 2-D convolution computes, in PyTorch's terms. Images are channels last.
+/// The shape of a 2-D convolution, in PyTorch's terms. Images are channels last.
 ///
 /// Dimension letters: B batch, H and W the input's height and width, P and Q the output's, C input channels,
 /// K output channels, R the kernel's side.
@@ -6,20 +6,22 @@ public struct ConvolutionShape: Hashable, Sendable {
   public let batch: Int
   public let height: Int
   public let width: Int
-  /// The channels of each input: two inputs are read as if they were concatenated, and never are.
+  /// The channels of each input: several inputs are treated as if concatenated, without being copied together.
   public let inputChannels: [Int]
   public let outputChannels: Int
   public let kernel: Int
   public let stride: Int
-  /// Zeros before the first row and column.
+  /// The number of zeros before the first row and column.
   public let padding: Int
-  /// Zeros behind the last row and column.
+  /// The number of zeros after the last row and column.
   public let endPadding: Int
+  /// How factors are rounded where it is computed as a product of matrices.
+  public let precision: ProductPrecision
 
-  /// - Parameter endPadding: nil for as many zeros behind as before.
+  /// - Parameter endPadding: nil for the same as `padding`.
   public init(
     batch: Int, height: Int, width: Int, inputChannels: [Int], outputChannels: Int, kernel: Int,
-    stride: Int = 1, padding: Int = 0, endPadding: Int? = nil
+    stride: Int = 1, padding: Int = 0, endPadding: Int? = nil, precision: ProductPrecision = .float32
   ) {
     let endPadding = endPadding ?? padding
     precondition(
@@ -38,28 +40,29 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.stride = stride
     self.padding = padding
     self.endPadding = endPadding
+    self.precision = precision
   }
 
   public var channels: Int { inputChannels.reduce(0, +) }
   public var outputHeight: Int { (height + padding + endPadding - kernel) / stride + 1 }
   public var outputWidth: Int { (width + padding + endPadding - kernel) / stride + 1 }
-  /// Floats of the input under one output pixel: R * R * C.
+  /// The number of input floats under one output pixel: R * R * C.
   public var patchLength: Int { kernel * kernel * channels }
   public var outputPixels: Int { batch * outputHeight * outputWidth }
 
-  /// Rows of output pixels, over all images: the unit in which the work is cut.
+  /// The number of rows of output pixels over all images: the unit in which work is divided.
   var outputRows: Int { batch * outputHeight }
 
-  /// Output rows whose patches fill about half a megabyte, so that they stay in the second-level cache.
+  /// The number of output rows whose patches fill about half a megabyte and so stay in the L2 cache.
   var rowsPerBlock: Int { min(max(131_072 / (patchLength * outputWidth), 1), outputRows) }
 
-  /// A convolution of one input that halves even sides, as in DDPM's networks.
+  /// Whether this is a convolution of one input that halves even sides, as in DDPM's networks.
   var isHalving: Bool {
     kernel == 4 && stride == 2 && padding == 1 && endPadding == 1 && inputChannels.count == 1
       && height % 2 == 0
       && width % 2 == 0
   }
 
-  /// A 1x1 convolution reads its inputs as they are.
+  /// Whether this is a 1x1 convolution that reads its inputs in place.
   var isPointwise: Bool { kernel == 1 && stride == 1 && padding == 0 && endPadding == 0 }
 }

@@ -1,4 +1,4 @@
-/// F(4x4, 2x2), at the points 0, 1, -1, 2 and infinity.
+/// Winograd's F(4x4, 2x2), with the points 0, 1, -1, 2 and infinity.
 enum F4x4_2x2: WinogradScheme {
   @inline(__always) static var taps: Int { 2 }
   @inline(__always) static var pointOfLong: Int? { nil }

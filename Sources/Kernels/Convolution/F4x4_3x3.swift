@@ -1,9 +1,9 @@
-/// F(4x4, 3x3) at the points 0, 1, -1, 2, -2 and infinity, and F(3x3, 3x3) at all of them but -2.
+/// Winograd's F(4x4, 3x3), with the points 0, 1, -1, 2, -2 and infinity, and F(3x3, 3x3), with all of them except -2.
 enum F4x4_3x3: WinogradScheme {
   @inline(__always) static var taps: Int { 3 }
   @inline(__always) static var pointOfLong: Int? { 4 }
 
-  // Twice a vector is a sum: of a product with 2 or -2 the compiler makes halves of vectors.
+  // Doubling is written as addition: the compiler splits products with 2 or -2 into half vectors.
 
   enum Long: WinogradSide {
     @inline(__always) static var points: Int { 6 }
@@ -46,8 +46,8 @@ enum F4x4_3x3: WinogradScheme {
     }
   }
 
-  /// At a point a, 1 / G's denominators are Π (a - b) over the other points b. For the sake of filters that are those of
-  /// six points, the inputs have the factor a + 2 that a product over five points lacks.
+  /// At a point a, G divides by Π (a - b) over the other points b. Filters are transformed for six points, so the
+  /// inputs carry the factor a + 2 that the product over five points lacks.
   enum Short: WinogradSide {
     @inline(__always) static var points: Int { 5 }
     @inline(__always) static var outputs: Int { 3 }

@@ -1,5 +1,5 @@
-/// 2-D convolution as matrix products over blocks of patches that stay in cache: for any shape, and for inputs of few
-/// channels.
+/// 2-D convolution as matrix products over blocks of patches that stay in cache. It supports any shape, and suits
+/// inputs with few channels.
 ///
 /// Layouts: inputs [B, H, W, Ci], weights [R, R, C, K], bias [K], output [B, P, Q, K].
 struct PatchConvolution {
@@ -18,15 +18,15 @@ struct PatchConvolution {
       if let bias { Elementwise.fillRows(block, rows: pixels, stride: k, with: bias, count: k) }
       MatrixProduct.compute(
         patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool), weightMatrix, into: block,
-        accumulating: bias != nil)
+        accumulating: bias != nil, precision: shape.precision)
     }
   }
 
-  /// Writes the gradient of the inputs; an input whose place is nil is left out.
+  /// Writes the gradients of the inputs; nil skips an input.
   ///
-  /// With stride 1 it is itself a convolution of the output's gradient, with the kernel turned by 180 degrees: each task
-  /// then writes pixels of its own. Otherwise, and where the output's patches would be much larger than the input's,
-  /// patches are scattered back, one image a task.
+  /// With stride 1 this is a convolution of the output's gradient with the kernel rotated by 180 degrees, where each
+  /// task writes separate pixels. Otherwise, and where the output's patches would be much larger than the input's,
+  /// patches are scattered back, one image per task.
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
@@ -40,15 +40,15 @@ struct PatchConvolution {
     }
   }
 
-  /// Adds the weights' gradient [R, R, C, K] to `gradient`.
+  /// Accumulates the weights' gradient [R, R, C, K] in `gradient`.
   func addWeightGradient(
     inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     gradient: GradientSum, pool: ThreadPool
   ) {
     let k = shape.outputChannels
     let count = shape.patchLength * k
-    // Partial sums over fixed pieces of the rows, added in their order. Large weights have few rows of pixels to
-    // sum over and are dear to add, so they get fewer pieces.
+    // Partial sums over fixed pieces of the rows, added in order. Large weights usually have few rows of pixels to sum
+    // over and their partial sums are expensive to add, so they get fewer pieces.
     let pieces = min(8, max(1, 2_097_152 / count), shape.outputRows)
     let pieceRows = (shape.outputRows + pieces - 1) / pieces
     let partial = pool.workspace(count * pieces)
@@ -62,7 +62,7 @@ struct PatchConvolution {
         MatrixProduct.compute(
           patchMatrix(inputs: inputs, rows: rows, worker: worker, pool: pool).transposed, outputBlock,
           into: sum,
-          accumulating: start > piece.lowerBound)
+          accumulating: start > piece.lowerBound, precision: shape.precision)
         start = rows.upperBound
       }
     }
@@ -70,7 +70,7 @@ struct PatchConvolution {
     Reduction.addPieces(partial, pieces: usedPieces, count: count, to: gradient, pool: pool)
   }
 
-  /// The patches of output rows `rows`, copied together: [pixels, R R C].
+  /// The patches of output rows `rows`, gathered as [pixels, R R C].
   private func patchMatrix(
     inputs: [UnsafePointer<Float>], rows: Range<Int>, worker: Int, pool: ThreadPool
   ) -> Matrix {
@@ -98,7 +98,8 @@ struct PatchConvolution {
         if let gradient {
           MatrixProduct.compute(
             patches, Matrix(turnedWeights + channel, rows: taps * k, columns: channels, stride: c),
-            into: gradient + rows.lowerBound * turned.shape.outputWidth * channels)
+            into: gradient + rows.lowerBound * turned.shape.outputWidth * channels, precision: shape.precision
+          )
         }
         channel += channels
       }
@@ -125,7 +126,7 @@ struct PatchConvolution {
         MatrixProduct.compute(
           Matrix(outputGradient + start * shape.outputWidth * k, rows: pixels, columns: k),
           weightMatrix.transposed,
-          into: patches)
+          into: patches, precision: shape.precision)
         Patches.scatterAdd(shape, patches, rows: rows, to: inputGradients)
         start = rows.upperBound
       }

@@ -1,9 +1,9 @@
 /// Copies between images and the patches under output pixels ("im2col" and its adjoint).
 ///
-/// A patch is [R, R, C]: for each tap, the channels of all inputs one after the other; zero outside the image.
+/// A patch is [R, R, C]: for each tap, the concatenated channels of all inputs; zero outside the image.
 enum Patches {
-  /// Writes what lies under one tap of the pixels of a grid [images, P, Q]: `channels` of the pixel at
-  /// (p * stride + y, q * stride + x) of `image`, zeros outside of it: [pixels, channels].
+  /// Gathers the inputs of one tap for pixels of a grid [images, P, Q] as [pixels, channels]: the `channels` of the
+  /// pixel (p * stride + y, q * stride + x) of `image`, or zeros outside it.
   ///
   /// - Parameter image: [images, height, width, pixelStride].
   static func gatherTap(
@@ -44,7 +44,7 @@ enum Patches {
     into patches: UnsafeMutablePointer<Float>
   ) {
     guard inputs.count == 1 else { return gatherFromSeveral(shape, inputs, rows, patches) }
-    // The pixels of one line of a patch lie side by side in the image: they are copied together.
+    // The pixels in one row of a patch are contiguous in the image and copied together.
     let (r, c, q) = (shape.kernel, shape.channels, shape.outputWidth)
     let (height, width, outputHeight) = (shape.height, shape.width, shape.outputHeight)
     let lineLength = r * c
@@ -54,7 +54,7 @@ enum Patches {
       let top = (row % outputHeight) * shape.stride - shape.padding
       for column in 0..<q {
         let left = column * shape.stride - shape.padding
-        // The taps of a line that fall into the image.
+        // The taps of a row that lie inside the image.
         let firstTap = max(0, -left)
         let lastTap = max(firstTap, min(r, width &- left))
         for y in 0..<r {
@@ -93,7 +93,7 @@ enum Patches {
     }
   }
 
-  /// Adds `patches`, laid out as `gather` writes them, to the pixels that they came from.
+  /// Adds `patches`, in the layout of `gather`, to the pixels that they came from.
   static func scatterAdd(
     _ shape: ConvolutionShape, _ patches: UnsafePointer<Float>, rows: Range<Int>,
     to images: [UnsafeMutablePointer<Float>?]
@@ -113,8 +113,8 @@ enum Patches {
     }
   }
 
-  /// Calls `body` for every tap of every patch with the patch's place in the block, the tap, and the index of the
-  /// input pixel, or nil outside the image.
+  /// Calls `body` for every tap of every patch with the patch's index in the block, the tap, and the index of the input
+  /// pixel, or nil outside the image.
   @inline(__always)
   private static func forEachTap(
     _ shape: ConvolutionShape, rows: Range<Int>, _ body: (_ patch: Int, _ tap: Int, _ pixel: Int?) -> Void
@@ -144,7 +144,7 @@ enum Patches {
   @inline(__always)
   private static func copy(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int)
   {
-    // Vectors rather than memcpy: a pixel has a few dozen channels, less than a call is worth.
+    // Vectors rather than memcpy: a pixel has a few dozen channels, too few to be worth a call.
     forEachVector(count) { index in
       Vector(from: source + index).store(to: target + index)
     } rest: { index, rest in

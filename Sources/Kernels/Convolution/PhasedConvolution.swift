@@ -1,6 +1,6 @@
-/// The input's gradient of a 4x4 convolution of stride 2 and padding 1, which halves even sides: each of the four phases
-/// of the input's pixels (even and odd rows, even and odd columns) lies under 2x2 taps of its own, so the gradient of a
-/// phase is a 2x2 convolution of the output's gradient. Nothing is scattered or added up in memory.
+/// The input gradient of a 4x4 convolution with stride 2 and padding 1, which halves even sides: each of the four
+/// phases of input pixels (even and odd rows, even and odd columns) sees its own 2x2 taps, so the gradient of a phase
+/// is a 2x2 convolution of the output's gradient, with no scattering or accumulation in memory.
 struct PhasedConvolution {
   let shape: ConvolutionShape
 
@@ -9,10 +9,10 @@ struct PhasedConvolution {
     self.shape = shape
   }
 
-  /// Writes the gradient of the input [B, 2P, 2Q, C], plus `bias` [C] if there is one, for the output's [B, P, Q, K].
+  /// Writes the gradient of the input [B, 2P, 2Q, C], plus an optional `bias` [C], given the output's [B, P, Q, K].
   ///
-  /// Input pixel (2p + a, 2q + b) lies under output pixel (p + a - 1 + r, q + b - 1 + s) at tap (3 - a - 2r, 3 - b - 2s),
-  /// for r and s of 0 and 1. A task takes some pixels (p, q), and one phase (a, b).
+  /// Input pixel (2p + a, 2q + b) lies under output pixel (p + a - 1 + r, q + b - 1 + s) at tap
+  /// (3 - a - 2r, 3 - b - 2s), for r and s in {0, 1}. A task handles some pixels (p, q) of one phase (a, b).
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -37,7 +37,7 @@ struct PhasedConvolution {
         MatrixProduct.compute(
           Matrix(gathered, rows: pixels.count, columns: k),
           Matrix(weights + (tap * c + channels.lowerBound) * k, rows: channels.count, columns: k).transposed,
-          into: block, accumulating: bias != nil || r + s > 0)
+          into: block, accumulating: bias != nil || r + s > 0, precision: shape.precision)
       }
       for (index, pixel) in pixels.enumerated() {
         let (row, column) = pixel.quotientAndRemainder(dividingBy: q)

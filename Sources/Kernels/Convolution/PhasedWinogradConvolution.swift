@@ -1,8 +1,8 @@
-/// 4x4 convolution of stride 2 and padding 1, which halves even sides, by Winograd's F(4x4, 2x2): each of the four
-/// phases of the input's pixels (even and odd rows, even and odd columns) lies under 2x2 taps of its own. A tile of 4x4
-/// outputs takes 100 products for each pair of channels, where the direct way takes 256.
+/// 4x4 convolution with stride 2 and padding 1, which halves even sides, by Winograd's F(4x4, 2x2): each of the four
+/// phases of input pixels (even and odd rows, even and odd columns) sees its own 2x2 taps. A tile of 4x4 outputs takes
+/// 100 products for each pair of channels, where direct convolution takes 256.
 ///
-/// Images and weights lie as in `Convolution`.
+/// Layouts are those of `Convolution`.
 struct PhasedWinogradConvolution {
   private typealias Scheme = F4x4_2x2
   private typealias Pass = WinogradPass<Scheme>
@@ -10,24 +10,24 @@ struct PhasedWinogradConvolution {
   let shape: ConvolutionShape
   private let pass: Pass
 
-  /// nil if the shape is not one for this algorithm, or has too few pixels for each tile.
+  /// nil if the algorithm does not support the shape, or if there are too few pixels per tile for it to pay off.
   init?(_ shape: ConvolutionShape) {
     guard shape.isHalving, shape.channels >= Vector.width && shape.outputChannels >= Vector.width else {
       return nil
     }
     self.shape = shape
     pass = Pass(batch: shape.batch, height: shape.outputHeight, width: shape.outputWidth)
-    // Multiply-adds for a pair of channels; transforming four filters costs as much as 400.
+    // Multiply-adds per pair of channels; transforming four filters costs as much as 400.
     guard 16 * shape.outputPixels > 4 * pass.tiles.products + 400 else { return nil }
   }
 
   private static let phases = [(0, 0), (0, 1), (1, 0), (1, 1)]
 
-  /// Floats from tap to tap.
+  /// The distance between taps in floats.
   private var matrix: Int { shape.channels * shape.outputChannels }
 
-  /// Output row p takes rows p and p + 1 of the even ones, by taps 1 and 3, and rows p - 1 and p of the odd ones, by taps
-  /// 0 and 2; columns likewise.
+  /// Output row p depends on even rows p and p + 1 through taps 1 and 3, and on odd rows p - 1 and p through taps 0 and
+  /// 2; likewise for columns.
   private var kernels: WinogradKernels {
     WinogradKernels(
       Self.phases.map { a, b in
@@ -35,7 +35,7 @@ struct PhasedWinogradConvolution {
       }, channels: shape.channels, outputChannels: shape.outputChannels)
   }
 
-  /// The pixels of a phase of the input [B, 2P, 2Q, C].
+  /// The pixels of one phase of the input [B, 2P, 2Q, C].
   private func phase<Pointer: Strideable>(_ a: Int, _ b: Int, of input: Pointer) -> WinogradImage<Pointer>
   where Pointer.Stride == Int {
     let (c, row) = (shape.channels, shape.width * shape.channels)
@@ -59,9 +59,9 @@ struct PhasedWinogradConvolution {
       into: [(self.output(output), shape.outputChannels)], pool)
   }
 
-  /// Writes the gradient of the input, plus `bias` [C] if there is one.
+  /// Writes the gradient of the input, plus an optional `bias` [C].
   ///
-  /// Input 2p + a of phase a lies under outputs p + a - 1 + r at taps 3 - a - 2r, for r of 0 and 1.
+  /// Input 2p + a of phase a lies under outputs p + a - 1 + r at taps 3 - a - 2r, for r in {0, 1}.
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -77,7 +77,7 @@ struct PhasedWinogradConvolution {
     }
   }
 
-  /// Adds the weights' gradient [16, C, K] to `gradient`, and the bias's to `biasGradient` if it is not nil.
+  /// Accumulates the weights' gradient [16, C, K] in `gradient`, and the bias's in `biasGradient` unless it is nil.
   func addWeightGradient(
     input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, gradient: GradientSum,
     biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool

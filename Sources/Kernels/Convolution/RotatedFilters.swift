@@ -1,7 +1,7 @@
-/// Filters turned by 180 degrees, with inputs and outputs exchanged: those of the convolution that turns an output's
-/// gradient into its input's.
+/// Filters rotated by 180 degrees with inputs and outputs swapped, for the convolution that maps the gradient of an
+/// output to that of the input.
 enum RotatedFilters {
-  /// Writes [taps, K, C], the taps in reverse, from weights [taps, C, K].
+  /// Writes [taps, K, C], with the taps reversed, from weights [taps, C, K].
   static func write(
     _ weights: UnsafePointer<Float>, taps: Int, channels c: Int, outputChannels k: Int,
     to turned: UnsafeMutablePointer<Float>, pool: ThreadPool

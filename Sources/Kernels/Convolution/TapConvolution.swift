@@ -1,19 +1,19 @@
-/// 2-D convolution as a sum of matrix products, one for each tap of the kernel: for inputs of so many channels that what
-/// lies under a tap is a matrix worth multiplying.
+/// 2-D convolution as a sum of matrix products, one for each tap of the kernel, for inputs with enough channels to make
+/// the products of single taps efficient.
 ///
 /// Layouts: inputs [B, H, W, Ci], weights [R, R, C, K], bias [K], output [B, P, Q, K].
 struct TapConvolution {
   let shape: ConvolutionShape
 
-  /// nil if the inputs are too thin.
+  /// nil if the inputs have too few channels.
   init?(_ shape: ConvolutionShape) {
     guard shape.isPointwise || shape.inputChannels.allSatisfy({ $0 >= Vector.width }) else { return nil }
     self.shape = shape
   }
 
-  /// Output pixels of which a task of a weights' gradient gathers inputs at a time.
+  /// The number of output pixels whose inputs a task of a weights' gradient gathers at a time.
   private static let pixelsTogether = 256
-  /// A weights' gradient is cut into as many tasks as this, at least; if it has fewer tiles, they are sums of parts.
+  /// The minimal number of tasks for a weights' gradient; if it has fewer tiles, their sums are split into parts.
   private static let weightTasks = 8
 
   private var taps: Int { shape.kernel * shape.kernel }
@@ -40,14 +40,14 @@ struct TapConvolution {
             Matrix(
               weights + (weightRow * k + outputs.lowerBound), rows: channels, columns: outputs.count,
               stride: k),
-            into: block, stride: k, accumulating: bias != nil || weightRow > 0)
+            into: block, stride: k, accumulating: bias != nil || weightRow > 0, precision: shape.precision)
           weightRow += channels
         }
       }
     }
   }
 
-  /// Adds the weights' gradient [R, R, C, K] to `gradient`.
+  /// Accumulates the weights' gradient [R, R, C, K] in `gradient`.
   func addWeightGradient(
     inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     gradient: GradientSum, pool: ThreadPool
@@ -88,13 +88,14 @@ struct TapConvolution {
           Matrix(
             outputGradient + (some.lowerBound * k + outputs.lowerBound), rows: some.count,
             columns: outputs.count, stride: k), into: sum, stride: k,
-          accumulating: pieces == 1 && gradient.isBegun || start > piece * piecePixels)
+          accumulating: pieces == 1 && gradient.isBegun || start > piece * piecePixels,
+          precision: shape.precision)
       }
     }
     if pieces > 1 { Reduction.addPieces(partial, pieces: pieces, count: count, to: gradient, pool: pool) }
   }
 
-  /// Writes the gradient of the inputs of a 1x1 convolution; an input whose place is nil is left out.
+  /// Writes the gradients of the inputs of a 1x1 convolution; nil skips an input.
   func pointwiseInputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
@@ -112,12 +113,13 @@ struct TapConvolution {
         MatrixProduct.compute(
           Matrix(outputGradient + pixels.lowerBound * k, rows: pixels.count, columns: k),
           Matrix(first + columns.lowerBound * k, rows: columns.count, columns: k).transposed,
-          into: gradient + (pixels.lowerBound * channels + columns.lowerBound), stride: channels)
+          into: gradient + (pixels.lowerBound * channels + columns.lowerBound), stride: channels,
+          precision: shape.precision)
       }
     }
   }
 
-  /// What lies under `tap` of some output pixels, of some channels of one input: [pixels, channels].
+  /// Some channels of one input under `tap` of some output pixels: [pixels, channels].
   private func inputPixels(
     _ input: UnsafePointer<Float>, _ inputChannels: Int, _ channels: Range<Int>, _ pixels: Range<Int>,
     tap: Int, _ pool: ThreadPool, _ worker: Int

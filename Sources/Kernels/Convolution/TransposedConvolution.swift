@@ -1,19 +1,21 @@
 /// 2-D transposed convolution: the adjoint of a convolution, plus a bias.
 ///
-/// `shape` is that of the convolution: what is its output is the input here. In its letters, layouts are: input
+/// `shape` is that of the convolution, whose output is the input here. Layouts, in its dimension letters: input
 /// [B, P, Q, K], weights [R, R, C, K], bias [C], output [B, H, W, C].
 public enum TransposedConvolution {
-  /// The convolution whose transpose turns images of `height` x `width` into the smallest that it can.
+  /// The convolution whose transpose maps images of `height` x `width` to the smallest possible output.
   ///
-  /// PyTorch's `ConvTranspose2d` without output padding: sides of (n - 1) stride - 2 padding + kernel.
+  /// Equivalent to PyTorch's `ConvTranspose2d` without output padding: output sides are (n - 1) stride - 2 padding +
+  /// kernel.
   public static func shape(
     batch: Int, height: Int, width: Int, inputChannels: Int, outputChannels: Int, kernel: Int, stride: Int,
-    padding: Int
+    padding: Int, precision: ProductPrecision = .float32
   ) -> ConvolutionShape {
     ConvolutionShape(
       batch: batch, height: (height - 1) * stride - 2 * padding + kernel,
       width: (width - 1) * stride - 2 * padding + kernel, inputChannels: [outputChannels],
-      outputChannels: inputChannels, kernel: kernel, stride: stride, padding: padding)
+      outputChannels: inputChannels, kernel: kernel, stride: stride, padding: padding,
+      precision: precision)
   }
 
   public static func forward(
@@ -32,7 +34,7 @@ public enum TransposedConvolution {
     }
   }
 
-  /// Writes the gradient of the input, and adds those of weights and bias; what is nil is left out.
+  /// Writes the gradient of the input, and accumulates those of weights and bias; nil skips a gradient.
   public static func backward(
     _ shape: ConvolutionShape, _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,

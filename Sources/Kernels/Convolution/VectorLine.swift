@@ -1,12 +1,12 @@
-/// A few vectors in a row, as plain variables, so that they stay in registers.
+/// A short, fixed number of vectors in plain variables, so that they stay in registers.
 protocol VectorLine {
-  /// Each from its number, which counts from 0.
+  /// Creates each vector from its index.
   init(_ vector: (Int) -> Vector)
   func forEach(_ body: (Int, Vector) -> Void)
 }
 
 extension VectorLine {
-  /// Vectors `stride` floats apart.
+  /// Loads vectors `stride` floats apart.
   @inline(__always)
   init(from memory: UnsafePointer<Float>, stride: Int) {
     self.init { Vector(from: memory + $0 &* stride) }

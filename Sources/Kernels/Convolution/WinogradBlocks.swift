@@ -1,9 +1,9 @@
-/// The gradient of large filters that some tiles make, dU = Vᵀ dM, in blocks that a thread's cache holds. The tiles lie
-/// transformed in the pool's workspace: there is one of these at a time.
+/// Computes the contribution of a range of tiles to the gradient of large filters, dU = Vᵀ dM, in blocks that fit into
+/// a thread's cache. The transformed tiles are in the pool's workspace, so only one instance can be in use at a time.
 struct WinogradBlocks<Scheme: WinogradScheme> {
   typealias Pass = WinogradPass<Scheme>
 
-  /// A part of the filters.
+  /// A block of the filters.
   struct Block {
     let number: Int
     let channels: Range<Int>
@@ -13,7 +13,7 @@ struct WinogradBlocks<Scheme: WinogradScheme> {
   private let pass: Pass
   private let kernels: WinogradKernels
   private let tiles: Range<Int>
-  /// [places, T, C], T those tiles.
+  /// [places, T, C], where T is the number of tiles.
   private let v: UnsafePointer<Float>
   /// [places, T, K].
   private let m: UnsafePointer<Float>
@@ -21,14 +21,14 @@ struct WinogradBlocks<Scheme: WinogradScheme> {
   static var channels: Int { 32 }
   private static var outputs: Int { 64 }
 
-  /// Tiles whose transforms, of inputs and of the output's gradient, are in memory together: 12 MB.
+  /// The number of tiles whose transforms, of the inputs and the output's gradient, are kept in memory together: 12 MB.
   static func tilesAtOnce(_ kernels: WinogradKernels, of count: Int) -> Int {
     let fitting = max(3_145_728 / (Scheme.places * (kernels.channels + kernels.outputChannels)), 1)
     let parts = (count + fitting - 1) / fitting
     return (count + parts - 1) / parts
   }
 
-  /// Transforms the tiles.
+  /// Transforms the tiles into the workspace.
   init(
     _ pass: Pass, _ tiles: Range<Int>, of inputs: [Pass.Image], _ outputGradient: Pass.Image,
     _ kernels: WinogradKernels, _ pool: ThreadPool
@@ -52,7 +52,7 @@ struct WinogradBlocks<Scheme: WinogradScheme> {
     (self.v, self.m) = (UnsafePointer(v), UnsafePointer(m))
   }
 
-  /// Adds the sums of the output's gradient.
+  /// Accumulates the sums of the output's gradient, which are the bias's gradient.
   func addOutputSums(to bias: UnsafeMutablePointer<Float>) {
     let k = kernels.outputChannels
     let sums = m + pass.placeOfSum * pass.placeStride(tiles.count * k)
@@ -60,25 +60,25 @@ struct WinogradBlocks<Scheme: WinogradScheme> {
   }
 
   private var columns: Int { max(kernels.outputChannels / Self.outputs, 1) }
-  /// Blocks in all.
+  /// The number of blocks.
   var count: Int { (kernels.channels + Self.channels - 1) / Self.channels * columns }
 
-  /// Runs `body` for all blocks, on all threads.
+  /// Runs `body` on all blocks in parallel.
   func forEach(_ pool: ThreadPool, _ body: (_ block: Block, _ worker: Int) -> Void) {
     pool.parallel(count) { number, worker in
       let (row, column) = number.quotientAndRemainder(dividingBy: columns)
       let channels = row * Self.channels..<min((row + 1) * Self.channels, kernels.channels)
-      // The last one has what is left over as well, so that none is narrower than a vector.
+      // The last block includes the remainder, so that none is narrower than a vector.
       let first = column * Self.outputs
       let outputs = first..<(column == columns - 1 ? kernels.outputChannels : first + Self.outputs)
       body(Block(number: number, channels: channels, outputs: outputs), worker)
     }
   }
 
-  /// Floats between two places of a block's dU.
+  /// The distance between places of a block's dU in floats.
   func placeStride(_ block: Block) -> Int { pass.placeStride(block.channels.count * block.outputs.count) }
 
-  /// Floats of a block's dU.
+  /// The size of a block's dU in floats.
   func count(_ block: Block) -> Int { Scheme.places * placeStride(block) }
 
   /// Writes a block's dU, [places, channels, outputs].

@@ -1,7 +1,7 @@
-/// 3x3 convolution of stride 1 and padding 1 by Winograd's F(4x4, 3x3): a tile of 4x4 outputs takes 36 products for
-/// each pair of channels, where the direct way takes 144.
+/// 3x3 convolution with stride 1 and padding 1 by Winograd's F(4x4, 3x3): a tile of 4x4 outputs takes 36 products for
+/// each pair of channels, where direct convolution takes 144.
 ///
-/// Images and weights lie as in `Convolution`.
+/// Layouts are those of `Convolution`.
 struct WinogradConvolution {
   private typealias Scheme = F4x4_3x3
   private typealias Pass = WinogradPass<Scheme>
@@ -9,19 +9,19 @@ struct WinogradConvolution {
   let shape: ConvolutionShape
   private let pass: Pass
 
-  /// nil if the shape is not one for this algorithm: another kernel, channels that do not fill a vector, or so few
-  /// pixels for each tile that the products saved are not worth the transforms.
+  /// nil if the algorithm does not suit the shape: another kernel, too few channels to fill a vector, or so few pixels
+  /// per tile that the savings in products do not outweigh the transforms.
   init?(_ shape: ConvolutionShape) {
     guard shape.kernel == 3, shape.stride == 1, shape.padding == 1, shape.endPadding == 1,
       (shape.inputChannels + [shape.outputChannels]).allSatisfy({ $0 >= Vector.width })
     else { return nil }
     self.shape = shape
     pass = Pass(batch: shape.batch, height: shape.height, width: shape.width)
-    // Multiply-adds for a pair of channels; transforming its filter costs as much as 150.
+    // Multiply-adds per pair of channels; transforming its filter costs as much as 150.
     guard 9 * shape.outputPixels > pass.tiles.products + 150 else { return nil }
   }
 
-  /// Floats from tap to tap.
+  /// The distance between taps in floats.
   private var matrix: Int { shape.channels * shape.outputChannels }
 
   private var kernels: WinogradKernels {
@@ -30,7 +30,7 @@ struct WinogradConvolution {
       outputChannels: shape.outputChannels)
   }
 
-  /// All pixels, a tile's inputs beginning one row above it and one column before it.
+  /// All pixels; a tile's inputs begin one row above and one column before it.
   private func image<Pointer>(_ pixels: Pointer, _ channels: Int) -> WinogradImage<Pointer> {
     WinogradImage(
       pixels, channels: channels, pixelStride: channels, rowStride: shape.width * channels, above: 1,
@@ -50,8 +50,8 @@ struct WinogradConvolution {
       into: [(image(output, shape.outputChannels), shape.outputChannels)], pool)
   }
 
-  /// Writes the inputs' gradients, those that are not nil: a convolution of the output's gradient with filters turned by
-  /// 180 degrees.
+  /// Writes the gradients of the inputs that are not nil: a convolution of the output's gradient with the filters
+  /// rotated by 180 degrees.
   func inputGradient(
     outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?], pool: ThreadPool
@@ -67,7 +67,7 @@ struct WinogradConvolution {
       }, pool)
   }
 
-  /// Adds the weights' gradient [9, C, K] to `gradient`, and the bias's to `biasGradient` if it is not nil.
+  /// Accumulates the weights' gradient [9, C, K] in `gradient`, and the bias's in `biasGradient` unless it is nil.
   func addWeightGradient(
     inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     gradient: GradientSum, biasGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool

@@ -1,5 +1,5 @@
-/// The filters of a convolution of C channels to K, and their transforms for Winograd's algorithm, which are done for
-/// sixteen output channels at a time.
+/// The filters of a convolution from C channels to K, and their Winograd transforms, computed for sixteen output
+/// channels at a time.
 struct WinogradFilters<Scheme: WinogradScheme> {
   /// C.
   let channels: Int
@@ -11,18 +11,18 @@ struct WinogradFilters<Scheme: WinogradScheme> {
 
   /// - Parameters:
   ///   - weights: [R, R, C, K].
-  ///   - kernels: of the channels, in their order.
+  ///   - kernels: the kernels of the channels, in order.
   init(_ weights: UnsafePointer<Float>, _ kernels: WinogradKernels) {
     (self.weights, self.kernels) = (weights, kernels)
     (channels, outputChannels) = (kernels.channels, kernels.outputChannels)
     isTurned = false
   }
 
-  /// The filters that turn an output's gradient into its input's: with inputs and outputs exchanged.
+  /// The filters that map the gradient of an output to that of the input, with inputs and outputs swapped.
   ///
   /// - Parameters:
-  ///   - weights: [R, R, K, C], where C and K are those of these filters.
-  ///   - taps: those of all channels, in the order in which these filters have them.
+  ///   - weights: [R, R, K, C], with C and K as these filters see them.
+  ///   - taps: the taps of all channels, in the order of these filters.
   init(exchanging weights: UnsafePointer<Float>, _ taps: WinogradTaps, channels: Int, outputChannels: Int) {
     self.weights = weights
     kernels = WinogradKernels([taps], channels: channels, outputChannels: outputChannels)
@@ -30,18 +30,18 @@ struct WinogradFilters<Scheme: WinogradScheme> {
     isTurned = true
   }
 
-  /// Vectors of output channels, the last of which may overlap the one before it.
+  /// The number of vectors of output channels, the last of which may overlap the one before it.
   var panels: Int { Self.panels(outputChannels) }
   static func panels(_ outputChannels: Int) -> Int { (outputChannels + 15) / 16 }
 
-  /// Input channels whose filters are turned together.
+  /// The number of input channels whose filters are transposed together.
   private static var turnedTogether: Int { 64 }
 
-  /// One worker's memory for transforms.
+  /// A worker's memory for transforms.
   struct Memory {
-    /// A transform between its two dimensions: a vector for each place at most.
+    /// Intermediate results between the two dimensions of a transform: at most a vector for each place.
     let between: UnsafeMutablePointer<Float>
-    /// Turned filters of sixteen outputs: [taps², 64, 16].
+    /// Transposed filters of sixteen outputs: [taps², 64, 16].
     fileprivate let turned: UnsafeMutablePointer<Float>
 
     static var count: Int { (Scheme.places + Scheme.taps * Scheme.taps * turnedTogether) * Vector.width }
@@ -52,7 +52,7 @@ struct WinogradFilters<Scheme: WinogradScheme> {
     }
   }
 
-  /// U of some input channels, and of the output channels from `first` on, in panels.
+  /// Computes U in panels, for some input channels and `count` output channels from `first` on.
   func transform(
     channels: Range<Int>, outputs first: Int, _ count: Int, into u: UnsafeMutablePointer<Float>,
     placeStride: Int, _ memory: Memory
@@ -84,12 +84,12 @@ struct WinogradFilters<Scheme: WinogradScheme> {
     }
   }
 
-  /// Fetches one of `parts` parts of the filters that `transform` is to read later. Large filters come from memory, in
-  /// short stretches that are too far from each other for the processor to foresee.
+  /// Prefetches one of `parts` parts of the filters that `transform` will read later. Large filters are read from
+  /// memory in short runs that are too far apart for the hardware prefetcher.
   func prefetch(channels some: Range<Int>, outputs first: Int, _ count: Int, part: Int, of parts: Int) {
     guard !some.isEmpty else { return }
     let (taps, place, _) = kernels.find(some.lowerBound)
-    // As they lie in memory: rows of `length` floats, `stride` apart, for each tap.
+    // The memory layout for each tap: rows of `length` floats, `stride` apart.
     let (row, rows, stride, start, length) =
       isTurned
       ? (first, count, channels, place, some.count)
@@ -113,7 +113,7 @@ struct WinogradFilters<Scheme: WinogradScheme> {
     }
   }
 
-  /// U = G g Gᵀ of some input channels and sixteen outputs: for each channel a vector at each place.
+  /// Computes U = G g Gᵀ for some input channels and sixteen outputs: a vector at each place for each channel.
   private static func transform(
     _ weights: UnsafePointer<Float>, _ taps: WinogradTaps, channels: Int, channelStride: Int,
     into u: UnsafeMutablePointer<Float>, placeStride: Int, between: UnsafeMutablePointer<Float>

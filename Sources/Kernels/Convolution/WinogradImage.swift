@@ -1,12 +1,12 @@
-/// Some pixels of images, on a grid: all of them, or every other one of every other row.
+/// A grid of image pixels: all of them, or every other pixel of every other row.
 struct WinogradImage<Pointer> {
-  /// The grid's first.
+  /// The first pixel of the grid.
   let pixels: Pointer
   let channels: Int
-  /// Floats from one pixel of the grid to the next, and from one row to the next.
+  /// The distances between pixels and between rows of the grid, in floats.
   let pixelStride: Int
   let rowStride: Int
-  /// Rows above a tile, and columns before it, with which its inputs begin.
+  /// How many rows above and columns before a tile its inputs begin.
   let above: Int
   let before: Int
 

@@ -1,14 +1,14 @@
-/// Where the kernels of all channels of a convolution lie in its weights [R, R, C, K], and the way back of their
-/// gradients. Several kernels may share weights: then each has all of C, with taps of its own.
+/// The locations of a convolution's kernels in its weights [R, R, C, K], and the backward transform of their gradients.
+/// Several kernels may share the weights; each then covers all C channels with its own taps.
 struct WinogradKernels {
-  /// Of all kernels together.
+  /// The number of channels of all kernels together.
   let channels: Int
   let outputChannels: Int
   private let taps: [WinogradTaps]
   /// C.
   let channelsOfEach: Int
 
-  /// - Parameter channels: of each kernel.
+  /// - Parameter channels: the number of channels of each kernel.
   init(_ taps: [WinogradTaps], channels: Int, outputChannels: Int) {
     self.taps = taps
     self.channels = taps.count * channels
@@ -16,7 +16,7 @@ struct WinogradKernels {
     channelsOfEach = channels
   }
 
-  /// The taps of a channel, its place among those that the weights have, and how many follow with the same taps.
+  /// The taps of a channel, its index in the weights, and the number of channels from it on that share its taps.
   @inline(__always)
   func find(_ channel: Int) -> (taps: WinogradTaps, place: Int, count: Int) {
     if taps.count == 1 { return (taps[0], channel, channelsOfEach &- channel) }
@@ -24,7 +24,7 @@ struct WinogradKernels {
     return (taps[kernel], place, channelsOfEach &- place)
   }
 
-  /// Fetches one of `parts` parts of the memory that `addGradient` is to write for some channels.
+  /// Prefetches one of `parts` parts of the memory that `addGradient` will write for some channels.
   func prefetchGradient<Scheme: WinogradScheme>(
     _: Scheme.Type, _ gradient: UnsafePointer<Float>, channels: Range<Int>, outputs: Range<Int>, part: Int,
     of parts: Int
@@ -38,13 +38,13 @@ struct WinogradKernels {
     }
   }
 
-  /// Adds dg = Gᵀ dU G of one channel and a stretch of output channels to their weights' gradient, or writes it if there
-  /// is nothing to add to.
+  /// Accumulates dg = Gᵀ dU G of one channel and a range of output channels in the weights' gradient, or writes it if
+  /// the gradient has not been begun.
   ///
   /// - Parameters:
-  ///   - u: dU of the stretch's first output, in `pieces` parts to be summed, `pieceStride` apart.
+  ///   - u: dU of the range's first output, in `pieces` parts to be summed, `pieceStride` apart.
   ///   - gradient: [R, R, C, K].
-  ///   - between: a vector for each place.
+  ///   - between: scratch memory with a vector for each place.
   @inline(__always)
   func addGradient<Scheme: WinogradScheme>(
     _: Scheme.Type, _ u: UnsafePointer<Float>, placeStride: Int, pieces: Int, pieceStride: Int, channel: Int,
@@ -56,7 +56,7 @@ struct WinogradKernels {
     )
     var output = 0
     while output < count {
-      // Where the last vector overlaps the one before it, it adds nothing again.
+      // Lanes of the last vector that overlap the one before it add zero.
       let covered = max(output &+ 16 &- count, 0)
       let start = output &- covered
       let isNew = Self.laneNumbers .>= Vector(repeating: Float(covered))

@@ -1,13 +1,14 @@
-/// Two images to filters: the gradient of a convolution's weights.
+/// Reduces two images to filters: the gradient of a convolution's weights.
 extension WinogradPass {
-  /// What the gradient of an output is added to.
+  /// The gradients in which a pass accumulates.
   struct Gradients {
     let weights: GradientSum
     /// nil if there is no bias.
     let bias: UnsafeMutablePointer<Float>?
   }
 
-  /// Adds the gradient of the kernels, dU = Vᵀ dM, to that of their weights, and the sum of the output's to the bias's.
+  /// Accumulates the gradient of the kernels, dU = Vᵀ dM, in that of the weights, and the sum of the output's gradient
+  /// in that of the bias.
   func addGradient(
     _ inputs: [Image], outputGradient: Image, of kernels: WinogradKernels, to gradients: Gradients,
     _ pool: ThreadPool
@@ -19,10 +20,10 @@ extension WinogradPass {
     }
   }
 
-  /// Where dM has the sum of a tile: at the point 1, in both dimensions, all outputs have the factor 1.
+  /// The place of dM that holds the sum of a tile: at the point 1 in both dimensions, all outputs have the factor 1.
   var placeOfSum: Int { Scheme.points + 1 }
 
-  /// Summed over the tiles in fixed pieces, each of which keeps its sum in cache.
+  /// Sums over the tiles in fixed pieces, each of which keeps its sum in cache.
   private func addSmallGradient(
     _ inputs: [Image], _ outputGradient: Image, _ kernels: WinogradKernels, _ gradients: Gradients,
     _ pool: ThreadPool
@@ -82,7 +83,7 @@ extension WinogradPass {
     }
   }
 
-  /// Block by block, over all tiles or as many as fit into memory.
+  /// Computes the gradient block by block, over as many tiles at a time as fit into the workspace.
   private func addLargeGradient(
     _ inputs: [Image], _ outputGradient: Image, _ kernels: WinogradKernels, _ gradients: Gradients,
     _ pool: ThreadPool

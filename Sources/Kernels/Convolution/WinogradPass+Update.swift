@@ -1,7 +1,7 @@
-/// Two images to new weights: their gradient is made, used and forgotten block by block.
+/// Fused weight updates: the gradient is computed, applied and discarded block by block.
 extension WinogradPass {
-  /// Whether `update` takes these kernels: large ones, whose tiles fit into memory all at once, each block of which is of
-  /// one kernel.
+  /// Whether `update` supports these kernels: large filters whose tiles all fit into the workspace at once, and whose
+  /// blocks each belong to a single kernel.
   func canUpdate(_ kernels: WinogradKernels) -> Bool {
     areFiltersLarge(kernels.channels, kernels.outputChannels)
       && WinogradBlocks<Scheme>.tilesAtOnce(kernels, of: tiles.count) == tiles.count
@@ -10,8 +10,8 @@ extension WinogradPass {
 
   /// Computes the gradient of the kernels and updates their weights with it.
   ///
-  /// - Parameter update: nil: the gradient is only computed.
-  /// - Returns: the sum of the gradient's squares.
+  /// - Parameter update: nil to compute the gradient only.
+  /// - Returns: the gradient's sum of squares.
   func update(
     _ inputs: [Image], outputGradient: Image, of kernels: WinogradKernels, by update: WeightUpdate?,
     _ pool: ThreadPool

@@ -1,15 +1,15 @@
-/// Convolutions by one of Winograd's schemes: of images to images, and in the extension of two images to filters.
+/// Convolutions by one of Winograd's schemes: from images to images, and, in extensions, from two images to filters.
 ///
-/// T tiles in all; xi is one of the places of a transformed tile. Layouts: transformed inputs V [places, T, C], products
-/// M [places, T, K], filters U in panels of sixteen outputs [places, K / 16, C, 16].
+/// T is the number of tiles; xi is one of the places of a transformed tile. Layouts: transformed inputs V
+/// [places, T, C], products M [places, T, K], filters U in panels of sixteen outputs [places, K / 16, C, 16].
 ///
-/// The work is cut in one of two ways. Small filters are transformed once and stay in cache, while tiles pass by in
-/// blocks. Large ones would not: then all tiles are transformed first, and filters pass by, each transformed in cache
-/// where it is used.
+/// Work is divided in one of two ways. Small filters are transformed once and stay in cache while blocks of tiles
+/// stream past. Large filters would not fit: there all tiles are transformed first, and filters stream past, each
+/// transformed in cache where it is used.
 struct WinogradPass<Scheme: WinogradScheme> {
   typealias Image = WinogradImage<UnsafePointer<Float>>
   typealias Target = WinogradImage<UnsafeMutablePointer<Float>>
-  /// nil if nobody wants these channels.
+  /// `target` is nil if the channels are not needed.
   typealias Output = (target: Target?, channels: Int)
 
   let tiles: WinogradTiles<Scheme>
@@ -20,41 +20,42 @@ struct WinogradPass<Scheme: WinogradScheme> {
 
   @inline(__always) var places: Int { Scheme.places }
 
-  /// Floats between two places of `count`: at least that, and an odd number of cache lines. Were it a power of two, all
-  /// places would share a few lines of the first-level cache.
+  /// The distance between places of `count` floats: `count` rounded up to an odd number of cache lines, since with a
+  /// power of two all places would map to a few sets of the L1 cache.
   func placeStride(_ count: Int) -> Int { ((count + 15) / 16 | 1) * 16 }
 
-  /// Whether the transformed filters take more than a megabyte: what the second-level cache holds.
+  /// Whether the transformed filters take more than a megabyte, the size of the L2 cache.
   func areFiltersLarge(_ channels: Int, _ outputChannels: Int) -> Bool {
     places * channels * outputChannels > 262_144
   }
 
-  /// Tiles that pass by together when filters are large, for which the products fill half a megabyte.
+  /// The number of tiles per part for large filters, whose products fill half a megabyte.
   private var tilesPerPart: Int { 64 }
-  /// Channels and output channels of the filters that are transformed together: 36 x 64 x 64 floats are 0.6 MB.
+  /// The numbers of channels and output channels whose filters are transformed together: 36 x 64 x 64 floats are 0.6
+  /// MB.
   private var channelsIn: Int { 64 }
   private var channelsOut: Int { 64 }
-  /// The most output channels that a part has.
+  /// The maximal number of output channels in a part.
   private var widestPart: Int { channelsOut + Vector.width }
-  /// As many tasks as there shall be in a round, at least: for outputs of few channels, tiles are parted further.
+  /// The minimal number of tasks in a round: for outputs with few channels, tiles are split further.
   private var tasksPerRound: Int { 4 }
 
-  /// Tiles of which transforms, of inputs and of outputs, fill about 0.75 MB; at most a sixth of all, so that there is
-  /// work for several threads.
+  /// The number of tiles whose input and output transforms fill about 0.75 MB, but at most a sixth of all tiles, so
+  /// that several threads have work.
   func tilesPerBlock(_ channels: Int) -> Int {
     let fitting = min(max(196_608 / (places * channels), 16), 128)
     let blocks = max((tiles.count + fitting - 1) / fitting, min(6, tiles.count / 16), 1)
     return (tiles.count + blocks - 1) / blocks
   }
 
-  /// Tiles of which transformed inputs pass through the third-level cache together.
+  /// The number of tiles whose transformed inputs share the L3 cache in one round.
   private func tilesPerRound(_ channels: Int) -> Int {
     let fitting = max(1_048_576 / (places * channels), 1)
     let rounds = (tiles.count + fitting - 1) / fitting
     return (tiles.count + rounds - 1) / rounds
   }
 
-  /// Convolves all inputs, as if they were concatenated, with the filters; writes those outputs that are wanted.
+  /// Convolves all inputs, as if concatenated, with the filters, and writes the outputs that have a target.
   func convolve(
     _ inputs: [Image], _ filters: WinogradFilters<Scheme>, bias: UnsafePointer<Float>?,
     into outputs: [Output], _ pool: ThreadPool
@@ -123,12 +124,12 @@ struct WinogradPass<Scheme: WinogradScheme> {
     let c = filters.channels
     let roundTiles = tilesPerRound(c)
     let inputStride = placeStride(roundTiles * c)
-    // A task has one part of the tiles, and some output channels, all of one output.
+    // A task handles a part of the tiles and some channels of a single output.
     var parts: [(target: Target, channel: Int, first: Int, count: Int)] = []
     var channel = 0
     for output in outputs {
       if let target = output.target {
-        // What would be narrower than a vector goes to the part before it.
+        // A remainder narrower than a vector joins the part before it.
         let width = channelsOut
         let count = max((output.channels + width - Vector.width) / width, 1)
         for part in 0..<count {
@@ -189,7 +190,7 @@ struct WinogradPass<Scheme: WinogradScheme> {
     }
   }
 
-  /// V of all inputs' channels for one tile.
+  /// Computes V for all inputs' channels of one tile.
   @inline(__always)
   func transform(
     _ tile: Int, of inputs: [Image], into v: UnsafeMutablePointer<Float>, _ placeStride: Int,
@@ -203,7 +204,7 @@ struct WinogradPass<Scheme: WinogradScheme> {
     }
   }
 
-  /// V of all inputs' channels for some tiles.
+  /// Computes V for all inputs' channels of some tiles.
   private func transform(
     _ round: Range<Int>, of inputs: [Image], _ channels: Int, into v: UnsafeMutablePointer<Float>,
     _ placeStride: Int, _ pool: ThreadPool

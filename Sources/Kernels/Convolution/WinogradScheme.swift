@@ -1,9 +1,9 @@
-/// One of Winograd's minimal filters (Lavin and Gray, 2016) in one dimension, on vectors of channels: what it makes of
-/// inputs and outputs.
+/// The input and output transforms of one of Winograd's minimal filtering algorithms (Lavin and Gray, 2016) in one
+/// dimension, on vectors of channels.
 ///
-/// With input d, filter g and the matrices B, G, A: y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A.
+/// For input d, filter g and the matrices B, G, A: y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A.
 protocol WinogradSide {
-  /// One vector for each point that polynomials are evaluated at: as many as a tile has inputs.
+  /// One vector for each evaluation point: as many as a tile has inputs.
   associatedtype Points: VectorLine
   associatedtype Outputs: VectorLine
 
@@ -16,14 +16,14 @@ protocol WinogradSide {
   static func output(_ m: Points) -> Outputs
   /// A y.
   static func outputAdjoint(_ y: Outputs) -> Points
-  /// The number of a point among all that the scheme has.
+  /// The index of a point among all points of the scheme.
   static func place(_ point: Int) -> Int
 }
 
-/// Minimal filters of the same taps: for long sides of tiles, and for shorter ones that do without one of the points.
-/// Sides of images that long ones do not divide are made of both. They share the transformed filters.
+/// Minimal filtering algorithms with the same taps for long sides of tiles and for shorter ones, which omit one of the
+/// points. Image sides that are not a multiple of the long side combine both, with the same transformed filters.
 ///
-/// The transposed maps give the filter's gradient: dM = A dy Aᵀ, dg = Gᵀ (dM ⊙ V) G.
+/// The transposed maps yield the filter's gradient: dM = A dy Aᵀ, dg = Gᵀ (dM ⊙ V) G.
 protocol WinogradScheme {
   associatedtype Long: WinogradSide
   associatedtype Short: WinogradSide
@@ -31,7 +31,7 @@ protocol WinogradScheme {
   associatedtype Taps: VectorLine
 
   static var taps: Int { get }
-  /// The point that short sides do without; nil: there are none.
+  /// The point that short sides omit; nil if there are no short sides.
   static var pointOfLong: Int? { get }
 
   /// G g.
@@ -42,6 +42,6 @@ protocol WinogradScheme {
 
 extension WinogradScheme {
   @inline(__always) static var points: Int { Long.points }
-  /// Of a transformed tile, in two dimensions.
+  /// The number of places of a transformed tile, in two dimensions.
   @inline(__always) static var places: Int { points * points }
 }

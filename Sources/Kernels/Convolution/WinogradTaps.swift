@@ -1,7 +1,8 @@
-/// Where the taps of a kernel lie in weights [R, R, C, K], of a convolution of C channels to K or of one that has its
-/// inputs and outputs exchanged.
+/// The locations of a kernel's taps in weights [R, R, C, K], for a convolution from C channels to K or one with inputs
+/// and outputs swapped.
 struct WinogradTaps {
-  /// Floats from the weights' first to the kernel's first tap, from row to row of its taps and from column to column.
+  /// The offset of the kernel's first tap in the weights, and the distances between rows and columns of taps, in
+  /// floats.
   let first: Int
   let rowStride: Int
   let columnStride: Int

@@ -1,16 +1,16 @@
-/// The tiles of some images' pixels, and the transforms of tiles into and out of the scheme's places.
+/// The tiles of a batch of images, and their transforms to and from the scheme's places.
 ///
-/// A transformed tile has its channels one after the other at each place; places are `placeStride` floats apart.
+/// The channels of a transformed tile are contiguous at each place; places are `placeStride` floats apart.
 ///
-/// Tiles are numbered such that those which have a place follow each other: first those that are high but not wide, then
-/// high and wide ones, then those that are wide but not high, then those that are neither.
+/// Tiles are numbered so that those with a given place are consecutive: first the tiles that are high but not wide,
+/// then high and wide ones, then those that are wide but not high, then those that are neither.
 struct WinogradTiles<Scheme: WinogradScheme> {
   let batch: Int
   let height: Int
   let width: Int
   private let rows: Lengths
   private let columns: Lengths
-  /// The number of the first tile of each kind.
+  /// The index of the first tile of each kind.
   private let (firstLarge, firstWide, firstSmall): (Int, Int, Int)
 
   init(batch: Int, height: Int, width: Int) {
@@ -21,7 +21,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     firstSmall = firstWide + batch * rows.short * columns.long
   }
 
-  /// A side in long and short parts, the long ones first.
+  /// A side divided into long and short parts, the long ones first.
   private struct Lengths {
     let long: Int
     let short: Int
@@ -38,10 +38,10 @@ struct WinogradTiles<Scheme: WinogradScheme> {
 
   var count: Int { batch * rows.count * columns.count }
 
-  /// Products for a pair of channels.
+  /// The number of products per pair of channels.
   var products: Int { batch * rows.points * columns.points }
 
-  /// Those of `tiles` that have the place `xi`.
+  /// The tiles among `tiles` that have the place `xi`.
   func having(_ xi: Int, of tiles: Range<Int>) -> Range<Int> {
     let first = xi % Scheme.points == Scheme.pointOfLong ? firstLarge : 0
     let end =
@@ -53,11 +53,11 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     return tiles.clamped(to: first..<end)
   }
 
-  /// One worker's memory for a tile.
+  /// A worker's memory for one tile.
   struct Memory {
-    /// A vector for each place, between the two dimensions.
+    /// Intermediate results between the two dimensions, a vector for each place.
     let between: UnsafeMutablePointer<Float>
-    /// The pixels of a tile, row by row.
+    /// Pointers to the pixels of a tile, row by row.
     let pixels: UnsafeMutablePointer<UnsafePointer<Float>>
     /// A pixel of zeros.
     let zeros: UnsafePointer<Float>
@@ -77,7 +77,8 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     }
   }
 
-  /// Where the vectors start that cover `channels`, at least 16: the last may overlap the one before it.
+  /// Calls `body` with the start of each vector covering `channels`, at least 16; the last may overlap the one before
+  /// it.
   @inline(__always)
   private static func forEachVector(_ channels: Int, _ body: (_ channel: Int) -> Void) {
     var channel = 0
@@ -94,7 +95,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     let left: Int
     let isHigh: Bool
     let isWide: Bool
-    /// Where the tile after it begins, from this one on, in rows and columns: beside it, or in the tiles' next line.
+    /// The offset of the next tile in rows and columns: next to this one, or in the next row of tiles.
     let next: (rows: Int, columns: Int)
   }
 
@@ -113,12 +114,12 @@ struct WinogradTiles<Scheme: WinogradScheme> {
       isWide: isWide, next: column &+ 1 < across ? (0, wide) : (high, 0 &- column &* wide))
   }
 
-  /// The pixels of one of the images.
+  /// The pixels of one image.
   @inline(__always)
   private func pixels<Pointer: Strideable>(_ image: WinogradImage<Pointer>, _ index: Int) -> Pointer
   where Pointer.Stride == Int { image.pixels.advanced(by: index &* height &* image.rowStride) }
 
-  /// Lists `rows` x `columns` pixels from (top, left) on; those outside of the image are zeros.
+  /// Lists pointers to `rows` x `columns` pixels from (top, left) on; those outside the image point to zeros.
   @inline(__always)
   private func listPixels(
     of image: UnsafePointer<Float>, _ rowStride: Int, _ pixelStride: Int, _ top: Int, _ left: Int, rows: Int,
@@ -140,9 +141,9 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     }
   }
 
-  /// Fetches a vector of each of `rows` rows of pixels, four in each, from `first` on. The next tile's lie where the
-  /// processor does not expect them; and it has only some twenty on their way at a time, so each vector of this tile
-  /// fetches one of the next.
+  /// Prefetches a vector of each pixel in `rows` rows of four, from `first` on. The hardware prefetcher does not
+  /// anticipate the next tile's pixels, and only about twenty fetches can be in flight, so the transform of each vector
+  /// of this tile prefetches the same vector of the next.
   @inline(__always)
   private func prefetch(_ first: UnsafePointer<Float>, rows: Int, _ rowStride: Int, _ pixelStride: Int) {
     for y in 0..<rows {
@@ -150,7 +151,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     }
   }
 
-  /// V = Bᵀ d B of the pixels d around `tile`.
+  /// Computes V = Bᵀ d B from the pixels d around `tile`.
   func transformInput(
     _ tile: Int, _ images: WinogradImage<UnsafePointer<Float>>, into v: UnsafeMutablePointer<Float>,
     placeStride: Int, _ memory: Memory
@@ -166,7 +167,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
         of: first, images.rowStride, images.pixelStride, top, left, rows: Rows.points, columns: across, memory
       )
       let (pixels, between) = (memory.pixels, memory.between)
-      // It begins with this one's last columns, and with rows that the tiles above it have had.
+      // The next tile begins with this one's last columns and with rows already loaded for the tiles above it.
       let (rowsKnown, columnsKnown) = (Rows.points &- Rows.outputs, Columns.points &- Columns.outputs)
       let next =
         first
@@ -193,11 +194,11 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     }
   }
 
-  /// Y = Aᵀ M A + bias, as far as the tile lies in the image.
+  /// Computes Y = Aᵀ M A + bias where the tile lies inside the image.
   ///
   /// - Parameters:
-  ///   - channels: those to write.
-  ///   - first: of them.
+  ///   - channels: the number of channels to write.
+  ///   - first: the first channel to write.
   func transformOutput(
     _ tile: Int, _ m: UnsafePointer<Float>, placeStride: Int, bias: UnsafePointer<Float>?, first: Int,
     channels: Int, into images: WinogradImage<UnsafeMutablePointer<Float>>, _ memory: Memory
@@ -237,7 +238,7 @@ struct WinogradTiles<Scheme: WinogradScheme> {
     }
   }
 
-  /// dM = A dY Aᵀ; what lies outside of the image has no gradient.
+  /// Computes dM = A dY Aᵀ; pixels outside the image have zero gradient.
   func transformOutputGradient(
     _ tile: Int, _ images: WinogradImage<UnsafePointer<Float>>, into m: UnsafeMutablePointer<Float>,
     placeStride: Int, _ memory: Memory

@@ -1,9 +1,9 @@
-/// Numbers of 16 bits with float32's exponent: the upper half of a float32.
+/// 16-bit floats with float32's exponent: the upper half of a float32.
 public enum BFloat16 {
-  /// Numbers that one task works on.
+  /// The number of elements per task.
   private static let piece = 16_384
 
-  /// output = x, rounded to the nearest, halfway cases to even; what is no number stays none.
+  /// output = x, rounded to the nearest, ties to even; NaN stays NaN.
   public static func round(
     _ x: UnsafePointer<Float>, to output: UnsafeMutablePointer<UInt16>, count: Int, pool: ThreadPool
   ) {
@@ -40,9 +40,9 @@ public enum BFloat16 {
 
   @inline(__always)
   private static func rounded(_ bits: SIMD16<UInt32>) -> SIMD16<UInt16> {
-    // Just under half of the last place, and the rest of it where that place is odd.
+    // Adds just under half a unit in the last place, or exactly half if the last place is odd.
     let nearest = bits &+ 0x7FFF &+ ((bits &>> 16) & 1)
-    // The quiet bit, so that cutting the lower half off leaves no infinity.
+    // NaNs get the quiet bit, so that truncation cannot turn them into infinity.
     let isNumber = (bits & 0x7FFF_FFFF) .<= 0x7F80_0000
     return SIMD16(truncatingIfNeeded: (bits | 0x0040_0000).replacing(with: nearest, where: isNumber) &>> 16)
   }

@@ -1,6 +1,6 @@
-/// A vector for each image, added to all of its pixels.
+/// Adds a vector per image to all pixels of the image.
 ///
-/// Layouts: x, y [B, N, C]; the vectors' rows are `stride` floats apart, so that they may be columns of a wider matrix.
+/// Layouts: x, y [B, N, C]; the vectors are `stride` floats apart, so they may be columns of a wider matrix.
 public enum BroadcastAdd {
   /// y = x + v.
   public static func add(
@@ -23,7 +23,7 @@ public enum BroadcastAdd {
     }
   }
 
-  /// Adds the sum over an image's pixels of `outputGradient` [B, N, C] to its vector in `gradient`.
+  /// Accumulates the sum of `outputGradient` [B, N, C] over each image's pixels in the image's vector in `gradient`.
   public static func addGradient(
     _ outputGradient: UnsafePointer<Float>, stride: Int, batch: Int, pixels: Int, channels: Int,
     gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -50,7 +50,7 @@ public enum BroadcastAdd {
     }
   }
 
-  /// Pieces of an image, of 128 KiB in whole periods, so that few large images are shared by all threads.
+  /// Splits an image into pieces of 128 KiB in whole periods, so that all threads share even a few large images.
   private static func cut(_ pixels: Int, _ period: ChannelPeriod) -> (pieces: Int, rows: Int) {
     let rows = max(32_768 / period.length, 1) * (period.length / period.channels)
     return ((pixels + rows - 1) / rows, rows)

@@ -1,9 +1,9 @@
-/// Fingerprints of memory, for comparing what should be equal without moving it. No protection against intent: one
-/// flipped bit always changes it, anything else all but surely.
+/// Fingerprints of memory, for comparing remote copies without transferring them. Not cryptographic: a single flipped
+/// bit always changes the digest, other differences almost certainly do.
 public enum Digest {
   private static let piece = 65_536
 
-  /// The digest of the bits of `count` numbers.
+  /// The digest of the bits of `count` floats.
   public static func of(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> UInt64 {
     let pieces = [UInt64](unsafeUninitializedCapacity: (count + piece - 1) / piece) { digests, initialized in
       let digests = UnsafeMutableBufferPointer(rebasing: digests[..<((count + piece - 1) / piece)])
@@ -15,8 +15,8 @@ public enum Digest {
     return combined(pieces)
   }
 
-  /// Polynomials with the bits as coefficients, sixteen side by side. The base is odd, so no coefficient's change is
-  /// multiplied away.
+  /// Sixteen interleaved polynomials with the bits as coefficients. The base is odd, so a change of a coefficient is
+  /// never multiplied away.
   private static func digest(_ values: UnsafePointer<Float>, _ count: Int) -> UInt64 {
     let base = SIMD16<UInt32>(repeating: 0x9E37_79B1)
     var lanes = SIMD16<UInt32>(repeating: 0)

@@ -1,4 +1,29 @@
 extension Elementwise {
+  /// output = max(x, 0) + slope min(x, 0); NaN stays NaN.
+  public static func leakyReLU(
+    _ x: UnsafePointer<Float>, slope: Float, output: UnsafeMutablePointer<Float>, count: Int,
+    pool: ThreadPool
+  ) {
+    let zero = Vector(repeating: 0)
+    map(count, pool) { at, rest in
+      var u = load(x, at, rest)
+      u.replace(with: slope * u, where: u .< zero)
+      save(u, to: output, at, rest)
+    }
+  }
+
+  /// inputGradient = outputGradient where x is above 0, else slope outputGradient.
+  public static func leakyReLUGradient(
+    _ x: UnsafePointer<Float>, slope: Float, outputGradient: UnsafePointer<Float>,
+    inputGradient: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
+  ) {
+    let zero = Vector(repeating: 0)
+    map(count, pool) { at, rest in
+      let dy = load(outputGradient, at, rest)
+      save(dy.replacing(with: slope * dy, where: load(x, at, rest) .<= zero), to: inputGradient, at, rest)
+    }
+  }
+
   /// output = x sigmoid(2 √(2/π) (x + 0.044715 x³)): PyTorch's `GELU(approximate="tanh")`.
   public static func tanhGELU(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
@@ -33,7 +58,7 @@ extension Elementwise {
     }
   }
 
-  /// output = e^x, which stays at its value there below -87.3 and above 88.3.
+  /// output = e^x, with x clamped to [-87.3, 88.3].
   public static func exponential(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {

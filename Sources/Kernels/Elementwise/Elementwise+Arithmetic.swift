@@ -15,7 +15,7 @@ extension Elementwise {
     map(count, pool) { at, rest in save(load(a, at, rest) * load(b, at, rest), to: output, at, rest) }
   }
 
-  /// output = factor x + constant, the product rounded first. `output` may be `x`.
+  /// output = factor x + constant, rounding the product first. `output` may be `x`.
   public static func scale(
     _ x: UnsafePointer<Float>, by factor: Float, adding constant: Float = 0,
     output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
@@ -24,7 +24,7 @@ extension Elementwise {
     map(count, pool) { at, rest in save(load(x, at, rest) * factor + constant, to: output, at, rest) }
   }
 
-  /// sum[i] += Σ over b of x[b, i], for [B, size], the images in their order.
+  /// sum[i] += Σ over b of x[b, i], for [B, size], in the order of the images.
   public static func addSumOverEach(
     _ x: UnsafePointer<Float>, batch: Int, size: Int, to sum: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {

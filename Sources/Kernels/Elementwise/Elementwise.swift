@@ -1,18 +1,18 @@
-/// Operations on each element by itself.
+/// Elementwise operations.
 public enum Elementwise {
-  /// Elements that one task works on.
+  /// The number of elements per task.
   static let piece = 16_384
 
-  /// Each of `rows` rows becomes `row`, on the calling thread.
+  /// Fills `rows` rows with copies of `row`, on the calling thread.
   ///
-  /// - Parameter stride: floats from one row to the next.
+  /// - Parameter stride: the distance between rows in floats.
   static func fillRows(
     _ target: UnsafeMutablePointer<Float>, rows: Int, stride: Int, with row: UnsafePointer<Float>, count: Int
   ) {
     for index in 0..<rows { (target + index &* stride).update(from: row, count: count) }
   }
 
-  /// output = x, for memories that do not overlap.
+  /// output = x, for memory that does not overlap.
   public static func copy(
     _ x: UnsafePointer<Float>, to output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {
@@ -90,14 +90,14 @@ public enum Elementwise {
     }
   }
 
-  /// output = x Φ(x), Φ the normal distribution function (Hendrycks and Gimpel, 2016): PyTorch's exact GELU.
+  /// output = x Φ(x), with the normal distribution function Φ (Hendrycks and Gimpel, 2016): PyTorch's exact GELU.
   public static func gelu(
     _ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool
   ) {
     map(count, pool) { at, rest in save(load(x, at, rest).gelu, to: output, at, rest) }
   }
 
-  /// inputGradient = outputGradient (Φ(x) + x φ(x)), φ the normal density.
+  /// inputGradient = outputGradient (Φ(x) + x φ(x)), with the normal density φ.
   public static func geluGradient(
     _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>,
@@ -108,7 +108,7 @@ public enum Elementwise {
     }
   }
 
-  // MARK: For the other files
+  // MARK: Helpers of the extensions
 
   @inline(__always)
   static func map(_ count: Int, _ pool: ThreadPool, _ body: (_ at: Int, _ rest: Int?) -> Void) {

@@ -1,12 +1,12 @@
-/// y = a GELU(g), with the normal distribution function itself: the GEGLU of Shazeer (2020) after its linear layer.
+/// y = a GELU(g), with the exact GELU: GEGLU (Shazeer, 2020) without its linear layer.
 ///
-/// Layouts: x [R, 2 K], a row's K numbers a before its K gates g; y [R, K].
+/// Layouts: x [R, 2 K], K values a followed by K gates g in each row; y [R, K].
 public struct GatedGELU: Sendable {
   public let rows: Int
   /// K.
   public let width: Int
 
-  /// Rows that one task works on.
+  /// The number of rows per task.
   private var rowsTogether: Int { max(8192 / width, 1) }
 
   public init(rows: Int, width: Int) {

@@ -1,6 +1,6 @@
-/// y = x + gate z, the gate one number for each image and channel (DiT's adaLN-Zero: Peebles and Xie, 2022).
+/// y = x + gate z, with a gate for each image and channel (DiT's adaLN-Zero: Peebles and Xie, 2022).
 ///
-/// Layouts: x, y, z [B, N, C], gate C of the columns of a [B, M] matrix, whose rows are `gateStride` floats apart.
+/// Layouts: x, y, z [B, N, C]; the gate is C columns of a [B, M] matrix whose rows are `gateStride` floats apart.
 public struct GatedResidual: Sendable {
   public let batch: Int
   public let tokens: Int
@@ -39,8 +39,8 @@ public struct GatedResidual: Sendable {
     }
   }
 
-  /// Writes dz = gate dy, and adds Σ dy z over an image's tokens to the gate's gradient, which has the gate's layout;
-  /// what is nil is left out. dx is dy itself.
+  /// Writes dz = gate dy, and accumulates Σ dy z over an image's tokens in the gate's gradient, which has the gate's
+  /// layout; nil skips a gradient. dx is dy itself.
   public func backward(
     _ z: UnsafePointer<Float>, gate: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     gatedGradient: UnsafeMutablePointer<Float>?, gateGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool

@@ -1,8 +1,8 @@
-/// Memory for the gradient of some weights, which one operation writes and others may add to. The memory of a large
-/// model's gradients is read and written for every micro-batch: not to clear it first saves a third of that.
+/// Memory for the gradient of some weights, which one operation writes and others may add to. The gradients of a large
+/// model are read and written for every micro-batch; not clearing them first saves a third of that traffic.
 public struct GradientSum {
   public let memory: UnsafeMutablePointer<Float>
-  /// Whether there are numbers to add to; if not, what the memory holds is to be overwritten.
+  /// Whether the memory holds a partial sum to add to; if not, its contents are overwritten.
   public let isBegun: Bool
 
   public init(_ memory: UnsafeMutablePointer<Float>, isBegun: Bool) {

@@ -1,10 +1,10 @@
-/// Puts images together from square patches: [B, H, W, P, P, C] -> [B, H P, W P, C].
+/// Assembles images from square patches: [B, H, W, P, P, C] -> [B, H P, W P, C].
 public struct PatchAssembly: Sendable {
   public let batch: Int
-  /// Patches above each other, and side by side.
+  /// The numbers of patches in a column and in a row of an image.
   public let rows: Int
   public let columns: Int
-  /// Pixels of a patch's side.
+  /// The side of a patch in pixels.
   public let side: Int
   public let channels: Int
 
@@ -27,7 +27,7 @@ public struct PatchAssembly: Sendable {
     }
   }
 
-  /// The way back: writes the patches' gradient.
+  /// Writes the patches' gradient.
   public func backward(
     _ imageGradient: UnsafePointer<Float>, patchGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
@@ -36,7 +36,7 @@ public struct PatchAssembly: Sendable {
     }
   }
 
-  /// Calls `body` for each line of pixels of each patch, with its place among patches and in the images.
+  /// Calls `body` for each row of pixels of each patch, with its offset in the patches and in the images.
   @inline(__always)
   private func forEachLine(_ pool: ThreadPool, _ body: (_ patch: Int, _ image: Int, _ count: Int) -> Void) {
     let line = side * channels

@@ -1,6 +1,6 @@
-/// Sums whose order is fixed by the shape: over pieces of fixed size, which are then added one after the other.
+/// Sums whose order depends on the shape alone: over pieces of fixed size, whose sums are then added in order.
 public enum Reduction {
-  /// Rows that one task of `addColumnSums` adds up.
+  /// The number of rows that a task of `addColumnSums` sums.
   private static let rowsPerPiece = 512
 
   /// sum[c] += Σ over r of values[r, c], for `values` [rows, columns].
@@ -19,7 +19,7 @@ public enum Reduction {
     for piece in 0..<pieces { add(partial.baseAddress! + piece * columns, to: sum, count: columns) }
   }
 
-  /// Adds Σ over p of pieces[p, i] to sum[i], the pieces in their order.
+  /// Accumulates Σ over p of pieces[p, i] in sum[i], in the order of the pieces.
   static func addPieces(
     _ partial: UnsafePointer<Float>, pieces: Int, count: Int, to sum: GradientSum, pool: ThreadPool
   ) {
@@ -54,7 +54,8 @@ public enum Reduction {
     return sum.total
   }
 
-  /// Σ a b, or Σ a without b, in double precision: pieces of 65,536 values each summed in order, then the pieces in order.
+  /// Σ a b, or Σ a without b, in double precision: pieces of 65,536 values are summed in order, then their sums in
+  /// order.
   public static func sum(
     _ a: UnsafePointer<Float>, times b: UnsafePointer<Float>? = nil, count: Int, pool: ThreadPool
   ) -> Double {
@@ -81,7 +82,7 @@ public enum Reduction {
     return pieces.reduce(0, +)
   }
 
-  /// Σ values² of each of `ranges`, in double precision, each summed in its own order.
+  /// Σ values² of each of `ranges`, in double precision, each summed in order.
   public static func sumsOfSquares(
     _ values: UnsafePointer<Float>, in ranges: [Range<Int>], pool: ThreadPool
   ) -> [Double] {
@@ -94,7 +95,7 @@ public enum Reduction {
     }
   }
 
-  /// Σ values², in double precision: pieces of 65,536 values each summed in order, then the pieces in order.
+  /// Σ values², in double precision: pieces of 65,536 values are summed in order, then their sums in order.
   public static func sumOfSquares(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> Double {
     let size = 65_536
     let ranges = stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
@@ -115,13 +116,13 @@ public enum Reduction {
     return sums.sum()
   }
 
-  /// The largest magnitude among `count` values; no number if one of them is none.
+  /// The largest magnitude among `count` values; NaN if one of them is.
   public static func largestMagnitude(_ values: UnsafePointer<Float>, count: Int, pool: ThreadPool) -> Float {
     let size = 65_536
     let pieces = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: (count + size - 1) / size)
     defer { pieces.deallocate() }
     pool.parallelPieces(count, of: size) { range, _ in
-      // Without their sign, the bits of floats are in the floats' order, and beyond infinity lies what is no number.
+      // Without the sign, the bits of floats are ordered like the floats, with NaNs above infinity.
       func bits(_ vector: Vector) -> SIMD16<UInt32> {
         unsafeBitCast(vector, to: SIMD16<UInt32>.self) & SIMD16(repeating: 0x7FFF_FFFF)
       }

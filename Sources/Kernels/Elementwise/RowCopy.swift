@@ -1,9 +1,9 @@
-/// Rows of one memory at places in the rows of another: what concatenating and splitting tensors comes to.
+/// Copies between rows of different strides, as in concatenating and splitting tensors.
 public enum RowCopy {
-  /// Floats that one task copies.
+  /// The number of floats per task.
   private static let piece = 16_384
 
-  /// Copies `rows` rows of `width` floats; strides are floats from one row to the next.
+  /// Copies `rows` rows of `width` floats; strides are distances between rows in floats.
   public static func copy(
     _ source: UnsafePointer<Float>, stride: Int, to target: UnsafeMutablePointer<Float>, targetStride: Int,
     rows: Int, width: Int, pool: ThreadPool
@@ -15,7 +15,7 @@ public enum RowCopy {
     }
   }
 
-  /// Adds them instead.
+  /// Adds the rows instead of copying them.
   public static func add(
     _ source: UnsafePointer<Float>, stride: Int, to target: UnsafeMutablePointer<Float>, targetStride: Int,
     rows: Int, width: Int, pool: ThreadPool
@@ -29,7 +29,7 @@ public enum RowCopy {
 }
 
 extension RowCopy {
-  /// Writes each of `rows` rows `times` times, one after the other.
+  /// Writes each of `rows` rows `times` times in succession.
   public static func repeatRows(
     _ source: UnsafePointer<Float>, rows: Int, width: Int, times: Int, to target: UnsafeMutablePointer<Float>,
     pool: ThreadPool

@@ -1,9 +1,9 @@
-/// Rows of a table [R, D], one for each of some indices: embeddings of tokens or classes.
+/// Gathers rows of a table [R, D] by index: embeddings of tokens or classes.
 public enum TableRows {
-  /// Columns that one task works on.
+  /// The number of columns per task.
   private static let columns = 64
 
-  /// output[i] = table[indices[i]], or zeros where there is no index: [indices, D].
+  /// output[i] = table[indices[i]], or zeros where the index is nil: [indices, D].
   public static func gather(
     _ table: UnsafePointer<Float>, width: Int, indices: [Int?], output: UnsafeMutablePointer<Float>,
     pool: ThreadPool
@@ -20,8 +20,8 @@ public enum TableRows {
     }
   }
 
-  /// Adds each row of `gradient` [indices, D] to the row of `sum` [R, D] that it came of: one that was taken several
-  /// times gets them in the order of the indices.
+  /// Adds each row of `gradient` [indices, D] to the row of `sum` [R, D] that it was gathered from, in the order of the
+  /// indices.
   public static func addGradient(
     _ gradient: UnsafePointer<Float>, width: Int, indices: [Int?], to sum: UnsafeMutablePointer<Float>,
     pool: ThreadPool

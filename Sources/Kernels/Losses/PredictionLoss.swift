@@ -1,4 +1,4 @@
-/// The distance of a prediction from its target, averaged over all elements, with its gradient.
+/// The loss of a prediction against its target, averaged over all elements, with its gradient.
 public enum PredictionLoss: String, CaseIterable, Sendable {
   /// |d|, PyTorch's `l1_loss`.
   case l1
@@ -7,11 +7,11 @@ public enum PredictionLoss: String, CaseIterable, Sendable {
   /// d² / 2 below 1, |d| - 1/2 above: PyTorch's `smooth_l1_loss`.
   case huber
 
-  /// Returns the mean and writes its gradient by `prediction`; all [B, size].
+  /// Returns the mean, and writes its gradient with respect to `prediction`; all [B, size].
   ///
-  /// The sum is taken in double precision, image by image, in their order.
+  /// Sums are in double precision, image by image, in order.
   ///
-  /// - Parameter sampleWeights: a factor for each image's part of the mean, and of the gradient; nil: 1.
+  /// - Parameter sampleWeights: a factor for each image's loss and gradient; nil weights all images by 1.
   public func callAsFunction(
     prediction: UnsafePointer<Float>, target: UnsafePointer<Float>, batch: Int, size: Int,
     sampleWeights: [Float]? = nil, gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -22,8 +22,8 @@ public enum PredictionLoss: String, CaseIterable, Sendable {
     return sums.reduce(0, +) / Double(batch * size)
   }
 
-  /// Returns each image's sum, times its weight, and writes the gradient of their mean over the batch by `prediction`.
-  /// With weights of 1 the bits are those of the unweighted mean.
+  /// Returns each image's sum times its weight, and writes the gradient of the mean over the batch with respect to
+  /// `prediction`. With weights of 1 it is bit-for-bit the unweighted mean.
   ///
   /// - Parameters:
   ///   - prediction: [B, size], as are `target` and `gradient`.

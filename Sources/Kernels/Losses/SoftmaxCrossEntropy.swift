@@ -2,11 +2,11 @@ import Foundation
 
 /// -ln softmax(x)[label] of each row of x [R, K]: PyTorch's `cross_entropy`.
 public enum SoftmaxCrossEntropy {
-  /// The mean over the rows, summed in double precision in their order.
+  /// The mean over the rows, summed in double precision in order.
   ///
   /// - Parameters:
-  ///   - labels: R numbers from 0 to K - 1.
-  ///   - probabilities: [R, K]; softmax(x) goes there.
+  ///   - labels: R class indices from 0 to K - 1.
+  ///   - probabilities: [R, K]; receives softmax(x).
   public static func forward(
     _ x: UnsafePointer<Float>, columns: Int, labels: [Int], probabilities: UnsafeMutablePointer<Float>,
     pool: ThreadPool
@@ -35,7 +35,7 @@ public enum SoftmaxCrossEntropy {
     return losses.reduce(0, +) / Double(labels.count)
   }
 
-  /// Writes dx = scale (softmax(x) - 1 at the label) / R.
+  /// Writes dx = scale (softmax(x) - onehot(label)) / R.
   public static func backward(
     _ probabilities: UnsafePointer<Float>, columns: Int, labels: [Int], scale: Float,
     inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool

@@ -1,6 +1,6 @@
-/// The Kronecker product of two weights: of every number of one with every number of the other.
+/// The Kronecker product of two weights: every element of one times every element of the other.
 ///
-/// With a first factor [C1, K1] and a second [taps, C2, K2] it is [taps, C1 C2, K1 K2], inputs before outputs:
+/// For a first factor [C1, K1] and a second factor [taps, C2, K2] it is [taps, C1 C2, K1 K2], inputs before outputs:
 /// output[t, c C2 + d, a K2 + b] = first[c, a] second[t, d, b].
 public struct KroneckerProduct: Sendable {
   public let taps: Int
@@ -41,14 +41,14 @@ public struct KroneckerProduct: Sendable {
     }
   }
 
-  /// Adds to the gradient of the first factor: the sums of what each of its numbers was multiplied by.
+  /// Accumulates the gradient of the first factor.
   public func addFirstGradient(
     _ second: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     to gradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
     pool.parallel(firstInputs * firstOutputs) { place, worker in
       let (c, a) = (place / firstOutputs, place % firstOutputs)
-      // One sum for each of the second factor's outputs, then their sum.
+      // Sums for each of the second factor's outputs, then over them.
       let sums = pool.scratch(secondOutputs, worker: worker)
       sums.update(repeating: 0, count: secondOutputs)
       for tap in 0..<taps {
@@ -65,7 +65,7 @@ public struct KroneckerProduct: Sendable {
     }
   }
 
-  /// Adds to the gradient of the second factor.
+  /// Accumulates the gradient of the second factor.
   public func addSecondGradient(
     _ first: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     to gradient: UnsafeMutablePointer<Float>, pool: ThreadPool

@@ -1,4 +1,4 @@
-/// y = act(x W + bias) + residual for many rows.
+/// y = act(x W + bias) + residual.
 ///
 /// Layouts: x [R, C], W [C, K], bias [K], y, the residual and the activation's input u = x W + bias [R, K].
 public struct LinearTransform: Sendable {
@@ -6,7 +6,7 @@ public struct LinearTransform: Sendable {
     case none
     /// x Φ(x): PyTorch's `GELU()`.
     case gelu
-    /// Its approximation by a hyperbolic tangent: PyTorch's `GELU(approximate="tanh")`.
+    /// The tanh approximation: PyTorch's `GELU(approximate="tanh")`.
     case tanhGELU
     /// x sigmoid(1.702 x): transformers' `quick_gelu`.
     case quickGELU
@@ -18,18 +18,23 @@ public struct LinearTransform: Sendable {
   public let inputs: Int
   public let outputs: Int
   public let activation: Activation
+  public let precision: ProductPrecision
 
-  public init(rows: Int, inputs: Int, outputs: Int, activation: Activation = .none) {
+  public init(
+    rows: Int, inputs: Int, outputs: Int, activation: Activation = .none,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(rows > 0 && inputs > 0 && outputs > 0, "[\(rows), \(inputs)] times [\(inputs), \(outputs)]")
     self.rows = rows
     self.inputs = inputs
     self.outputs = outputs
     self.activation = activation
+    self.precision = precision
   }
 
   /// - Parameters:
-  ///   - bias: nil: zeros.
-  ///   - activationInput: where u goes if `backward` is to follow; only for an activation.
+  ///   - bias: nil for none.
+  ///   - activationInput: receives u if `backward` will follow; only with an activation.
   public func forward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     residual: UnsafePointer<Float>? = nil, activationInput: UnsafeMutablePointer<Float>?,
@@ -44,9 +49,9 @@ public struct LinearTransform: Sendable {
       MatrixProduct.compute(
         Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
         Matrix(weights + columns.lowerBound, rows: inputs, columns: columns.count, stride: k),
-        into: product + place, stride: k)
+        into: product + place, stride: k, precision: precision)
       if bias == nil && residual == nil && activation == .none { return }
-      // Bias, activation and residual while the tile is in cache.
+      // Apply bias, activation and residual while the tile is in cache.
       for row in 0..<rows.count {
         let (u, y) = (product + (place + row * k), output + (place + row * k))
         let bias = bias.map { $0 + columns.lowerBound }
@@ -63,11 +68,12 @@ public struct LinearTransform: Sendable {
     }
   }
 
-  /// Writes dx, and adds the gradients of weights and bias; what is nil is left out. That of the residual is dy itself.
+  /// Writes dx, and accumulates the gradients of weights and bias; nil skips a gradient. That of the residual is dy
+  /// itself.
   ///
   /// - Parameters:
-  ///   - activationInput: u, which becomes its gradient; only for an activation.
-  ///   - workspace: `workspaceCount` floats; nil: the pool's.
+  ///   - activationInput: u, overwritten with its gradient; only with an activation.
+  ///   - workspace: `workspaceCount` floats; nil for the pool's workspace.
   public func backward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, activationInput: UnsafeMutablePointer<Float>?,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
@@ -102,16 +108,17 @@ public struct LinearTransform: Sendable {
         MatrixProduct.compute(
           Matrix(gradient + rows.lowerBound * outputs, rows: rows.count, columns: outputs),
           Matrix(weights + columns.lowerBound * outputs, rows: columns.count, columns: outputs).transposed,
-          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs)
+          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs,
+          precision: precision)
       }
     }
   }
 
-  /// A weights' gradient is cut into as many tasks as this, at least; if it has fewer tiles, they are sums of parts.
+  /// The minimal number of tasks for a weights' gradient; if it has fewer tiles, their sums are split into parts.
   private static let weightTasks = 8
   private static let fewestRowsPerSum = 256
 
-  /// How many sums over rows the weights' gradient is made of, and over how many rows each.
+  /// The number of partial sums over rows of the weights' gradient, and the number of rows in each.
   private var weightSums: (count: Int, rows: Int) {
     let tiles = ProductTiles(rows: inputs, columns: outputs)
     let wanted = min((Self.weightTasks + tiles.count - 1) / tiles.count, max(1, rows / Self.fewestRowsPerSum))
@@ -119,7 +126,7 @@ public struct LinearTransform: Sendable {
     return ((rows + rowsPerSum - 1) / rowsPerSum, rowsPerSum)
   }
 
-  /// Floats of the workspace that the weights' gradient takes.
+  /// The size of the workspace for the weights' gradient, in floats.
   var workspaceCount: Int { weightSums.count > 1 ? weightSums.count * inputs * outputs : 0 }
 
   /// gradient += xᵀ du.
@@ -143,12 +150,12 @@ public struct LinearTransform: Sendable {
           outputGradient + (range.lowerBound * k + outputs.lowerBound), rows: range.count,
           columns: outputs.count, stride: k),
         into: partial + (sum * c * k + inputs.lowerBound * k + outputs.lowerBound), stride: k,
-        accumulating: sums == 1 && gradient.isBegun)
+        accumulating: sums == 1 && gradient.isBegun, precision: precision)
     }
     if sums > 1 { Reduction.addPieces(partial, pieces: sums, count: c * k, to: gradient, pool: pool) }
   }
 
-  /// y = act(u + bias) + residual; u + bias is written as well if it is kept.
+  /// y = act(u + bias) + residual; also writes u + bias if it is kept.
   @inline(__always)
   private static func addBias(
     _ bias: UnsafePointer<Float>?, _ residual: UnsafePointer<Float>?, _ u: UnsafeMutablePointer<Float>,

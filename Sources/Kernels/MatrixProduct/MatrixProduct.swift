@@ -1,14 +1,14 @@
 import COpenBLAS
 import CProcessor
 
-/// A matrix in row-major memory, whole or a part of a larger one: element (r, c) is at `r * stride + c`.
+/// A row-major matrix, whole or part of a larger one: element (r, c) is at `r * stride + c`.
 public struct Matrix {
   public let elements: UnsafePointer<Float>
   public let rows: Int
   public let columns: Int
-  /// Floats from one row to the next.
+  /// The distance between rows in floats.
   public let stride: Int
-  /// Whether the product is to take the transpose; `rows` and `columns` are those in memory.
+  /// Whether products use the transpose; `rows` and `columns` are those in memory.
   public let isTransposed: Bool
 
   public init(_ elements: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int? = nil) {
@@ -37,20 +37,25 @@ public struct Matrix {
 }
 
 public enum MatrixProduct {
-  /// Below this many rows or columns of the output, copying a factor costs more than reading it where it lies.
+  /// Below this many rows or columns of the output, packing a factor costs more than reading it in place.
   private static let narrow = 64
 
   /// `output` = `scale` * `left` * `right` (+ `output` if `accumulating`), on the calling thread.
   ///
   /// - Parameters:
-  ///   - output: [left.rows, right.columns], rows `stride` floats apart (the columns' number if nil).
+  ///   - output: [left.rows, right.columns], with rows `stride` floats apart (contiguous if nil).
+  ///   - precision: how the factors may be rounded.
   public static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
-    scale: Float = 1, accumulating: Bool = false
+    scale: Float = 1, accumulating: Bool = false, precision: ProductPrecision = .float32
   ) {
     let (m, k, n) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
     precondition(k == right.effectiveRows, "[\(m), \(k)] times [\(right.effectiveRows), \(n)]")
     guard m > 0, n > 0 else { return }
+    if precision == .bf16 && scale == 1 && BFloat16Product.suits(rows: m, depth: k, columns: n) {
+      BFloat16Product.compute(left, right, into: output, stride: stride ?? n, accumulating: accumulating)
+      return
+    }
     if scale == 1 && !right.isTransposed && n >= Vector.width && min(m, n) < narrow {
       VectorProduct.compute(
         VectorProduct.Left(left),
@@ -62,13 +67,13 @@ public enum MatrixProduct {
       PanelProduct.compute(
         left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
     } else {
-      // The sums of our own kernel would not fit into the registers.
+      // The accumulators of our own kernel would not fit into the registers.
       computeByOpenBLAS(
         left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
     }
   }
 
-  /// The same by OpenBLAS.
+  /// The same product, computed by OpenBLAS.
   package static func computeByOpenBLAS(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
     accumulating: Bool

@@ -1,19 +1,19 @@
-/// Products of larger matrices, on the calling thread: their blocks are copied into panels, where the vectors that are
-/// read one after the other lie side by side, and multiplied there by `VectorProduct`.
+/// Products of larger matrices, on the calling thread: blocks are packed into panels, in which vectors are contiguous
+/// in the order of access, and multiplied by `VectorProduct`.
 ///
-/// Each element is summed over the depth in its order, in stretches that depend on the depth alone.
+/// Each element is summed over the depth in order, in parts that depend on the depth alone.
 enum PanelProduct {
-  /// A block of the right matrix has this many rows and columns at most: 64 kB, to stay in the nearest caches while
-  /// the left matrix's rows pass by.
+  /// The maximal numbers of rows and columns of a block of the right matrix: 64 kB, which stay in the L1 and L2 caches
+  /// while the rows of the left matrix stream past.
   private static let depthPerBlock = 256
   private static let columnsPerBlock = 64
-  /// Rows of the output that are computed together: their part of the left matrix stays in the second-level cache.
+  /// The number of output rows computed together: their part of the left matrix stays in the L2 cache.
   private static let rowsPerBlock = 384
 
-  /// Below this many rows copying the right matrix costs more than reading it where it lies.
+  /// Below this many rows, packing the right matrix costs more than reading it in place.
   private static let fewRows = 24
 
-  /// output [rows, columns] = scale * left * right, or adds it to what is there.
+  /// output [rows, columns] = scale * left * right (+ output if `accumulating`).
   static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
     accumulating: Bool
@@ -49,7 +49,7 @@ enum PanelProduct {
     }
   }
 
-  /// The columns in blocks, none of which is narrower than a vector.
+  /// Divides the columns into blocks, none of which is narrower than a vector.
   private static func forEachBlock(_ columns: Int, _ body: (Range<Int>) -> Void) {
     var column = 0
     while column < columns {
@@ -62,12 +62,13 @@ enum PanelProduct {
     }
   }
 
-  /// Some rows of the left matrix, over some of the depth.
+  /// A block of the left matrix: some rows over part of the depth.
   private struct LeftPart {
     private let elements: UnsafePointer<Float>
     private let rows: Int
     private let depth: Int
-    /// From row to row where they lie as they are; nil in panels of sixteen rows, [depth, 16] each.
+    /// The distance between rows, if they are read in place; nil if packed into panels of sixteen rows, [depth, 16]
+    /// each.
     private let stride: Int?
 
     init(_ matrix: Matrix, _ rows: Range<Int>, _ depth: Range<Int>, memory: UnsafeMutablePointer<Float>) {
@@ -115,7 +116,8 @@ enum PanelProduct {
     }
   }
 
-  /// Some columns of the right matrix over some of the depth, times `scale`: copied, unless they lie well as they are.
+  /// A block of the right matrix, some columns over part of the depth, times `scale`: packed, unless it can be read
+  /// efficiently in place.
   private static func rightPart(
     _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, scale: Float, rows: Int,
     memory: UnsafeMutablePointer<Float>
@@ -129,7 +131,7 @@ enum PanelProduct {
     let panelCount = depth.count * width
     let panels = (columns.count + width - 1) / width
     for panel in 0..<panels {
-      // The last one holds the last sixteen columns.
+      // The last panel holds the last sixteen columns.
       let column = columns.lowerBound + min(panel * width, columns.count - width)
       copyPanel(matrix, depth, column..<column + width, scale: scale, to: memory + panel * panelCount)
     }
@@ -137,7 +139,7 @@ enum PanelProduct {
       elements: UnsafePointer(memory), columns: columns.count, stride: panelCount, isPanels: true)
   }
 
-  /// Writes [depth, 16]: up to sixteen columns times `scale`, and zeros.
+  /// Writes a panel [depth, 16]: up to sixteen columns times `scale`, padded with zeros.
   private static func copyPanel(
     _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, scale: Float,
     to panel: UnsafeMutablePointer<Float>
@@ -164,7 +166,7 @@ enum PanelProduct {
     }
   }
 
-  /// A product of fewer columns than a vector holds: computed with zeros beside them, elsewhere.
+  /// A product with fewer columns than a vector: computed in scratch memory with columns of zeros as padding.
   private static func narrow(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
     accumulating: Bool

@@ -1,5 +1,5 @@
-/// A matrix of results [rows, columns] in tiles, each of which one task computes: large enough for copies of the factors
-/// to be cheap, and enough of them to share out.
+/// Divides a result matrix [rows, columns] into tiles, one per task: large enough to make packing the factors cheap,
+/// and numerous enough to balance the load.
 struct ProductTiles {
   let rows: Int
   let columns: Int
@@ -9,10 +9,10 @@ struct ProductTiles {
   private static let tallest = 256
   private static let widest = 384
   private static let smallest = 64
-  /// As many tasks as shall be there, unless they would become too small.
+  /// The desired number of tasks, unless tiles would become too small.
   private static let wanted = 16
 
-  /// - Parameter times: how many such matrices are computed in one loop.
+  /// - Parameter times: the number of such matrices computed in one loop.
   init(rows: Int, columns: Int, times: Int = 1) {
     (self.rows, self.columns) = (rows, columns)
     var height = Self.evenPart(rows, most: Self.tallest)
@@ -39,7 +39,8 @@ struct ProductTiles {
 
   private static func parts(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
 
-  /// `count` in as few parts as go with `most`, all but the last equal and whole vectors.
+  /// The part size when `count` is divided into as few parts as `most` allows, all but the last equal and whole
+  /// vectors.
   private static func evenPart(_ count: Int, most: Int) -> Int {
     let parts = parts(count, most)
     return ((count + parts - 1) / parts + Vector.width - 1) / Vector.width * Vector.width

@@ -1,6 +1,6 @@
-/// Products of small matrices that are in cache already, without the copies that a library makes of its operands.
+/// Products of small matrices that are already in cache, without the packing of operands that a library does.
 enum TileProduct {
-  /// Rows that are computed together.
+  /// The number of rows computed together.
   static let rowsTogether = 8
 
   /// output[r, c] = initial[r, c] + Σ over k of left[r, k] right[k, c].
@@ -9,7 +9,8 @@ enum TileProduct {
   ///   - rows: a multiple of 8.
   ///   - columns: a multiple of 16.
   ///   - left: element (r, k) is at `r * rowStride + k * depthStride`.
-  ///   - initial: rows `initialStride` floats apart, 0 for one row that all start from; it may be `output`. nil: zeros.
+  ///   - initial: rows `initialStride` floats apart, or a single row for all if that is 0; may be `output`. nil stands
+  ///     for zeros.
   static func compute(
     rows: Int, depth: Int, columns: Int, left: UnsafePointer<Float>, rowStride: Int, depthStride: Int,
     right: UnsafePointer<Float>, rightStride: Int, initial: UnsafePointer<Float>? = nil,
@@ -21,7 +22,8 @@ enum TileProduct {
       let start = initial.map { $0 + row &* initialStride }
       let target = output + row &* outputStride
       var column = 0
-      // Two vectors at a time: 16 sums hide the latency of the multiply-adds, and each factor is read once for two.
+      // Two vectors at a time: 16 accumulators hide the latency of the multiply-adds, and each factor is read once for
+      // both.
       while column &+ 2 &* Vector.width <= columns {
         var first = EightRows(start.map { $0 + column }, stride: initialStride)
         var second = EightRows(start.map { $0 + (column &+ Vector.width) }, stride: initialStride)
@@ -54,7 +56,7 @@ enum TileProduct {
   }
 }
 
-/// One vector of each of eight rows: plain variables, so that they stay in registers.
+/// One vector of each of eight rows, in plain variables so that they stay in registers.
 private struct EightRows {
   var r0, r1, r2, r3, r4, r5, r6, r7: Vector
 
@@ -74,7 +76,7 @@ private struct EightRows {
     r7 = Vector(from: source + 7 &* stride)
   }
 
-  /// Adds `vector` times the factor of each row.
+  /// Adds `vector` times each row's factor.
   @inline(__always) mutating func add(_ vector: Vector, times factors: RowPairs, stride: Int) {
     r0 = vector.times(Vector(repeating: factors.p0[0]), plus: r0)
     r1 = vector.times(Vector(repeating: factors.p0[stride]), plus: r1)
@@ -98,8 +100,8 @@ private struct EightRows {
   }
 }
 
-/// Where the factors of eight rows are. With one pointer, each address would be computed from the one before: a chain
-/// longer than the multiply-adds take.
+/// Pointers to the factors of eight rows. With a single pointer, each address would be computed from the previous one,
+/// a dependency chain longer than that of the multiply-adds.
 private struct RowPairs {
   var p0, p2, p4, p6: UnsafePointer<Float>
 

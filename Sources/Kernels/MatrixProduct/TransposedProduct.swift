@@ -1,4 +1,4 @@
-/// y = a bᵀ: the products of each row of a [M, C] with each row of b [N, C] -> [M, N].
+/// y = a bᵀ: the dot products of each row of a [M, C] with each row of b [N, C] -> [M, N].
 public struct TransposedProduct: Sendable {
   public let leftRows: Int
   public let rightRows: Int
@@ -28,7 +28,7 @@ public struct TransposedProduct: Sendable {
     }
   }
 
-  /// Writes da = dy b and db = dyᵀ a; what is nil is left out.
+  /// Writes da = dy b and db = dyᵀ a; nil skips a gradient.
   public func backward(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     leftGradient: UnsafeMutablePointer<Float>?, rightGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool

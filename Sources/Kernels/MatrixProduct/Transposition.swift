@@ -1,8 +1,8 @@
 import CProcessor
 
-/// Rows for columns.
+/// Matrix transposition.
 public enum Transposition {
-  /// Writes [columns, rows] from [rows, columns], on the calling thread; strides are from row to row.
+  /// Writes [columns, rows] from [rows, columns], on the calling thread; strides are distances between rows.
   static func write(
     _ source: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int,
     to target: UnsafeMutablePointer<Float>, stride targetStride: Int
@@ -28,8 +28,8 @@ public enum Transposition {
       stride: targetStride)
   }
 
-  /// Writes [outputs, inputs, taps], as files have weights, for some outputs of [taps, inputs, outputs], on the calling
-  /// thread.
+  /// Writes some outputs of weights [taps, inputs, outputs] as [outputs, inputs, taps], the order of files, on the
+  /// calling thread.
   public static func writeOutputsFirst(
     _ weights: UnsafePointer<Float>, taps: Int, inputs: Int, outputs: Int, some: Range<Int>,
     to target: UnsafeMutablePointer<Float>
@@ -40,7 +40,7 @@ public enum Transposition {
       target.update(from: first, count: some.count)
       return
     }
-    // Where the outputs of the next inputs and taps, in the target's order, lie.
+    // The offsets of the outputs of the next inputs and taps, in the target's order.
     var (input, tap) = (0, 0)
     func nextRows(_ count: Int) -> SIMD16<Int> {
       var rows = SIMD16<Int>()
@@ -55,7 +55,7 @@ public enum Transposition {
     var place = 0
     while place < size {
       let count = min(side, size &- place)
-      // They lie too far from each other for the processor to foresee: fetched while those before are written.
+      // The next rows are too far apart for the hardware prefetcher, so they are prefetched while these are written.
       let later = nextRows(min(side, size &- place &- count))
       var output = 0
       if count == side {
@@ -90,7 +90,7 @@ public enum Transposition {
     Vector, Vector, Vector, Vector, Vector, Vector, Vector, Vector
   )
 
-  /// Sixteen rows of sixteen. Interleaving row i with row i + 8, four times, exchanges rows and columns.
+  /// Transposes a 16 x 16 block: interleaving row i with row i + 8, four times, swaps rows and columns.
   @inline(__always)
   private static func writeBlock(
     to target: UnsafeMutablePointer<Float>, stride targetStride: Int, row: (_ index: Int) -> Vector
@@ -122,8 +122,8 @@ public enum Transposition {
     store(columns.15, 15)
   }
 
-  /// Each row of the first half with its fellow of the second, their elements in turn. Written out, so that all stay in
-  /// registers.
+  /// Interleaves each row of the first half with its counterpart in the second. Unrolled by hand, so that all rows stay
+  /// in registers.
   @inline(__always)
   private static func interleaved(_ r: Rows) -> Rows {
     (

@@ -1,15 +1,15 @@
-/// A stretch of a matrix's row that stays in registers: one vector or several.
+/// A segment of a matrix row that stays in registers: one or more vectors.
 ///
-/// The last vector may start before the one in front of it ends. So rows of any length from a vector's on are walked
-/// in whole vectors: what two of them cover is computed twice, with one result.
+/// The last vector may overlap the one before it, so rows of any length of at least a vector are processed in whole
+/// vectors: the overlap is computed twice, with the same result.
 protocol VectorRow {
   static var vectors: Int { get }
   init()
-  /// Reads vectors that start `step` floats apart, the last one at `last`.
+  /// Loads vectors `step` floats apart, the last one from `last`.
   init(from pointer: UnsafePointer<Float>, step: Int, last: Int)
   /// self += factor * row.
   mutating func add(_ factor: Float, times row: Self)
-  /// Writes vectors side by side, the last one at `last`.
+  /// Stores the vectors contiguously, the last one at `last`.
   func store(to pointer: UnsafeMutablePointer<Float>, last: Int)
 }
 
@@ -29,7 +29,7 @@ struct OneVector: VectorRow {
   }
 }
 
-/// Two stretches, one after the other.
+/// The concatenation of two segments.
 struct JoinedVectors<Left: VectorRow, Right: VectorRow>: VectorRow {
   private var left: Left
   private var right: Right
@@ -56,10 +56,10 @@ typealias TwoVectors = JoinedVectors<OneVector, OneVector>
 typealias ThreeVectors = JoinedVectors<TwoVectors, OneVector>
 typealias FourVectors = JoinedVectors<TwoVectors, TwoVectors>
 
-/// Products of matrices that lie in cache, of which the right one's columns fill at least a vector. They are thin and
-/// many: a general product would spend its time on packing them.
+/// Products of matrices that are in cache, where the right one is at least a vector wide. They are thin and many: a
+/// general product would spend its time on packing.
 ///
-/// Each element is summed over the depth in its order, whatever else is computed with it.
+/// Each element is summed over the depth in order, regardless of what else is computed with it.
 enum VectorProduct {
   /// The left matrix: element (r, d) is at `r * rowStride + d * depthStride`.
   struct Left {
@@ -80,8 +80,8 @@ enum VectorProduct {
     }
   }
 
-  /// The right matrix [depth, columns], by rows `stride` floats apart; or in panels: for each sixteen columns
-  /// [depth, 16], `stride` being that from panel to panel. The last panel holds the last sixteen columns.
+  /// The right matrix [depth, columns], with rows `stride` floats apart; or in panels [depth, 16] of sixteen columns,
+  /// `stride` floats apart. The last panel holds the last sixteen columns.
   struct Right {
     let elements: UnsafePointer<Float>
     let columns: Int
@@ -89,7 +89,7 @@ enum VectorProduct {
     let isPanels: Bool
   }
 
-  /// output [rows, columns] = left right, or adds it to what is there.
+  /// output [rows, columns] = left right (+ output if `accumulating`).
   @inline(never)
   static func compute(
     _ left: Left, _ right: Right, rows: Int, depth: Int, into output: UnsafeMutablePointer<Float>,
@@ -99,9 +99,9 @@ enum VectorProduct {
     var column = 0
     while column < right.columns {
       let rest = right.columns &- column
-      // Four vectors, or three where four would leave less than one: it would overlap what is written already.
+      // Four vectors, or three where four would leave less than one, which would overlap elements already written.
       let vectors = min((rest &+ 15) / 16, rest > 64 && rest < 80 ? 3 : 4)
-      // Where the last vector of the stretch starts in it, in the output and in the right matrix.
+      // The offset of the segment's last vector, in the output and in the right matrix.
       let last = min(vectors &* 16, rest) &- 16
       let target = Stretch(
         left: left, right: right.elements + (right.isPanels ? column / 16 &* right.stride : column),
@@ -120,7 +120,7 @@ enum VectorProduct {
     }
   }
 
-  /// The output's columns that are computed together.
+  /// The output columns computed together.
   private struct Stretch {
     let left: Left
     let right: UnsafePointer<Float>
@@ -136,8 +136,8 @@ enum VectorProduct {
     @inline(__always)
     func compute<Row: VectorRow>(_: Row.Type, rows: Int) {
       var row = 0
-      // Twelve or sixteen sums hide the additions' latency. Six rows of four vectors would fill the registers, and the
-      // compiler then keeps some sums in memory.
+      // Twelve or sixteen accumulators hide the latency of additions. Six rows of four vectors would fill the
+      // registers, and the compiler would spill some accumulators.
       if Row.vectors <= 2 {
         while row &+ 6 <= rows {
           sixRows(Row.self, row)
@@ -159,7 +159,7 @@ enum VectorProduct {
       accumulating ? Row(from: UnsafePointer(output) + row &* stride, step: 16, last: last) : Row()
     }
 
-    // Written out, so that the sums stay in registers.
+    // Unrolled by hand, so that the accumulators stay in registers.
 
     @inline(__always)
     private func sixRows<Row: VectorRow>(_: Row.Type, _ row: Int) {

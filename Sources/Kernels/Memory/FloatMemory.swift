@@ -1,14 +1,14 @@
 import Foundation
 
-/// Memory for floats as every kernel expects it.
+/// Allocates memory for floats, aligned as all kernels expect.
 public enum FloatMemory {
-  /// Bytes: a cache line and the widest vector. OpenBLAS may round differently by alignment, so there is one.
+  /// In bytes: a cache line and the widest vector. A fixed alignment, since OpenBLAS's rounding may depend on it.
   public static let alignment = 64
 
-  /// Kernels read many streams at once, more than the processor keeps addresses of small pages for.
+  /// The size of a huge page in bytes: kernels read more streams at once than the TLB covers with small pages.
   static let hugePage = 2_097_152
 
-  /// What memory for `count` floats, at least one, takes: whole vectors.
+  /// The size in bytes of memory for `count` floats, rounded up to whole vectors, at least one.
   public static func byteCount(_ count: Int) -> Int {
     precondition(count >= 0, "\(count) floats")
     return max((count + 15) / 16, 1) * 16 * MemoryLayout<Float>.stride
@@ -20,7 +20,7 @@ public enum FloatMemory {
     let isLarge = byteCount >= hugePage
     let raw = UnsafeMutableRawPointer.allocate(
       byteCount: byteCount, alignment: isLarge ? hugePage : alignment)
-    // Advice only: where it is not taken, small pages do.
+    // Advice only: small pages work as well.
     if isLarge { madvise(raw, byteCount, MADV_HUGEPAGE) }
     return view(raw, count)
   }

@@ -1,7 +1,7 @@
 import CProcessor
 
 extension UnsafePointer<Float> {
-  /// Fetches `count` floats ahead of their use: the place of each cache line, none of which need exist.
+  /// Prefetches `count` floats, one cache line at a time; the addresses need not be valid.
   @inline(__always) func prefetch(_ count: Int) {
     var place = 0
     while place < count {
@@ -10,7 +10,7 @@ extension UnsafePointer<Float> {
     }
   }
 
-  /// The same for what is used once, and shall not take the place of others in the larger caches.
+  /// Prefetches floats that are used only once and should not displace others in the larger caches.
   @inline(__always) func prefetchPassing(_ count: Int) {
     var place = 0
     while place < count {
@@ -19,7 +19,7 @@ extension UnsafePointer<Float> {
     }
   }
 
-  /// The same as `prefetch` for memory that will be written.
+  /// Prefetches memory that will be written.
   @inline(__always) func prefetchForWriting(_ count: Int) {
     var place = 0
     while place < count {
@@ -30,7 +30,7 @@ extension UnsafePointer<Float> {
 }
 
 extension Range<Int> {
-  /// One of `parts` parts of 0..<`count`, of equal lengths but for the last ones.
+  /// One of `parts` parts of 0..<`count`, all of equal length except for the last ones.
   @inline(__always) init(part: Int, of parts: Int, upTo count: Int) {
     let length = (count &+ parts &- 1) / parts
     let start = Swift.min(part &* length, count)

@@ -1,28 +1,29 @@
 import CProcessor
 import Foundation
 
-/// Memory that other processes of the same user on this host can look at, for as long as one of them does.
+/// Memory that other processes of the same user on this host can map for reading. It exists as long as any process maps
+/// it.
 ///
-/// It is as fast as what `FloatMemory` gives: in large pages where it is large. A file in /dev/shm would have small ones,
-/// and little room in many containers.
+/// It is as fast as memory from `FloatMemory`: large allocations use huge pages. A file in /dev/shm would have small
+/// pages, and little space in many containers.
 ///
-/// `@unchecked Sendable`: who writes and who reads is agreed between those who share it.
+/// `@unchecked Sendable`: the processes and threads that share the memory synchronise their accesses themselves.
 public final class SharedMemory: @unchecked Sendable {
-  /// What another process finds it by.
+  /// The address at which another process finds the memory.
   public struct Address: Equatable, Sendable {
     let process: Int
     let descriptor: Int
-    /// The file's, by which a process of another container with the same numbers is told apart.
+    /// The file's device and inode, which rule out processes of other containers with the same numbers.
     let (device, file): (Int, Int)
     let byteCount: Int
 
-    /// How many numbers an address is.
+    /// The number of integers in an encoded address.
     public static let size = 5
 
-    /// The address as numbers, to be sent.
+    /// The address encoded as integers, for sending.
     public var numbers: [Int] { [process, descriptor, device, file, byteCount] }
 
-    /// - Parameter numbers: those of an address.
+    /// - Parameter numbers: an encoded address.
     public init(numbers: [Int]) {
       precondition(numbers.count == Self.size, "\(numbers.count) numbers are no address")
       (process, descriptor) = (numbers[0], numbers[1])
@@ -31,7 +32,7 @@ public final class SharedMemory: @unchecked Sendable {
     }
   }
 
-  /// What is as large or larger is in large pages.
+  /// Allocations of at least this size use huge pages.
   public static var leastLargeByteCount: Int { FloatMemory.hugePage }
 
   public let address: Address
@@ -39,10 +40,10 @@ public final class SharedMemory: @unchecked Sendable {
   private let mapping: Mapping
   private let descriptor: Int32
 
-  /// What the system's tools show as its name.
+  /// The name shown by system tools.
   private static let label = "oboro"
 
-  /// Zeros. nil where the system gives no such memory, or only in small pages what is large.
+  /// Allocates zeros; nil if the system does not support such memory, or has only small pages for a large allocation.
   public init?(byteCount: Int) {
     precondition(byteCount > 0, "\(byteCount) bytes")
     let isLarge = byteCount >= FloatMemory.hugePage
@@ -65,7 +66,7 @@ public final class SharedMemory: @unchecked Sendable {
       Int(truncatingIfNeeded: status.st_ino), size,
     ])
     guard isLarge else { return }
-    // Only pages that are in use can be made large.
+    // Only pages in use can be collapsed into huge ones.
     for offset in stride(from: 0, to: size, by: FloatMemory.hugePage) {
       pointer.storeBytes(of: 0, toByteOffset: offset, as: UInt8.self)
     }
@@ -74,12 +75,12 @@ public final class SharedMemory: @unchecked Sendable {
 
   deinit { close(descriptor) }
 
-  /// Another process's memory, to be read.
+  /// A read-only mapping of another process's memory.
   public final class View: @unchecked Sendable {
     public let pointer: UnsafeRawPointer
     private let mapping: Mapping
 
-    /// nil if there is no such memory on this host, or this process may not look at it.
+    /// nil if there is no such memory on this host, or this process has no access to it.
     public init?(_ address: Address) {
       let descriptor = open("/proc/\(address.process)/fd/\(address.descriptor)", O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { return nil }
@@ -93,17 +94,18 @@ public final class SharedMemory: @unchecked Sendable {
       pointer = UnsafeRawPointer(mapping.pointer)
     }
 
-    /// How much of other processes' memory the system counts as this process's too, because it has looked there.
+    /// The amount of other processes' memory that the system counts as resident in this process too, because it has
+    /// been accessed here.
     public static var residentBytes: Int {
       guard let maps = FileHandle(forReadingAtPath: "/proc/self/smaps") else { return 0 }
       var text = Data()
-      // It comes in pieces, and does not say how long it is.
+      // The file has no known size and is read in pieces.
       while let piece = try? maps.read(upToCount: 1 << 16), !piece.isEmpty { text += piece }
       var (isView, bytes) = (false, 0)
       for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
         let fields = line.split(separator: " ")
         if fields[0].contains("-") {
-          // A mapping: addresses, rights, offset, device, inode, and the file if it is of one.
+          // A mapping: addresses, permissions, offset, device, inode, and the file if there is one.
           isView = fields.count > 5 && fields[1] == "r--s" && fields[5] == "/memfd:\(SharedMemory.label)"
         } else if isView, fields[0] == "Rss:", let kibibytes = Int(fields[1]) {
           bytes += kibibytes * 1024
@@ -113,10 +115,10 @@ public final class SharedMemory: @unchecked Sendable {
     }
   }
 
-  /// A file in this process's address space, on a border between large pages.
+  /// A file mapped into this process's address space, aligned to huge pages.
   private final class Mapping {
     let pointer: UnsafeMutableRawPointer
-    /// Addresses enough for a border to be among them.
+    /// A reservation large enough to contain an aligned range.
     private let room: UnsafeMutableRawBufferPointer
 
     init?(of descriptor: Int32, byteCount: Int, protection: Int32) {

@@ -1,28 +1,27 @@
 import CProcessor
 import Foundation
 
-/// Zeros that take memory only where something has been written, in small pages: for what is mostly left alone.
+/// Zero-initialised memory in small pages that are allocated when first written: for buffers that are mostly untouched.
 ///
-/// `@unchecked Sendable`: who writes and who reads is agreed between those who share it.
+/// `@unchecked Sendable`: the threads that share the memory synchronise their accesses themselves.
 public final class SparseMemory: @unchecked Sendable {
   public let pointer: UnsafeMutableRawPointer
   public let byteCount: Int
 
-  /// nil where the system gives no such memory.
+  /// nil if the system cannot reserve the memory.
   public init?(byteCount: Int) {
     precondition(byteCount > 0, "\(byteCount) bytes")
     self.byteCount = byteCount
-    // More may be reserved than there is, since most of it is never taken.
+    // Reserving more than there is is fine, since most of it is never used.
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
     let start = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
     guard let start, start != MAP_FAILED else { return nil }
     pointer = start
-    // Advice only: where it is not taken, what is written takes more memory.
+    // Advice only: otherwise written parts take more memory.
     madvise(start, byteCount, MADV_NOHUGEPAGE)
   }
 
-  /// Gives what has been written large pages after all, where the system has them: for what turned out to be used as a
-  /// whole.
+  /// Switches to huge pages where the system has them, for memory that turns out to be used as a whole.
   public func enlargePages() {
     let start = pointer.alignedUp(toMultipleOf: FloatMemory.hugePage)
     let count = (pointer + byteCount - start) / FloatMemory.hugePage * FloatMemory.hugePage

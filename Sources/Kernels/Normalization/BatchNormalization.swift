@@ -1,8 +1,8 @@
-/// Batch normalisation (Ioffe and Szegedy, 2015) and a rectifier, as one operation: y = max(x^ gamma + beta, 0),
-/// x^ = (x - mean) / sqrt(variance + eps).
+/// Batch normalisation (Ioffe and Szegedy, 2015) fused with an activation:
+/// y = act(x^ gamma + beta), x^ = (x - mean) / sqrt(variance + eps).
 ///
-/// Layouts: x, y [N, C] with N the pixels of all images; gamma, beta, mean, variance [C]. A channel's variance is the
-/// biased one. Work is cut into pieces of rows, small enough to be read twice from the cache.
+/// Layouts: x, y [N, C], where N is the number of pixels of all images; gamma, beta, mean, variance [C]. Variances are
+/// biased. Work is divided into pieces of rows, small enough to be read twice from cache.
 public struct BatchNormalization: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
@@ -25,7 +25,7 @@ public struct BatchNormalization: Hashable, Sendable {
 
   private var period: ChannelPeriod { ChannelPeriod(channels: channels) }
 
-  /// Rows of a piece: 128 KiB, whole periods, so that every piece but the last runs in whole vectors.
+  /// The number of rows per piece: 128 KiB in whole periods, so that all pieces but the last consist of whole vectors.
   private var rowsPerPiece: Int {
     let periodRows = period.length / channels
     return max(32_768 / period.length, 1) * periodRows
@@ -33,16 +33,17 @@ public struct BatchNormalization: Hashable, Sendable {
 
   private var pieces: Int { (rows + rowsPerPiece - 1) / rowsPerPiece }
 
-  /// Mean and variance of each channel.
+  /// Computes the mean and variance of each channel.
   ///
-  /// A piece has its own mean and sum of squared deviations, in two passes; pieces are joined in double precision:
-  /// with n_p rows, mean m_p and sum s_p, the whole has m = Σ n_p m_p / N and Σ (s_p + n_p (m_p - m)²).
+  /// Each piece's mean and sum of squared deviations are computed in two passes; pieces are combined in double
+  /// precision: from n_p rows, mean m_p and sum s_p per piece, the whole has the mean m = Σ n_p m_p / N and the sum Σ
+  /// (s_p + n_p (m_p - m)²).
   public func measure(
     _ x: UnsafePointer<Float>, mean: UnsafeMutablePointer<Float>, variance: UnsafeMutablePointer<Float>,
     pool: ThreadPool
   ) {
     let (c, period) = (channels, period)
-    // For each piece its means, then its sums of squared deviations.
+    // For each piece, its means, then its sums of squared deviations.
     let parts = FloatMemory.allocate(pieces * 2 * c)
     defer { parts.deallocate() }
     pool.parallelPieces(rows, of: rowsPerPiece) { piece, worker in
@@ -87,7 +88,7 @@ public struct BatchNormalization: Hashable, Sendable {
     }
   }
 
-  /// y for these statistics, a batch's own or running ones.
+  /// Computes y for the given statistics, those of the batch or running ones.
   public func forward(
     _ x: UnsafePointer<Float>, mean: UnsafePointer<Float>, variance: UnsafePointer<Float>,
     gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>,
@@ -101,11 +102,11 @@ public struct BatchNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes dx; adds the gradients of gamma and beta, unless they are nil. The statistics are those of x.
+  /// Writes dx, and accumulates the gradients of gamma and beta unless they are nil. The statistics must be those of x.
   ///
-  /// With u = a x + b the rectifier's input and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over a channel are the
-  /// gradients of beta and gamma, and dx = gamma (g - S1 / N - x^ S2 / N) / sqrt(variance + eps). g is computed in
-  /// both passes: that is cheaper than to write and read it.
+  /// With the activation's input u = a x + b and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over a channel are the
+  /// gradients of beta and gamma, and dx = gamma (g - S1 / N - x^ S2 / N) / sqrt(variance + eps). g is computed in both
+  /// passes, which is cheaper than storing it.
   public func backward(
     _ x: UnsafePointer<Float>, mean: UnsafePointer<Float>, variance: UnsafePointer<Float>,
     gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
@@ -151,7 +152,7 @@ public struct BatchNormalization: Hashable, Sendable {
   ) {
     let (c, period) = (channels, period)
     let (a, b, mean, inverse) = (tables.a, tables.b, tables.mean, tables.inverse)
-    // For each piece Σ g, then Σ g x^.
+    // For each piece, Σ g, then Σ g x^.
     let parts = FloatMemory.allocate(pieces * 2 * c)
     defer { parts.deallocate() }
     pool.parallelPieces(rows, of: rowsPerPiece) { piece, worker in
@@ -208,7 +209,7 @@ public struct BatchNormalization: Hashable, Sendable {
     }
   }
 
-  /// mean, 1 / sqrt(variance + eps), and a and b of u = a x + b, each repeated to the period's length.
+  /// mean, 1 / sqrt(variance + eps), and a and b in u = a x + b, each repeated to the period's length.
   private struct Tables {
     let mean, inverse, a, b: UnsafeMutablePointer<Float>
     private let memory: UnsafeMutableBufferPointer<Float>

@@ -1,7 +1,8 @@
-/// How an image of C channels is walked in whole vectors, whatever C is.
+/// Processes images of C channels in whole vectors for any C.
 ///
-/// Channels last, C floats a pixel: after lcm(C, 16) floats, vectors and pixels meet again. A table with one entry a
-/// channel, repeated to that length (the period), lines up with the image in memory; so C = 28 runs at full width.
+/// With channels last and C floats per pixel, vector and pixel boundaries coincide every lcm(C, 16) floats, the period.
+/// A table with one entry per channel, repeated to that length, aligns with the image in memory, so even C = 28 uses
+/// whole vectors.
 struct ChannelPeriod {
   let channels: Int
   /// lcm(C, 16) floats.
@@ -19,7 +20,7 @@ struct ChannelPeriod {
     for index in 0..<length / channels { (expanded + index * channels).update(from: table, count: channels) }
   }
 
-  /// Sums `expanded`, which holds a sum for each place of the period, into `table` [C].
+  /// Reduces `expanded`, which holds a sum for each position of the period, to `table` [C].
   func fold(_ expanded: UnsafePointer<Float>, into table: UnsafeMutablePointer<Float>) {
     table.update(from: expanded, count: channels)
     for index in 1..<max(length / channels, 1) {
@@ -27,8 +28,8 @@ struct ChannelPeriod {
     }
   }
 
-  /// Walks `count` floats (a multiple of C) in vectors: `whole` gets the place in the image and the place in the
-  /// period. What no full period covers goes to `single`, float by float.
+  /// Iterates over `count` floats (a multiple of C) in vectors: `whole` receives the offset in the image and the
+  /// position in the period. The remainder after the last full period is passed to `single`, float by float.
   @inline(__always)
   func forEach(
     _ count: Int, whole: (_ index: Int, _ place: Int) -> Void, single: (_ index: Int, _ place: Int) -> Void

@@ -1,12 +1,12 @@
-/// Group normalisation (Wu and He, 2018), an optional scale and shift for each image, and an activation, as one
-/// operation: y = act((x^ gamma + beta)(1 + scale) + shift) + residual, x^ = (x - mean) / sqrt(variance + eps).
+/// Group normalisation (Wu and He, 2018) fused with an optional scale and shift for each image, an activation and an
+/// optional residual: y = act((x^ gamma + beta)(1 + scale) + shift) + residual, x^ = (x - mean) / sqrt(variance + eps).
 ///
-/// Layouts: x, y, residual [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2] (mean,
-/// 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance is
-/// the biased one.
+/// Layouts: x, y, residual [B, N, C], gamma, beta [C], scaleShift [B, 2C] (scales, then shifts), statistics [B, G, 2]
+/// (mean, 1 / sqrt(variance + eps)). A group is C / G consecutive channels of all N pixels of one image; its variance
+/// is biased.
 ///
-/// An image is one task's, which reads it several times while it is in cache; a large one is cut into pieces of fixed
-/// size, whose sums are added up in their order.
+/// Each task processes an image, which it reads several times while it is in cache; large images are divided into
+/// pieces of fixed size, whose sums are added in order.
 public struct GroupNormalization: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
@@ -27,12 +27,12 @@ public struct GroupNormalization: Hashable, Sendable {
   private var imageSize: Int { pixels * channels }
   private var period: ChannelPeriod { ChannelPeriod(channels: channels) }
 
-  /// An image from so many floats on is cut.
+  /// Images with at least this many floats are divided.
   private static let large = 524_288
-  /// Floats of a piece: 128 KiB.
+  /// The size of a piece in floats: 128 KiB.
   private static let pieceSize = 32_768
 
-  /// The pieces of all images: whole periods, so that all but an image's last run in whole vectors.
+  /// The pieces of all images: whole periods, so that all but an image's last piece consist of whole vectors.
   private var pieces: TokenPieces {
     let periods = imageSize < Self.large ? imageSize / period.length + 1 : Self.pieceSize / period.length
     return TokenPieces(batch: batch, tokens: pixels, size: max(periods, 1) * (period.length / channels))
@@ -91,11 +91,11 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes dx, plus `addend` if there is one, and dScaleShift where there is one; adds the gradients of gamma and beta,
-  /// unless they are nil. That of the residual is dy itself.
+  /// Writes dx, plus `addend` if there is one, and the gradient of `scaleShift` if there is one; accumulates the
+  /// gradients of gamma and beta unless they are nil. That of the residual is dy itself.
   ///
-  /// With u = a x + b the activation's input and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over the pixels of a
-  /// channel give everything but dx, and with w = gamma (1 + scale), over the n values of a group,
+  /// With the activation's input u = a x + b and g = dL/du: the sums S1 = Σ g and S2 = Σ g x^ over the pixels of a
+  /// channel determine all gradients but dx, and with w = gamma (1 + scale) and sums over the n values of a group,
   /// dx = (w g - Σ w g / n - x^ Σ w g x^ / n) / sqrt(variance + eps).
   public func backward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
@@ -106,7 +106,7 @@ public struct GroupNormalization: Hashable, Sendable {
   ) {
     let (c, pieces) = (channels, pieces)
     let isCut = pieces.count > batch
-    // For each piece S1 and S2; of an image's first piece, then those of the image.
+    // S1 and S2 of each piece; those of an image's first piece later hold the sums over the image.
     let partial = FloatMemory.allocate(pieces.count * 2 * c)
     defer { partial.deallocate() }
     let sums = partial.baseAddress!
@@ -165,7 +165,8 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Of some pixels: mean and Σ (x - mean)² of each group, in two passes: one pass loses digits when the mean is large.
+  /// Computes the mean and Σ (x - mean)² of each group over some pixels, in two passes: a single pass loses precision
+  /// when the mean is large.
   private func measure(
     _ x: UnsafePointer<Float>, _ pixels: Int, _ tables: Tables, _ moments: UnsafeMutablePointer<Float>
   ) {
@@ -199,8 +200,8 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Mean and 1 / sqrt(variance + eps) of an image's groups, from the moments of its pieces: with n_p values, mean m_p and
-  /// sum s_p, the whole has m = Σ n_p m_p / n and Σ (s_p + n_p (m_p - m)²), in double precision.
+  /// Computes mean and 1 / sqrt(variance + eps) of an image's groups from the moments of its pieces: from n_p values,
+  /// mean m_p and sum s_p per piece, the whole has m = Σ n_p m_p / n and Σ (s_p + n_p (m_p - m)²), in double precision.
   private func setStatistics(
     _ image: Int, _ pieces: TokenPieces, _ moments: UnsafePointer<Float>,
     _ statistics: UnsafeMutablePointer<Float>
@@ -231,7 +232,7 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Prepares, for each place of the period, u = a x + b and x^ = (x - mean) inverse.
+  /// Prepares u = a x + b and x^ = (x - mean) inverse for each position of the period.
   private func fillTables(
     _ tables: Tables, _ statistics: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>,
     _ beta: UnsafePointer<Float>,
@@ -252,7 +253,7 @@ public struct GroupNormalization: Hashable, Sendable {
     period.expand(tables.b, into: tables.bExpanded)
   }
 
-  /// y = act(a x + b), plus the residual.
+  /// Computes y = act(a x + b), plus the residual.
   @inline(__always)
   private func transform(
     _ x: UnsafePointer<Float>, _ residual: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>,
@@ -269,7 +270,7 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes g = dL/du to `target`, and S1 and S2.
+  /// Writes g = dL/du to `target`, and S1 and S2 to `first` and `second`.
   @inline(__always)
   private func gradientSums(
     _ x: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>,
@@ -301,8 +302,7 @@ public struct GroupNormalization: Hashable, Sendable {
     period.fold(secondSums, into: second)
   }
 
-  /// Prepares dx = p g + q x + r from an image's S1 and S2: p is a, which is there already, q goes to the place of b, r
-  /// to that of the mean.
+  /// Prepares dx = p g + q x + r from an image's S1 and S2: p is the existing a, q replaces b, and r replaces the mean.
   private func fillInputTables(
     _ tables: Tables, _ sums: UnsafePointer<Float>, _ gamma: UnsafePointer<Float>,
     _ scales: UnsafePointer<Float>?
@@ -327,7 +327,7 @@ public struct GroupNormalization: Hashable, Sendable {
     period.expand(tables.mean, into: tables.meanExpanded)
   }
 
-  /// Turns g in `target` into dx, plus `addend`.
+  /// Replaces g in `target` by dx, plus `addend`.
   private func finishInputGradient(
     _ x: UnsafePointer<Float>, _ addend: UnsafePointer<Float>?, _ target: UnsafeMutablePointer<Float>,
     _ pixels: Int, _ tables: Tables
@@ -343,7 +343,7 @@ public struct GroupNormalization: Hashable, Sendable {
     }
   }
 
-  /// Lets `body` add values by place of the period, and leaves the channels' sums in `tables.sum`.
+  /// Calls `body` to add values by position in the period, and stores the sums of the channels in `tables.sum`.
   @inline(__always)
   private func channelSums(_ tables: Tables, _ body: (Accumulator) -> Void) {
     tables.accumulator.update(repeating: 0, count: period.length)
@@ -361,7 +361,7 @@ public struct GroupNormalization: Hashable, Sendable {
     @inline(__always) func single(_ place: Int, _ value: Float) { memory[place] += value }
   }
 
-  /// One worker's tables: of C floats, and of a period's length.
+  /// A worker's tables, of C floats or the length of a period.
   private struct Tables {
     let mean, inverse, a, b, sum: UnsafeMutablePointer<Float>
     let meanExpanded, inverseExpanded, aExpanded, bExpanded, accumulator,
@@ -371,7 +371,7 @@ public struct GroupNormalization: Hashable, Sendable {
 
     init(_ norm: GroupNormalization, _ memory: UnsafeMutablePointer<Float>) {
       let (c, l) = (norm.channels, norm.period.length)
-      // The long ones first: they stay aligned.
+      // The long tables come first, so that they stay aligned.
       meanExpanded = memory
       inverseExpanded = memory + l
       aExpanded = memory + 2 * l

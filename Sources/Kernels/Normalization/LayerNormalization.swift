@@ -1,16 +1,16 @@
-/// Layer normalisation (Ba et al., 2016) of each token by itself, with gain and bias, with a scale and shift for each
-/// image (DiT's adaptive one: Peebles and Xie, 2022), with both or with neither:
+/// Layer normalisation (Ba et al., 2016) of each token, with an optional gain and bias and an optional scale and shift
+/// for each image (DiT's adaptive layer norm: Peebles and Xie, 2022):
 /// y = (x^ gamma + beta)(1 + scale) + shift, x^ = (x - mean) / sqrt(variance + eps).
 ///
-/// Layouts: x, y [B, N, C], gamma, beta [C], scale and shift C of the columns of a [B, M] matrix, statistics [B, N, 2]
-/// (mean, 1 / sqrt(variance + eps)). The variance is the biased one of the C values of a token.
+/// Layouts: x, y [B, N, C], gamma, beta [C], scale and shift C columns each of a [B, M] matrix, statistics [B, N, 2]
+/// (mean, 1 / sqrt(variance + eps)). The variance is the biased variance of a token's C values.
 public struct LayerNormalization: Hashable, Sendable {
   /// A scale and a shift for each image.
   public struct Modulation {
-    /// Those of the first image.
+    /// The pointers for the first image.
     public let scale: UnsafePointer<Float>
     public let shift: UnsafePointer<Float>
-    /// Floats from one image to the next.
+    /// The distance between images in floats.
     public let stride: Int
 
     public init(scale: UnsafePointer<Float>, shift: UnsafePointer<Float>, stride: Int) {
@@ -69,10 +69,10 @@ public struct LayerNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes dx, plus `addend` if there is one; adds the gradients of gamma, beta, scale and shift where they are not nil.
-  /// Those of scale and shift have the stride of the modulation.
+  /// Writes dx, plus `addend` if there is one, and accumulates the gradients of gamma, beta, scale and shift unless
+  /// they are nil. Those of scale and shift have the stride of the modulation.
   ///
-  /// With w = gamma (1 + scale): dx = (w dy - Σ w dy / C - x^ Σ w dy x^ / C) / sqrt(variance + eps), sums over the
+  /// With w = gamma (1 + scale): dx = (w dy - Σ w dy / C - x^ Σ w dy x^ / C) / sqrt(variance + eps), with sums over the
   /// channels of a token. The other gradients follow from Σ dy and Σ dy x^ over the tokens of an image.
   public func backward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>?, beta: UnsafePointer<Float>?,
@@ -83,7 +83,7 @@ public struct LayerNormalization: Hashable, Sendable {
     scaleGradient: UnsafeMutablePointer<Float>?, shiftGradient: UnsafeMutablePointer<Float>?, pool: ThreadPool
   ) {
     let c = channels
-    // For each piece Σ dy, then Σ dy x^.
+    // For each piece, Σ dy, then Σ dy x^.
     let partial = FloatMemory.allocate(pieces.count * 2 * c)
     defer { partial.deallocate() }
     let sums = partial.baseAddress!
@@ -118,7 +118,7 @@ public struct LayerNormalization: Hashable, Sendable {
     }
   }
 
-  /// y = a x^ + b.
+  /// Prepares y = a x^ + b.
   private func fillTables(
     _ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>, _ gamma: UnsafePointer<Float>?,
     _ beta: UnsafePointer<Float>?, _ modulation: Modulation?, _ image: Int
@@ -132,7 +132,7 @@ public struct LayerNormalization: Hashable, Sendable {
     }
   }
 
-  /// Writes dx of one token, plus its part of `addend`, and adds its dy and dy x^ to the sums.
+  /// Writes dx of one token, plus its part of `addend`, and accumulates dy and dy x^ in the sums.
   @inline(__always)
   private func inputGradientRow(
     _ x: UnsafePointer<Float>, _ w: UnsafePointer<Float>, mean: Float, inverse: Float,
@@ -174,7 +174,7 @@ public struct LayerNormalization: Hashable, Sendable {
     }
   }
 
-  /// Σ of `term` over a row; lanes beyond it see `fill`.
+  /// Σ of `term` over a row; lanes beyond its end are `fill`.
   @inline(__always)
   private static func sum(
     _ row: UnsafePointer<Float>, _ count: Int, fill: Float = 0, _ term: (Vector) -> Vector

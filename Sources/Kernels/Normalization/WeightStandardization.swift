@@ -1,12 +1,12 @@
-/// Weight standardisation (Qiao et al., 2019): each output channel's weights to mean 0 and variance 1.
+/// Weight standardisation (Qiao et al., 2019): normalises the weights of each output channel to mean 0 and variance 1.
 ///
-/// Layouts: weights [F, K], F = R * R * C the weights of one output channel, statistics [2, K] (means, then
-/// 1 / sqrt(variance + eps)).
+/// Layouts: weights [F, K], where F = R * R * C is the number of weights per output channel, statistics [2, K] (means,
+/// then 1 / sqrt(variance + eps)).
 public enum WeightStandardization {
   public static let epsilon: Float = 1e-5
 
-  /// Output channels that one task works on: the lines of two vectors stay in the second-level cache while they are
-  /// read three times.
+  /// The number of output channels per task: the cache lines of two vectors stay in the L2 cache while they are read
+  /// three times.
   private static let block = 32
 
   public static func forward(
@@ -34,7 +34,7 @@ public enum WeightStandardization {
     }
   }
 
-  /// The same with the statistics that `forward` has left.
+  /// Standardises with the statistics from `forward`.
   public static func apply(
     _ statistics: UnsafePointer<Float>, to weights: UnsafePointer<Float>, fanIn: Int, outputs: Int,
     standardized: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -48,8 +48,8 @@ public enum WeightStandardization {
     }
   }
 
-  /// Adds to `gradient`: with w^ the standardised weights and g their gradient,
-  /// dw = (g - mean(g) - w^ mean(g w^)) / sqrt(variance + eps).
+  /// Accumulates in `gradient`, for standardised weights w^ with gradient g: dw = (g - mean(g) - w^ mean(g w^)) /
+  /// sqrt(variance + eps).
   public static func addGradient(
     _ standardized: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
     standardizedGradient: UnsafePointer<Float>,
@@ -76,7 +76,7 @@ public enum WeightStandardization {
     }
   }
 
-  /// Two vectors of output channels, of which the second, or both, may be partly filled.
+  /// Two vectors of output channels; the second, or both, may be partly filled.
   private struct Columns {
     var left = Vector(repeating: 0)
     var right = Vector(repeating: 0)
@@ -101,7 +101,7 @@ public enum WeightStandardization {
     }
   }
 
-  /// The output channels of one task, at most `block`.
+  /// The output channels of a task, at most `block`.
   private struct Place {
     let first: Int
     let count: Int

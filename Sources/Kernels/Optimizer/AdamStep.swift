@@ -1,6 +1,7 @@
 import CProcessor
 
-/// An `AdamUpdate` with all that depends on the number of the step: for one thread, on stretches of any length.
+/// An `AdamUpdate` with all values that depend on the step number precomputed. Runs on the calling thread, on ranges of
+/// any length.
 public struct AdamStep: Sendable {
   private let stepSize: Vector
   private let inverseRoot2: Vector
@@ -11,7 +12,7 @@ public struct AdamStep: Sendable {
   private let shrink: Vector
   private let keep, take: Vector
 
-  /// - Parameter step: the number of this update, from 1.
+  /// - Parameter step: the number of this update, counted from 1.
   public init(_ update: AdamUpdate, number step: Int) {
     precondition(step >= 1, "Adam's steps are counted from 1, not \(step)")
     let (beta1, beta2) = (update.beta1, update.beta2)
@@ -40,11 +41,11 @@ public struct AdamStep: Sendable {
     a = keep.times(a, plus: take * w)
   }
 
-  /// Writes what becomes of `count` weights, their first and second moments and their average.
+  /// Updates `count` weights, their first and second moments and their moving average.
   ///
   /// - Parameters:
-  ///   - old: what they are.
-  ///   - new: where to write; may be `old`, and its weights or average the memory of `gradient`.
+  ///   - old: the old values.
+  ///   - new: the destination; may be `old`, and its weights or average may share memory with `gradient`.
   @inline(__always)
   func callAsFunction(
     _ old: AdamUpdate.Values, to new: AdamUpdate.Values, gradient: UnsafePointer<Float>, count: Int

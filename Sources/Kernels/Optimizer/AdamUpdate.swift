@@ -1,14 +1,14 @@
-/// One step of Adam (Kingma and Ba, 2015) with the exponential moving average of the weights, as one pass over flat
-/// memory. The arithmetic is PyTorch's `torch.optim.Adam`.
+/// One step of Adam (Kingma and Ba, 2015) and of the exponential moving average of the weights, in a single pass over
+/// flat memory. The arithmetic is that of PyTorch's `torch.optim.Adam`.
 public struct AdamUpdate: Sendable {
   public var learningRate: Double
   public var beta1: Double
   public var beta2: Double
   public var epsilon: Double
-  /// Added to the gradient as decay * weight (L2, Adam's), or taken off the weight (AdamW's).
+  /// Added to the gradient as decay * weight (L2, Adam), or subtracted from the weight (decoupled, AdamW).
   public var weightDecay: Double
   public var isDecayDecoupled: Bool
-  /// What the gradient is multiplied by first: clipping, and the mean over micro-batches.
+  /// A factor applied to the gradient first, for clipping and the mean over micro-batches.
   public var gradientScale: Double
   /// average = decay * average + (1 - decay) * weight; 0 keeps a copy.
   public var emaDecay: Double
@@ -28,7 +28,7 @@ public struct AdamUpdate: Sendable {
     self.emaDecay = emaDecay
   }
 
-  /// Where the numbers lie that an update reads, or where it writes them.
+  /// Pointers to the values that an update reads or writes.
   public struct Values {
     public var weights: UnsafeMutablePointer<Float>
     public var firstMoment: UnsafeMutablePointer<Float>
@@ -45,7 +45,7 @@ public struct AdamUpdate: Sendable {
       self.ema = ema
     }
 
-    /// Those that lie `count` places further on.
+    /// The pointers advanced by `count` elements.
     @inline(__always) public func advanced(by count: Int) -> Values {
       Values(
         weights: weights + count, firstMoment: firstMoment + count, secondMoment: secondMoment + count,
@@ -53,12 +53,12 @@ public struct AdamUpdate: Sendable {
     }
   }
 
-  /// Writes what becomes of `count` weights, their first and second moments and their average.
+  /// Updates `count` weights, their first and second moments and their moving average.
   ///
   /// - Parameters:
-  ///   - old: what they are.
-  ///   - new: where to write; may be `old`, and its weights or average the memory of `gradient`.
-  ///   - step: the number of this update, from 1.
+  ///   - old: the old values.
+  ///   - new: the destination; may be `old`, and its weights or average may share memory with `gradient`.
+  ///   - step: the number of this update, counted from 1.
   public func callAsFunction(
     _ old: Values, to new: Values, gradient: UnsafePointer<Float>, count: Int, step: Int, pool: ThreadPool
   ) {

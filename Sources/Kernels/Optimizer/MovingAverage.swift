@@ -8,7 +8,7 @@ public struct MovingAverage: Sendable {
     take = Vector(repeating: Float(1 - decay))
   }
 
-  /// Takes `count` values into their averages.
+  /// Updates the averages with `count` values.
   public func callAsFunction(
     _ average: UnsafeMutablePointer<Float>, of values: UnsafePointer<Float>, count: Int, pool: ThreadPool
   ) {

@@ -1,20 +1,20 @@
-/// How a step updates the weights of an operation that makes their gradient in blocks.
+/// Updates the weights of an operation that computes their gradient in blocks.
 public struct WeightUpdate {
   private let step: AdamStep
   private let values: AdamUpdate.Values
-  /// What an update reads and writes; each begins where the weights do.
+  /// The memory that an update reads and writes, each pointer at the first weight.
   private let memories: [UnsafePointer<Float>]
 
-  /// - Parameter values: of the operation's first weight on.
+  /// - Parameter values: the values from the operation's first weight on.
   public init(_ step: AdamStep, of values: AdamUpdate.Values) {
     (self.step, self.values) = (step, values)
     let all = [values.weights, values.firstMoment, values.secondMoment]
     memories = (values.ema == values.weights ? all : all + [values.ema]).map { UnsafePointer($0) }
   }
 
-  /// Updates weights in runs of `count`, whose gradients follow each other.
+  /// Updates weights in runs of `count`, whose gradients are contiguous.
   ///
-  /// - Parameter offset: where a run begins among the weights.
+  /// - Parameter offset: the offset of a run in the weights.
   @inline(__always)
   func callAsFunction(
     _ gradient: UnsafePointer<Float>, runs: Int, of count: Int, at offset: (_ run: Int) -> Int
@@ -29,7 +29,7 @@ public struct WeightUpdate {
 
   private static var runsAhead: Int { 16 }
 
-  /// Fetches a run past the larger caches, which have better things to keep.
+  /// Prefetches a run without filling the larger caches.
   @inline(__always)
   private func fetch(_ offset: Int, _ count: Int) {
     for memory in memories { (memory + offset).prefetchPassing(count) }

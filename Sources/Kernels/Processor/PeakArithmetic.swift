@@ -1,16 +1,17 @@
 import Dispatch
 
-/// The fastest that cores multiply and add: what the speed of everything else is held against.
+/// The peak rate of multiplications and additions, against which the speed of kernels is measured.
 public enum PeakArithmetic {
   private static let iterations = 1 << 21
-  /// Sums that are computed side by side, more than a processor needs to have all its multipliers at work.
+  /// The number of independent sums, more than are needed to keep all of a processor's multipliers busy.
   private static let sums = 12
 
-  /// Multiplications and additions a second on all threads of `pool`, each counted as one, measured with fused
-  /// multiply-adds that touch nothing but registers.
+  /// Multiplications and additions per second on all threads of `pool`, each counted as one, measured with fused
+  /// multiply-adds in registers.
   ///
-  /// - Parameter rounds: of some milliseconds each, of which one of the fastest counts: others may use the cores now and
-  ///   then. Not the very fastest: on a shared host a round may get what no step ever does.
+  /// - Parameter rounds: the number of rounds, of some milliseconds each. The result is that of one of the fastest,
+  ///   since other processes may use the cores now and then; not of the very fastest, which on a shared host may be
+  ///   unrepresentative.
   public static func flopsPerSecond(pool: ThreadPool, rounds: Int = 64) -> Double {
     let flops = 2 * Vector.width * sums * iterations * pool.threadCount
     let times = (0..<rounds).map { _ in
@@ -23,7 +24,7 @@ public enum PeakArithmetic {
     return Double(flops) / times.sorted()[rounds / 16]
   }
 
-  /// Writes what comes of it, so that the compiler cannot leave it out.
+  /// Writes the result, so that the compiler cannot eliminate the computation.
   private static func multiplyAndAdd(_ start: Float, into result: UnsafeMutablePointer<Float>) {
     let factor = Vector(repeating: 0.999)
     let addend = Vector(repeating: start + 0.001)

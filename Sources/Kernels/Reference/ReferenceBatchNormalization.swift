@@ -1,7 +1,7 @@
-/// The normalisation that `BatchNormalization` is checked against: channel by channel in double precision, on one
-/// thread. Same layouts: x, y [N, C], all else [C].
+/// Reference implementation of `BatchNormalization` for tests: channel by channel in double precision, on one thread.
+/// Same layouts: x, y [N, C], all else [C].
 public enum ReferenceBatchNormalization {
-  /// Mean and biased variance of each channel.
+  /// The mean and biased variance of each channel.
   public static func measure(_ norm: BatchNormalization, _ x: UnsafePointer<Float>) -> (
     mean: [Double], variance: [Double]
   ) {

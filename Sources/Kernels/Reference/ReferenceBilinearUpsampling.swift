@@ -1,5 +1,5 @@
-/// The interpolation that `BilinearUpsampling` is checked against: [B, H, W, C] -> [B, 2H, 2W, C], value by value in
-/// double precision.
+/// Reference implementation of `BilinearUpsampling` for tests: [B, H, W, C] -> [B, 2H, 2W, C], value by value in double
+/// precision.
 public enum ReferenceBilinearUpsampling {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int, alignsCorners: Bool,

@@ -1,5 +1,5 @@
-/// The convolution that `Convolution` is checked against: one multiplication after the other, summed in double
-/// precision, on one thread. Same layouts: inputs [B, H, W, Ci], weights [R, R, C, K], bias [K], output [B, P, Q, K].
+/// Reference implementation of `Convolution` for tests: one multiplication at a time, summed in double precision, on
+/// one thread. Same layouts: inputs [B, H, W, Ci], weights [R, R, C, K], bias [K], output [B, P, Q, K].
 public enum ReferenceConvolution {
   /// output = weights * inputs + bias.
   public static func forward(
@@ -16,7 +16,7 @@ public enum ReferenceConvolution {
     for index in sums.indices { output[index] = Float(sums[index]) }
   }
 
-  /// Writes the gradient of the inputs; an input whose place is nil is left out.
+  /// Writes the gradients of the inputs; nil skips an input.
   public static func inputGradient(
     _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     inputGradients: [UnsafeMutablePointer<Float>?]
@@ -33,7 +33,7 @@ public enum ReferenceConvolution {
     }
   }
 
-  /// Adds the weights' gradient to `gradient`.
+  /// Accumulates the weights' gradient in `gradient`.
   public static func addWeightGradient(
     _ shape: ConvolutionShape, inputs: [UnsafePointer<Float>], outputGradient: UnsafePointer<Float>,
     gradient: UnsafeMutablePointer<Float>
@@ -45,7 +45,7 @@ public enum ReferenceConvolution {
     for index in sums.indices { gradient[index] = Float(Double(gradient[index]) + sums[index]) }
   }
 
-  /// Adds the bias's gradient to `gradient`.
+  /// Accumulates the bias's gradient in `gradient`.
   public static func addBiasGradient(
     _ shape: ConvolutionShape, outputGradient: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>
   ) {
@@ -56,8 +56,9 @@ public enum ReferenceConvolution {
     }
   }
 
-  /// Every multiplication of the convolution: which input, and the places of its value, of the weight and of the
-  /// output. The gradients are sums over the same products, since the derivative of one factor is the other.
+  /// Enumerates the multiplications of the convolution: the input, and the indices of its value, the weight and the
+  /// output. Gradients are sums over the same index triples, since the derivative with respect to one factor is the
+  /// other.
   @inline(__always)
   private static func forEachProduct(
     _ shape: ConvolutionShape, _ body: (_ input: Int, _ pixel: Int, _ weight: Int, _ result: Int) -> Void

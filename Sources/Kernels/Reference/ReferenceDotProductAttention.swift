@@ -1,6 +1,6 @@
 import Foundation
 
-/// The attention that `DotProductAttention` is checked against: sums in double precision in the order of the formulas,
+/// Reference implementation of `DotProductAttention` for tests: sums in double precision in the order of the formulas,
 /// on one thread.
 public enum ReferenceDotProductAttention {
   /// softmax(Q Kᵀ / sqrt(D)) V -> [B, N, H, D].
@@ -58,12 +58,12 @@ public enum ReferenceDotProductAttention {
     let operands: DotProductAttention.Operands
     let image, head: Int
 
-    /// Where number `d` of a query is.
+    /// The index of element `d` of a query.
     func queryPlace(_ token: Int, _ d: Int) -> Int {
       (image * attention.queries + token) * operands.queryStride + head * attention.headWidth + d
     }
 
-    /// Where number `d` of a key is among the keys, and of a value among the values.
+    /// The index of element `d` of a key among the keys, and of a value among the values.
     func keyPlace(_ token: Int, _ d: Int) -> Int {
       (image * attention.keys + token) * operands.keyStride + head * attention.headWidth + d
     }
@@ -78,7 +78,7 @@ public enum ReferenceDotProductAttention {
     }
   }
 
-  /// Calls `body` for every query of every head with its softmax over the keys.
+  /// Calls `body` for each query of each head with its softmax over the keys.
   private static func forEachQuery(
     _ attention: DotProductAttention, _ operands: DotProductAttention.Operands,
     _ body: (_ head: Head, _ query: Int, _ p: [Double]) -> Void

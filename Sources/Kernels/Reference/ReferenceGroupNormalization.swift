@@ -1,7 +1,7 @@
 import Foundation
 
-/// The normalisation that `GroupNormalization` is checked against: value by value in double precision, on one thread.
-/// Same layouts: x, y [B, N, C], gamma, beta [C], scaleShift [B, 2C].
+/// Reference implementation of `GroupNormalization` for tests: value by value in double precision, on one thread. Same
+/// layouts: x, y [B, N, C], gamma, beta [C], scaleShift [B, 2C].
 public enum ReferenceGroupNormalization {
   /// y = act((x^ gamma + beta)(1 + scale) + shift), with the sizes, epsilon and activation of `norm`.
   public static func forward(

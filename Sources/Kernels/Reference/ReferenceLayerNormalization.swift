@@ -1,5 +1,5 @@
-/// The normalisation that `LayerNormalization` is checked against: value by value in double precision, on one thread.
-/// Same layouts: x, y [B, N, C], gamma, beta [C], the modulation in columns of a matrix.
+/// Reference implementation of `LayerNormalization` for tests: value by value in double precision, on one thread. Same
+/// layouts: x, y [B, N, C], gamma, beta [C], the modulation in columns of a matrix.
 public enum ReferenceLayerNormalization {
   /// y = (x^ gamma + beta)(1 + scale) + shift, with the sizes and epsilon of `norm`.
   public static func forward(

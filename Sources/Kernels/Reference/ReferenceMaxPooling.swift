@@ -1,4 +1,4 @@
-/// The pooling that `MaxPooling` is checked against: [B, 2H, 2W, C] -> [B, H, W, C], pixel by pixel.
+/// Reference implementation of `MaxPooling` for tests: [B, 2H, 2W, C] -> [B, H, W, C], pixel by pixel.
 public enum ReferenceMaxPooling {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
@@ -20,7 +20,7 @@ public enum ReferenceMaxPooling {
     }
   }
 
-  /// Which element of x is the first largest of those under element `place` of the output.
+  /// The index in x of the first maximum among the elements under element `place` of the output.
   private static func largest(
     _ x: UnsafePointer<Float>, _ place: Int, _ height: Int, _ width: Int, _ channels: Int
   ) -> Int {

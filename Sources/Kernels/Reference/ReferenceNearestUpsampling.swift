@@ -1,4 +1,4 @@
-/// The doubling that `NearestUpsampling` is checked against: [B, H, W, C] -> [B, 2H, 2W, C], pixel by pixel.
+/// Reference implementation of `NearestUpsampling` for tests: [B, H, W, C] -> [B, 2H, 2W, C], pixel by pixel.
 public enum ReferenceNearestUpsampling {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
@@ -16,7 +16,7 @@ public enum ReferenceNearestUpsampling {
     }
   }
 
-  /// Each pixel's gradient is the sum of its four copies'.
+  /// The gradient of a pixel is the sum of the gradients of its four copies.
   public static func backward(
     _ outputGradient: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
     inputGradient: UnsafeMutablePointer<Float>

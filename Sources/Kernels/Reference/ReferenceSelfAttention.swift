@@ -1,16 +1,16 @@
 import Foundation
 
-/// The attention that `SelfAttention` is checked against: sums in double precision in the order of the formulas, on
-/// one thread. Same layouts: x, y [B, N, C]; Wqkv [C, 3 H D]; Wout [H D, C]; bias [C].
+/// Reference implementation of `SelfAttention` for tests: sums in double precision in the order of the formulas, on one
+/// thread. Same layouts: x, y [B, N, C]; Wqkv [C, 3 H D]; Wout [H D, C]; bias [C].
 public enum ReferenceSelfAttention {
-  /// y = attend(x Wqkv) Wout + bias, with the sizes and the kind of `attention`.
+  /// y = attend(x Wqkv) Wout + bias, with the sizes and kind of `attention`.
   public static func forward(
     _ attention: SelfAttention, _ x: UnsafePointer<Float>, qkvWeights: UnsafePointer<Float>,
     outputWeights: UnsafePointer<Float>, bias: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>
   ) {
     let (n, c, hidden) = (attention.tokens, attention.channels, attention.hiddenWidth)
     for image in 0..<attention.batch {
-      /// Queries (0), keys (1) or values (2): [N, D] of one head.
+      /// The queries (0), keys (1) or values (2) of one head, [N, D].
       func projection(_ which: Int, _ head: Int) -> [[Double]] {
         (0..<n).map { token in
           (0..<attention.headWidth).map { d in

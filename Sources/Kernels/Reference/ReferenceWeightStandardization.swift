@@ -1,5 +1,5 @@
-/// The standardisation that `WeightStandardization` is checked against: weights [F, K], each of the K columns to mean
-/// 0 and variance 1, in double precision.
+/// Reference implementation of `WeightStandardization` for tests: normalises each of the K columns of weights [F, K] to
+/// mean 0 and variance 1, in double precision.
 public enum ReferenceWeightStandardization {
   public static func forward(
     _ weights: UnsafePointer<Float>, fanIn: Int, outputs: Int, standardized: UnsafeMutablePointer<Float>

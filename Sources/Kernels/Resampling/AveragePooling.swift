@@ -1,4 +1,4 @@
-/// The means of 2x2 pixels: [B, 2H, 2W, C] -> [B, H, W, C]. Sizes are the output's.
+/// The mean of each 2x2 block of pixels: [B, 2H, 2W, C] -> [B, H, W, C]. Sizes are those of the output.
 public enum AveragePooling {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
@@ -25,7 +25,7 @@ public enum AveragePooling {
     }
   }
 
-  /// A quarter of a mean's gradient goes to each of its four pixels.
+  /// Each of the four pixels gets a quarter of their mean's gradient.
   public static func backward(
     _ outputGradient: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
     inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool

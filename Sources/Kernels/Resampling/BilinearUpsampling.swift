@@ -1,8 +1,8 @@
-/// Doubling of height and width by linear interpolation along both: [B, H, W, C] -> [B, 2H, 2W, C].
+/// Doubles height and width by bilinear interpolation: [B, H, W, C] -> [B, 2H, 2W, C].
 ///
-/// Along an axis of n pixels, output o lies at position s of the input, between two pixels whose weights are their
-/// nearness: s = o (n - 1) / (2n - 1) if the corners are aligned, else (o + 1/2) / 2 - 1/2, kept at or above 0; what
-/// lies beyond the last pixel is the last pixel. These are PyTorch's `align_corners` true and false.
+/// Along an axis of n pixels, output o interpolates linearly at position s of the input: s = o (n - 1) / (2n - 1) if
+/// corners are aligned, else (o + 1/2) / 2 - 1/2, clamped at 0; positions beyond the last pixel take its value. These
+/// are PyTorch's `align_corners` true and false.
 public struct BilinearUpsampling: Sendable {
   public let batch: Int
   public let height: Int
@@ -23,7 +23,7 @@ public struct BilinearUpsampling: Sendable {
     columns = Axis(width, alignsCorners: alignsCorners)
   }
 
-  /// One output row at a time: two rows are blended first, in cache, then their pixels.
+  /// One output row at a time: first blends two input rows, in cache, then neighbouring pixels.
   public func forward(_ x: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, pool: ThreadPool) {
     let (c, length) = (channels, width * channels)
     pool.parallel(batch * 2 * height) { row, worker in
@@ -43,7 +43,7 @@ public struct BilinearUpsampling: Sendable {
     }
   }
 
-  /// Each input pixel gathers from the outputs that it has a part in, rows first.
+  /// Each input pixel gathers from the outputs that it contributes to, rows first.
   public func backward(
     _ outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {
@@ -93,11 +93,11 @@ public struct BilinearUpsampling: Sendable {
     }
   }
 
-  /// How the outputs along one axis depend on its pixels.
+  /// The dependence of the outputs along one axis on its pixels.
   private struct Axis: Sendable {
-    /// For each output its two pixels, and the weight of the second.
+    /// For each output, its two pixels and the weight of the second.
     let taps: [(first: Int, second: Int, weight: Float)]
-    /// For each pixel the outputs that it has a part in, in their order.
+    /// For each pixel, the outputs that it contributes to, in order.
     let parts: [[(output: Int, weight: Float)]]
 
     init(_ count: Int, alignsCorners: Bool) {
@@ -113,7 +113,7 @@ public struct BilinearUpsampling: Sendable {
       parts = (0..<count).map { pixel in
         taps.indices.compactMap { output in
           let tap = taps[output]
-          // At the border both may be one pixel.
+          // At the border both may be the same pixel.
           let weight = (tap.first == pixel ? 1 - tap.weight : 0) + (tap.second == pixel ? tap.weight : 0)
           return weight > 0 ? (output, weight) : nil
         }

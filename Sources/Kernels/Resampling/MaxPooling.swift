@@ -1,4 +1,5 @@
-/// The largest of each 2x2 pixels: [B, 2H, 2W, C] -> [B, H, W, C]. Sizes are the output's. NaN counts as largest.
+/// The maximum of each 2x2 block of pixels: [B, 2H, 2W, C] -> [B, H, W, C]. Sizes are those of the output. NaN counts
+/// as largest.
 public enum MaxPooling {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
@@ -24,7 +25,7 @@ public enum MaxPooling {
     }
   }
 
-  /// A pixel's gradient goes to the first of the four, row by row, that is as large as the largest; the others get 0.
+  /// The gradient goes to the first maximum of the four pixels in row-major order; the others get 0.
   public static func backward(
     _ x: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, batch: Int, height: Int, width: Int,
     channels: Int, inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -44,7 +45,7 @@ public enum MaxPooling {
           let third = four.2.isAbove(upper)
           let three = upper.replacing(with: four.2, where: third)
           let fourth = four.3.isAbove(three)
-          // Who is passed later gets nothing.
+          // A pixel exceeded by a later one gets nothing.
           let last = zero.replacing(with: dy, where: fourth)
           let before = dy.replacing(with: zero, where: fourth)
           let beforeThird = before.replacing(with: zero, where: third)
@@ -84,7 +85,7 @@ public enum MaxPooling {
 }
 
 extension Vector {
-  /// Where this is larger than `other`, or not a number.
+  /// Where this is larger than `other` or NaN.
   @inline(__always) fileprivate func isAbove(_ other: Vector) -> SIMDMask<SIMD16<Int32>> {
     (self .> other) .| (self .!= self)
   }

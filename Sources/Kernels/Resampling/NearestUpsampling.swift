@@ -1,4 +1,4 @@
-/// Doubling of height and width by repeating each pixel: [B, H, W, C] -> [B, 2H, 2W, C].
+/// Doubles height and width by repeating each pixel: [B, H, W, C] -> [B, 2H, 2W, C].
 public enum NearestUpsampling {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
@@ -16,7 +16,7 @@ public enum NearestUpsampling {
     }
   }
 
-  /// Each pixel's gradient is the sum of its four copies'.
+  /// The gradient of a pixel is the sum of the gradients of its four copies.
   public static func backward(
     _ outputGradient: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int,
     inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool

@@ -1,4 +1,4 @@
-/// Memory that grows to what was asked of it most.
+/// A buffer that grows to the largest size requested.
 final class Scratch {
   private enum Memory {
     case full(UnsafeMutableBufferPointer<Float>)
@@ -9,7 +9,7 @@ final class Scratch {
   private var count = 0
   private let isSparse: Bool
 
-  /// - Parameter isSparse: for a pool that is idle: nothing will be written, and nothing is taken.
+  /// - Parameter isSparse: whether the memory is only reserved, for an idle pool that never writes to it.
   init(isSparse: Bool) { self.isSparse = isSparse }
 
   func floats(_ count: Int) -> UnsafeMutablePointer<Float> {

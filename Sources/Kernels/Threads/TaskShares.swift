@@ -1,20 +1,19 @@
 import Synchronization
 
-/// Who takes which task of a parallel loop. Each worker has a share of tasks that follow each other, and takes those of
-/// others when it has none left.
+/// Distributes the tasks of a parallel loop by work stealing. Each worker has a contiguous share of the tasks, and
+/// takes tasks of other shares when its own is exhausted.
 ///
-/// Loops that follow each other mostly cut the same images in the same order: so a worker finds in its own cache what
-/// it has written itself.
+/// Successive loops mostly divide the same images in the same order, so a worker finds its own results in its cache.
 ///
-/// `@unchecked Sendable`: what is no atomic is written while no worker takes tasks.
+/// `@unchecked Sendable`: non-atomic fields are written only while no worker takes tasks.
 package final class TaskShares: @unchecked Sendable {
   private let workers: Int
   private var count = 0
   private var loop = 0
-  /// Of each share: the number of the last loop in which somebody took a task of it, and how many were taken then.
+  /// For each share, the number of the last loop in which a task of it was taken, and how many were taken in that loop.
   private let taken: UnsafeMutablePointer<Atomic<Int>>
 
-  /// Apart by two lines of the cache, which processors fetch together.
+  /// Two cache lines apart, since processors fetch them in pairs.
   private static let stride = 16
   private static let taskBits = 24
   private static let loopBits = 39
@@ -30,14 +29,14 @@ package final class TaskShares: @unchecked Sendable {
     taken.deallocate()
   }
 
-  /// Deals out tasks 0..<`count`. Nobody may be taking any.
+  /// Distributes tasks 0..<`count`. No worker may be taking tasks.
   package func deal(_ count: Int) {
     precondition(count < 1 << Self.taskBits, "\(count) tasks are more than can be counted")
     self.count = count
     loop = (loop + 1) & (1 << Self.loopBits - 1)
   }
 
-  /// Runs tasks as `worker`, its own first, until all have been taken by somebody.
+  /// Runs tasks as `worker`, those of its own share first, until all have been taken.
   @inline(__always)
   package func run(as worker: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     for distance in 0..<workers {
@@ -46,7 +45,7 @@ package final class TaskShares: @unchecked Sendable {
     }
   }
 
-  /// Whether tasks of its own wait for `worker`.
+  /// Whether the share of `worker` still has tasks.
   func hasOwn(_ worker: Int) -> Bool {
     tasksTaken(taken[worker * Self.stride].load(ordering: .relaxed)) < tasks(of: worker).count
   }
@@ -65,7 +64,7 @@ package final class TaskShares: @unchecked Sendable {
     }
   }
 
-  /// What a share's number says of this loop.
+  /// The number of tasks taken in this loop, from a share's packed state.
   private func tasksTaken(_ number: Int) -> Int {
     number >> Self.taskBits == loop ? number & (1 << Self.taskBits - 1) : 0
   }

@@ -4,17 +4,17 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// The threads of one rank: a parallel loop over independent tasks, and scratch memory for each of its workers.
+/// The threads of a rank: parallel loops over independent tasks, with scratch memory for each worker.
 ///
-/// A task is chosen by shape alone, never by the number of threads, and writes what no other task writes. So the
-/// threads decide how fast a result is there, not what it is.
+/// Tasks depend on shapes alone, never on the number of threads, and no two tasks write the same memory. So the number
+/// of threads affects speed, but not results.
 ///
-/// One thread (the one that made the pool) starts loops; it works along, as worker 0, and waits for nobody who has not
-/// begun: a thread that comes when all tasks are taken finds the loop closed. Between loops the others spin for some
-/// tens of microseconds, since the next loop of a training step is usually that near, and then sleep. Where threads
-/// outnumber the cores they do not spin: they would take the time of those that work.
+/// One thread (the one that created the pool) starts loops. It takes part as worker 0, and does not wait for threads
+/// that have not begun: a thread that arrives when all tasks are taken finds the loop closed. Between loops the other
+/// threads spin for some tens of microseconds, since the next loop of a training step usually follows within that time,
+/// and then sleep. If threads outnumber cores they do not spin, since that would slow down the working threads.
 public final class ThreadPool {
-  /// Threads that work on a loop, with the one that starts it.
+  /// The number of threads that work on a loop, including the one that starts it.
   public let threadCount: Int
 
   private let workers: WorkerGroup
@@ -22,13 +22,13 @@ public final class ThreadPool {
   /// Whether loops do nothing.
   private let isIdle: Bool
 
-  /// The cores that this process is bound to: what `threadCount` is when nobody says otherwise.
+  /// The number of cores that this process is bound to, the default of `threadCount`.
   public static var availableCores: Int {
     let bound = Int(oboro_bound_cores())
     return bound > 0 ? bound : ProcessInfo.processInfo.activeProcessorCount
   }
 
-  /// A pool whose loops do nothing: kernels return at once, and leave in memory what was there. For what follows from
+  /// A pool whose loops do nothing: kernels return at once and leave memory unchanged. For results that depend on
   /// shapes alone.
   public static var idle: ThreadPool { ThreadPool(threadCount: 1, isIdle: true) }
 
@@ -41,13 +41,13 @@ public final class ThreadPool {
     self.threadCount = threadCount
     self.isIdle = isIdle
     shared = Scratch(isSparse: isIdle)
-    // OpenBLAS runs inside our tasks: its own threads would compete with ours and collapse on small products.
+    // OpenBLAS runs inside our tasks: its own threads would compete with ours and perform badly on small products.
     openblas_set_num_threads(1)
     let workers = WorkerGroup(threadCount: threadCount)
     self.workers = workers
     for worker in 1..<max(threadCount, 1) {
       Thread.detachNewThread {
-        // Foundation keeps a thread's name to itself until it runs; the system's holds 15 characters.
+        // Foundation does not pass on a name set before the thread runs; the system's limit is 15 characters.
         oboro_name_thread("oboro-\(worker)")
         workers.work(as: worker)
       }
@@ -56,10 +56,10 @@ public final class ThreadPool {
 
   deinit { workers.stop() }
 
-  /// Runs `body` for every task in `0..<count`, on all threads, and returns when all are done.
+  /// Runs `body` for every task in `0..<count` on all threads, and returns when all are done.
   ///
-  /// `body` must not start a loop itself. Each thread begins with its share of tasks that follow each other, and helps
-  /// others when it has done these.
+  /// `body` must not start a loop itself. Each thread begins with a contiguous share of the tasks, and then helps the
+  /// others.
   public func parallel(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     if isIdle { return }
     workers.run(count, body)
@@ -75,30 +75,30 @@ public final class ThreadPool {
     }
   }
 
-  /// Memory for `count` floats, 64-byte aligned, for the running task of `worker`; not cleared. A later call with
-  /// the same worker gives the same memory again.
+  /// Uninitialised memory for `count` floats, 64-byte aligned, for the running task of `worker`. Later calls for the
+  /// same worker return the same memory.
   public func scratch(_ count: Int, worker: Int) -> UnsafeMutablePointer<Float> {
     workers.scratch[worker].floats(count)
   }
 
-  /// Memory for `count` floats that the tasks of one operation share, 64-byte aligned; not cleared. The next call
-  /// gives the same memory again, so an operation asks once, before its loops.
+  /// Uninitialised memory for `count` floats, 64-byte aligned, shared by the tasks of one operation. The next call
+  /// returns the same memory, so an operation calls this once, before its loops.
   public func workspace(_ count: Int) -> UnsafeMutablePointer<Float> { shared.floats(count) }
 }
 
-/// What the threads of a pool share.
+/// The state shared by the threads of a pool.
 ///
-/// `@unchecked Sendable`: the loop's fields are written while its gate is closed and nobody is inside, and read by those
-/// who have entered; the scratch of a worker is touched by that worker alone.
+/// `@unchecked Sendable`: the loop's fields are written while its gate is closed and no worker is inside, and read by
+/// workers that have entered; a worker's scratch is accessed by that worker alone.
 private final class WorkerGroup: @unchecked Sendable {
   let threadCount: Int
   let scratch: [Scratch]
 
   private let gate = Atomic<Int>(0)
-  /// Others look at the gate in vain while tasks are taken: that must not be in the same line of the cache.
+  /// Padding: idle workers poll the gate while tasks are taken, so the two must not share a cache line.
   private let apart = SIMD64<UInt8>()
   private let shares: TaskShares
-  /// Workers that sleep and nobody has woken yet.
+  /// The number of sleeping workers that have not been woken yet.
   private let sleepers = Atomic<Int>(0)
   private let wakeUp = DispatchSemaphore(value: 0)
   private let stopping = Atomic<Bool>(false)
@@ -106,10 +106,10 @@ private final class WorkerGroup: @unchecked Sendable {
   private var isInLoop = false
   private var body: ((_ task: Int, _ worker: Int) -> Void)?
 
-  /// A thread looks for work this often before it sleeps; a look costs some 20 to 40 ns.
+  /// The number of times that a thread polls for work before it sleeps; a poll takes some 20 to 40 ns.
   private static let usualSpinLimit = 2000
 
-  /// Of the gate's number: how many workers are inside; whether it is open; how many loops there were.
+  /// The fields of the gate's state: the number of workers inside, whether it is open, and the number of loops so far.
   private enum Gate {
     static let worker = 1
     static let open = 1 << 20
@@ -129,7 +129,7 @@ private final class WorkerGroup: @unchecked Sendable {
   }
 
   func run(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
-    // Also where it would work, on one thread or for one task: it must fail for all thread counts or for none.
+    // Also where it would work, with one thread or one task: it must fail for all thread counts or for none.
     precondition(!isInLoop, "a task of a parallel loop cannot start another loop")
     isInLoop = true
     defer { isInLoop = false }
@@ -165,15 +165,15 @@ private final class WorkerGroup: @unchecked Sendable {
       seen = waitForWork(after: seen)
       if stopping.load(ordering: .acquiring) { return }
       guard enter(seen) else { continue }
-      // Who starts a loop wakes a few, and these a few more, as long as there is something to do: so many threads come
-      // soon, and few for short loops.
+      // The thread that starts a loop wakes a few workers, and these wake a few more as long as there is work: many
+      // threads start quickly, but few for short loops.
       if shares.hasOwn(worker) { wakeSome() }
       runTasks(worker: worker)
       gate.subtract(Gate.worker, ordering: .releasing)
     }
   }
 
-  /// Whether the loop of this number was still open.
+  /// Enters the loop with this number; returns whether it was still open.
   private func enter(_ loop: Int) -> Bool {
     var now = gate.load(ordering: .relaxed)
     while Gate.isOpen(now) && Gate.loop(now) == loop {
@@ -189,7 +189,7 @@ private final class WorkerGroup: @unchecked Sendable {
     if let body { shares.run(as: worker, body) }
   }
 
-  /// Waits until there is a loop later than number `seen`, and returns its number.
+  /// Waits for a loop after number `seen`, and returns its number.
   private func waitForWork(after seen: Int) -> Int {
     while true {
       for _ in 0..<spinLimit {
@@ -197,10 +197,10 @@ private final class WorkerGroup: @unchecked Sendable {
         if now != seen { return now }
         oboro_spin_pause()
       }
-      // Announce first, look again after: whoever raises the number then sees a sleeper.
+      // Announce first, then check again: the thread that increments the loop number will see the sleeper.
       sleepers.add(1, ordering: .sequentiallyConsistent)
       let now = Gate.loop(gate.load(ordering: .sequentiallyConsistent))
-      // One who has been woken already takes the signal, so that there are never more of them than sleepers.
+      // A worker that has been woken already consumes its signal, so that there are never more signals than sleepers.
       if now != seen && takeSleeper() { return now }
       wakeUp.wait()
     }
@@ -210,14 +210,14 @@ private final class WorkerGroup: @unchecked Sendable {
     if wakeOne() { _ = wakeOne() }
   }
 
-  /// Whether there was somebody to wake.
+  /// Wakes a sleeping worker; returns whether there was one.
   private func wakeOne() -> Bool {
     guard takeSleeper() else { return false }
     wakeUp.signal()
     return true
   }
 
-  /// One sleeper fewer, if there is one.
+  /// Decrements the number of sleepers, unless it is 0.
   private func takeSleeper() -> Bool {
     var now = sleepers.load(ordering: .sequentiallyConsistent)
     while now > 0 {

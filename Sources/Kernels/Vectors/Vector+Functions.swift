@@ -1,14 +1,14 @@
-// Elementary functions on vectors: the C library's do not vectorise, and cost 20 times as much.
-// The error bounds are held by `VectorFunctionTests`, against double precision over the whole range.
+// Elementary functions on vectors: the C library's do not vectorise and are 20 times as slow. `VectorFunctionTests`
+// checks the error bounds against double precision over the whole range.
 
 extension Vector {
-  /// e^x, relative error below 2e-7. Below -87.3 and above 88.3 it stays at the value there; NaN stays NaN.
+  /// e^x, relative error below 2e-7. x is clamped to [-87.3, 88.3]; NaN stays NaN.
   ///
   /// x = n ln 2 + r, |r| <= ln 2 / 2; the polynomial for e^r is that of Cephes' `expf` (S. Moshier).
   @inlinable @inline(__always) public var exponential: Vector {
     var x = replacing(with: Vector(repeating: -87.3), where: self .< Vector(repeating: -87.3))
     x.replace(with: Vector(repeating: 88.3), where: x .> Vector(repeating: 88.3))
-    // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits.
+    // Adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits.
     let magic = Vector(repeating: 12_582_912)
     let shifted = x.times(Vector(repeating: 1.442_695_04), plus: magic)
     let n = shifted - magic
@@ -26,7 +26,7 @@ extension Vector {
     return p * power
   }
 
-  /// 1 / (1 + e^-x), relative error below 4e-7 from -87.3 on; below, it stays under 1e-37. NaN stays NaN.
+  /// 1 / (1 + e^-x), relative error below 4e-7 for x >= -87.3; for smaller x it is less than 1e-37. NaN stays NaN.
   @inlinable @inline(__always) public var sigmoid: Vector {
     Vector(repeating: 1) / (Vector(repeating: 1) + (-self).exponential)
   }
@@ -37,7 +37,7 @@ extension Vector {
     return replacing(with: zero, where: self .< zero)
   }
 
-  /// The gradient that `rectified` of `x` lets through of this one, its output's: all of it where x > 0, else nothing.
+  /// The gradient of `rectified` at `x`, given the output's gradient `self`: `self` where x > 0, else 0.
   @inlinable @inline(__always) public func passed(byRectified x: Vector) -> Vector {
     let zero = Vector(repeating: 0)
     return zero.replacing(with: self, where: x .> zero)
@@ -48,7 +48,7 @@ extension Vector {
   /// x sigmoid(x).
   @inlinable @inline(__always) public var silu: Vector { self * sigmoid }
 
-  /// The derivative of `silu`: s (1 + x (1 - s)), s the sigmoid.
+  /// The derivative of `silu`: s (1 + x (1 - s)), where s is the sigmoid.
   @inlinable @inline(__always) public var siluSlope: Vector {
     let s = sigmoid
     return s * (Vector(repeating: 1) - s).times(self, plus: Vector(repeating: 1))
@@ -59,7 +59,7 @@ extension Vector {
     self * (self * Vector(repeating: 1.702)).sigmoid
   }
 
-  /// The derivative of `quickGELU`: s (1 + 1.702 x (1 - s)), s the sigmoid.
+  /// The derivative of `quickGELU`: s (1 + 1.702 x (1 - s)), where s is the sigmoid.
   @inlinable @inline(__always) public var quickGELUSlope: Vector {
     let z = self * Vector(repeating: 1.702)
     let s = z.sigmoid
@@ -68,7 +68,8 @@ extension Vector {
 }
 
 extension Vector {
-  /// Φ(x), the normal distribution function, to 3e-7, and e^(-x²/2), which it takes as well. NaN stays NaN.
+  /// The normal distribution function Φ(x), accurate to 3e-7, and e^(-x²/2), which is computed along the way. NaN stays
+  /// NaN.
   ///
   /// ½ erfc(z) at z = |x| / √2 by formula 7.1.26 of Abramowitz and Stegun (1964), whose own error is below 7.5e-8.
   @inlinable @inline(__always) public var normalDistribution: (distribution: Vector, power: Vector) {
@@ -87,7 +88,7 @@ extension Vector {
   /// x Φ(x) (Hendrycks and Gimpel, 2016): PyTorch's exact GELU.
   @inlinable @inline(__always) public var gelu: Vector { self * normalDistribution.distribution }
 
-  /// Φ(x) + x φ(x), φ the normal density e^(-x²/2) / √2π.
+  /// The derivative of `gelu`: Φ(x) + x φ(x), with the normal density φ(x) = e^(-x²/2) / √2π.
   @inlinable @inline(__always) public var geluSlope: Vector {
     let (distribution, power) = normalDistribution
     return (self * Vector(repeating: 0.398_942_28)).times(power, plus: distribution)
@@ -96,7 +97,7 @@ extension Vector {
   /// x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2 = x sigmoid(2 √(2/π) (x + 0.044715 x³)): PyTorch's approximate GELU.
   @inlinable @inline(__always) public var tanhGELU: Vector { self * tanhGELUSigmoid.value }
 
-  /// The derivative of `tanhGELU`: s + x s (1 - s) dz/dx, s the sigmoid and z its argument.
+  /// The derivative of `tanhGELU`: s + x s (1 - s) dz/dx, where s is the sigmoid and z its argument.
   @inlinable @inline(__always) public var tanhGELUSlope: Vector {
     let (s, x) = tanhGELUSigmoid
     // dz/dx = 2 √(2/π) (1 + 3 0.044715 x²)
@@ -104,7 +105,7 @@ extension Vector {
     return (s * (Vector(repeating: 1) - s)).times(x * slope, plus: s)
   }
 
-  /// The sigmoid of `tanhGELU`, and what it was taken of: x, but not beyond ±16, where s is 0 or 1 and x³ may overflow.
+  /// The sigmoid in `tanhGELU`, and x clamped to ±16, beyond which the sigmoid is 0 or 1 and x³ may overflow.
   @inlinable @inline(__always) var tanhGELUSigmoid: (value: Vector, x: Vector) {
     var x = replacing(with: Vector(repeating: -16), where: self .< Vector(repeating: -16))
     x.replace(with: Vector(repeating: 16), where: x .> Vector(repeating: 16))

@@ -2,10 +2,10 @@
 public typealias Vector = SIMD16<Float>
 
 extension Vector {
-  /// Floats in a vector.
+  /// The number of floats in a vector.
   @inlinable @inline(__always) static var width: Int { 16 }
 
-  /// Reads sixteen floats from any address.
+  /// Loads sixteen floats from any address.
   @inlinable @inline(__always) init(from pointer: UnsafePointer<Float>) {
     self = UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
   }
@@ -14,7 +14,7 @@ extension Vector {
     self = UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
   }
 
-  /// Writes sixteen floats to any address.
+  /// Stores sixteen floats at any address.
   @inlinable @inline(__always) func store(to pointer: UnsafeMutablePointer<Float>) {
     UnsafeMutableRawPointer(pointer).storeBytes(of: self, as: Vector.self)
   }
@@ -24,26 +24,26 @@ extension Vector {
     addend.addingProduct(self, factor)
   }
 
-  /// The larger number of each lane.
+  /// The lane-wise maximum.
   @inlinable @inline(__always) func larger(_ other: Vector) -> Vector {
     replacing(with: other, where: other .> self)
   }
 
-  /// The largest of the sixteen.
+  /// The largest lane.
   @inlinable @inline(__always) var largest: Float {
     let eight = lowHalf.replacing(with: highHalf, where: highHalf .> lowHalf)
     let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
     return Swift.max(Swift.max(four.x, four.y), Swift.max(four.z, four.w))
   }
 
-  /// The sum of the sixteen, halves first: always in this order.
+  /// The sum of the lanes, always in the same order, by halves.
   @inlinable @inline(__always) var total: Float {
     let eight = lowHalf + highHalf
     let four = eight.lowHalf + eight.highHalf
     return (four.x + four.z) + (four.y + four.w)
   }
 
-  /// Reads up to sixteen floats; the rest of the vector is `fill`.
+  /// Loads up to sixteen floats; the remaining lanes are `fill`.
   @inlinable @inline(__always)
   init(from pointer: UnsafePointer<Float>, count: Int, fill: Float = 0) {
     self = Vector(repeating: fill)
@@ -55,13 +55,13 @@ extension Vector {
     self.init(from: UnsafePointer(pointer), count: count, fill: fill)
   }
 
-  /// Writes the first `count` floats.
+  /// Stores the first `count` floats.
   @inlinable @inline(__always) func store(to pointer: UnsafeMutablePointer<Float>, count: Int) {
     for lane in 0..<count { pointer[lane] = self[lane] }
   }
 }
 
-/// Calls `whole` for each full vector of `0..<count` and `rest` once for what remains, if anything does.
+/// Calls `whole` for each full vector of `0..<count`, and `rest` once for the remainder, if there is one.
 @inlinable @inline(__always)
 func forEachVector(_ count: Int, whole: (Int) -> Void, rest: (Int, Int) -> Void) {
   var index = 0

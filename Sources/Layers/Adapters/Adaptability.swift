@@ -1,10 +1,11 @@
-/// What an adapter can do to the weights of a layer.
+/// How an adapter can change the weights of a layer.
 public enum Adaptability: Hashable, Sendable {
-  /// Change them, or multiply the layer's inputs with what is added to them.
+  /// By changing the weights, or by applying the change to the layer's inputs separately.
   case full
-  /// Change them only: the layer uses them in more than one product, so that nothing can be dropped before one.
+  /// By changing the weights only: the layer uses them in more than one product, so inputs cannot be dropped before
+  /// one.
   case merged
-  /// Add to what the layer computes: it uses its own weights after a standardisation, so that a change of them means
-  /// something else.
+  /// By adding to the layer's output: the layer standardises its weights, so changing them would have a different
+  /// effect.
   case beside
 }

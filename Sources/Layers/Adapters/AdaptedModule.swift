@@ -1,9 +1,9 @@
-/// How an adapter changes one module.
+/// An adapter's change of one module.
 public struct AdaptedModule: Hashable, Sendable {
   /// The module's name.
   public let name: String
   public let form: AdapterForm
-  /// What the product of the factors is multiplied by: alpha / rank.
+  /// The factor applied to the product of the factors: alpha / rank.
   public let scale: Float
   /// Whether the changed weights of each output are brought to a length of their own, see `WeightDecomposition`.
   public let isDecomposed: Bool

@@ -1,20 +1,20 @@
 import Tensors
 
-/// Small tensors that change the weights of a frozen model: an own set of parameters, which a tape binds beside the
-/// model's, and which it is told of as what adapts them.
+/// Small tensors that change the weights of a frozen model: a separate set of parameters, which a tape binds in
+/// addition to the model's, with the adapter as its weight adaptation.
 ///
-/// Names in files are peft's, such as `mid_block.attentions.0.proj_in.lora_A.weight`.
+/// Names in files are those of peft, such as `mid_block.attentions.0.proj_in.lora_A.weight`.
 public struct Adapter: WeightAdaptation {
   public let parameters: ParameterLayout
-  /// In the order of the model.
+  /// In the order of the model's modules.
   public let modules: [AdaptedModule]
   private let model: ParameterSetIdentity
-  /// By the offset of the weights that they change.
+  /// The changes, by the offset of the weights that they apply to.
   private let parts: [Int: [Part]]
-  /// What makes layers drop inputs of low-rank adapters; nil: they do not.
+  /// The dropout on the inputs of low-rank adapters; nil for none.
   private var dropout: AdapterDropout?
 
-  /// What changes some outputs of weights.
+  /// A change of some outputs of weights.
   private struct Part {
     let outputs: Range<Int>
     let factors: any AdapterFactors
@@ -24,8 +24,8 @@ public struct Adapter: WeightAdaptation {
   }
 
   /// - Parameters:
-  ///   - modules: of the model with `layout`, each once.
-  ///   - set: what messages call the set of the adapter's parameters.
+  ///   - modules: modules of the model with `layout`, each at most once.
+  ///   - set: the name of the adapter's parameter set in messages.
   public init(_ modules: [AdaptedModule], of layout: ParameterLayout, set: String = "adapter") {
     let builder = ParameterBuilder(set)
     let adapted = Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0) })
@@ -61,7 +61,7 @@ public struct Adapter: WeightAdaptation {
     }
   }
 
-  /// The same adapter, dropping inputs of low-rank changes.
+  /// The same adapter with `dropout` on the inputs of low-rank changes.
   public func dropping(_ dropout: AdapterDropout?) -> Adapter {
     var copy = self
     copy.dropout = dropout
@@ -109,13 +109,13 @@ public struct Adapter: WeightAdaptation {
     }
   }
 
-  /// [1, R, K] each, of some outputs, below each other: [1, sum of R, all outputs], zeros in the others.
+  /// Stacks factors [1, R, K] of some outputs each to [1, sum of R, all outputs], with zeros for the other outputs.
   private static func stacked(_ parts: [(outputs: Range<Int>, up: Tensor)], outputs: Int) -> Tensor {
     let wide = parts.map { padded($0.up, $0.outputs, of: outputs) }
     return wide.count == 1 ? wide[0] : .concatenated(wide, axis: 1)
   }
 
-  /// `part`, whose outputs are `range` of `outputs`, with zeros for the others.
+  /// Pads `part`, which covers `range` of `outputs`, with zeros for the other outputs.
   private static func padded(_ part: Tensor, _ range: Range<Int>, of outputs: Int) -> Tensor {
     func zeros(_ count: Int) -> [Tensor] {
       count == 0 ? [] : [part.tape.zeros(part.shape.dropLast() + [count])]
@@ -157,7 +157,7 @@ public struct Adapter: WeightAdaptation {
     return changed * scale - own
   }
 
-  /// What is added to the weights.
+  /// The change that is added to the weights.
   private func sum(_ parts: [Part], of weights: Parameter, on tape: Tape) -> Tensor {
     var pieces: [Tensor] = []
     var end = 0

@@ -1,26 +1,26 @@
 import Tensors
 
-/// The tensors that make the change of one module's weights.
+/// The tensors that parameterise the change of one module's weights.
 protocol AdapterFactors: Sendable {
-  /// What is added to the weights, without its scale: [taps, C, K].
+  /// The change of the weights before scaling: [taps, C, K].
   func product(on tape: Tape) -> Tensor
 }
 
 extension Parameter.Initialization {
-  /// PyTorch's Kaiming uniform with a = sqrt(5).
+  /// PyTorch's Kaiming uniform initialisation with a = sqrt(5).
   static func kaiming(fanIn: Int) -> Parameter.Initialization {
     .uniform(bound: 1 / Float(fanIn).squareRoot())
   }
 }
 
-/// Two matrices whose product is [taps, C, K]: files hold [K, R] and [R, C taps].
+/// Two matrices whose product is [taps, C, K]; files hold [K, R] and [R, C taps].
 struct MatrixFactors: Sendable {
   private let outer: Parameter
   private let inner: Parameter
 
   /// - Parameters:
-  ///   - names: of the matrices in files.
-  ///   - startsFromZero: which one does, if any, so that the product does.
+  ///   - names: the names of the matrices in files.
+  ///   - startsFromZero: the matrix that is initialised to zero, if any, making the product zero.
   init(
     _ builder: ParameterBuilder, names: (outer: String, inner: String), outputs: Int, inputs: Int, taps: Int,
     rank: Int, startsFromZero: Side?
@@ -43,7 +43,7 @@ struct MatrixFactors: Sendable {
   }
 }
 
-/// The three tensors of a Tucker decomposition of [taps, C, K]: files hold [R, R, taps], [R, K] and [R, C].
+/// The three tensors of a Tucker decomposition of [taps, C, K]; files hold [R, R, taps], [R, K] and [R, C].
 struct TuckerFactors: Sendable {
   private let core: Parameter
   private let outer: Parameter
@@ -57,18 +57,18 @@ struct TuckerFactors: Sendable {
     core = builder.weights(
       names.core, fileShape: [rank, rank] + kernel, outputs: rank, inputs: rank, taps: taps,
       .kaiming(fanIn: rank * taps))
-    // As files hold it: [R, K] is [inputs, outputs] of a product.
+    // In the order of files: [R, K] is already the [inputs, outputs] of a product.
     outer = builder.table(names.outer, shape: [rank, outputs], .kaiming(fanIn: outputs))
     inner = builder.weights(
       names.inner, fileShape: [rank, inputs], outputs: rank, inputs: inputs, taps: 1,
       startsFromZero ? .zeros : .kaiming(fanIn: inputs))
   }
 
-  /// Of tap t: inner^T core_t^T outer.
+  /// For each tap t, inner^T core_t^T outer.
   func product(on tape: Tape) -> Tensor {
     let (taps, rank, inputs, outputs) = (core.taps, core.inputs, inner.inputs, outer.shape[1])
     let parts = (0..<taps).map { tap in
-      // [R of inputs, K], then [C, K]. Each use of a parameter is announced to the tape.
+      // First [R, K], then [C, K]. The tape must see each use of a parameter.
       let between = tape(core).part(tap..<tap + 1, axis: 0).reshaped([rank, rank])
         .linear(weights: tape(outer).reshaped([1, rank, outputs]))
       return tape(inner).reshaped([inputs, rank]).linear(weights: between.reshaped([1, rank, outputs]))

@@ -1,4 +1,4 @@
-/// Tensors of an adapter that are none, as far as one can tell from their names and shapes.
+/// Tensors whose names and shapes do not form a valid adapter.
 public struct AdapterFormError: Error, CustomStringConvertible {
   public let description: String
 
@@ -6,7 +6,7 @@ public struct AdapterFormError: Error, CustomStringConvertible {
 }
 
 extension AdapterForm {
-  /// What a module's tensors are called, behind its name.
+  /// The suffixes of a module's tensors after the module's name.
   private enum Name {
     static let down = "lora_A.weight"
     static let up = "lora_B.weight"
@@ -17,16 +17,16 @@ extension AdapterForm {
     static let core = "lokr_t2"
   }
 
-  /// The names that peft has for tensors, behind that of their module.
+  /// peft's names of tensors, after the name of their module.
   public static let tensorNames =
     [Name.down, Name.up] + Name.hadamard + Name.hadamardCores
     + [Name.first, Name.second].flatMap { [$0, "\($0)_a", "\($0)_b"] } + [Name.core] + magnitudeNames
 
-  /// The form that a module's tensors have in a file.
+  /// Infers the form of a module's adapter from its tensors in a file.
   ///
-  /// - Parameter shapes: of all of them, by `tensorNames`.
-  /// - Throws: `AdapterFormError` if one is missing, or does not go with the others or with the module. Whether all
-  ///   others have their shapes is seen by comparing them with those of an `Adapter` of this form.
+  /// - Parameter shapes: the shapes of all of them, by `tensorNames`.
+  /// - Throws: `AdapterFormError` if a tensor is missing, or inconsistent with the others or with the module. The
+  ///   remaining shapes are checked by comparison with an `Adapter` of this form.
   public init(shapes: [String: [Int]], of module: AdaptableModule) throws {
     func shape(_ name: String) throws -> [Int] {
       guard let shape = shapes[name] else { throw AdapterFormError("lacks \(module.name).\(name)") }
@@ -81,7 +81,7 @@ extension AdapterForm {
     return KroneckerForm(firstOutputs: sides.outputs, firstInputs: sides.inputs, first: first, second: second)
   }
 
-  /// The rank that alpha is divided by; nil if no factor has one.
+  /// The rank by which alpha is divided; nil if no factor has one.
   public var rank: Int? {
     switch self {
     case .lora(let rank), .loha(let rank, _): rank

@@ -1,10 +1,10 @@
-/// Which small tensors make the change of a module's weights.
+/// The parameterisation of the change of a module's weights.
 public enum AdapterForm: Hashable, Sendable {
   /// B A (Hu et al., "LoRA", 2021).
   case lora(rank: Int)
-  /// (A1 B1) * (A2 B2), element by element (Hyeon-Woo et al., "FedPara", 2021).
+  /// The elementwise product (A1 B1) * (A2 B2) (Hyeon-Woo et al., "FedPara", 2021).
   ///
-  /// - isTucker: whether the kernel of a convolution has tensors of its own.
+  /// - isTucker: whether separate tensors hold the kernel of a convolution.
   case loha(rank: Int, isTucker: Bool)
   /// A Kronecker product (Yeh et al., "LyCORIS", 2023).
   case lokr(KroneckerForm)
@@ -18,7 +18,7 @@ public enum AdapterForm: Hashable, Sendable {
   }
 }
 
-/// The kinds of adapters, by the names that configurations have for them.
+/// The kinds of adapters, by their names in configurations.
 public enum AdapterKind: String, CaseIterable, Sendable {
   case lora
   case loha
@@ -27,11 +27,11 @@ public enum AdapterKind: String, CaseIterable, Sendable {
 
 /// The factors of a Kronecker product.
 public struct KroneckerForm: Hashable, Sendable {
-  /// What a factor is made of.
+  /// The parameterisation of a factor.
   public enum Factor: Hashable, Sendable {
     case whole
     case product(rank: Int)
-    /// A product whose kernel is a tensor of its own.
+    /// A product with a separate tensor for the kernel.
     case tucker(rank: Int)
 
     public var rank: Int? {
@@ -42,7 +42,7 @@ public struct KroneckerForm: Hashable, Sendable {
     }
   }
 
-  /// Outputs and inputs of the first factor; those of the second are the quotients.
+  /// The numbers of outputs and inputs of the first factor; those of the second are the quotients.
   public let firstOutputs: Int
   public let firstInputs: Int
   public let first: Factor
@@ -55,8 +55,8 @@ public struct KroneckerForm: Hashable, Sendable {
     self.second = second
   }
 
-  /// As peft takes it for a rank: both sides are split near their square roots, and the second factor is whole if that
-  /// is no larger.
+  /// peft's choice for a given rank: both sides are split near their square roots, and the second factor is a whole
+  /// matrix if that is no larger than a product.
   public init(rank: Int, outputs: Int, inputs: Int) {
     let (firstOutputs, firstInputs) = (Self.smallerFactor(outputs), Self.smallerFactor(inputs))
     let longest = max(outputs / firstOutputs, inputs / firstInputs)
@@ -65,7 +65,7 @@ public struct KroneckerForm: Hashable, Sendable {
       second: 2 * rank >= longest ? .whole : .product(rank: rank))
   }
 
-  /// The largest divisor of `number` that is not above its square root.
+  /// The largest divisor of `number` that does not exceed its square root.
   static func smallerFactor(_ number: Int) -> Int {
     var best = 1
     var candidate = 2

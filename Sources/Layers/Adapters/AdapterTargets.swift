@@ -1,8 +1,8 @@
-/// Which modules of a model an adapter is fitted to: a named set, or the modules of some names.
+/// The modules of a model that an adapter is attached to: a preset, or modules selected by name.
 public enum AdapterTargets: Hashable, Sendable {
-  /// The sets that the names of a model's modules tell apart.
+  /// Sets of modules, distinguished by their names.
   public enum Preset: String, CaseIterable, Sendable {
-    /// Projections to queries, keys and values, and behind the attention.
+    /// The projections to queries, keys and values, and the output projections of attention.
     case attention
     /// All linear layers and 1x1 convolutions of transformers.
     case transformer
@@ -11,7 +11,7 @@ public enum AdapterTargets: Hashable, Sendable {
   }
 
   case preset(Preset)
-  /// Ends of module names, such as `to_q` or `to_out.0`, as peft takes them.
+  /// Suffixes of module names, such as `to_q` or `to_out.0`, matched as in peft.
   case names([String])
 
   private static let attention = [
@@ -22,7 +22,7 @@ public enum AdapterTargets: Hashable, Sendable {
     "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2", "mlp.fc1", "mlp.fc2", "ff_self.1", "ff_self.3",
   ]
 
-  /// Whether the module of this name is one of them.
+  /// Whether the module of this name is targeted.
   public func contains(_ module: String) -> Bool {
     switch self {
     case .preset(.all): true

@@ -1,6 +1,6 @@
 import Tensors
 
-/// The factors of LoHa: two products, which are multiplied element by element.
+/// The factors of LoHa: two products that are multiplied elementwise.
 struct HadamardFactors: AdapterFactors {
   private enum Half: Sendable {
     case matrices(MatrixFactors)
@@ -17,7 +17,7 @@ struct HadamardFactors: AdapterFactors {
   private let halves: (Half, Half)
 
   init(_ builder: ParameterBuilder, _ module: AdaptableModule, rank: Int, isTucker: Bool) {
-    // The second half starts from zero.
+    // The second half is initialised to zero.
     func half(_ number: Int) -> Half {
       let (a, b) = ("hada_w\(number)_a", "hada_w\(number)_b")
       guard isTucker else {

@@ -1,6 +1,6 @@
 import Tensors
 
-/// The factors of LoKr: a small matrix, and one or several tensors that hold the kernel of a convolution.
+/// The factors of LoKr: a small matrix, and one or more tensors that hold the kernel of a convolution.
 struct KroneckerFactors: AdapterFactors {
   private enum Factor: Sendable {
     case whole(Parameter)
@@ -18,12 +18,12 @@ struct KroneckerFactors: AdapterFactors {
 
   private let first: Factor
   private let second: Factor
-  /// Pixels that files hold as channels.
+  /// The number of pixels that files store as channels.
   private let foldedTaps: Int
 
   init(_ builder: ParameterBuilder, _ module: AdaptableModule, _ form: KroneckerForm) {
     foldedTaps = module.fileInputs / module.inputs
-    // The first factor starts from zero.
+    // The first factor is initialised to zero.
     first = Self.factor(
       builder, "lokr_w1", form.first, outputs: form.firstOutputs, inputs: form.firstInputs, kernel: [],
       startsFromZero: true)
@@ -59,7 +59,7 @@ struct KroneckerFactors: AdapterFactors {
   func product(on tape: Tape) -> Tensor {
     let product = first.product(on: tape).kroneckerProduct(with: second.product(on: tape))
     guard foldedTaps > 1 else { return product }
-    // Files have the pixels of a channel one after the other, memory the channels of a pixel.
+    // In files the pixels of a channel are contiguous, in memory the channels of a pixel.
     let (inputs, outputs) = (product.shape[1] / foldedTaps, product.shape[2])
     let byInput = product.reshaped([inputs, foldedTaps, outputs])
     return .concatenated(

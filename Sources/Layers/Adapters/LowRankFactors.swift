@@ -1,6 +1,6 @@
 import Tensors
 
-/// The factors of LoRA. Of a convolution the first has the kernel, and the second is 1x1.
+/// The factors of LoRA. For a convolution, the first has the convolution's kernel and the second is 1x1.
 struct LowRankFactors: AdapterFactors {
   /// [taps, C, R] and [1, R, K].
   private let down: Parameter
@@ -19,7 +19,7 @@ struct LowRankFactors: AdapterFactors {
 
   func product(on tape: Tape) -> Tensor { LowRankChange(down: tape(down), up: tape(up)).product }
 
-  /// - Parameter scale: of the second factor.
+  /// - Parameter scale: applied to the second factor.
   func factors(on tape: Tape, scale: Float) -> (down: Tensor, up: Tensor) {
     (tape(down), scale == 1 ? tape(up) : tape(up).scaled(by: scale))
   }

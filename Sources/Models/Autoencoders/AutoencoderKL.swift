@@ -25,9 +25,10 @@ public struct AutoencoderKL: Sendable {
   /// Added to variances in normalisations.
   fileprivate static let epsilon: Float = 1e-6
 
-  /// - Parameter set: what messages call the set of its parameters.
-  public init(_ settings: AutoencoderKLSettings, set: String = "autoencoder") {
-    let builder = ParameterBuilder(set)
+  /// - Parameter builder: of the set that its parameters are the first of.
+  public init(
+    _ settings: AutoencoderKLSettings, _ builder: ParameterBuilder = ParameterBuilder("autoencoder")
+  ) {
     imageChannels = settings.channels
     reconstructionChannels = settings.outputChannels
     latentChannels = settings.latentChannels
@@ -58,8 +59,21 @@ public struct AutoencoderKL: Sendable {
   ///
   /// - Parameter latents: [B, H / f, W / f, `latentChannels`], as `encode` gives them: neither shifted nor scaled.
   /// - Returns: [B, H, W, `reconstructionChannels`].
-  public func decode(_ latents: Tensor) -> Tensor {
+  public func decode(_ latents: Tensor) -> Tensor { output(features(latents)) }
+
+  /// What the decoder's last convolution makes images of, [B, H, W, C].
+  ///
+  /// - Parameter latents: as for `decode`.
+  package func features(_ latents: Tensor) -> Tensor {
     decoder(postQuantConvolution.map { $0(latents) } ?? latents)
+  }
+
+  /// The images of `features`.
+  package func output(_ features: Tensor) -> Tensor { decoder.output(features) }
+
+  /// The length of the gradient of the last convolution's weights, for a gradient of the images.
+  package func lastGradientLength(_ features: Tensor, imageGradient: Storage) -> Double {
+    decoder.output.weightGradientLength(features, outputGradient: imageGradient)
   }
 
   /// Throws unless images of this size go through the autoencoder.
@@ -114,7 +128,7 @@ private struct Encoder: Sendable {
   }
 }
 
-/// `Decoder`: from latents to images.
+/// `Decoder`: from latents to images, but for the last convolution.
 private struct Decoder: Sendable {
   let input: Convolution2D
   let middle: MiddleBlock2D
@@ -146,6 +160,6 @@ private struct Decoder: Sendable {
 
   func callAsFunction(_ latents: Tensor) -> Tensor {
     let x = up.reduce(middle(input(latents))) { x, block in block(x) }
-    return output(norm(x, activation: .silu))
+    return norm(x, activation: .silu)
   }
 }

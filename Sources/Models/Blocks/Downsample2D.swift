@@ -4,7 +4,7 @@ import Tensors
 /// What halves the sides of a stage: diffusers' `Downsample2D`, or a `ResnetBlock2D` that averages 2x2 pixels.
 struct Downsample2D: Sendable {
   enum Kind: Hashable, Sendable {
-    /// A 3x3 convolution; its padding is 1 for zeros on each side, 0 for zeros behind the last row and column only.
+    /// A 3x3 convolution; its padding is 1 on each side, or 0, and then there is some behind the last row and column only.
     case convolution(padding: Int)
     case residual
   }
@@ -22,7 +22,8 @@ struct Downsample2D: Sendable {
       precondition(padding == 0 || padding == 1, "a padding of \(padding)")
       layer = .convolution(
         Convolution2D(
-          builder["conv"], channels, channels, kernel: 3, stride: 2, padding: padding, endPadding: 1))
+          builder["conv"], channels, channels, kernel: 3, stride: 2, padding: padding, endPadding: 1,
+          paddingMode: style.paddingMode))
     case .residual:
       layer = .residual(ResnetBlock2D(builder, channels, channels, sides: .halved, style))
     }

@@ -15,10 +15,15 @@ public struct ResnetBlock2D: Sendable {
     public var scalesAndShifts: Bool
     /// The sum with the shortcut is divided by it.
     public var outputScale: Float
+    /// The values of the padding.
+    public var paddingMode: PaddingMode
+    /// The probability with which training drops an input of the second convolution.
+    public var dropout: Float
 
     public init(
       embeddingWidth: Int?, groups: Int, epsilon: Float, activation: BlockActivation = .silu,
-      scalesAndShifts: Bool = false, outputScale: Float = 1
+      scalesAndShifts: Bool = false, outputScale: Float = 1, paddingMode: PaddingMode = .zeros,
+      dropout: Float = 0
     ) {
       self.embeddingWidth = embeddingWidth
       self.groups = groups
@@ -26,6 +31,8 @@ public struct ResnetBlock2D: Sendable {
       self.activation = activation
       self.scalesAndShifts = scalesAndShifts
       self.outputScale = outputScale
+      self.paddingMode = paddingMode
+      self.dropout = dropout
     }
   }
 
@@ -62,12 +69,14 @@ public struct ResnetBlock2D: Sendable {
     self.style = style
     self.sides = sides
     norm1 = GroupNorm(builder["norm1"], groups: style.groups, channels: inputs, epsilon: style.epsilon)
-    convolution1 = Convolution2D(builder["conv1"], inputs, outputs, kernel: 3, padding: 1)
+    convolution1 = Convolution2D(
+      builder["conv1"], inputs, outputs, kernel: 3, padding: 1, paddingMode: style.paddingMode)
     embedding = style.embeddingWidth.map {
       Linear(builder["time_emb_proj"], $0, style.scalesAndShifts ? 2 * outputs : outputs)
     }
     norm2 = GroupNorm(builder["norm2"], groups: style.groups, channels: outputs, epsilon: style.epsilon)
-    convolution2 = Convolution2D(builder["conv2"], outputs, outputs, kernel: 3, padding: 1)
+    convolution2 = Convolution2D(
+      builder["conv2"], outputs, outputs, kernel: 3, padding: 1, paddingMode: style.paddingMode)
     shortcut =
       inputs == outputs ? nil : Convolution2D(builder["conv_shortcut"], inputs, outputs, kernel: 1)
   }
@@ -91,6 +100,7 @@ public struct ResnetBlock2D: Sendable {
         h = style.activation(norm2, h)
       }
       // A shortcut's convolution reads several inputs as they are.
+      h = convolution2.dropping(style.dropout, of: h)
       let sum = convolution2(h) + (shortcut.map { $0(sides == .kept ? inputs : [sides(x)]) } ?? sides(x))
       return style.outputScale == 1 ? sum : sum.scaled(by: 1 / style.outputScale)
     }

@@ -19,7 +19,9 @@ struct Upsample2D: Sendable {
   init(_ builder: ParameterBuilder, channels: Int, _ kind: Kind, _ style: ResnetBlock2D.Style) {
     switch kind {
     case .convolution:
-      layer = .convolution(Convolution2D(builder["conv"], channels, channels, kernel: 3, padding: 1))
+      layer = .convolution(
+        Convolution2D(
+          builder["conv"], channels, channels, kernel: 3, padding: 1, paddingMode: style.paddingMode))
     case .residual:
       layer = .residual(ResnetBlock2D(builder, channels, channels, sides: .doubled, style))
     }

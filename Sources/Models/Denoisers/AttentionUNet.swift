@@ -2,10 +2,10 @@ import Kernels
 import Layers
 import Tensors
 
-/// Article 004's `UNet`: pairs of convolutions, max pooling down and bilinear interpolation up, and self-attention
+/// The `UNet` of "Diffusion Models | PyTorch Implementation" (https://github.com/dome272/Diffusion-Models-pytorch): pairs of convolutions, max pooling down and bilinear interpolation up, and self-attention
 /// between all pixels after each change of resolution, at full resolution too.
 ///
-/// Names in files are those of the article's PyTorch class.
+/// Names in files are those of that class.
 public struct AttentionUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int

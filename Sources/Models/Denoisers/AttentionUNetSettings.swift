@@ -1,6 +1,7 @@
 import Settings
 
-/// The keys of `model` for `kind: attention-unet`: what article 004's `UNet` takes, and the sizes that it fixes.
+/// The keys of `model` for `kind: attention-unet`: what ``AttentionUNet``'s PyTorch class takes, and the
+/// sizes that it fixes.
 public struct AttentionUNetSettings: Hashable, Sendable {
   /// Attention heads, at every resolution.
   static let heads = 4

@@ -1,11 +1,10 @@
 import Layers
 import Tensors
 
-/// The small U-Net of article 001, which comes from "Deep Learning from Scratch 5" (K. Saito, 2024): batch
-/// normalisation, max pooling, bilinear upsampling, and an embedding of time and class added to the images before
+/// The small U-Net of "Deep Learning from Scratch 5" (K. Saito, 2024): batch normalisation, max pooling, bilinear upsampling, and an embedding of time and class added to the images before
 /// each block.
 ///
-/// Names in files are those of the article's PyTorch class `UNetCond`.
+/// Names in files are those of its PyTorch class `UNetCond`.
 public struct ConditionalUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int

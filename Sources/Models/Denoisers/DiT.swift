@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// The diffusion transformer with adaLN-Zero blocks (Peebles and Xie, 2022), in the size that article 001 takes for
-/// 28x28 images: patches as tokens, conditioned on timestep and class through scales, shifts and gates.
+/// The diffusion transformer with adaLN-Zero blocks (Peebles and Xie, 2022), by default in a size for 28x28
+/// images: patches as tokens, conditioned on timestep and class through scales, shifts and gates.
 ///
 /// Names in files are those of the paper's PyTorch class `DiT`.
 public struct DiT: Denoiser {

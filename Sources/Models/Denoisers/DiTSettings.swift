@@ -1,6 +1,6 @@
 import Settings
 
-/// The keys of `model` for `kind: dit`, with article 001's values as defaults.
+/// The keys of `model` for `kind: dit`, with a size for 28x28 images as the default.
 public struct DiTSettings: Hashable, Sendable {
   /// Pixels of the images' sides.
   public let imageSize: Int

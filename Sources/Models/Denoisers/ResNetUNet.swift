@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// The U-Net of article 000, "The Annotated Diffusion Model" with plain residual blocks: the time is added between
+/// The U-Net of "The Annotated Diffusion Model" (N. Rogge and K. Rasul, 2022) with plain residual blocks: the time is added between
 /// their two convolutions, and images change size by 4x4 convolutions, transposed ones on the way up.
 ///
 /// Names in files are those of the article's PyTorch class `Unet`.

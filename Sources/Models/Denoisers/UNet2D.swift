@@ -36,7 +36,9 @@ public struct UNet2D: Denoiser {
     activation = common.activation
 
     var style = common.style
-    input = Convolution2D(builder["conv_in"], common.channels, widths[0], kernel: 3, padding: 1)
+    style.paddingMode = settings.paddingMode
+    input = Convolution2D(
+      builder["conv_in"], common.channels, widths[0], kernel: 3, padding: 1, paddingMode: style.paddingMode)
     timeEmbedding = TimestepEmbedding(
       builder["time_embedding"], sinusoids: widths[0], width: common.embeddingWidth,
       cosinesFirst: common.cosinesFirst, shift: common.frequencyShift)
@@ -70,7 +72,9 @@ public struct UNet2D: Denoiser {
         builder["mid_block"], lowest, attention: settings.middleAttends ? middleAttention : nil, style) : nil
     outputNorm = GroupNorm(
       builder["conv_norm_out"], groups: common.groups, channels: widths[0], epsilon: epsilon)
-    output = Convolution2D(builder["conv_out"], widths[0], common.outputChannels, kernel: 3, padding: 1)
+    output = Convolution2D(
+      builder["conv_out"], widths[0], common.outputChannels, kernel: 3, padding: 1,
+      paddingMode: style.paddingMode)
     parameters = builder.layout
   }
 

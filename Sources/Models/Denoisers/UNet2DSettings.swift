@@ -1,3 +1,4 @@
+import Layers
 import Settings
 
 /// The keys of `model` for `kind: unet-2d`: those of diffusers' `UNet2DModel` in its `config.json`, with its defaults.
@@ -23,6 +24,7 @@ public struct UNet2DSettings: Hashable, Sendable {
   public let headWidth: Int?
   /// Of the attention in the middle; nil: no normalisation.
   public let middleAttentionGroups: Int?
+  public let paddingMode: PaddingMode
 
   static let downBlocks = [
     "DownBlock2D": Block.plain, "AttnDownBlock2D": .attention, "ResnetDownsampleBlock2D": .residual,
@@ -30,6 +32,9 @@ public struct UNet2DSettings: Hashable, Sendable {
   static let upBlocks = [
     "UpBlock2D": Block.plain, "AttnUpBlock2D": .attention, "ResnetUpsampleBlock2D": .residual,
   ]
+  /// The key that the published class does not have.
+  package static let paddingKey = "padding"
+
   static let middleBlock = "UNetMidBlock2D"
 
   /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
@@ -63,6 +68,12 @@ public struct UNet2DSettings: Hashable, Sendable {
     middleAttentionGroups = middleGroups ?? (common.scalesAndShifts ? nil : groups)
     middleAttends = try reader.flag(
       "add_attention", default: true, help: "whether the middle block has attention")
+    // Not in the settings of a network that does without: those are the published class's.
+    paddingMode =
+      reader.isGiven(Self.paddingKey)
+      ? try reader.choice(
+        Self.paddingKey, default: PaddingMode.zeros,
+        help: "beyond the edges: zeros, or periodic, what lies at the opposite ones") : .zeros
     reader.kept(
       "sample_size", "num_train_timesteps", "_class_name", "_diffusers_version", "_name_or_path")
 

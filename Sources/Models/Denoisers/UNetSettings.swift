@@ -11,6 +11,7 @@ public struct UNetSettings: Hashable, Sendable {
   public let frequencyShift: Int
   public let cosinesFirst: Bool
   public let downsamplePadding: Int
+  public let dropout: Float
   public let activation: BlockActivation
   public let groups: Int
   public let epsilon: Float
@@ -55,9 +56,13 @@ public struct UNetSettings: Hashable, Sendable {
     downsamplePadding = try reader.value(
       "downsample_padding", default: 1, in: 0...1,
       help: "1: zeros on each side of what is halved; 0: behind the last row and column only")
-    if isWhole {
-      try reader.computes("dropout", only: 0.0, or: [0], help: "dropout in the residual blocks")
-    }
+    dropout =
+      isWhole
+      ? Float(
+        try reader.value(
+          "dropout", default: 0.0, in: 0.0...0.95,
+          help: "how often training drops an input of a residual block's second convolution"))
+      : 0
     activation = try reader.choice("act_fn", default: BlockActivation.silu, help: "the activation function")
     groups = try reader.value(
       "norm_num_groups", default: 32, in: 1...16_384, help: "groups of each group normalisation")
@@ -80,7 +85,7 @@ public struct UNetSettings: Hashable, Sendable {
   var style: ResnetBlock2D.Style {
     ResnetBlock2D.Style(
       embeddingWidth: embeddingWidth, groups: groups, epsilon: epsilon, activation: activation,
-      scalesAndShifts: scalesAndShifts)
+      scalesAndShifts: scalesAndShifts, dropout: dropout)
   }
 
   /// What the model can be told of; training never keeps a class back.

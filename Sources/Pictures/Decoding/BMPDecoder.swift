@@ -1,9 +1,9 @@
-/// Decodes BMP files. libgd refuses those of 16 bits, and those with headers of other lengths than it knows; Debian has no
-/// small library for them.
+/// Decodes BMP files. libgd rejects those with 16 bits per pixel, and those with headers of lengths unknown to it;
+/// Debian has no small library for them.
 struct BMPDecoder {
   private let file: [UInt8]
   private let layout: BMPLayout
-  /// [count, 3].
+  /// The palette, [count, 3].
   private let palette: [UInt8]
 
   /// - Throws: `PictureHeader.Problem`, `FileError`.
@@ -17,7 +17,7 @@ struct BMPDecoder {
     }
   }
 
-  /// - Throws: `PictureHeader.Problem.endsEarly` if pixels are missing; `PictureError` if there is no memory.
+  /// - Throws: `PictureHeader.Problem.endsEarly` if pixels are missing; `PictureHeader.Problem` if there is no memory.
   func decode() throws -> Raster {
     if layout.bits <= 8 {
       let raster = try Raster(width: layout.width, height: layout.height, layout: .rgb)
@@ -33,7 +33,7 @@ struct BMPDecoder {
     return raster
   }
 
-  /// Calls `body` with each row, from the top, and where its bytes begin.
+  /// Calls `body` for each row, starting at the top, with the offset of its bytes.
   private func eachRow(_ body: (_ row: Int, _ start: Int) -> Void) throws {
     guard layout.dataStart <= file.count, layout.rowSize * layout.height <= file.count - layout.dataStart
     else {
@@ -57,7 +57,7 @@ struct BMPDecoder {
     }
   }
 
-  /// A colour that the palette does not have is black.
+  /// Colours missing from the palette are black.
   private func show(_ index: Int, at pixel: Int, in samples: UnsafeMutableBufferPointer<UInt8>) {
     for channel in 0..<3 {
       samples[3 * pixel + channel] = 3 * index < palette.count ? palette[3 * index + channel] : 0
@@ -78,7 +78,7 @@ struct BMPDecoder {
     }
   }
 
-  /// Bits of a pixel that are one sample.
+  /// The bits of a pixel that make up one sample.
   private struct Channel {
     let shift: UInt32
     let largest: UInt64
@@ -93,8 +93,9 @@ struct BMPDecoder {
     }
   }
 
-  /// Run-length codes: a number of pixels and their index, or 0 and a command: 0 ends a row, 1 the picture, 2 moves to the
-  /// right and up, more is a number of indices that follow, filled up to whole words. What is passed over has index 0.
+  /// Run-length codes: a pixel count followed by their index, or 0 followed by a command: 0 ends a row, 1 ends the
+  /// image, 2 moves right and up, and larger values are a number of literal indices that follow, padded to 16-bit
+  /// words. Skipped pixels have index 0.
   private func readRuns(into raster: borrowing Raster) throws {
     let (width, height, samples) = (layout.width, layout.height, raster.samples)
     for pixel in 0..<width * height { show(0, at: pixel, in: samples) }

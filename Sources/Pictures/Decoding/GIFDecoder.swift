@@ -3,15 +3,15 @@ import Foundation
 
 /// Decodes GIF files with libgd.
 enum GIFDecoder {
-  /// The file's first picture on its screen.
+  /// Decodes the file's first image, placed on its screen.
   ///
-  /// - Throws: `PictureHeader.Problem` for what libgd cannot decode.
+  /// - Throws: `PictureHeader.Problem` if libgd cannot decode it.
   static func decode(_ file: [UInt8], width: Int, height: Int) throws -> Raster {
     let scanner = ByteScanner(file)
-    // libgd fills up what is missing.
+    // libgd fills in missing data, so check for it here.
     guard try PictureHeader.gifDataEnd(scanner) <= file.count else { throw PictureHeader.Problem.endsEarly }
     let frame = try PictureHeader.gifFrame(scanner)
-    // libgd refuses a picture that is larger than its screen.
+    // libgd rejects an image larger than its screen, so enlarge the screen.
     var grown = file
     for (place, value) in [width, width >> 8, height, height >> 8].enumerated() {
       grown[6 + place] = UInt8(truncatingIfNeeded: value)
@@ -23,12 +23,12 @@ enum GIFDecoder {
     // Zeros are transparent.
     let raster = try Raster(width: width, height: height, layout: .rgba)
     let samples = raster.samples
-    // The colour that stands for transparency; -1, no colour, if none does.
+    // The transparent colour; -1, which matches no colour, if there is none.
     let hole = canvas.image.pointee.transparent
     for y in 0..<frame.height {
       guard let row = canvas.image.pointee.tpixels[y] else { continue }
       for x in 0..<frame.width {
-        // 0xAARRGGBB, where A is 0 for opaque.
+        // 0xAARRGGBB, where A is 0 for opaque pixels.
         let pixel = row[x]
         guard pixel != hole, pixel >> 24 == 0 else { continue }
         let place = 4 * ((frame.top + y) * width + frame.left + x)
@@ -42,10 +42,10 @@ enum GIFDecoder {
   }
 
   private static func canvas(of file: [UInt8]) throws -> Canvas {
-    // In range by the limit on the file's size.
+    // In range because of the limit on file size.
     let (image, message) = DecoderMessage.capture {
       file.withUnsafeBytes { bytes in
-        // libgd only reads it.
+        // libgd only reads the buffer.
         gdImageCreateFromGifPtr(Int32(bytes.count), UnsafeMutableRawPointer(mutating: bytes.baseAddress))
       }
     }
@@ -56,11 +56,11 @@ enum GIFDecoder {
   }
 }
 
-/// What libgd says while it decodes, which it would otherwise print.
+/// Captures the messages that libgd would otherwise print while decoding.
 private enum DecoderMessage {
   private static let key = "oboro.decoder-message"
 
-  /// Messages come on the thread that decodes.
+  /// libgd calls this on the decoding thread.
   private static let installed: Void = gdSetErrorMethod { _, format, arguments in
     guard let format, let arguments, Thread.current.threadDictionary[key] == nil else { return }
     var text = [CChar](repeating: 0, count: 256)
@@ -69,7 +69,7 @@ private enum DecoderMessage {
       decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
-  /// Runs `body`; returns what it returns, and the first line of the first message.
+  /// Runs `body`; returns its result and the first line of the first message.
   static func capture<Result>(_ body: () -> Result) -> (Result, String?) {
     _ = installed
     Thread.current.threadDictionary.removeObject(forKey: key)

@@ -2,21 +2,22 @@ import CPictureCodecs
 import Files
 import Foundation
 
-/// A picture's file, read but not decoded.
+/// An image file that has been read but not decoded.
 public struct ImageFile: Sendable {
-  /// As errors show it.
+  /// The path as shown in errors.
   public let path: String
   public let header: PictureHeader
   private let bytes: [UInt8]
 
-  /// Files beyond this are not read: as many bytes as an uncompressed picture of the most pixels has.
+  /// Larger files are not read: this is the size of an uncompressed image with the maximum number of pixels.
   private static let sizeLimit = 4 * PictureHeader.pixelLimit + 4096
 
   public init(_ path: String) throws { try self.init(RawPath(path)) }
 
   /// Reads the file at `path`.
   ///
-  /// - Throws: ``PictureError`` for what is no picture, or too large a one; `FileError` for what cannot be read.
+  /// - Throws: ``PictureError`` if the file is not an image, or one that is too large; `FileError` if it cannot be
+  ///   read.
   public init(_ path: RawPath) throws {
     self.path = "\(path)"
     let file = try FileDescriptor(path, O_RDONLY | O_NONBLOCK)
@@ -26,18 +27,18 @@ public struct ImageFile: Sendable {
     header = try Self.naming(self.path) { try PictureHeader(ByteScanner(bytes)) }
   }
 
-  /// A picture whose file lies in memory, which errors call `path`.
+  /// An image file in memory, referred to as `path` in errors.
   ///
-  /// - Throws: ``PictureError`` for what is no picture, or too large a one.
+  /// - Throws: ``PictureError`` if the bytes are not an image, or one that is too large.
   public init(_ bytes: [UInt8], path: String) throws {
     self.path = path
     self.bytes = bytes
     header = try Self.naming(path) { try PictureHeader(ByteScanner(bytes)) }
   }
 
-  /// What the file at `path` says of itself; no more of it is read than tells that.
+  /// Reads the header of the file at `path`, and no more of the file than necessary.
   ///
-  /// - Throws: as the initialiser.
+  /// - Throws: like the initialiser.
   public static func header(of path: RawPath) throws -> PictureHeader {
     let file = try FileDescriptor(path, O_RDONLY | O_NONBLOCK)
     let size = try size(of: file)
@@ -61,7 +62,7 @@ public struct ImageFile: Sendable {
     return size
   }
 
-  /// Runs `body` with problems of a header turned into errors about `path`.
+  /// Runs `body`, converting header problems to errors about `path`.
   private static func naming<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
@@ -74,13 +75,13 @@ public struct ImageFile: Sendable {
 }
 
 extension ImageFile {
-  /// The picture, turned as it says that it is to be shown; the first one of several.
+  /// Decodes the image, oriented for display; only the first one if there are several.
   ///
-  /// What is transparent shows `background`. Samples of 16 bits lose their lower 8. Gamma and colour profiles are not
-  /// applied. One channel is 0.299 red + 0.587 green + 0.114 blue, rounded (ITU-R BT.601).
+  /// Transparent pixels show `background`. 16-bit samples are truncated to their upper 8 bits. Gamma and colour
+  /// profiles are not applied. A single channel is 0.299 red + 0.587 green + 0.114 blue, rounded (ITU-R BT.601).
   ///
   /// - Parameter channels: 1 for grey, 3 for colour.
-  /// - Throws: ``PictureError`` for a damaged picture. What a decoder only warns of is damage if pixels may be missing.
+  /// - Throws: ``PictureError`` for a damaged image. A decoder warning counts as damage if pixels may be missing.
   public func decode(channels: Int = 3, over background: PictureColour = .white) throws -> Picture {
     precondition(channels == 1 || channels == 3, "\(channels) channels: a picture has 1 or 3")
     do {

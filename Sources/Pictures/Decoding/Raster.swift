@@ -1,17 +1,18 @@
 import CPictureCodecs
 import Foundation
 
-/// The one owner of decoded pixels, in whatever form their file has them.
+/// The unique owner of decoded pixels, in the layout used by their file.
 struct Raster: ~Copyable {
-  /// What the samples of a pixel stand for. Opacity is 0 for transparent, 255 for opaque.
+  /// The meaning of a pixel's samples. Opacity is 0 for transparent, 255 for opaque.
   enum Layout {
     case grey
     case greyOpacity
     case rgb
     case rgba
-    /// Colours are multiplied by the opacity.
+    /// Colours are premultiplied by the opacity.
     case rgbaMultiplied
-    /// Cyan, magenta, yellow and black, each 255 for no ink: all programs write CMYK pictures so that are JPEG.
+    /// Cyan, magenta, yellow and black, with 255 meaning no ink: the convention that all programs follow in CMYK JPEG
+    /// files.
     case invertedInks
 
     var components: Int {
@@ -31,7 +32,7 @@ struct Raster: ~Copyable {
   let samples: UnsafeMutableBufferPointer<UInt8>
   var components: Int { layout.components }
 
-  /// - Throws: `PictureHeader.Problem` if there is no memory for it.
+  /// - Throws: `PictureHeader.Problem` if there is not enough memory.
   init(width: Int, height: Int, layout: Layout) throws {
     let count = width * height * layout.components
     guard let memory = calloc(count, 1) else {
@@ -44,10 +45,10 @@ struct Raster: ~Copyable {
       start: memory.bindMemory(to: UInt8.self, capacity: count), count: count)
   }
 
-  /// Takes over what a decoder made.
+  /// Takes ownership of a decoder's output.
   ///
-  /// - Parameter four: what four components stand for.
-  /// - Throws: `PictureHeader.Problem` with the decoder's words if it made nothing.
+  /// - Parameter four: the layout to assume for four components.
+  /// - Throws: `PictureHeader.Problem` with the decoder's message if there is no output.
   init(_ pixels: oboro_pixels, four: Layout) throws {
     guard let memory = pixels.samples else {
       let text = withUnsafeBytes(of: pixels.message) {
@@ -64,7 +65,7 @@ struct Raster: ~Copyable {
 
   deinit { free(samples.baseAddress) }
 
-  /// The pixels without transparency, in 1 or 3 channels.
+  /// Composites the pixels over `background`, in 1 or 3 channels.
   func flattened(channels: Int, over background: PictureColour) -> Picture {
     let behind = [background.red, background.green, background.blue].map(Int.init)
     let samples = samples
@@ -116,7 +117,7 @@ struct Raster: ~Copyable {
     }
   }
 
-  /// A picture of the colours that `colour` gives.
+  /// A picture with the colours returned by `colour`.
   @inline(__always)
   private func picture(_ channels: Int, _ colour: (_ pixel: Int) -> (red: Int, green: Int, blue: Int))
     -> Picture
@@ -130,7 +131,7 @@ struct Raster: ~Copyable {
           result[3 * pixel + 1] = UInt8(truncatingIfNeeded: green)
           result[3 * pixel + 2] = UInt8(truncatingIfNeeded: blue)
         } else {
-          // 0.299, 0.587 and 0.114 in 65536ths, which sum to 1: a grey keeps its value.
+          // 0.299, 0.587 and 0.114 in units of 1/65536, which sum to 1, so that greys keep their value.
           result[pixel] = UInt8(truncatingIfNeeded: (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16)
         }
       }
@@ -142,7 +143,7 @@ struct Raster: ~Copyable {
   /// a b / 255, rounded.
   private static func part(_ a: Int, _ b: Int) -> Int { (a * b + 127) / 255 }
 
-  /// A sample of some opacity before another one, rounded.
+  /// A sample of the given opacity composited over another one, rounded.
   private static func mix(_ front: Int, _ behind: Int, _ opacity: Int) -> Int {
     (front * opacity + behind * (255 - opacity) + 127) / 255
   }

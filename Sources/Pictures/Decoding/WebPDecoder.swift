@@ -2,9 +2,9 @@ import CWebP
 
 /// Decodes WebP files with libwebp.
 enum WebPDecoder {
-  /// The file's picture; of an animation the first.
+  /// Decodes the file's image, or the first frame of an animation.
   ///
-  /// - Throws: `PictureHeader.Problem` for what libwebp cannot decode.
+  /// - Throws: `PictureHeader.Problem` if libwebp cannot decode it.
   static func decode(_ file: [UInt8], width: Int, height: Int) throws -> Raster {
     let raster = try Raster(width: width, height: height, layout: .rgba)
     let samples = raster.samples

@@ -1,23 +1,23 @@
-/// How a BMP file keeps its pixels (Microsoft's BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER, BITMAPV5HEADER and
-/// IBM's OS22XBITMAPHEADER, all behind a BITMAPFILEHEADER of 14 bytes).
+/// How a BMP file stores its pixels (Microsoft's BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER,
+/// and IBM's OS22XBITMAPHEADER, each after a BITMAPFILEHEADER of 14 bytes).
 struct BMPLayout {
   enum Packing: Int {
     case none = 0
-    /// Runs of equal indices of 8 and of 4 bits.
+    /// Run-length encoded indices of 8 or 4 bits.
     case runs8 = 1
     case runs4 = 2
   }
 
   let width: Int
   let height: Int
-  /// Of a pixel.
+  /// Bits per pixel.
   let bits: Int
   let packing: Packing
   /// Whether the first row is the top one.
   let isTopDown: Bool
-  /// Bits of red, green, blue and opacity in a pixel of 16 or 32 bits.
+  /// Bit masks of red, green, blue and opacity in a pixel of 16 or 32 bits.
   let masks: [UInt32]
-  /// Where the colours of the palette begin, how many there are, and the bytes of each: blue, green, red.
+  /// The palette's offset, its number of colours, and the bytes per colour: blue, green, red.
   let palette: (place: Int, count: Int, stride: Int)
   let dataStart: Int
 
@@ -28,7 +28,7 @@ struct BMPLayout {
     guard isCore || (16...124).contains(headerSize) else {
       throw PictureHeader.Problem.malformed("is no BMP picture: its header has \(headerSize) bytes")
     }
-    /// A number of the header; 0 where a short header ends before it.
+    /// A header field; 0 if the header is too short to contain it.
     func field(_ count: Int, _ place: Int) throws -> Int {
       place + count <= 14 + headerSize ? try file.little(count, at: place) : 0
     }
@@ -56,7 +56,7 @@ struct BMPLayout {
       throw PictureHeader.Problem.malformed("is no BMP picture that is known: \(bits) bits a pixel")
     }
     self.packing = packing
-    // Behind a short header, the masks follow it; a longer one has them inside.
+    // The masks follow a short header, and are part of a longer one.
     let maskCount = !hasMasks ? 0 : headerSize >= 56 || compression == bitFieldsWithOpacity ? 4 : 3
     if hasMasks {
       masks =
@@ -69,11 +69,11 @@ struct BMPLayout {
     let count = bits > 8 ? 0 : used == 0 ? 1 << bits : min(used, 1 << bits)
     dataStart = try file.little(4, at: 10)
     let stride = isCore ? 3 : 4
-    // Some files have fewer colours than they say, and the pixels behind those.
+    // Some files have fewer colours than stated, directly followed by the pixels.
     palette = (place, dataStart > place ? min(count, (dataStart - place) / stride) : count, stride)
   }
 
-  /// Bytes of a row, which is padded to whole words.
+  /// Bytes per row, padded to a multiple of four.
   var rowSize: Int { (width * bits + 31) / 32 * 4 }
 }
 

@@ -1,6 +1,6 @@
 import Files
 
-/// Numbers in bytes, read at any place: of a whole file in memory, or of one from which only what is asked for is read.
+/// Random access to numbers in bytes: of a file in memory, or of an open file that is only read as far as needed.
 struct ByteScanner {
   let count: Int
   private let source: Source
@@ -15,7 +15,7 @@ struct ByteScanner {
     source = .memory(bytes)
   }
 
-  /// - Parameter size: how many bytes `file` has.
+  /// - Parameter size: the size of `file` in bytes.
   init(_ file: consuming FileDescriptor, size: Int) {
     count = size
     source = .file(FileBlocks(file))
@@ -30,7 +30,7 @@ struct ByteScanner {
     }
   }
 
-  /// `count` bytes from `place`.
+  /// Returns `count` bytes starting at `place`.
   ///
   /// - Throws: `PictureHeader.Problem.endsEarly`, `FileError`.
   func bytes(_ count: Int, at place: Int) throws -> [UInt8] {
@@ -48,17 +48,17 @@ struct ByteScanner {
     return true
   }
 
-  /// The number in `count` bytes, the most significant first.
+  /// The big-endian number in `count` bytes.
   func big(_ count: Int, at place: Int) throws -> Int {
     try (0..<count).reduce(0) { try $0 << 8 | byte(place + $1) }
   }
 
-  /// The number in `count` bytes, the least significant first.
+  /// The little-endian number in `count` bytes.
   func little(_ count: Int, at place: Int) throws -> Int {
     try (0..<count).reversed().reduce(0) { try $0 << 8 | byte(place + $1) }
   }
 
-  /// Whether the `count` colours of a palette are greys, each the first three of `stride` bytes.
+  /// Whether the `count` colours of a palette are all grey, each given by the first three of `stride` bytes.
   func isGrey(palette place: Int, count: Int, stride: Int = 3) throws -> Bool {
     try (0..<count).allSatisfy { entry in
       let colour = place + entry * stride
@@ -67,13 +67,13 @@ struct ByteScanner {
   }
 }
 
-/// A file, of which one block at a time is in memory.
+/// A file of which one block at a time is held in memory.
 private final class FileBlocks {
   private let file: FileDescriptor
   private var block: [UInt8] = []
   private var start = 0
 
-  /// Where nearly all files have their whole header.
+  /// Large enough for the complete header of almost any file.
   private static let size = 1 << 14
 
   init(_ file: consuming FileDescriptor) { self.file = file }
@@ -85,7 +85,7 @@ private final class FileBlocks {
         filled = try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: start)
       }
     }
-    // The file may have been cut off since its size was asked for.
+    // The file may have been truncated since its size was queried.
     guard place < start + block.count else { throw PictureHeader.Problem.endsEarly }
     return block[place - start]
   }

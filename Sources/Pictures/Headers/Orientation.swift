@@ -1,24 +1,24 @@
-/// How a picture is to be turned, from what its file says in EXIF data or, where that says nothing, in XMP data. What
-/// makes no sense there says nothing.
+/// The orientation of an image according to the EXIF data in its file or, failing that, its XMP data. Invalid data are
+/// ignored.
 struct Orientation {
   private(set) var value = 1
   private var isKnown = false
 
   private static let tag = 0x0112
 
-  /// Takes what EXIF data says, which begins at `start` and reaches to the end of `file`.
+  /// Reads EXIF data, which start at `start` and extend to the end of `file`.
   ///
   /// - Throws: `FileError`.
   mutating func read(exif file: ByteScanner, at start: Int = 0) throws {
     do {
-      // Some writers put the name that is JPEG's before it elsewhere too.
+      // Some writers include JPEG's "Exif" prefix in other formats too.
       let isNamed = try file.holds("Exif\0\0", at: start)
       try read(TIFFDirectory(file, at: start + (isNamed ? 6 : 0)))
     } catch is PictureHeader.Problem {
     }
   }
 
-  /// Takes what a TIFF file's directory says.
+  /// Reads the directory of a TIFF file.
   ///
   /// - Throws: `FileError`.
   mutating func read(_ directory: TIFFDirectory) throws {
@@ -30,7 +30,7 @@ struct Orientation {
     }
   }
 
-  /// Takes what XMP data says (XMP specification, part 2, section 2.4): an attribute or an element.
+  /// Reads XMP data (XMP specification, part 2, section 2.4), where the orientation is an attribute or an element.
   mutating func read(xmp: [UInt8]) {
     guard !isKnown else { return }
     let name = Array("tiff:Orientation".utf8)

@@ -1,6 +1,6 @@
 extension PictureHeader {
-  /// GIF89a specification, sections 18 to 22. Of an animation the first picture counts, with what its screen has around
-  /// it, which is transparent. A picture that is larger than its screen makes that larger, as in browsers.
+  /// GIF89a specification, sections 18 to 22. For an animation, this describes the first image and its surrounding
+  /// screen, which is transparent. An image larger than its screen enlarges the screen, as in browsers.
   static func gif(_ file: ByteScanner) throws -> PictureHeader {
     let globalCount = tableCount(try file.byte(10))
     let place = try firstPicture(file)
@@ -13,7 +13,7 @@ extension PictureHeader {
       .gif, max(width, frame.left + frame.width), max(height, frame.top + frame.height), isGrey: isGrey)
   }
 
-  /// Where the first picture is on its screen.
+  /// The position of the first image on its screen.
   static func gifFrame(_ file: ByteScanner) throws -> (left: Int, top: Int, width: Int, height: Int) {
     let place = try firstPicture(file)
     return try (
@@ -22,10 +22,10 @@ extension PictureHeader {
     )
   }
 
-  /// How many colours the table has that `flags` tell of.
+  /// The number of colours in the table described by `flags`.
   private static func tableCount(_ flags: Int) -> Int { flags & 0x80 == 0 ? 0 : 2 << (flags & 7) }
 
-  /// Where a GIF file's first picture begins, behind what is said about it.
+  /// The offset of the file's first image, after the extension blocks.
   private static func firstPicture(_ file: ByteScanner) throws -> Int {
     var place = 13 + 3 * tableCount(try file.byte(10))
     while try file.byte(place) == 0x21 {
@@ -37,7 +37,7 @@ extension PictureHeader {
     return place
   }
 
-  /// The place behind a chain of GIF's sub-blocks, each its length and as many bytes; one of length 0 ends it.
+  /// The offset after a chain of GIF sub-blocks, each a length followed by that many bytes; one of length 0 ends it.
   private static func end(ofBlocks place: Int, _ file: ByteScanner) throws -> Int {
     var place = place
     while true {
@@ -47,12 +47,12 @@ extension PictureHeader {
     }
   }
 
-  /// Where the data of a GIF file's first picture ends, whose decoder fills up what is missing.
+  /// The offset at which the data of the file's first image end; the decoder would fill in missing data.
   ///
-  /// - Throws: `Problem.endsEarly` if the file ends before that is said.
+  /// - Throws: `Problem.endsEarly` if the file ends before the end marker.
   static func gifDataEnd(_ file: ByteScanner) throws -> Int {
     let place = try firstPicture(file)
-    // Behind the picture's own palette, a byte on how its data is packed.
+    // The image's local palette is followed by a byte with the LZW code size.
     return try end(ofBlocks: place + 11 + 3 * tableCount(file.byte(place + 9)), file)
   }
 }

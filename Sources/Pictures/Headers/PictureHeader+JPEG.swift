@@ -1,19 +1,19 @@
 extension PictureHeader {
-  /// ITU-T T.81, annex B. Segments are a marker, and with most markers a length that counts itself.
+  /// ITU-T T.81, annex B. A segment is a marker, usually followed by a length that includes itself.
   static func jpeg(_ file: ByteScanner) throws -> PictureHeader {
     var place = 2
     var frame: (width: Int, height: Int, components: Int)?
     var exif: [UInt8] = []
     var xmp: [UInt8] = []
     reading: while true {
-      // Bytes that belong nowhere are passed over, as by every decoder.
+      // Stray bytes are skipped, as in every decoder.
       while try file.byte(place) != 0xFF { place += 1 }
       let marker = try file.byte(place + 1)
       switch marker {
-      case 0xFF:  // Filling.
+      case 0xFF:  // Fill byte.
         place += 1
         continue
-      case 0x00, 0x01, 0xD0...0xD8:  // No marker, and those without a length.
+      case 0x00, 0x01, 0xD0...0xD8:  // Not a marker, or a marker without a length.
         place += 2
         continue
       case 0xC0...0xCF where ![0xC4, 0xC8, 0xCC].contains(marker):
@@ -28,7 +28,7 @@ extension PictureHeader {
       if marker == 0xE1 {
         let content = try file.bytes(length - 2, at: place + 4)
         if content.starts(with: Array("Exif\0".utf8)) {
-          // What is too long for one segment goes on in the next.
+          // Data too long for one segment are continued in the next.
           exif += content.dropFirst(6)
         } else if content.starts(with: Array("http://ns.adobe.com/xap/1.0/\0".utf8)) {
           xmp = content

@@ -1,7 +1,7 @@
 import CZlib
 
 extension PictureHeader {
-  /// PNG specification (ISO 15948), sections 5.3 and 11: chunks, each its length, its name, the content and a checksum.
+  /// PNG specification (ISO 15948), sections 5.3 and 11: chunks of a length, a name, the content and a checksum.
   static func png(_ file: ByteScanner) throws -> PictureHeader {
     guard file.count >= 16 else { throw Problem.endsEarly }
     guard try file.big(4, at: 8) == 13, try file.holds("IHDR", at: 12) else {
@@ -9,13 +9,13 @@ extension PictureHeader {
     }
     let (width, height, kind) = (try file.big(4, at: 16), try file.big(4, at: 20), try file.byte(25))
     let palette = 3
-    // Without colours, or with opacity beside them.
+    // Greyscale, without or with opacity.
     var isGrey = kind == 0 || kind == 4
     var orientation = Orientation()
     var texts: [PNGText] = []
     var place = 8
     var isLast = false
-    // What is missing at the end, the decoder notices.
+    // A truncated end is left for the decoder to detect.
     while !isLast, let length = try? file.big(4, at: place), length <= file.count - place - 12 {
       let (name, content) = (String(decoding: try file.bytes(4, at: place + 4), as: UTF8.self), place + 8)
       switch name {
@@ -30,7 +30,7 @@ extension PictureHeader {
       }
       place += length + 12
     }
-    // eXIf, which may be anywhere, goes before what was used until it was there (since 2017).
+    // The eXIf chunk, which may appear anywhere, takes precedence over the texts used before it was introduced in 2017.
     for text in texts { if let exif = text.exif { try orientation.read(exif: ByteScanner(exif)) } }
     for text in texts { if let xmp = text.xmp { orientation.read(xmp: xmp) } }
     return PictureHeader(.png, width, height, isGrey: isGrey, orientation: orientation.value)
@@ -42,17 +42,17 @@ extension PictureHeader {
   }
 }
 
-/// One of the texts of a PNG file in which programs keep EXIF or XMP data (section 11.3.4).
+/// A text chunk of a PNG file in which programs store EXIF or XMP data (section 11.3.4).
 private struct PNGText {
   private let keyword: String
   private let text: [UInt8]
 
-  /// Texts beyond this are passed over, packed and unpacked.
+  /// Longer texts are skipped, whether compressed or uncompressed.
   private static let sizeLimit = 1 << 20
   private static let exifKeywords = ["Raw profile type exif", "Raw profile type APP1"]
   private static let xmpKeyword = "XML:com.adobe.xmp"
 
-  /// - Returns: nil for a text that is about something else, or cannot be unpacked.
+  /// - Returns: nil for a text about something else, or one that cannot be decompressed.
   init?(_ chunk: String, _ file: ByteScanner, _ place: Int, _ length: Int) throws {
     let start = try file.bytes(min(length, 80), at: place)
     guard let keyword = start.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false).first,
@@ -63,7 +63,7 @@ private struct PNGText {
     var rest = try file.bytes(length, at: place).dropFirst(keyword.count + 1)
     var isPacked = chunk == "zTXt"
     if chunk == "iTXt" {
-      // Whether it is packed, the method, the language, the keyword in that language.
+      // The compression flag, the compression method, the language, and the translated keyword.
       isPacked = rest.first == 1
       rest = rest.dropFirst(2).drop { $0 != 0 }.dropFirst().drop { $0 != 0 }.dropFirst()
     } else if isPacked {
@@ -89,7 +89,7 @@ private struct PNGText {
 
   var xmp: [UInt8]? { keyword == Self.xmpKeyword ? text : nil }
 
-  /// ImageMagick's form: a line break, a name, the number of bytes, and these in hexadecimal digits.
+  /// ImageMagick's format: a line break, a name, the number of bytes, and the bytes in hexadecimal.
   var exif: [UInt8]? {
     guard Self.exifKeywords.contains(keyword) else { return nil }
     let lines = text.split(separator: 0x0A, omittingEmptySubsequences: false).dropFirst(3)

@@ -1,5 +1,5 @@
 extension PictureHeader {
-  /// TIFF 6.0, section 8: the first picture's directory. Of several pages only the first counts.
+  /// TIFF 6.0, section 8: the directory of the first image. Further pages are ignored.
   static func tiff(_ file: ByteScanner) throws -> PictureHeader {
     let directory = try TIFFDirectory(file)
     guard let width = try directory.numbers(256)?.first, let height = try directory.numbers(257)?.first else {
@@ -9,7 +9,7 @@ extension PictureHeader {
     let kind = try directory.numbers(262)?.first
     var isGrey = kind == whiteIsZero || kind == blackIsZero
     if kind == palette, let map = try directory.numbers(320, limit: 3 << 16) {
-      // All reds, then all greens, then all blues.
+      // All red values, followed by all green values and all blue values.
       let count = map.count / 3
       isGrey = map[..<count] == map[count..<2 * count] && map[..<count] == map[(2 * count)..<(3 * count)]
     }

@@ -1,5 +1,5 @@
 extension PictureHeader {
-  /// "WebP Container Specification", and RFC 6386, section 9.1, for lossy pictures.
+  /// "WebP Container Specification", and RFC 6386, section 9.1, for lossy images.
   static func webp(_ file: ByteScanner) throws -> PictureHeader {
     if try file.holds("VP8 ", at: 12) {
       guard try file.holds([0x9D, 0x01, 0x2A], at: 23) else {
@@ -22,7 +22,7 @@ extension PictureHeader {
     throw Problem.malformed("is no WebP picture: its first chunk is unknown")
   }
 
-  /// What the chunks say of it: each its name, its length, and the content, filled up to an even number of bytes.
+  /// Searches the file's chunks, each of which is a name, a length, and content padded to an even number of bytes.
   private static func webpOrientation(_ file: ByteScanner) throws -> Orientation {
     var orientation = Orientation()
     var xmp: [UInt8] = []

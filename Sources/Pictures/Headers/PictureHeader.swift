@@ -1,4 +1,4 @@
-/// What a picture's file says of itself, before anything is decoded or allocated for it.
+/// The header of an image file, read before anything is decoded or allocated.
 public struct PictureHeader: Sendable, Equatable {
   public enum Format: String, Sendable, CaseIterable {
     case png = "PNG"
@@ -13,10 +13,9 @@ public struct PictureHeader: Sendable, Equatable {
   /// Pixels as stored: `orientation` is not applied.
   public let storedWidth: Int
   public let storedHeight: Int
-  /// Whether the file can hold nothing but greys: by its kind, or by its palette.
+  /// Whether the image can only contain greys, according to its colour type or palette.
   public let isGrey: Bool
-  /// How the picture is to be turned, as EXIF numbers it (tag 0x0112): 1 as it is, up to 8; above 4 with width and
-  /// height exchanged.
+  /// The EXIF orientation of the image (tag 0x0112): 1 for upright, up to 8; above 4, width and height are exchanged.
   public let orientation: Int
 
   init(_ format: Format, _ width: Int, _ height: Int, isGrey: Bool, orientation: Int = 1) {
@@ -27,22 +26,22 @@ public struct PictureHeader: Sendable, Equatable {
     self.orientation = orientation
   }
 
-  /// Pixels as shown.
+  /// Pixels as displayed.
   public var width: Int { orientation > 4 ? storedHeight : storedWidth }
   public var height: Int { orientation > 4 ? storedWidth : storedHeight }
 
-  /// How many pixels a picture may have: what claims more is refused before memory is taken for it. 8192 x 8192 need
-  /// 256 MB while they are decoded.
+  /// The maximum number of pixels: larger images are rejected before any memory is allocated. 8192 x 8192 pixels need
+  /// 256 MB during decoding.
   public static let pixelLimit = 1 << 26
 
-  /// Why bytes are no header.
+  /// Why bytes are not a valid header.
   enum Problem: Error, Equatable {
-    /// More bytes may tell.
+    /// More bytes are needed.
     case endsEarly
     case malformed(String)
   }
 
-  /// Takes the header from the file's content; its format too, whatever the file's name.
+  /// Parses the header of a file and detects its format from the contents, regardless of the file's name.
   ///
   /// - Throws: `Problem`, `FileError`.
   init(_ file: ByteScanner) throws {

@@ -1,23 +1,23 @@
-/// The first directory of a TIFF file, which EXIF data is as well (TIFF 6.0, section 2; BigTIFF; EXIF 2.3, section 4.5).
+/// The first directory of a TIFF file or of EXIF data (TIFF 6.0, section 2; BigTIFF; EXIF 2.3, section 4.5).
 struct TIFFDirectory {
   private let file: ByteScanner
   private let start: Int
   private let isLittle: Bool
-  /// Bytes of a place in the file: 8 in BigTIFF.
+  /// The size of a file offset in bytes: 8 in BigTIFF.
   private let wordSize: Int
   private let entries: [Int: Entry]
 
   private struct Entry {
     let type: Int
     let count: Int
-    /// Of the value itself if it is as short as a word, else of its place.
+    /// The offset of the value itself if it fits in a word, otherwise of the value's offset.
     let place: Int
   }
 
-  /// Files of photos have some 20 entries.
+  /// Photo files have about 20 entries.
   private static let entryLimit = 4096
 
-  /// - Parameter start: where in `file` the TIFF file begins.
+  /// - Parameter start: the offset in `file` at which the TIFF data begin.
   /// - Throws: `PictureHeader.Problem`, `FileError`.
   init(_ file: ByteScanner, at start: Int = 0) throws {
     self.file = file
@@ -42,7 +42,7 @@ struct TIFFDirectory {
     var entries: [Int: Entry] = [:]
     for index in 0..<count {
       let place = directory + countSize + index * (4 + 2 * wordSize)
-      // Of a tag that is there twice, the last counts, as for Pillow.
+      // If a tag appears twice, the last one counts, as in Pillow.
       entries[try number(2, place)] = Entry(
         type: try number(2, place + 2), count: try number(wordSize, place + 4), place: place + 4 + wordSize)
     }
@@ -51,11 +51,11 @@ struct TIFFDirectory {
 
   func has(_ tag: Int) -> Bool { entries[tag] != nil }
 
-  /// The tag's whole numbers; nil if it has others or more than `limit`, or is not there.
+  /// The tag's integers; nil if it is missing, has another type, or has more than `limit` values.
   ///
   /// - Throws: `PictureHeader.Problem.endsEarly`, `FileError`.
   func numbers(_ tag: Int, limit: Int = 1) throws -> [Int]? {
-    // BYTE is no number for Pillow, where it is alone.
+    // BYTE is excluded: Pillow does not treat a single one as a number.
     let sizes = [3: 2, 4: 4, 8: 2, 9: 4, 16: 8]
     guard let entry = entries[tag], let size = sizes[entry.type], (1...limit).contains(entry.count) else {
       return nil

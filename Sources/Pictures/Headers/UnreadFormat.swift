@@ -1,11 +1,11 @@
-/// A format of pictures that is known but not read.
+/// An image format that is recognised but not supported.
 public struct UnreadFormat: Sendable, Hashable {
   public let name: String
 
-  /// Why a picture of this format is left out, and what to do.
+  /// Why an image of this format is skipped, and what to do about it.
   public var reason: String { "is a \(name) picture, which is not read: convert it to PNG or JPEG" }
 
-  /// Ends of names, in lower case.
+  /// File name extensions in lower case.
   private static let extensions: [String: String] = {
     let formats = [
       ("HEIC", "heic heics heif heifs hif"), ("AVIF", "avif avifs"), ("JPEG XL", "jxl"),
@@ -20,13 +20,13 @@ public struct UnreadFormat: Sendable, Hashable {
       })
   }()
 
-  /// - Parameter end: what follows a name's last dot.
+  /// - Parameter end: the part of a file name after the last dot.
   public init?(extension end: String) {
     guard let name = Self.extensions[end.lowercased()] else { return nil }
     self.name = name
   }
 
-  /// By the first bytes of the file.
+  /// Detects the format from the first bytes of the file.
   ///
   /// - Throws: `FileError`.
   init?(contentOf file: ByteScanner) throws {

@@ -1,22 +1,22 @@
 import CGD
 
-/// The one owner of an image of libgd.
+/// The unique owner of a libgd image.
 struct Canvas: ~Copyable {
   let image: gdImagePtr
 
-  /// What libgd and GIF hold in a palette.
+  /// The palette size of libgd and GIF.
   private static let paletteSize = 256
 
-  /// Takes over an image that libgd made.
+  /// Takes ownership of an image created by libgd.
   init(adopting image: gdImagePtr) { self.image = image }
 
   deinit { gdImageDestroy(image) }
 
-  /// The image of a picture without any loss. Grey pictures become palette images whose index is the sample, coloured
-  /// ones true-colour images.
+  /// A lossless image of a picture. Grey pictures become palette images whose index is the sample, coloured ones
+  /// true-colour images.
   ///
-  /// - Parameter path: what an error names.
-  /// - Throws: ``PictureError`` when libgd has no memory for it or finds it too large.
+  /// - Parameter path: the path named in errors.
+  /// - Throws: ``PictureError`` if libgd runs out of memory or considers the image too large.
   static func exact(_ picture: Picture, for path: String) throws -> Canvas {
     if picture.channels == 1 {
       let greys = (0..<Int32(paletteSize)).map { $0 << 16 | $0 << 8 | $0 }
@@ -32,9 +32,9 @@ struct Canvas: ~Copyable {
     return canvas
   }
 
-  /// The palette image nearest to a coloured picture: without loss if that has no more colours than a palette.
+  /// The best palette image of a coloured picture: lossless if it has no more colours than a palette.
   ///
-  /// - Throws: ``PictureError`` when libgd has no memory for it or finds it too large.
+  /// - Throws: ``PictureError`` if libgd runs out of memory or considers the image too large.
   static func quantized(_ picture: Picture, for path: String) throws -> Canvas {
     var indices = [Int32: Int]()
     for pixel in 0..<picture.width * picture.height where indices.count <= paletteSize {
@@ -46,8 +46,8 @@ struct Canvas: ~Copyable {
       return try indexed(picture, palette: palette, for: path) { UInt8(indices[picture.colour($0)] ?? 0) }
     }
     let canvas = try exact(picture, for: path)
-    // Median cut, named so that the result does not depend on how libgd was built. Without dithering, which on small
-    // images costs 1 to 2 dB and flickers from frame to frame.
+    // Median cut, chosen explicitly so that the result does not depend on how libgd was built. No dithering, which
+    // costs 1 to 2 dB on small images and flickers between frames.
     gdImageTrueColorToPaletteSetMethod(canvas.image, Int32(GD_QUANT_JQUANT.rawValue), 0)
     guard gdImageTrueColorToPalette(canvas.image, 0, Int32(paletteSize)) != 0 else {
       throw PictureError(path: path, reason: "no memory to choose a palette")
@@ -58,9 +58,9 @@ struct Canvas: ~Copyable {
   var width: Int { Int(image.pointee.sx) }
   var height: Int { Int(image.pointee.sy) }
 
-  /// Runs a function of libgd that gives memory and its size, and copies that.
+  /// Calls a libgd function that returns a buffer and its size, and copies the buffer.
   ///
-  /// - Throws: ``PictureError`` when it gives none.
+  /// - Throws: ``PictureError`` if it returns none.
   static func bytes(
     for path: String, _ body: (UnsafeMutablePointer<Int32>) -> UnsafeMutableRawPointer?
   ) throws -> [UInt8] {
@@ -77,7 +77,7 @@ struct Canvas: ~Copyable {
   ) throws -> Canvas {
     let canvas = try adopt(
       gdImageCreate(Int32(clamping: picture.width), Int32(clamping: picture.height)), picture, path)
-    // Colours get the indices 0, 1, 2, ... in the order of their allocation.
+    // Colours are assigned the indices 0, 1, 2, ... in order of allocation.
     for colour in palette {
       gdImageColorAllocate(canvas.image, colour >> 16 & 0xFF, colour >> 8 & 0xFF, colour & 0xFF)
     }
@@ -97,7 +97,7 @@ struct Canvas: ~Copyable {
 }
 
 extension Picture {
-  /// A coloured picture's pixel as libgd has it: 0xRRGGBB.
+  /// A pixel of a coloured picture in libgd's format: 0xRRGGBB.
   fileprivate func colour(_ pixel: Int) -> Int32 {
     Int32(samples[3 * pixel]) << 16 | Int32(samples[3 * pixel + 1]) << 8 | Int32(samples[3 * pixel + 2])
   }

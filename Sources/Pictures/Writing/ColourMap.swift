@@ -1,14 +1,14 @@
-/// Colours for numbers from 0 to 1: dark blue over green to yellow, equally far apart to the eye, and in grey as well.
+/// Maps numbers from 0 to 1 to colours: dark blue to green to yellow, perceptually uniform, also when printed in grey.
 ///
-/// Stéfan van der Walt and Nathaniel Smith's viridis (matplotlib, CC0), by eight of its colours and straight lines
-/// between them.
+/// Stéfan van der Walt and Nathaniel Smith's viridis (matplotlib, CC0), linearly interpolated between eight of its
+/// colours.
 public enum ColourMap {
   private static let colours: [SIMD3<Float>] = [
     [68, 1, 84], [70, 50, 127], [54, 92, 141], [39, 127, 142], [31, 161, 135], [74, 194, 109],
     [159, 218, 58], [253, 231, 37],
   ]
 
-  /// Red, green and blue; what lies outside is clamped, NaN is black.
+  /// Red, green and blue; values out of range are clamped, and NaN is black.
   public static func colour(_ value: Float) -> [UInt8] {
     guard !value.isNaN else { return [0, 0, 0] }
     let place = min(max(value, 0), 1) * Float(colours.count - 1)

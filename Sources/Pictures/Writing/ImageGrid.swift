@@ -1,12 +1,12 @@
-/// Arranges pictures of one size in rows, from left to right and from top to bottom.
+/// Arranges pictures of equal size in rows, from left to right and top to bottom.
 public struct ImageGrid: Sendable {
-  /// nil: the least number that makes the grid at least as wide as high, counted in pictures.
+  /// nil selects the least number for which the grid, counted in pictures, is at least as wide as it is high.
   public var columns: Int?
   /// Pixels around and between the pictures.
   public var padding: Int
-  /// Each pixel of a picture becomes a square of this side: images of 28 x 28 are too small to look at.
+  /// Each pixel of a picture becomes a square with this side: images of 28 x 28 are too small to look at.
   public var enlargement: Int
-  /// The sample of padding and of empty places, in all channels.
+  /// The sample value of padding and empty cells, in all channels.
   public var background: UInt8
 
   public init(columns: Int? = nil, padding: Int = 2, enlargement: Int = 1, background: UInt8 = 128) {
@@ -23,13 +23,13 @@ public struct ImageGrid: Sendable {
     max(1, (pixels + max(width, height) - 1) / max(width, height))
   }
 
-  /// Lines of a caption at most.
+  /// The maximum number of lines in a caption.
   private static let captionLines = 3
 
-  /// One picture of all `pictures`, which are at least one and of one size.
+  /// Combines `pictures`, which must be non-empty and of equal size, into one picture.
   ///
-  /// - Parameter captions: what stands under each of them.
-  /// - Throws: ``PictureError`` when there is no memory to draw captions in.
+  /// - Parameter captions: the text below each picture.
+  /// - Throws: ``PictureError`` if there is no memory to draw captions.
   public func compose(_ pictures: [Picture], captions: [String]) throws -> Picture {
     precondition(captions.count == pictures.count, "\(captions.count) captions of \(pictures.count) pictures")
     guard let first = pictures.first else { preconditionFailure("a grid of no pictures") }
@@ -49,7 +49,7 @@ public struct ImageGrid: Sendable {
       })
   }
 
-  /// One picture of all `pictures`, which are at least one and of one size.
+  /// Combines `pictures`, which must be non-empty and of equal size, into one picture.
   public func compose(_ pictures: [Picture]) -> Picture {
     guard let first = pictures.first else { preconditionFailure("a grid of no pictures") }
     let (channels, width, height) = (first.channels, first.width * enlargement, first.height * enlargement)

@@ -2,10 +2,9 @@ import CGD
 import Files
 
 extension Picture {
-  /// Writes the picture as a PNG file, whole or not at all. The same picture with the same texts always gives the same
-  /// bytes.
+  /// Writes the picture to a PNG file atomically. The same picture with the same texts always produces the same bytes.
   ///
-  /// - Parameter texts: what the file says of the picture, by keywords of ASCII letters.
+  /// - Parameter texts: descriptions of the picture, with keywords of ASCII letters.
   /// - Throws: ``PictureError``, `FileError`.
   public func writePNG(to path: String, texts: [(keyword: String, text: String)] = []) throws {
     let canvas = try Canvas.exact(self, for: path)

@@ -1,17 +1,17 @@
 import CGD
 import Files
 
-/// A sequence of pictures of one size, shown again and again.
+/// A sequence of pictures of equal size, shown in an endless loop.
 public struct PictureAnimation: Sendable {
   public let frames: [Picture]
-  /// How long each frame is shown, in hundredths of a second.
+  /// Duration of each frame in hundredths of a second.
   public var delay: Int
-  /// How long the last frame is shown, which is the one to look at.
+  /// Duration of the last frame, which is usually the one of interest.
   public var lastDelay: Int
 
   /// - Parameters:
-  ///   - frames: at least one, all of one size and number of channels.
-  ///   - delay: hundredths of a second, up to 65535; many viewers show what is below 2 slowly.
+  ///   - frames: at least one, all of the same size and number of channels.
+  ///   - delay: hundredths of a second, up to 65535; many viewers slow down values below 2.
   public init(_ frames: [Picture], delay: Int = 5, lastDelay: Int = 200) {
     guard let first = frames.first else { preconditionFailure("an animation of no frames") }
     for (index, frame) in frames.enumerated() {
@@ -27,8 +27,8 @@ public struct PictureAnimation: Sendable {
     self.lastDelay = lastDelay
   }
 
-  /// Writes the animation as a GIF file, whole or not at all. Greys are exact; each coloured frame has a palette of
-  /// its own of up to 256 colours, exact where it has no more.
+  /// Writes the animation to a GIF file atomically. Greys are exact; each coloured frame has its own palette of up to
+  /// 256 colours, and is exact if that suffices.
   ///
   /// - Throws: ``PictureError``, `FileError`.
   public func writeGIF(to path: String) throws {
@@ -42,7 +42,7 @@ public struct PictureAnimation: Sendable {
         }
       }
       let delay = Int32(index == frames.count - 1 ? lastDelay : delay)
-      // Every frame covers the one before, so none needs to be removed or compared with it.
+      // Every frame covers the previous one, so none needs to be disposed of or compared with it.
       bytes += try Canvas.bytes(for: path) {
         gdImageGifAnimAddPtr(
           canvas.image, $0, isGrey ? 0 : 1, 0, 0, delay, Int32(gdDisposalNone), nil)
@@ -52,6 +52,6 @@ public struct PictureAnimation: Sendable {
     try WholeFile.write(bytes, to: path)
   }
 
-  /// The number of repetitions that stands for no end.
+  /// The repetition count that denotes an endless loop.
   private static let endlessly: Int32 = 0
 }

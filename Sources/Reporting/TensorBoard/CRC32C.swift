@@ -1,6 +1,6 @@
-/// The checksum of TFRecord files: CRC-32C (RFC 3720, appendix B.4), masked as TensorFlow does.
+/// The checksum of TFRecord files: CRC-32C (RFC 3720, appendix B.4), with TensorFlow's masking.
 package enum CRC32C {
-  /// Castagnoli's polynomial, bits reversed.
+  /// Castagnoli's polynomial, bit-reversed.
   private static let polynomial: UInt32 = 0x82F6_3B78
 
   private static let table: [UInt32] = (0..<256).map { byte in
@@ -11,7 +11,7 @@ package enum CRC32C {
     ~bytes.reduce(~0) { $0 >> 8 ^ table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] }
   }
 
-  /// A checksum of data that may hold checksums itself.
+  /// A checksum suitable for data that contain checksums themselves.
   static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let value = of(bytes)
     return (value >> 15 | value << 17) &+ 0xA282_EAD8

@@ -1,13 +1,13 @@
 import Files
 import Foundation
 
-/// A file that TensorBoard reads: `events.out.tfevents...`, records of TensorFlow's `Event` messages (tensorflow's
+/// An event file for TensorBoard: `events.out.tfevents...`, a sequence of TensorFlow's `Event` messages (TensorFlow's
 /// event.proto, summary.proto and tensor.proto), each with its length and checksums (TFRecord).
 public final class EventFile {
   private let file: AppendingFile
   private let date: () -> Date
 
-  /// Fields of the messages, by their numbers in the `.proto` files.
+  /// Field numbers of the messages in the `.proto` files.
   private enum Event {
     static let wallTime = 1
     static let step = 2
@@ -24,9 +24,9 @@ public final class EventFile {
     static let metadata = 9
   }
 
-  /// Opens a new file in `folder`, which is made if needed. TensorBoard shows all files of a folder as one run.
+  /// Opens a new file in `folder`, which is created if necessary. TensorBoard shows all files of a folder as one run.
   ///
-  /// - Parameter step: the last step that was done before; what earlier files say of later ones does not count.
+  /// - Parameter step: the last completed step; events of later steps in earlier files are discarded.
   /// - Throws: `FileError`.
   public init(folder: String, resumingAfter step: Int, date: @escaping () -> Date = { Date() }) throws {
     do {
@@ -45,7 +45,7 @@ public final class EventFile {
     }
   }
 
-  /// Adds numbers of a step, by name.
+  /// Adds named scalars of a step.
   ///
   /// - Throws: `FileError`.
   public func add(_ numbers: [(name: String, value: Float)], step: Int) throws {
@@ -61,12 +61,12 @@ public final class EventFile {
     }
   }
 
-  /// Adds a picture.
+  /// Adds an image.
   ///
-  /// - Parameter png: the content of a PNG file.
+  /// - Parameter png: the contents of a PNG file.
   /// - Throws: `FileError`.
   public func add(_ name: String, png: [UInt8], step: Int) throws {
-    // Both sides stand in the first chunk, which is always the same.
+    // The width and height are in the first chunk, at fixed offsets.
     guard png.count >= 24 else { return }
     func number(_ offset: Int) -> Int { png[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) } }
     try append(step: step) {
@@ -76,7 +76,7 @@ public final class EventFile {
           $0.add(Value.image) {
             $0.add(1, number(20))
             $0.add(2, number(16))
-            // RGB, whatever the file has: the viewer decodes it.
+            // RGB, regardless of the file's format, since the viewer decodes it.
             $0.add(3, 3)
             $0.add(4, png)
           }
@@ -85,7 +85,7 @@ public final class EventFile {
     }
   }
 
-  /// Adds a text, Markdown.
+  /// Adds a text in Markdown.
   ///
   /// - Throws: `FileError`.
   public func add(_ name: String, text: String, step: Int) throws {
@@ -96,7 +96,7 @@ public final class EventFile {
           // SummaryMetadata.plugin_data.plugin_name.
           $0.add(Value.metadata) { $0.add(1) { $0.add(1, "text") } }
           $0.add(Value.tensor) {
-            // DT_STRING, of one element.
+            // DT_STRING with one element.
             $0.add(1, 7)
             $0.add(2) { $0.add(2) { $0.add(1, 1) } }
             $0.add(8, text)
@@ -114,7 +114,7 @@ public final class EventFile {
     try file.append(Self.record(event.bytes))
   }
 
-  /// Length, its checksum, the content, its checksum.
+  /// A TFRecord: length, its checksum, content, its checksum.
   static func record(_ content: [UInt8]) -> [UInt8] {
     func bytes(_ value: some FixedWidthInteger) -> [UInt8] {
       withUnsafeBytes(of: value.littleEndian) { Array($0) }

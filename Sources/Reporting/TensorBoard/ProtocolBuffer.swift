@@ -1,4 +1,4 @@
-/// A message in the making, in the encoding of protocol buffers (protobuf.dev/programming-guides/encoding).
+/// Builds a message in the protocol buffer encoding (protobuf.dev/programming-guides/encoding).
 struct ProtocolBuffer {
   private(set) var bytes: [UInt8] = []
 
@@ -33,7 +33,7 @@ struct ProtocolBuffer {
     bytes += content
   }
 
-  /// A message inside of this one.
+  /// Adds a nested message.
   mutating func add(_ field: Int, _ fill: (inout ProtocolBuffer) -> Void) {
     var inner = ProtocolBuffer()
     fill(&inner)
@@ -42,7 +42,7 @@ struct ProtocolBuffer {
 
   private mutating func start(_ field: Int, _ type: WireType) { varint(UInt64(field) << 3 | type.rawValue) }
 
-  /// Seven bits a byte, the lowest first; all but the last have their highest bit set.
+  /// Seven bits per byte, the lowest first; all bytes but the last have their highest bit set.
   private mutating func varint(_ value: UInt64) {
     var rest = value
     while rest >= 0x80 {

@@ -4,13 +4,23 @@ extension Tensor {
   /// max(x, 0).
   public func relu() -> Tensor { elementwise(Elementwise.relu, gradient: Elementwise.reluGradient) }
 
+  /// max(x, 0) + slope min(x, 0), PyTorch's `LeakyReLU`.
+  public func leakyReLU(slope: Float) -> Tensor {
+    elementwise { x, y, count, pool in
+      Elementwise.leakyReLU(x, slope: slope, output: y, count: count, pool: pool)
+    } gradient: { x, dy, dx, count, pool in
+      Elementwise.leakyReLUGradient(
+        x, slope: slope, outputGradient: dy, inputGradient: dx, count: count, pool: pool)
+    }
+  }
+
   /// x sigmoid(x).
   public func silu() -> Tensor { elementwise(Elementwise.silu, gradient: Elementwise.siluGradient) }
 
-  /// x Φ(x), with the normal distribution function itself, as PyTorch's `GELU()`.
+  /// x Φ(x), with the exact normal distribution function, like PyTorch's `GELU()`.
   public func gelu() -> Tensor { elementwise(Elementwise.gelu, gradient: Elementwise.geluGradient) }
 
-  /// The approximation of GELU by a hyperbolic tangent, PyTorch's `GELU(approximate="tanh")`.
+  /// The tanh approximation of GELU, PyTorch's `GELU(approximate="tanh")`.
   public func tanhGELU() -> Tensor {
     elementwise(Elementwise.tanhGELU, gradient: Elementwise.tanhGELUGradient)
   }
@@ -20,7 +30,7 @@ extension Tensor {
     elementwise(Elementwise.quickGELU, gradient: Elementwise.quickGELUGradient)
   }
 
-  /// min(max(x, lowest), highest); beyond the bounds there is no gradient.
+  /// min(max(x, lower), upper); the gradient is zero outside the bounds.
   public func clamped(to bounds: ClosedRange<Float>) -> Tensor {
     elementwise { x, y, count, pool in
       Elementwise.clamp(x, to: bounds, output: y, count: count, pool: pool)

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// The sum of two tensors of one shape.
+  /// The sum of two tensors of the same shape.
   public static func + (a: Tensor, b: Tensor) -> Tensor {
     precondition(a.shape == b.shape, "\(a.shape) + \(b.shape)")
     let output = a.tape.result(a.shape, of: [a, b])
@@ -13,7 +13,7 @@ extension Tensor {
     return output
   }
 
-  /// The difference of two tensors of one shape.
+  /// The difference of two tensors of the same shape.
   public static func - (a: Tensor, b: Tensor) -> Tensor {
     precondition(a.shape == b.shape, "\(a.shape) - \(b.shape)")
     let output = a.tape.result(a.shape, of: [a, b])
@@ -29,7 +29,8 @@ extension Tensor {
     return output
   }
 
-  /// Adds to every image of [B, ..., C] the same numbers, [..., C] in any shape with as many channels.
+  /// Adds the same constants to every image of [B, ..., C]: as many elements as an image has, in any shape with C
+  /// channels.
   public func addingToEachImage(_ constants: Tensor) -> Tensor {
     precondition(
       constants.count == count / batch && constants.channels == channels, "\(shape) + \(constants.shape)")

@@ -1,11 +1,11 @@
 import Kernels
 
 extension Tensor {
-  /// Batch normalisation of [B, ..., C] by the batch's own statistics, and a rectifier.
+  /// Batch normalisation of [B, ..., C] by the statistics of the batch, followed by `activation`.
   ///
   /// - Parameters:
-  ///   - runningMean, runningVariance: [C]; what is written in the place of their gradients are the batch's mean and
-  ///     unbiased variance.
+  ///   - runningMean, runningVariance: [C]; the batch's mean and unbiased variance are written in place of their
+  ///     gradients.
   public func batchNormalized(
     gamma: Tensor, beta: Tensor, runningMean: Tensor, runningVariance: Tensor,
     activation: BatchNormalization.Activation = .relu
@@ -24,7 +24,7 @@ extension Tensor {
       found.update(from: mean.pointer, count: c)
     }
     if let found = tape.gradientMemory(runningVariance.target, count: c) {
-      // Of a single row there is no unbiased variance; its biased one is 0.
+      // A single row has no unbiased variance; its biased variance is 0.
       let correction = Float(norm.rows) / Float(max(norm.rows - 1, 1))
       for channel in 0..<c { found[channel] = correction * variance.pointer[channel] }
     }
@@ -40,7 +40,7 @@ extension Tensor {
     return output
   }
 
-  /// The same by statistics that are given: for a tape that does not record.
+  /// Batch normalisation by given statistics, for a tape that does not record.
   public func batchNormalized(
     gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor,
     activation: BatchNormalization.Activation = .relu

@@ -1,9 +1,9 @@
 import Kernels
 
 extension Tensor {
-  /// Doubles height and width by linear interpolation: [B, H, W, C] -> [B, 2H, 2W, C].
+  /// Doubles height and width by bilinear interpolation: [B, H, W, C] -> [B, 2H, 2W, C].
   ///
-  /// - Parameter alignsCorners: whether the first and last pixels stay the first and last; PyTorch's default is not.
+  /// - Parameter alignsCorners: whether the corner pixels of input and output coincide; false is PyTorch's default.
   public func upsampledBilinearly(alignsCorners: Bool) -> Tensor {
     precondition(shape.count == 4, "images have four dimensions, not \(shape)")
     let (b, h, w, c) = (shape[0], shape[1], shape[2], shape[3])

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// Adds a vector to all pixels of each image: x[b, h, w, c] + v[b, first + c] for x [B, H, W, C], v [B, V].
+  /// Adds a vector to all pixels of each image: x[b, h, w, c] + v[b, first + c], for x [B, H, W, C] and v [B, V].
   public func adding(_ vectors: Tensor, from first: Int = 0) -> Tensor {
     let (b, n, c, v) = (batch, pixels, channels, vectors.channels)
     precondition(

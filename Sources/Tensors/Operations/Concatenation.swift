@@ -1,8 +1,8 @@
 import Kernels
 
 extension Tensor {
-  /// Tensors one after the other along `axis`; all other dimensions are the same. Images along their last axis get more
-  /// channels, [B, N, C] along axis 1 more tokens.
+  /// Concatenates tensors along `axis`; all other dimensions must match. For images the last axis joins channels; for
+  /// [B, N, C], axis 1 joins tokens.
   public static func concatenated(_ parts: [Tensor], axis: Int) -> Tensor {
     let first = parts[0]
     precondition(

@@ -1,15 +1,16 @@
 import Kernels
 
 extension Tensor {
-  /// A 2-D convolution of images [B, H, W, Ci], read as if they were concatenated along the channels.
+  /// A 2-D convolution of images [B, H, W, Ci], treated as if concatenated along the channels.
   ///
   /// - Parameters:
-  ///   - weights: [R R, C, K], C the channels of all inputs.
-  ///   - bias: [K]; nil for none.
-  ///   - padding: zeros on each side.
-  ///   - endPadding: zeros behind the last row and column, if not as many as before the first.
-  ///   - standardizesWeights: whether the weights are brought to mean 0 and variance 1 first (Qiao et al., 2019). What
-  ///     comes of it is not kept for the way back, but computed again: it is as large as the weights.
+  ///   - weights: [R R, C, K], where C is the total number of input channels.
+  ///   - bias: [K], or nil.
+  ///   - padding: the number of zeros on each side.
+  ///   - endPadding: the number of zeros after the last row and column, if it differs from `padding`.
+  ///   - standardizesWeights: whether the weights are first normalised to mean 0 and variance 1 (Qiao et al., 2019).
+  ///     The backward pass recomputes the standardised weights instead of keeping them, since they are as large as the
+  ///     weights.
   /// - Returns: [B, P, Q, K].
   public static func convolution(
     _ inputs: [Tensor], weights: Tensor, bias: Tensor?, kernel: Int, stride: Int = 1, padding: Int = 0,
@@ -23,7 +24,7 @@ extension Tensor {
       batch: first.shape[0], height: first.shape[1], width: first.shape[2],
       inputChannels: inputs.map(\.channels),
       outputChannels: weights.channels, kernel: kernel, stride: stride, padding: padding,
-      endPadding: endPadding)
+      endPadding: endPadding, precision: first.tape.precision)
     precondition(
       weights.shape == [kernel * kernel, shape.channels, shape.outputChannels]
         && bias.map { $0.shape == [shape.outputChannels] } ?? true,
@@ -55,7 +56,7 @@ extension Tensor {
         ? tape.weightGradientSum(weights, shape, inputs: storages, outputGradient: dy)
         : tape.gradientSum(weights, count: weightStorage.count)
       let used = standardization?.standardized(tape.engine) ?? weightStorage
-      // Of standardised weights the gradient is the standardisation's to turn into the weights' own.
+      // With standardisation, this is the gradient of the standardised weights, from which that of the weights follows.
       let between = standardization == nil ? nil : sum.map { _ in tape.engine.storage(used.count) }
       Convolution.backward(
         shape, inputs: storages.map { UnsafePointer($0.pointer) }, weights: used.pointer,
@@ -77,7 +78,7 @@ extension Tensor {
 }
 
 extension Tape {
-  /// Memory for the gradient of a convolution's weights; nil if they need none, or if it is left to the update.
+  /// Memory for the gradient of a convolution's weights; nil if they need none, or if it is deferred to the update.
   func weightGradientSum(
     _ weights: GradientTarget, _ shape: ConvolutionShape, inputs: [Storage], outputGradient: Storage
   ) -> GradientSum? {
@@ -100,7 +101,8 @@ extension Tape {
   }
 }
 
-/// What is kept of standardised weights [F, K]: the weights, which are there anyway, and their statistics.
+/// The state from which standardised weights [F, K] are recomputed: the weights, which exist anyway, and their
+/// statistics.
 private final class KeptStandardization {
   private let weights: Storage
   private let outputs: Int

@@ -3,7 +3,7 @@ import Kernels
 extension Tensor {
   /// The mean over the rows of [R, K] of -ln softmax(row)[label], a scalar: PyTorch's `cross_entropy`.
   ///
-  /// - Parameter labels: R numbers from 0 to K - 1.
+  /// - Parameter labels: R class indices from 0 to K - 1.
   public func crossEntropy(labels: [Int]) -> Tensor {
     let k = channels
     precondition(

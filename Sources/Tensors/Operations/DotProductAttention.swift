@@ -1,12 +1,12 @@
 import Kernels
 
 extension Tensor {
-  /// Attention between the pixels or tokens of each image, from their queries, keys and values: [B, ..., 3 H D] (all
-  /// heads' queries, then keys, then values) -> [B, ..., H D].
+  /// Self-attention over the pixels or tokens of each image, from packed queries, keys and values: [B, ..., 3 H D] (the
+  /// queries of all heads, then the keys, then the values) -> [B, ..., H D].
   ///
   /// - Parameters:
-  ///   - isCausal: whether token i attends to no token after it.
-  ///   - keyMask: [B, N] for N tokens; one whose number is 0 gets no attention. It gets no gradient.
+  ///   - isCausal: whether each token attends only to itself and earlier tokens.
+  ///   - keyMask: [B, N] for N tokens; tokens with a mask value of 0 are not attended to. The mask gets no gradient.
   public func attended(heads: Int, isCausal: Bool = false, keyMask: Tensor? = nil) -> Tensor {
     precondition(
       heads > 0 && channels % (3 * heads) == 0 && keyMask.map { $0.shape == [batch, pixels] } ?? true,
@@ -18,7 +18,7 @@ extension Tensor {
     attention.forward(
       attention.operands(qkv: pointer, keyMask: keyMask?.pointer), attended: output.pointer,
       statistics: statistics.pointer, pool: threads)
-    // The two factors of each product are both of this tensor.
+    // Both factors of each product come from this tensor.
     tape.record(output, work: Work(attention, gradients: needsGradient, needsGradient)) {
       [storage, target, attended = output.storage, mask = keyMask?.storage] tape, dy in
       let dx = tape.engine.storage(storage.count)
@@ -31,10 +31,10 @@ extension Tensor {
     return output
   }
 
-  /// Attention of the pixels or tokens of each image to other tokens: from queries [B, ..., H D] and those tokens' keys
-  /// and values [B, L, 2 H D] -> [B, ..., H D].
+  /// Cross-attention of the pixels or tokens of each image to other tokens: queries [B, ..., H D], keys and values
+  /// [B, L, 2 H D] -> [B, ..., H D].
   ///
-  /// - Parameter keyMask: [B, L]; a key whose number is 0 gets no attention. It gets no gradient.
+  /// - Parameter keyMask: [B, L]; keys with a mask value of 0 are not attended to. The mask gets no gradient.
   public func attending(to keysAndValues: Tensor, heads: Int, keyMask: Tensor? = nil) -> Tensor {
     let (b, hidden) = (batch, channels)
     precondition(

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// e^x, which stays at its value there below -87.3 and above 88.3.
+  /// e^x, with x clamped to [-87.3, 88.3].
   public func exponential() -> Tensor {
     let output = tape.result(shape, of: [self])
     Elementwise.exponential(pointer, output: output.pointer, count: count, pool: threads)

@@ -1,8 +1,8 @@
 import Kernels
 
 extension Tensor {
-  /// Group normalisation of [B, ..., C], an optional scale and shift [B, 2 C] (scales, then shifts), an activation; then
-  /// `residual` is added, if there is one.
+  /// Group normalisation of [B, ..., C], followed by an optional scale and shift [B, 2 C] (scales, then shifts), an
+  /// activation, and the addition of an optional `residual`.
   public func groupNormalized(
     groups: Int, gamma: Tensor, beta: Tensor, scaleShift: Tensor? = nil,
     epsilon: Float = 1e-5, activation: GroupNormalization.Activation = .none, residual: Tensor? = nil

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// The Kronecker product of this tensor [1, C1, K1] with weights [taps, C2, K2]: -> [taps, C1 C2, K1 K2].
+  /// The Kronecker product of this tensor [1, C1, K1] and weights [taps, C2, K2] -> [taps, C1 C2, K1 K2].
   public func kroneckerProduct(with other: Tensor) -> Tensor {
     precondition(
       shape.count == 3 && shape[0] == 1 && other.shape.count == 3, "\(shape) with \(other.shape)")

@@ -5,7 +5,8 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - gamma, beta: [C], both or neither.
-  ///   - modulation: C columns of [B, M] each; what was normalised is multiplied by 1 + scale, and the shift is added.
+  ///   - modulation: C columns of [B, M] each; the normalised values are multiplied by 1 + scale, and the shift is
+  ///     added.
   public func layerNormalized(
     gamma: Tensor? = nil, beta: Tensor? = nil, modulation: (shift: ColumnSlice, scale: ColumnSlice)? = nil,
     epsilon: Float

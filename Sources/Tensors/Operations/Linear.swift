@@ -3,7 +3,7 @@ import Kernels
 extension Tensor {
   /// act(x W + bias) + residual, for x [..., C], W [1, C, K], bias [K] -> [..., K].
   ///
-  /// - Parameter bias: nil: none.
+  /// - Parameter bias: nil for none.
   public func linear(
     weights: Tensor, bias: Tensor? = nil, activation: LinearTransform.Activation = .none,
     residual: Tensor? = nil
@@ -14,7 +14,8 @@ extension Tensor {
         && bias.map { $0.shape == [k] } ?? true
         && residual.map { $0.shape == shape.dropLast() + [k] } ?? true,
       "\(shape) times \(weights.shape) plus \(bias?.shape ?? []) plus \(residual?.shape ?? [])")
-    let transform = LinearTransform(rows: count / c, inputs: c, outputs: k, activation: activation)
+    let transform = LinearTransform(
+      rows: count / c, inputs: c, outputs: k, activation: activation, precision: tape.precision)
     let output = tape.result(
       shape.dropLast() + [k], of: [self, weights] + [bias, residual].compactMap { $0 })
     let isKept = tape.keepsStep(of: output) && activation != .none

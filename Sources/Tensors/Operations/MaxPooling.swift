@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// The largest of each 2x2 pixels: [B, H, W, C] -> [B, H / 2, W / 2, C], for even H and W.
+  /// The maximum of each 2x2 block of pixels: [B, H, W, C] -> [B, H / 2, W / 2, C], for even H and W.
   public func maxPooled() -> Tensor {
     precondition(
       shape.count == 4 && shape[1] % 2 == 0 && shape[2] % 2 == 0, "no images of 2x2 blocks: \(shape)")

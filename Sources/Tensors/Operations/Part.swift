@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// What has an index in `range` along `axis`: some channels of images, or some tokens of [B, N, C].
+  /// The slice with indices in `range` along `axis`, such as some channels of images or some tokens of [B, N, C].
   public func part(_ range: Range<Int>, axis: Int) -> Tensor {
     precondition(
       shape.indices.contains(axis) && range.lowerBound >= 0 && range.upperBound <= shape[axis]

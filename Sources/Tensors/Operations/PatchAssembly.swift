@@ -1,9 +1,9 @@
 import Kernels
 
 extension Tensor {
-  /// Images of the patches that were predicted: [B, H, W, P P C] -> [B, H P, W P, C].
+  /// Assembles images from patches: [B, H, W, P P C] -> [B, H P, W P, C].
   ///
-  /// - Parameter side: P; a patch's numbers are its lines of pixels, one after the other.
+  /// - Parameter side: P; a patch holds its rows of pixels, one after another.
   public func unpatchify(side: Int) -> Tensor {
     precondition(
       shape.count == 4 && side > 0 && channels % (side * side) == 0,

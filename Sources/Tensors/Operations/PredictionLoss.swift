@@ -1,16 +1,16 @@
 import Kernels
 
 extension Tensor {
-  /// The mean distance of predictions from a target of the same shape, a scalar.
+  /// The mean loss of predictions against a target of the same shape, a scalar.
   ///
-  /// - Parameter sampleWeights: a factor for each of the B samples' part of the mean; nil: 1.
+  /// - Parameter sampleWeights: a weight for each of the B samples; nil weights all samples by 1.
   public func meanLoss(_ loss: PredictionLoss, target: Tensor, sampleWeights: [Float]? = nil) -> Tensor {
     precondition(
       shape == target.shape && sampleWeights.map { $0.count == batch } ?? true,
       "\(loss) of \(shape) against \(target.shape) with \(sampleWeights?.count ?? batch) weights")
     let (b, size) = (batch, count / batch)
     let output = tape.result([], of: [self, target])
-    // Made with the loss, and scaled on the way back.
+    // Computed together with the loss, and scaled in the backward pass.
     let slopes = tape.engine.storage(count)
     output.pointer[0] = Float(
       loss(

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// The products of the elements of two tensors of one shape.
+  /// The elementwise product of two tensors of the same shape.
   public static func * (a: Tensor, b: Tensor) -> Tensor {
     precondition(a.shape == b.shape, "\(a.shape) * \(b.shape)")
     let output = a.tape.result(a.shape, of: [a, b])
@@ -21,7 +21,7 @@ extension Tensor {
     return output
   }
 
-  /// x s, for a scalar s.
+  /// x s, for a scalar tensor s.
   public func scaled(by scalar: Tensor) -> Tensor {
     precondition(scalar.isScalar, "\(shape) scaled by \(scalar.shape)")
     let output = tape.result(shape, of: [self, scalar])

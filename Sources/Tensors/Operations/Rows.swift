@@ -1,8 +1,8 @@
 import Kernels
 
 extension Tensor {
-  /// Rows of a table [R, D], one for each of B indices: -> [B, D]. Where there is no index, zeros. A row
-  /// that was taken several times gets the sum of their gradients, in the order of the indices.
+  /// Gathers rows of a table [R, D], one for each of B indices -> [B, D]; a nil index gives zeros. The gradients of a
+  /// row that occurs several times accumulate in the order of the indices.
   public func rows(_ indices: [Int?]) -> Tensor {
     precondition(shape.count == 2, "a table has two dimensions, not \(shape)")
     let (rows, width) = (shape[0], shape[1])

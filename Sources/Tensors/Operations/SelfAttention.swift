@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// Multi-head self-attention over the pixels of [B, ..., C], with its projections.
+  /// Multi-head self-attention over the pixels of [B, ..., C], including its projections.
   ///
   /// - Parameters:
   ///   - qkvWeights: [1, C, 3 H D]; queries, keys, values.
@@ -18,7 +18,8 @@ extension Tensor {
         && outputBias.shape == [c],
       "\(shape) with \(qkvWeights.shape), \(outputWeights.shape), \(outputBias.shape)")
     let attention = SelfAttention(
-      kind: kind, batch: batch, tokens: pixels, channels: c, heads: heads, headWidth: headWidth)
+      kind: kind, batch: batch, tokens: pixels, channels: c, heads: heads, headWidth: headWidth,
+      precision: tape.precision)
     let output = tape.result(shape, of: [self, qkvWeights, outputWeights, outputBias])
     attention.forward(
       pointer, qkvWeights: qkvWeights.pointer, outputWeights: outputWeights.pointer, bias: outputBias.pointer,

@@ -15,7 +15,7 @@ extension Tensor {
       "\(shape) with weights \(weights.shape) and bias \(bias.shape), kernel \(kernel)")
     let adjoint = TransposedConvolution.shape(
       batch: batch, height: shape[1], width: shape[2], inputChannels: channels, outputChannels: bias.count,
-      kernel: kernel, stride: stride, padding: padding)
+      kernel: kernel, stride: stride, padding: padding, precision: tape.precision)
     let output = tape.result([batch, adjoint.height, adjoint.width, bias.count], of: [self, weights, bias])
     TransposedConvolution.forward(
       adjoint, pointer, weights: weights.pointer, bias: bias.pointer, output: output.pointer, pool: threads)
@@ -27,7 +27,7 @@ extension Tensor {
       [storage, target, weightStorage = weights.storage, weights = weights.target, bias = bias.target]
       tape, dy in
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
-      // The adjoint's input and output have changed places.
+      // In the adjoint, input and output swap roles.
       let sum = tape.weightGradientSum(weights, adjoint, inputs: [dy], outputGradient: storage)
       TransposedConvolution.backward(
         adjoint, storage.pointer, weights: weightStorage.pointer, outputGradient: dy.pointer,

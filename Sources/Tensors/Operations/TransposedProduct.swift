@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tensor {
-  /// The products of each row of this tensor [M, C] with each row of another [N, C]: -> [M, N].
+  /// The dot products of each row of this tensor [M, C] with each row of another [N, C] -> [M, N].
   public func timesTranspose(of other: Tensor) -> Tensor {
     precondition(
       shape.count == 2 && other.shape.count == 2 && channels == other.channels,

@@ -85,6 +85,15 @@ public final class CLIPTokenizer: Sendable {
     }
   }
 
+  /// The same tokeniser with another token behind the end token.
+  public func padding(with token: Int) -> CLIPTokenizer {
+    CLIPTokenizer(
+      path: path, style: style, vocabulary: vocabulary, merges: merges, added: added,
+      special: SpecialTokens(
+        start: Int32(startToken), end: Int32(endToken), padding: Int32(token), unknown: Int32(unknownToken)),
+      contextLength: contextLength)
+  }
+
   /// How many embeddings a text encoder needs: one more than the largest id.
   public var vocabularySize: Int {
     max(vocabulary.symbols.count, Int(added.keys.max() ?? 0) + 1)
@@ -142,6 +151,27 @@ extension CLIPTokenizer {
   public func encode(_ text: String) -> TokenizedText {
     let ids = ids(of: text)
     return framed(ids.prefix(contextLength - 2), cut: max(0, ids.count - (contextLength - 2)))
+  }
+
+  /// The tokens of `text` in chunks, each for a pass of its own: as many of the text's tokens as there is room for between
+  /// a start and an end token, then the next ones.
+  ///
+  /// - Parameters:
+  ///   - words: words that the vocabulary lacks, each with its tokens.
+  ///   - most: how many chunks there may be; further tokens are cut.
+  public func chunks(
+    of text: String, words: [(text: String, tokens: [Int])] = [], most: Int = .max
+  ) -> [TokenizedText] {
+    precondition(most > 0, "\(most) chunks")
+    let ids = ids(of: text, words: words)
+    // Of a context of two tokens nothing is left for the text.
+    let room = max(contextLength - 2, 1)
+    let count = contextLength > 2 ? min(max((ids.count + room - 1) / room, 1), most) : 1
+    return (0..<count).map { index in
+      let part =
+        contextLength > 2 ? ids[min(index * room, ids.count)..<min((index + 1) * room, ids.count)] : []
+      return framed(part, cut: index == count - 1 ? max(0, ids.count - count * (contextLength - 2)) : 0)
+    }
   }
 
   func framed(_ ids: ArraySlice<Int>, cut: Int) -> TokenizedText {

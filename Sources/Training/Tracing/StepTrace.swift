@@ -4,8 +4,8 @@ import MPI
 import Settings
 import Tensors
 
-/// Profiles as a file for trace viewers (https://ui.perfetto.dev, chrome://tracing), in the Trace Event Format: a
-/// process for each rank; in it the thread that computes, and lanes in which buckets travel to and from other ranks.
+/// Writes profiles for trace viewers (https://ui.perfetto.dev, chrome://tracing) in the Trace Event Format: one process
+/// per rank, with a thread for computation and lanes for buckets in transit to and from other ranks.
 public enum StepTrace {
   /// Writes the profiles of all ranks to `path` on rank 0. Collective.
   ///
@@ -35,7 +35,7 @@ public enum StepTrace {
       ]
     }
     let lanes = Set(profile.events.map(\.lane)).sorted()
-    // Complete events ("X"), their times in microseconds. Those that others consist of come first.
+    // Complete events ("X"), with times in microseconds. Enclosing events come before the events that they contain.
     let ordered = profile.events.sorted { ($0.start, $1.end) < ($1.start, $0.end) }
     return [name("process_name", lane: 0, "rank \(rank)")]
       + lanes.map { name("thread_name", lane: $0, $0 == 0 ? "computing" : "on its way \($0)") }

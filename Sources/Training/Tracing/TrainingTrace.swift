@@ -4,19 +4,20 @@ import Logging
 import MPI
 import Tensors
 
-/// What each rank does in the first steps of a start, for a file.
+/// Records what each rank does in the first steps after a start, and writes it to a file.
 public struct TrainingTrace {
-  /// How many steps it shows.
+  /// The number of steps recorded.
   public static let steps = 20
 
   private let path: String
   private let firstStep: Int
   private let log: Logger
-  /// nil when all has been written.
+  /// nil once the file has been written.
   private(set) var profile: Profile?
   private var stepStart = Profile.now
 
-  /// Begins now, on all ranks: so their times have one axis, to within what a barrier takes. Collective.
+  /// Starts on all ranks at the same time, to within the skew of a barrier, so that their times share one axis.
+  /// Collective.
   ///
   /// - Throws: `MPIError`.
   init(path: String, from step: Int, _ communicator: Communicator, _ log: Logger) throws {
@@ -28,7 +29,7 @@ public struct TrainingTrace {
     stepStart = Profile.now
   }
 
-  /// A step has ended; after enough of them, or the last, the file is written. One that cannot be written ends no
+  /// Marks the end of a step, and writes the file after enough steps or the last one. Failure to write it does not end
   /// training. Collective.
   ///
   /// - Parameter step: its number, from 1.

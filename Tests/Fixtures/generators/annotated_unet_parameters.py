@@ -7,13 +7,13 @@ needs torch and numpy only. The model is that of "The Annotated Diffusion Model"
 """
 
 import json
-import pathlib
 
-import annotated_unet
+import cases
+from oboro_models.annotated_unet import Unet
 
 if __name__ == "__main__":
-    model = annotated_unet.Unet(dim=28, dim_mults=[1, 2, 4], channels=1, groups=4)
+    model = Unet(dim=28, dim_mults=[1, 2, 4], channels=1, groups=4)
     parameters = [{"name": name, "shape": list(value.shape)} for name, value in model.named_parameters()]
-    path = pathlib.Path(__file__).resolve().parent.parent / "annotated-unet" / "parameters-dim-28.json"
+    path = cases.FIXTURES / "annotated-unet" / "parameters-dim-28.json"
     lines = ",\n".join(json.dumps(parameter) for parameter in parameters)
     path.write_text(f"[\n{lines}\n]\n")

@@ -10,7 +10,7 @@ import pathlib
 import random
 
 import cases
-import models
+import oboro_models
 
 
 def annotated_unet(draw):
@@ -107,7 +107,7 @@ def write(kind, number, seed, folder):
             return cases.write(
                 kind,
                 f"{kind}-{number}",
-                models.CLASSES[kind],
+                oboro_models.CLASSES[kind],
                 settings,
                 draw.choice(sorted(cases.LOSSES)),
                 (batch, settings["channels"], *size),

@@ -125,14 +125,39 @@ CASES = [
 ]
 
 
+# Of convolutions that see at an edge what lies at the opposite one: the class has no such key.
+PERIODIC_CASE = (
+    "periodic-l2",
+    {
+        "in_channels": 2,
+        "out_channels": 2,
+        "block_out_channels": [8, 12],
+        "down_block_types": ["DownBlock2D", "ResnetDownsampleBlock2D"],
+        "up_block_types": ["ResnetUpsampleBlock2D", "UpBlock2D"],
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "attention_head_dim": None,
+        "time_embedding_dim": 10,
+    },
+    "l2",
+    (2, 2, 6, 10),
+    [17, 803],
+)
+
+
 def predict(model, inputs):
     return model(inputs["x"], inputs["t"], class_labels=inputs.get("y")).sample
 
 
-def write(path, settings, loss, size, timesteps, labels=None, seed=cases.SEED):
+def write(path, settings, loss, size, timesteps, labels=None, seed=cases.SEED, padding=None):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     model = UNet2DModel(**settings)
+    if padding == "periodic":
+        for module in model.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.padding_mode = "circular"
+        settings = {**settings, "padding": padding}
     inputs = {"x": torch.randn(*size, generator=generator), "t": torch.tensor(timesteps, dtype=torch.int64)}
     if labels is not None:
         inputs["y"] = torch.tensor(labels, dtype=torch.int64)
@@ -143,3 +168,5 @@ if __name__ == "__main__":
     named_inputs.write_defaults("unet-2d", UNet2DModel)
     for name, *case in CASES:
         write(f"unet-2d/{name}", *case)
+    name, *case = PERIODIC_CASE
+    write(f"unet-2d/{name}", *case, padding="periodic")

@@ -55,7 +55,7 @@ public struct EmojiSource: ConcurrentSampleSource {
   }
 
   public var count: Int { emoji.count }
-  public var fields: [Field] { [.images(height: size, width: size, channels: 3), .labels, .captions] }
+  public var fields: [Field] { [.images(height: size, width: size, channels: 3), .labels, .captions()] }
 
   public func read(_ index: Int, into sample: SampleSlot) throws {
     let (emoji, bytes) = emoji[index]

@@ -4,24 +4,29 @@ import Foundation
 /// Texts that describe the pictures of a folder.
 ///
 /// They come from `metadata.jsonl`, in the folder or in one below it, whose lines are objects with `file_name`, a path
-/// from there, and `text`; or from a file beside each picture, of its name with `.txt` in place of its end; or they are
-/// the names of the pictures' classes.
+/// from there, and `text`, one or a list; or from a file beside each picture, of its name with `.txt` in place of its end;
+/// or they are the names of the pictures' classes.
 public struct FolderCaptions: Sendable {
   public enum Origin: String, CaseIterable, Sendable {
     /// What there is: `metadata`, else `files`, else `none`.
     case auto
     case none
     case files
+    /// As `files`, of which each line is a caption.
+    case lines
     case metadata
     case classes
   }
 
-  /// By the places of the pictures in the folder's list.
-  let texts: [String]
+  /// By the places of the pictures in the folder's list: of each at least one.
+  let texts: [[String]]
   /// What they come from: neither `auto` nor `none`.
   public let origin: Origin
   /// Lines of metadata that name no picture of the folder.
   public let unusedCount: Int
+
+  /// How many captions a picture has at most.
+  public var mostOfAPicture: Int { texts.map(\.count).max() ?? 1 }
 
   static let metadataName = "metadata.jsonl"
   /// Longer files are no captions.
@@ -31,19 +36,19 @@ public struct FolderCaptions: Sendable {
   /// - Throws: `DatasetError` where those that were asked for are missing, or some pictures have one and others none;
   ///   for texts that are not UTF-8.
   public init?(of folder: ImageFolder, from wanted: Origin) throws {
-    let sidecars = wanted == .auto || wanted == .files ? Self.sidecars(of: folder) : []
+    let sidecars = [.auto, .files, .lines].contains(wanted) ? Self.sidecars(of: folder) : []
     switch wanted {
     case .none: return nil
     case .classes:
       origin = .classes
-      (texts, unusedCount) = (try Self.classNames(of: folder), 0)
+      (texts, unusedCount) = (try Self.classNames(of: folder).map { [$0] }, 0)
     case .auto where !folder.metadata.isEmpty, .metadata:
       origin = .metadata
       (texts, unusedCount) = try Self.metadata(of: folder)
     case .auto where sidecars.allSatisfy { $0 == nil }: return nil
-    case .auto, .files:
-      origin = .files
-      (texts, unusedCount) = (try Self.texts(of: sidecars, folder), 0)
+    case .auto, .files, .lines:
+      origin = wanted == .lines ? .lines : .files
+      (texts, unusedCount) = (try Self.texts(of: sidecars, folder, eachLine: wanted == .lines), 0)
     }
   }
 
@@ -68,7 +73,10 @@ public struct FolderCaptions: Sendable {
     }
   }
 
-  private static func texts(of sidecars: [RawPath?], _ folder: ImageFolder) throws -> [String] {
+  /// - Parameter eachLine: whether each line is a caption, or all of them are one.
+  private static func texts(
+    of sidecars: [RawPath?], _ folder: ImageFolder, eachLine: Bool
+  ) throws -> [[String]] {
     guard sidecars.contains(where: { $0 != nil }) else {
       throw DatasetError.badData(
         folder.directory,
@@ -81,7 +89,10 @@ public struct FolderCaptions: Sendable {
           "has no .txt file with a caption beside it, and other pictures have one: add it, or an empty one")
       }
       let lines = try text(of: sidecar).split(whereSeparator: \.isNewline)
-      return lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+        .map { $0.trimmingCharacters(in: .whitespaces) }
+      guard eachLine else { return [lines.joined(separator: " ")] }
+      let texts = lines.filter { !$0.isEmpty }
+      return texts.isEmpty ? [""] : texts
     }
   }
 
@@ -119,37 +130,47 @@ extension FolderCaptions {
   /// A line of `metadata.jsonl`; it may say more.
   private struct Line: Decodable {
     let fileName: String
-    let text: String
+    let texts: [String]
 
     enum CodingKeys: String, CodingKey {
       case fileName = "file_name"
       case text
     }
+
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      fileName = try values.decode(String.self, forKey: .fileName)
+      if let text = try? values.decode(String.self, forKey: .text) {
+        texts = [text]
+      } else {
+        texts = try values.decode([String].self, forKey: .text)
+      }
+    }
   }
 
-  private static func metadata(of folder: ImageFolder) throws -> (texts: [String], unused: Int) {
+  private static func metadata(of folder: ImageFolder) throws -> (texts: [[String]], unused: Int) {
     guard !folder.metadata.isEmpty else {
       throw DatasetError.badData(folder.directory, "has no captions: there is no \(metadataName) in it")
     }
-    var captions: [RawPath: String] = [:]
+    var captions: [RawPath: [String]] = [:]
     for path in folder.metadata {
       let place = RawPath(bytes: Array(path.bytes.dropLast(metadataName.utf8.count)))
-      for (name, text, where_) in try lines(of: path) {
-        guard captions.updateValue(text, forKey: place.appending(name.utf8)) == nil else {
+      for (name, texts, where_) in try lines(of: path) {
+        guard captions.updateValue(texts, forKey: place.appending(name.utf8)) == nil else {
           throw DatasetError.badData(where_, "names \(name) again")
         }
       }
     }
     let texts = try folder.files.map { file in
-      guard let text = captions.removeValue(forKey: file.path) else {
+      guard let texts = captions.removeValue(forKey: file.path) else {
         throw DatasetError.badData("\(file.path)", "has no caption: no line of \(metadataName) names it")
       }
-      return text
+      return texts
     }
     return (texts, captions.count)
   }
 
-  private static func lines(of path: RawPath) throws -> [(name: String, text: String, place: String)] {
+  private static func lines(of path: RawPath) throws -> [(name: String, texts: [String], place: String)] {
     let bytes: [UInt8]
     do { bytes = try FileDescriptor(path, O_RDONLY).readToEnd() } catch let error as FileError {
       throw DatasetError(error)
@@ -160,12 +181,14 @@ extension FolderCaptions {
         let place = "\(path), line \(index + 1)"
         let content = try text(bytes, place)
         guard !content.allSatisfy(\.isWhitespace) else { return nil }
-        guard let line = try? decoder.decode(Line.self, from: Data(content.utf8)), !line.fileName.isEmpty
+        guard let line = try? decoder.decode(Line.self, from: Data(content.utf8)), !line.fileName.isEmpty,
+          !line.texts.isEmpty
         else {
-          throw DatasetError.badData(place, #"expected {"file_name": "picture.png", "text": "a caption"}"#)
+          throw DatasetError.badData(
+            place, #"expected {"file_name": "picture.png", "text": "a caption"}, or a list of captions"#)
         }
-        _ = try text(Array(line.text.utf8)[...], place)
-        return (line.fileName, line.text, place)
+        for caption in line.texts { _ = try text(Array(caption.utf8)[...], place) }
+        return (line.fileName, line.texts, place)
       }
   }
 }

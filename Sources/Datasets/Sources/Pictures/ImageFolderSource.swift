@@ -87,13 +87,17 @@ public struct ImageFolderSource: ConcurrentImageSource {
 
   public var fields: [Field] {
     [.images(height: height, width: width, channels: channels), .labels]
-      + (captions == nil ? [] : [.captions])
+      + (captions.map { [.captions($0.mostOfAPicture)] } ?? [])
   }
 
   public func read(_ index: Int, into sample: SampleSlot) throws {
     let label = try read(index, into: sample.bytes(0).assumingMemoryBound(to: UInt8.self))
     sample.bytes(1).storeBytes(of: label, as: Int32.self)
-    if let captions { sample.set([captions.texts[index]], field: 2) }
+    if let captions {
+      let texts = captions.texts[index]
+      let missing = captions.mostOfAPicture - texts.count
+      sample.set(texts + [String](repeating: "", count: missing), field: 2)
+    }
   }
 
   public func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {

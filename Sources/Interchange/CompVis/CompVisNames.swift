@@ -1,0 +1,101 @@
+/// What the original program of Stable Diffusion (CompVis) calls the tensors of diffusers' and transformers' classes.
+enum CompVisNames {
+  /// The beginnings of the names of each part.
+  enum Prefix {
+    static let denoiser = "model.diffusion_model."
+    static let autoencoder = "first_stage_model."
+    static let textEncoder = "cond_stage_model.transformer."
+    /// Of the encoder of Stable Diffusion 2, which is open_clip's.
+    static let openTextEncoder = "cond_stage_model.model."
+  }
+
+  /// Of a `UNet2DConditionModel`.
+  ///
+  /// - Parameters:
+  ///   - layers: residual blocks of each resolution on the way down; there is one more on the way up.
+  ///   - attendsUp: whether the blocks of each resolution attend, in the order of the way up.
+  static func denoiser(_ name: String, layers: Int, attendsUp: [Bool]) -> String {
+    let parts = name.split(separator: ".").map(String.init)
+    func number(_ place: Int) -> Int { Int(parts[place]) ?? 0 }
+    func rest(from place: Int) -> String { parts[place...].joined(separator: ".") }
+    func resnet(from place: Int) -> String {
+      ([Self.resnet[parts[place]] ?? parts[place]] + parts[(place + 1)...]).joined(separator: ".")
+    }
+    let place: String
+    switch (parts[0], parts.count > 2 ? parts[2] : "") {
+    case ("time_embedding", _): place = "time_embed.\(parts[1] == "linear_1" ? 0 : 2).\(rest(from: 2))"
+    case ("conv_in", _): place = "input_blocks.0.0.\(rest(from: 1))"
+    case ("conv_norm_out", _): place = "out.0.\(rest(from: 1))"
+    case ("conv_out", _): place = "out.2.\(rest(from: 1))"
+    case ("mid_block", _):
+      place =
+        parts[1] == "attentions"
+        ? "middle_block.1.\(rest(from: 3))" : "middle_block.\(2 * number(2)).\(resnet(from: 3))"
+    // The first convolution is a block of its own.
+    case ("down_blocks", "downsamplers"):
+      place = "input_blocks.\((number(1) + 1) * (layers + 1)).0.op.\(rest(from: 5))"
+    case ("down_blocks", "attentions"):
+      place = "input_blocks.\(1 + number(1) * (layers + 1) + number(3)).1.\(rest(from: 4))"
+    case ("down_blocks", _):
+      place = "input_blocks.\(1 + number(1) * (layers + 1) + number(3)).0.\(resnet(from: 4))"
+    case ("up_blocks", "upsamplers"):
+      let block = number(1)
+      place =
+        "output_blocks.\(block * (layers + 1) + layers).\(attendsUp[block] ? 2 : 1).\(rest(from: 4))"
+    case ("up_blocks", "attentions"):
+      place = "output_blocks.\(number(1) * (layers + 1) + number(3)).1.\(rest(from: 4))"
+    case ("up_blocks", _):
+      place = "output_blocks.\(number(1) * (layers + 1) + number(3)).0.\(resnet(from: 4))"
+    default: place = name
+    }
+    return Prefix.denoiser + place
+  }
+
+  /// Modules of a `ResnetBlock2D` of a U-Net.
+  private static let resnet = [
+    "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
+    "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
+  ]
+
+  /// Of an `AutoencoderKL` with so many resolutions.
+  static func autoencoder(_ name: String, resolutions: Int) -> String {
+    let parts = name.split(separator: ".").map(String.init)
+    guard let (up, level) = half(parts, resolutions) else { return Prefix.autoencoder + name }
+    func rest(from place: Int) -> String {
+      parts[place...].map { $0 == "conv_shortcut" ? "nin_shortcut" : $0 }.joined(separator: ".")
+    }
+    let place: String
+    switch (parts[1], parts[2]) {
+    case ("conv_norm_out", _): place = "norm_out.\(rest(from: 2))"
+    case ("mid_block", "attentions"): place = "mid.attn_1.\(attention(parts[4...]))"
+    case ("mid_block", _): place = "mid.block_\((Int(parts[3]) ?? 0) + 1).\(rest(from: 4))"
+    case ("down_blocks", _), ("up_blocks", _):
+      let way = up ? "up" : "down"
+      place =
+        parts[3] == "resnets"
+        ? "\(way).\(level).block.\(rest(from: 4))" : "\(way).\(level).\(way)sample.\(rest(from: 5))"
+    default: place = rest(from: 1)
+    }
+    return "\(Prefix.autoencoder)\(parts[0]).\(place)"
+  }
+
+  /// Whether it is the decoder's tensor, and of which resolution, from full resolution on; nil for one of neither half.
+  private static func half(_ parts: [String], _ resolutions: Int) -> (isDecoder: Bool, level: Int)? {
+    let block = parts.count > 2 ? Int(parts[2]) ?? 0 : 0
+    switch parts[0] {
+    case "encoder": return (false, block)
+    case "decoder": return (true, resolutions - 1 - block)
+    default: return nil
+    }
+  }
+
+  private static func attention(_ parts: ArraySlice<String>) -> String {
+    let renames = ["group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out": "proj_out"]
+    guard let first = parts.first else { return "" }
+    // A module `to_out` has its linear layer at 0.
+    return ([renames[first] ?? first] + parts.dropFirst(first == "to_out" ? 2 : 1)).joined(separator: ".")
+  }
+
+  /// Of a `CLIPTextModel`.
+  static func textEncoder(_ name: String) -> String { "\(Prefix.textEncoder)text_model.\(name)" }
+}

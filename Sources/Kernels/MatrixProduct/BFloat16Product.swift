@@ -1,0 +1,287 @@
+import CProcessor
+
+/// Products of matrices whose factors are rounded to bfloat16, to nearest, halfway cases to even, on the calling thread.
+///
+/// The processor multiplies pairs of neighbours in the depth (`vdpbf16ps`), so the factors are copied into words of two
+/// numbers each: the left one's rows, and the right one's columns in panels of sixteen. Each element is summed over the
+/// pairs in their order, whatever else is computed with it.
+enum BFloat16Product {
+  typealias Word = UInt32
+  typealias Words = SIMD16<UInt32>
+
+  /// A block of the right matrix has this many rows and columns at most: 64 kB once it is rounded.
+  private static let depthPerBlock = 512
+  private static let columnsPerBlock = 64
+  /// Rows of the output that are computed together: their part of the left matrix stays in the second-level cache.
+  private static let rowsPerBlock = 384
+
+  /// Whether rounding and copying the factors costs less than it gains.
+  static func suits(rows: Int, depth: Int, columns: Int) -> Bool {
+    oboro_has_bf16_products() && rows >= 32 && depth >= 32 && columns >= 32
+  }
+
+  /// output [rows, columns] = left * right, or adds it to what is there.
+  static func compute(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
+  ) {
+    let (rows, depth, columns) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
+    let depthParts = (depth + depthPerBlock - 1) / depthPerBlock
+    // Even, so that no pair lies in two parts.
+    let partDepth = ((depth + depthParts - 1) / depthParts + 1) / 2 * 2
+    let pairs = partDepth / 2
+    let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
+    let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
+    // Rows of whole words lie in whole vectors.
+    let rowStride = (pairs + Vector.width - 1) / Vector.width * Vector.width
+    let leftCount = partRows * rowStride
+    withUnsafeTemporaryAllocation(
+      byteCount: (leftCount + columnsPerBlock * pairs + Vector.width * partDepth) * MemoryLayout<Word>.stride,
+      alignment: MemoryLayout<Words>.alignment
+    ) { memory in
+      let leftWords = memory.baseAddress!.assumingMemoryBound(to: Word.self)
+      let rightWords = leftWords + leftCount
+      let transposed = UnsafeMutableRawPointer(rightWords + columnsPerBlock * pairs)
+        .assumingMemoryBound(to: Float.self)
+      for row in Swift.stride(from: 0, to: rows, by: partRows) {
+        let rowRange = row..<min(row + partRows, rows)
+        for part in 0..<depthParts {
+          let depthRange = part * partDepth..<min((part + 1) * partDepth, depth)
+          let partPairs = (depthRange.count + 1) / 2
+          let words =
+            left.isTransposed
+            ? leftPanels(left, rowRange, depthRange, into: leftWords)
+            : leftRows(left, rowRange, depthRange, stride: rowStride, into: leftWords)
+          for column in Swift.stride(from: 0, to: columns, by: columnsPerBlock) {
+            let block = column..<min(column + columnsPerBlock, columns)
+            packRight(right, depthRange, block, transposed: transposed, into: rightWords)
+            let place = Output(
+              elements: output + (row * stride + column), stride: stride, columns: block.count,
+              isBegun: accumulating || part > 0)
+            multiply(words, rightWords, rows: rowRange.count, pairs: partPairs, place)
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: Copies
+
+  /// The rounded left matrix: word (r, p) is at `r * rowStride + p * pairStride` within each sixteen rows, and those are
+  /// `groupStride` apart.
+  private struct Left {
+    let words: UnsafePointer<Word>
+    let rowStride, pairStride, groupStride: Int
+  }
+
+  /// Rows that lie together in memory: [rows, stride] words.
+  private static func leftRows(
+    _ matrix: Matrix, _ rows: Range<Int>, _ depth: Range<Int>, stride: Int,
+    into words: UnsafeMutablePointer<Word>
+  ) -> Left {
+    let width = Vector.width
+    for row in 0..<rows.count {
+      let source = matrix.elements + ((rows.lowerBound + row) * matrix.stride + depth.lowerBound)
+      let target = words + row &* stride
+      var d = 0
+      while d &+ 2 &* width <= depth.count {
+        let pairs = oboro_bf16_row(Vector(from: source + d), Vector(from: source + (d &+ width)))
+        UnsafeMutableRawPointer(target + d / 2).storeBytes(of: pairs, as: Words.self)
+        d &+= 2 &* width
+      }
+      if d < depth.count {
+        let rest = depth.count - d
+        let first = Vector(from: source + d, count: min(rest, width))
+        let second =
+          rest > width ? Vector(from: source + (d + width), count: rest - width) : Vector(repeating: 0)
+        UnsafeMutableRawPointer(target + d / 2).storeBytes(of: oboro_bf16_row(first, second), as: Words.self)
+      }
+    }
+    return Left(
+      words: UnsafePointer(words), rowStride: stride, pairStride: 1, groupStride: Vector.width * stride)
+  }
+
+  /// Columns that lie together in memory: panels of sixteen rows of the product, [pairs, 16] words each.
+  private static func leftPanels(
+    _ matrix: Matrix, _ rows: Range<Int>, _ depth: Range<Int>, into words: UnsafeMutablePointer<Word>
+  ) -> Left {
+    let (width, pairs) = (Vector.width, (depth.count + 1) / 2)
+    var panel = words
+    for row in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: width) {
+      packPairs(
+        matrix.elements + (depth.lowerBound * matrix.stride + row), stride: matrix.stride, depth: depth.count,
+        columns: min(width, rows.upperBound - row), into: panel)
+      panel += pairs * width
+    }
+    return Left(words: UnsafePointer(words), rowStride: 1, pairStride: width, groupStride: pairs * width)
+  }
+
+  /// Columns of the right matrix in panels of sixteen, [pairs, 16] words each, zeros behind the last.
+  private static func packRight(
+    _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, transposed: UnsafeMutablePointer<Float>,
+    into words: UnsafeMutablePointer<Word>
+  ) {
+    let (width, pairs) = (Vector.width, (depth.count + 1) / 2)
+    var panel = words
+    for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
+      let count = min(width, columns.upperBound - column)
+      if matrix.isTransposed {
+        Transposition.write(
+          matrix.elements + (column * matrix.stride + depth.lowerBound), rows: count, columns: depth.count,
+          stride: matrix.stride, to: transposed, stride: width)
+        packPairs(transposed, stride: width, depth: depth.count, columns: count, into: panel)
+      } else {
+        packPairs(
+          matrix.elements + (depth.lowerBound * matrix.stride + column), stride: matrix.stride,
+          depth: depth.count, columns: count, into: panel)
+      }
+      panel += pairs * width
+    }
+  }
+
+  /// [pairs, 16] words of `columns` columns of [depth, stride] floats.
+  private static func packPairs(
+    _ source: UnsafePointer<Float>, stride: Int, depth: Int, columns: Int,
+    into words: UnsafeMutablePointer<Word>
+  ) {
+    let zero = Vector(repeating: 0)
+    @inline(__always) func line(_ d: Int) -> Vector {
+      guard d < depth else { return zero }
+      let place = source + d &* stride
+      return columns == Vector.width ? Vector(from: place) : Vector(from: place, count: columns)
+    }
+    for pair in 0..<(depth &+ 1) / 2 {
+      let pairs = oboro_bf16_pairs(line(2 &* pair), line(2 &* pair &+ 1))
+      UnsafeMutableRawPointer(words + pair &* Vector.width).storeBytes(of: pairs, as: Words.self)
+    }
+  }
+
+  // MARK: Products
+
+  /// Where a block's sums go.
+  private struct Output {
+    let elements: UnsafeMutablePointer<Float>
+    let stride: Int
+    let columns: Int
+    /// Whether they are added to what is there.
+    let isBegun: Bool
+  }
+
+  private static func multiply(
+    _ left: Left, _ right: UnsafePointer<Word>, rows: Int, pairs: Int, _ output: Output
+  ) {
+    var column = 0
+    while column < output.columns {
+      // Four rows of four vectors: sixteen sums hide the latency of the products.
+      let vectors = min((output.columns &- column &+ 15) / 16, 4)
+      let panels = right + column &* pairs
+      for row in Swift.stride(from: 0, to: rows, by: 4) {
+        let words = left.words + (row / 16 &* left.groupStride &+ row % 16 &* left.rowStride)
+        let count = min(4, rows - row)
+        switch vectors {
+        case 1: rowGroup(OneVector.self, left, words, panels, pairs, count, row, column, output)
+        case 2: rowGroup(TwoVectors.self, left, words, panels, pairs, count, row, column, output)
+        case 3: rowGroup(ThreeVectors.self, left, words, panels, pairs, count, row, column, output)
+        default: rowGroup(FourVectors.self, left, words, panels, pairs, count, row, column, output)
+        }
+      }
+      column &+= vectors &* 16
+    }
+  }
+
+  /// `count` of four rows, of as many columns as `Row` has.
+  @inline(__always)
+  private static func rowGroup<Row: PairRow>(
+    _: Row.Type, _ left: Left, _ words: UnsafePointer<Word>, _ panels: UnsafePointer<Word>, _ pairs: Int,
+    _ count: Int, _ row: Int, _ column: Int, _ output: Output
+  ) {
+    var (r0, r1, r2, r3) = (Row(), Row(), Row(), Row())
+    // Rows behind the last are computed with what lies there, and not written.
+    let (one, two) = (left.rowStride, 2 &* left.rowStride)
+    var (low, high) = (words, words + two)
+    var source = panels
+    let step = pairs &* Vector.width
+    for _ in 0..<pairs {
+      let line = Row.Line(from: source, step: step)
+      r0.add(low[0], times: line)
+      r1.add(low[one], times: line)
+      r2.add(high[0], times: line)
+      r3.add(high[one], times: line)
+      low += left.pairStride
+      high += left.pairStride
+      source += Vector.width
+    }
+    let target = output.elements + (row &* output.stride &+ column)
+    let rest = output.columns &- column
+    r0.write(to: target, count: rest, adding: output.isBegun)
+    if count > 1 { r1.write(to: target + output.stride, count: rest, adding: output.isBegun) }
+    if count > 2 { r2.write(to: target + 2 &* output.stride, count: rest, adding: output.isBegun) }
+    if count > 3 { r3.write(to: target + 3 &* output.stride, count: rest, adding: output.isBegun) }
+  }
+
+  /// Sums of a row over some vectors of columns.
+  private protocol PairRow {
+    associatedtype Line: PairLine
+    static var vectors: Int { get }
+    init()
+    mutating func add(_ factor: Word, times line: Line)
+    func write(to target: UnsafeMutablePointer<Float>, count: Int, adding: Bool)
+  }
+
+  /// Words of as many columns.
+  private protocol PairLine {
+    init(from source: UnsafePointer<Word>, step: Int)
+  }
+
+  private struct OneVector: PairRow {
+    struct Line: PairLine {
+      let words: Words
+      @inline(__always) init(from source: UnsafePointer<Word>, step: Int) {
+        words = UnsafeRawPointer(source).loadUnaligned(as: Words.self)
+      }
+    }
+    private var sum = Vector(repeating: 0)
+
+    @inline(__always) static var vectors: Int { 1 }
+    @inline(__always) init() {}
+    @inline(__always) mutating func add(_ factor: Word, times line: Line) {
+      sum = oboro_add_bf16_products(sum, Words(repeating: factor), line.words)
+    }
+    @inline(__always) func write(to target: UnsafeMutablePointer<Float>, count: Int, adding: Bool) {
+      if count >= Vector.width {
+        (adding ? Vector(from: target) + sum : sum).store(to: target)
+      } else {
+        (adding ? Vector(from: target, count: count) + sum : sum).store(to: target, count: count)
+      }
+    }
+  }
+
+  /// One vector or several, and one more.
+  private struct Joined<First: PairRow>: PairRow {
+    struct Line: PairLine {
+      let first: First.Line
+      let last: OneVector.Line
+      @inline(__always) init(from source: UnsafePointer<Word>, step: Int) {
+        first = First.Line(from: source, step: step)
+        last = OneVector.Line(from: source + First.vectors &* step, step: step)
+      }
+    }
+    private var first = First()
+    private var last = OneVector()
+
+    @inline(__always) static var vectors: Int { First.vectors &+ 1 }
+    @inline(__always) init() {}
+    @inline(__always) mutating func add(_ factor: Word, times line: Line) {
+      first.add(factor, times: line.first)
+      last.add(factor, times: line.last)
+    }
+    @inline(__always) func write(to target: UnsafeMutablePointer<Float>, count: Int, adding: Bool) {
+      first.write(to: target, count: count, adding: adding)
+      let before = First.vectors &* Vector.width
+      last.write(to: target + before, count: count &- before, adding: adding)
+    }
+  }
+
+  private typealias TwoVectors = Joined<OneVector>
+  private typealias ThreeVectors = Joined<TwoVectors>
+  private typealias FourVectors = Joined<ThreeVectors>
+}

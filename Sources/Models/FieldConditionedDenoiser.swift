@@ -1,0 +1,43 @@
+import Layers
+import Tensors
+
+/// A denoiser that sees what an image depends on beside it, as further channels of its input: `Conditioning.image`, or
+/// zeros where there is none (Saharia et al., 2022, "Image Super-Resolution via Iterative Refinement", section 2).
+///
+/// Its weights are those of the network inside, which has more input channels than images have.
+public struct FieldConditionedDenoiser: Denoiser {
+  private let network: any Denoiser
+  public let imageChannels: Int
+
+  /// - Parameters:
+  ///   - network: whose input channels are more than the images'.
+  ///   - imageChannels: of the images.
+  public init(_ network: any Denoiser, imageChannels: Int) {
+    precondition(
+      imageChannels > 0 && imageChannels < network.imageChannels,
+      "\(imageChannels) of \(network.imageChannels) channels")
+    self.network = network
+    self.imageChannels = imageChannels
+  }
+
+  public var conditionChannels: Int { network.imageChannels - imageChannels }
+  public var parameters: ParameterLayout { network.parameters }
+  public var imageChannelsKey: String { network.imageChannelsKey }
+  public var predictionChannels: Int { network.predictionChannels }
+  public var predictionChannelsKey: String { network.predictionChannelsKey }
+  public var imageSize: ImageSize { network.imageSize }
+  public var classes: ModelClasses? { network.classes }
+  public var contextWidth: Int? { network.contextWidth }
+  public var skipChannels: [Int]? { network.skipChannels }
+
+  public func callAsFunction(_ x: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
+    var others = conditioning
+    others.image = nil
+    let condition = conditioning.image ?? x.tape.zeros(x.shape.dropLast() + [conditionChannels])
+    precondition(
+      condition.shape == x.shape.dropLast() + [conditionChannels],
+      "\(condition.shape) beside \(x.shape), of \(network.imageChannels) channels in all")
+    return network(
+      Tensor.concatenated([x, condition], axis: 3), timesteps: timesteps, conditioning: others)
+  }
+}

@@ -1,0 +1,115 @@
+import Evaluation
+import Foundation
+import Reporting
+import Settings
+
+/// What a comparison of sets has found.
+struct EvaluationResults {
+  struct DescribedSet {
+    let path: String
+    let images: Int
+    /// Which features were compared; nil: none.
+    var features: String?
+    var width: Int?
+  }
+
+  /// What was generated, and the reference if there is one.
+  var sets: [DescribedSet]
+  /// nil without a reference.
+  var metrics: SetMetrics?
+  /// nil without a CLIP.
+  var clip: CLIPScores?
+
+  /// What was left out, and why.
+  var notes: [String] = []
+
+  /// What to know before the numbers are used.
+  var warnings: [String] {
+    let own = notes + (metrics?.warnings ?? [])
+    guard let clip, clip.score != nil, clip.shuffled == nil else { return own }
+    return own + ["all pictures are of one text: there is no other one to compare their CLIP score with"]
+  }
+
+  /// What is measured, in the order in which it is shown.
+  private struct Measure {
+    let key: String
+    let name: String
+    let value: Double?
+    /// nil: none is estimated; nil in it: of no value.
+    let error: Double??
+    let isBetterHigher: Bool
+  }
+
+  private var measures: [Measure] {
+    func measure(
+      _ key: String, as name: String? = nil, _ value: Double?, error: Double?? = .none, higher: Bool
+    ) -> Measure {
+      Measure(key: key, name: name ?? key, value: value, error: error, isBetterHigher: higher)
+    }
+    var measures: [Measure] = []
+    if let metrics {
+      let (k, larger) = (SetMetrics.precisionNeighbours, SetMetrics.densityNeighbours)
+      measures += [
+        measure("fid", metrics.fid, higher: false),
+        measure("kid", metrics.kid.value, error: metrics.kid.error, higher: false),
+        measure("precision", as: "precision (k = \(k))", metrics.precision, higher: true),
+        measure("recall", as: "recall (k = \(k))", metrics.recall, higher: true),
+        measure("density", as: "density (k = \(larger))", metrics.density, higher: true),
+        measure("coverage", as: "coverage (k = \(larger))", metrics.coverage, higher: true),
+      ]
+    }
+    if let discrepancy = clip?.discrepancy {
+      measures.append(measure("cmmd", discrepancy.value, error: discrepancy.error, higher: false))
+    }
+    if let score = clip?.score {
+      let shuffled = clip?.shuffled
+      measures += [
+        measure("clip_score", as: "CLIP score", score.value, error: score.error, higher: true),
+        measure(
+          "clip_score_shuffled", as: "CLIP score of other texts", shuffled?.value,
+          error: .some(shuffled?.error),
+          higher: false),
+      ]
+    }
+    return measures
+  }
+
+  /// What scripts read.
+  var node: SettingsNode {
+    var entries = zip(["generated", "reference"], sets).map { label, set in
+      var node: SettingsNode = ["path": SettingsNode(set.path), "images": SettingsNode(set.images)]
+      if let features = set.features { node = node.setting("features", to: SettingsNode(features)) }
+      if let width = set.width { node = node.setting("width", to: SettingsNode(width)) }
+      return SettingsEntry(key: label, node: node)
+    }
+    for measure in measures {
+      entries.append(SettingsEntry(key: measure.key, node: measure.value.map { SettingsNode($0) } ?? .null))
+      if let error = measure.error {
+        entries.append(
+          SettingsEntry(key: "\(measure.key)_error", node: error.map { SettingsNode($0) } ?? .null))
+      }
+    }
+    entries.append(
+      SettingsEntry(key: "warnings", node: SettingsNode(.list(warnings.map { SettingsNode($0) }))))
+    return SettingsNode(.section(entries))
+  }
+
+  /// What people read.
+  var table: String {
+    var described = TextTable(["set", "path", "features", "images", "width"], textColumns: 3)
+    for (label, set) in zip(["generated", "reference"], sets) {
+      described.add([
+        label, set.path, set.features ?? "", "\(set.images)", set.width.map(String.init) ?? "",
+      ])
+    }
+    func digits(_ value: Double?) -> String { value.map { String(format: "%.6g", $0) } ?? "" }
+    var values = TextTable(["metric", "value", "error", "better"])
+    for measure in measures {
+      values.add([
+        measure.name, digits(measure.value), digits(measure.error ?? nil),
+        measure.isBetterHigher ? "higher" : "lower",
+      ])
+    }
+    return described.text + "\n" + values.text
+  }
+}

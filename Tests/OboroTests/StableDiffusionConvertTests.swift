@@ -1,0 +1,159 @@
+import Foundation
+import NumericsTestSupport
+import Pictures
+import Safetensors
+import TestSupport
+import Testing
+
+/// Folders of diffusers' `StableDiffusionPipeline`, of what was trained here and of the original program's single files.
+@Suite struct StableDiffusionConvertTests {
+  private static let pipeline = Fixture.url("pipelines/sd1").path
+  private static let single = Fixture.url("pipelines/sd1-compvis.safetensors").path
+  private static let tokenizer = Fixture.url("tokens/sd1").path
+
+  private func images(_ model: String, _ options: [String], in folder: String) throws -> [Float] {
+    let output = "\(folder)/samples"
+    let run = try oboro(
+      ["sample", "--checkpoint", model, "--output", output, "--format", "numpy"] + options)
+    try #require(run.exitStatus == 0, "\(run)")
+    let data = try content("\(output)/samples.npy")
+    return data.suffix(from: data.startIndex + 128).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+  }
+
+  private func json(_ file: String) throws -> [String: Any] {
+    try #require(try JSONSerialization.jsonObject(with: content(file)) as? [String: Any])
+  }
+
+  /// The file holds the pipeline, which diffusers' own conversion has made of it as well (`compvis.py`).
+  @Test func aSingleFileBecomesItsPipeline() throws {
+    let folder = try TemporaryDirectory()
+    let output = "\(folder.path)/pipeline"
+    let arguments = [
+      "convert", Self.single, output, "--format", "diffusers", "--tokenizer", Self.tokenizer,
+    ]
+    let settings = [
+      "unet.attention_head_dim=2", "unet.norm_num_groups=4", "unet.sample_size=8", "vae.norm_num_groups=2",
+      "vae.scaling_factor=0.3", "vae.sample_size=16", "text_encoder.num_attention_heads=3",
+    ].flatMap { ["--set", $0] }
+    let run = try oboro(arguments + settings)
+    try #require(run.exitStatus == 0, "\(run)")
+    #expect(run.errors.contains("left out: model_ema"), "\(run)")
+    for (part, file, prefix) in [
+      ("unet", "diffusion_pytorch_model", ""), ("vae", "diffusion_pytorch_model", ""),
+      ("text_encoder", "model", "text_model."),
+    ] {
+      let made = try SafetensorsFile(path: "\(output)/\(part)/\(file).safetensors")
+      let original = try SafetensorsFile(path: "\(Self.pipeline)/\(part)/\(file).safetensors")
+      let names = original.names.map { $0.hasPrefix(prefix) ? $0 : prefix + $0 }
+      #expect(made.names.sorted() == names.sorted(), "\(part)")
+      for (name, old) in zip(names, original.names) {
+        #expect(try made.shape(of: name) == original.shape(of: old), "\(name)")
+        #expect(try made.floats(name) == original.floats(old), "\(name)")
+      }
+      // What the shapes say is what the pipeline's configuration says.
+      let (own, expected) = (
+        try json("\(output)/\(part)/config.json"), try json("\(Self.pipeline)/\(part)/config.json")
+      )
+      for (key, value) in own where !["bos_token_id", "architectures"].contains(key) {
+        #expect(
+          expected[key].map { "\($0)" == "\(value)" || [$0, value].contains { $0 is NSNull } } ?? false,
+          "\(part).\(key): \(value), expected \(expected[key] ?? "nothing")")
+      }
+    }
+    let options = ["--prompt", "a cat", "--sampler", "ddim", "--steps", "3", "--seed", "4"]
+    #expect(
+      try images(output, options, in: folder.path) == images(Self.pipeline, options, in: folder.path))
+
+    // The original merges file does not say what texts are padded with.
+    let merged = "\(folder.path)/merged"
+    let again = try oboro(
+      [
+        "convert", Self.single, merged, "--format", "diffusers", "--tokenizer",
+        Fixture.url("tokens/merges.txt").path,
+      ] + settings)
+    try #require(again.exitStatus == 0, "\(again)")
+    #expect(
+      try json("\(merged)/tokenizer/tokenizer_config.json")["pad_token"] as? String == "<|endoftext|>")
+
+    func fail(_ status: Int32, _ message: String, _ arguments: [String]) throws {
+      expectFailure(try oboro(arguments), status, message)
+    }
+    try fail(74, output, arguments)
+    let other = "\(folder.path)/other"
+    let start = ["convert", Self.single, other, "--format", "diffusers"]
+    try fail(64, "has no tokeniser, which the folder needs", start)
+    try fail(
+      64, "8 heads cannot split the 4 channels",
+      start + [
+        "--tokenizer", Self.tokenizer, "--set", "unet.block_out_channels=[4, 4]", "--set",
+        "unet.norm_num_groups=4",
+      ])
+    try fail(64, "expected a key of unet, vae", start + ["--tokenizer", Self.tokenizer, "--set", "clip.x=1"])
+    try fail(
+      65, "is no file of Stable Diffusion's original program",
+      [
+        "convert", "\(Self.pipeline)/vae/diffusion_pytorch_model.safetensors", other, "--format", "diffusers",
+        "--tokenizer", Self.tokenizer,
+      ])
+    #expect(!exists(other))
+  }
+
+  private static let denoiser = """
+    model:
+      kind: unet-condition
+      block_out_channels: [4, 8]
+      layers_per_block: 1
+      norm_num_groups: 2
+      attention_head_dim: 2
+      cross_attention_dim: 12
+      down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
+      up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
+    conditioning: {text_encoder: "\(pipeline)"}
+    autoencoder: {path: "\(pipeline)"}
+    diffusion: {timesteps: 20}
+    training: {batch_size: 4, microbatches: 2, steps: 3, log_every: 1}
+    checkpoint: {every: 3}
+    sampling: {every: 0}
+
+    """
+
+  /// A run on latents and captions becomes a folder that draws the same, and knows of all its parts.
+  @Test func aRunBecomesAPipeline() throws {
+    let trial = try Trial()
+    try Self.denoiser.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
+    let source = "\(trial.path)/pictures"
+    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+    for index in 0..<8 {
+      let samples = (0..<768).map { UInt8(($0 * (index + 3) * 7 + index) % 256) }
+      try Picture(width: 16, height: 16, channels: 3, samples: samples).writePNG(to: "\(source)/\(index).png")
+      try "picture \(index)\n".write(toFile: "\(source)/\(index).txt", atomically: true, encoding: .utf8)
+    }
+    for arguments in [
+      ["prepare", "images", "--source", source, "--output", "\(trial.path)/data"],
+      [
+        "encode", "--autoencoder", Self.pipeline, "--dataset", "\(trial.path)/data", "--output",
+        "\(trial.path)/latents",
+      ],
+    ] {
+      let run = try oboro(arguments)
+      try #require(run.exitStatus == 0, "\(run)")
+    }
+    try trial.trainToEnd(dataset: "\(trial.path)/latents")
+    let output = "\(trial.path)/pipeline"
+    let run = try oboro(["convert", trial.run, output, "--format", "diffusers"])
+    try #require(run.exitStatus == 0, "\(run)")
+    for guidance in ["1", "4"] {
+      let options = [
+        "--prompt", "picture 3", "another one", "--sampler", "ddim", "--spacing", "trailing", "--steps", "5",
+        "--seed",
+        "2", "--guidance", guidance,
+      ]
+      #expect(try images(output, options, in: trial.path) == images(trial.run, options, in: trial.path))
+    }
+    let vae = try json("\(output)/vae/config.json")
+    #expect((vae["scaling_factor"] as? Double ?? 0) > 0 && vae["_class_name"] as? String == "AutoencoderKL")
+    #expect(try json("\(output)/unet/config.json")["sample_size"] as? Int == 8)
+    #expect(try json("\(output)/scheduler/scheduler_config.json")["steps_offset"] as? Int == 1)
+    expectFailure(try oboro(["convert", trial.run, output, "--format", "diffusers"]), 74, output)
+  }
+}
