@@ -171,10 +171,9 @@ import Testing
     #expect(try images(base.run, "a cat") == images(reference.run, "a cat"))
     func fail(_ setting: String, _ message: String) throws {
       let settings = inversion.filter { !$0.hasPrefix("inversion") } + ["inversion=\(setting)"]
+      let trial = try made(Self.denoiser)
       expectFailure(
-        try oboro(try made(Self.denoiser).arguments(settings, dataset: "\(Self.dataset.get().path)/data")),
-        64,
-        message)
+        try oboro(trial.arguments(settings, dataset: "\(Self.dataset.get().path)/data")), 64, message)
     }
     try fail("{word: a cat, initial: cat}", "inversion.word: is \"a cat\"")
     try fail(
