@@ -45,7 +45,7 @@ struct DrawnImages: EvaluatedImages {
     let conditions = SampleConditions(prompts: model.prompts)
     try conditions.check(model.model, guidance: model.plan.guidance.scale)
     guard model.controls.isEmpty else {
-      throw ModelError("the pipeline \(path) draws by an image that controls it, and evaluation has none")
+      throw ModelError("\(path) draws by an image that controls it, and evaluation has none")
     }
     let sampling = ImageSampling(
       model: model.model, sampler: SamplingLoop(model.plan, seed: seed), weights: model.weights,

@@ -112,7 +112,7 @@ struct SampledModel {
       let space = trained.manifest.texts
       let prompts = try request.prompts(readsTexts: space != nil, "the model of \(trained.path)")
       guard request.clipSkip == 0 else { throw ModelError("--clip-skip is of diffusers' pipelines") }
-      return (space, prompts, try trained.configuration.requireDiffusion().text?.chunks ?? 1)
+      return (space, prompts, trained.configuration.task.diffusion?.text?.chunks ?? 1)
     }
     guard let space, let prompts else { return (nil, []) }
     let frozen = try FrozenTextEncoder.load(space.encoder, tokenizer: space.tokenizer, on: communicator)
