@@ -22,8 +22,9 @@ extension Adapter {
     }
     let engine = Engine()
     // Each once: several modules may share packed weights.
-    for (offset, module) in Dictionary(targets.map { ($0.weight.parameter.offset, $0) }) { first, _ in first }
-    {
+    let distinct = Dictionary(
+      targets.map { ($0.weight.parameter.offset, $0) }, uniquingKeysWith: { first, _ in first })
+    for (offset, module) in distinct {
       let tape = Tape(
         engine: engine,
         sets: [
