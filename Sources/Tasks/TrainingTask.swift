@@ -15,7 +15,7 @@ public protocol TrainingTask: Sendable {
   /// The adaptation of frozen weights on the tape of a micro-batch; nil leaves them unchanged.
   func adaptation(of input: TaskInput) -> (any WeightAdaptation)?
 
-  /// Positions from which layers derive random numbers on the tape of a micro-batch; nil disables random layers.
+  /// The samples from which layers derive random numbers on the tape of a micro-batch; nil disables random layers.
   func randomSamples(of input: TaskInput) -> TrainingSamples?
 
   /// The losses of a micro-batch, on a tape to which `parameters` and `frozen` are bound. Random numbers are functions
