@@ -34,7 +34,7 @@ extension Checkpoint {
       throw CheckpointError.unsuitable(file.path, "holds no weights named \(member.name); it has \(there)")
     }
     var names = Set(tensors.keys)
-    // What an autoencoder was trained with is for its training only.
+    // Checkpoints of an autoencoder may also contain a discriminator, which only training uses.
     if manifest.configuration[TaskSettings.AdversarySection.key] != nil {
       names = names.filter { !$0.hasPrefix(TaskSettings.AdversarySection.prefix) }
     }

@@ -37,13 +37,14 @@ public struct CheckpointManifest: Sendable, Equatable {
   /// The description of the image field from the dataset's manifest, if it holds something other than plain images; nil
   /// for plain images.
   public let field: SettingsNode?
-  /// The fields that a denoiser sees next to an image, as the dataset's manifest describes them; empty if there are none.
+  /// The fields that condition a denoiser in addition to the noisy image, as described by the dataset's manifest; empty
+  /// if there are none.
   public let conditionFields: [SettingsNode]
   /// The latent space of a denoiser that generates latents; nil if it generates images.
   public let latents: LatentSpace?
   /// The text embedding space that a denoiser attends to; nil if it attends to none.
   public let texts: TextSpace?
-  /// The digest of the weights that an autoencoder's loss compares images by; nil: their values alone are compared.
+  /// The digest of the weights of an autoencoder's perceptual loss; nil if it has none.
   public let perceptualDigest: String?
   /// The resolved configuration.
   public let configuration: SettingsNode

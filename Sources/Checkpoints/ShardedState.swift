@@ -98,8 +98,8 @@ public final class ShardedState {
       isShared: plan.worldSize > 1)
   }
 
-  /// Starts from the given weights instead of random ones; they also initialise the averages. They may cover only the
-  /// first parameters.
+  /// Initialises the weights and averages from the given weights instead of random ones. They may cover only the first
+  /// parameters.
   package func begin(from weights: ParameterBuffer) {
     precondition(
       step == 0 && weights.count <= self.weights.count,

@@ -2,15 +2,15 @@ import Layers
 import Models
 import Settings
 
-/// The section `adapter` of a configuration: what is trained beside a frozen model.
+/// The `adapter` section of a configuration: an adapter trained on top of a frozen model.
 public struct AdapterSection: Sendable {
   public let settings: AdapterSettings
-  /// Of the configured model.
+  /// The adapter of the configured model.
   public let adapter: Adapter
 
   package static let key = "adapter"
 
-  /// nil for a configuration without the section.
+  /// nil if the configuration lacks the section.
   ///
   /// - Throws: `SettingsError`.
   init?(_ reader: SettingsReader, of task: TaskSettings, base: String?) throws {
@@ -33,7 +33,7 @@ public struct AdapterSection: Sendable {
 extension TrainingConfiguration {
   package static let baseKey = "base"
 
-  /// The value of `base`; nil where it is left out.
+  /// The value of `base`; nil if it is absent.
   static func base(_ reader: SettingsReader) throws -> String? {
     guard reader.isGiven(baseKey) else { return nil }
     let path = try reader.required(

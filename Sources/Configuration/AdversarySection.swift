@@ -3,23 +3,23 @@ import Models
 import Settings
 
 extension TaskSettings {
-  /// What is trained beside an autoencoder to tell its reconstructions from images: the section `discriminator`.
+  /// The `discriminator` section: a network trained alongside an autoencoder to tell its reconstructions from images.
   public struct AdversarySection: Sendable {
     public let discriminator: PatchDiscriminator
-    /// Steps before its first.
+    /// Number of steps before the discriminator's first.
     public let start: Int
-    /// What its part of the autoencoder's loss is multiplied by, beside the factor that keeps both parts alike.
+    /// Multiplier of its term in the autoencoder's loss, on top of the factor that balances the two terms.
     public let weight: Double
 
     package static let key = "discriminator"
-    /// What the names of its tensors begin with in checkpoints.
+    /// Prefix of its tensors' names in checkpoints.
     package static let prefix = "discriminator."
 
-    /// nil for a configuration without the section.
+    /// nil if the configuration lacks the section.
     ///
     /// - Parameters:
-    ///   - channels: of the images.
-    ///   - builder: the autoencoder's, whose parameters are all there.
+    ///   - channels: channels of the images.
+    ///   - builder: the autoencoder's builder, after all its parameters have been added.
     /// - Throws: `SettingsError`.
     init?(_ sections: SettingsReader, channels: Int, _ builder: ParameterBuilder) throws {
       guard sections.isGiven(Self.key) else { return nil }

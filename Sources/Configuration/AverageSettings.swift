@@ -1,7 +1,7 @@
 import Optimization
 import Settings
 
-/// The section `ema`: moving averages of the weights.
+/// The `ema` section: moving averages of the weights.
 public struct AverageSettings: Hashable, Sendable {
   /// One of several averages.
   public struct Average: Hashable, Sendable {
@@ -9,11 +9,11 @@ public struct AverageSettings: Hashable, Sendable {
     public let profile: EMAProfile
   }
 
-  /// What samples are drawn with; nil: the weights themselves.
+  /// The average that samples are drawn with; nil draws with the weights themselves.
   public let first: EMAProfile?
   public let further: [Average]
 
-  /// The name of a further average begins like the first's.
+  /// Prefix of the names of further averages, shared with the first average's name.
   private static let prefix = "ema-"
 
   private enum Profile: String, CaseIterable {
@@ -26,7 +26,7 @@ public struct AverageSettings: Hashable, Sendable {
     let profile = try reader.choice(
       "profile", default: Profile.constant,
       help: "how averages forget: constant, warmup (faster at first), or power (EDM2's)")
-    // Keys of one profile alone are read with it alone: the resolved configuration must read back.
+    // Keys specific to one profile are read only with that profile: the resolved configuration must be readable again.
     let owners: [(String, [Profile])] = [
       ("decay", [.constant, .warmup]), ("further_decays", [.constant, .warmup]), ("widths", [.power]),
     ]

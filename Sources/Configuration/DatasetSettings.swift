@@ -1,13 +1,13 @@
 import Settings
 
-/// The section `dataset`.
+/// The `dataset` section.
 public struct DatasetSettings: Hashable, Sendable {
-  /// The directory of the dataset, absolute or relative to where the command runs.
+  /// The directory of the dataset, absolute or relative to the working directory.
   public let path: String
   public let flipsHorizontally: Bool
   /// Whether every shard's digest is checked before training starts.
   public let isVerified: Bool
-  /// The directory of the held-out dataset; empty for none.
+  /// The directory of the held-out dataset; empty if there is none.
   public let validationPath: String
 
   init(_ reader: SettingsReader) throws {

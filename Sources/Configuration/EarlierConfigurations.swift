@@ -1,6 +1,6 @@
 import Settings
 
-/// A key of an earlier version, and where its value is now.
+/// A key used by an earlier version, with its present name.
 private struct RenamedKey {
   let section: String
   let key: String
@@ -18,7 +18,7 @@ private struct RenamedKey {
 }
 
 extension SettingsReader {
-  /// Makes errors about the section's keys of earlier versions name those of today.
+  /// Makes errors about renamed keys of the section mention their present names.
   func tellOfEarlierKeys(in section: String) {
     for change in RenamedKey.all where change.section == section {
       renamed(change.key, to: "\(change.newSection).\(change.newKey)")
@@ -27,8 +27,9 @@ extension SettingsReader {
 }
 
 extension SettingsNode {
-  /// This configuration, which a run or a checkpoint has kept, under today's keys: what was trained with an earlier
-  /// version can be drawn with and trained on. A configuration that a user gives is told of the new names instead.
+  /// This configuration, as stored in a run or checkpoint, with renamed keys replaced by their present names, so that
+  /// models trained with an earlier version can still be sampled and trained further. Configurations given by a user
+  /// are rejected instead, with an error that names the new keys.
   package var withTodaysKeys: SettingsNode {
     RenamedKey.all.reduce(self) { configuration, change in
       guard let section = configuration[change.section], let value = section[change.key] else {

@@ -3,17 +3,17 @@ import Models
 import Settings
 
 extension TaskSettings {
-  /// Fields of the dataset that a denoiser sees beside an image: keys of the section `conditioning`.
+  /// Dataset fields that condition a denoiser in addition to the noisy image: keys of the `conditioning` section.
   public struct FieldSection: Hashable, Sendable {
-    /// Their names, in the order of the channels.
+    /// Names of the fields, in channel order.
     public let names: [String]
-    /// How often training leaves them out.
+    /// Probability with which training drops them.
     public let dropout: Double
 
     private static let section = "conditioning"
     private static let key = "fields"
 
-    /// nil for a configuration without any.
+    /// nil if the configuration names no fields.
     ///
     /// - Throws: `SettingsError`.
     init?(_ sections: SettingsReader) throws {
@@ -34,10 +34,10 @@ extension TaskSettings {
       }
     }
 
-    /// The denoiser of images that a network of more input channels makes.
+    /// Wraps a network whose extra input channels hold the fields as a denoiser of images.
     ///
-    /// - Parameter reader: of the network's settings.
-    /// - Throws: `SettingsError` if its channels leave none for fields.
+    /// - Parameter reader: the network's settings.
+    /// - Throws: `SettingsError` if the network has no channels left for fields.
     func denoiser(
       _ network: any Denoiser, _ process: any DiffusionProcess, _ reader: SettingsReader
     ) throws -> any Denoiser {

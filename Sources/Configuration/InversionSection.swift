@@ -1,19 +1,19 @@
 import Layers
 import Settings
 
-/// The section `inversion` of a configuration: a new word of texts, whose vectors are trained while all else stays as it is
-/// (textual inversion).
+/// The `inversion` section of a configuration: a new word whose embedding vectors are trained while everything else
+/// stays frozen (textual inversion).
 public struct InversionSection: Sendable {
-  /// What is trained.
+  /// The trained vectors.
   public let table: WordTable
-  /// A text whose tokens' embeddings the vectors begin as.
+  /// The text whose token embeddings initialise the vectors.
   public let initial: String
-  /// What is said of each image; nil: its caption.
+  /// The text used for every image; nil uses the image's caption.
   public let template: String?
 
   package static let key = "inversion"
 
-  /// nil for a configuration without the section.
+  /// nil if the configuration lacks the section.
   ///
   /// - Throws: `SettingsError`.
   init?(_ reader: SettingsReader, of task: TaskSettings, base: String?) throws {

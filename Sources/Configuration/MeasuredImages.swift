@@ -2,15 +2,16 @@ import Datasets
 import Foundation
 import Models
 
-/// The size of the images that a model is measured with. Measuring needs no dataset, but the size that one would have.
+/// The size of the images used to measure a model. Measuring reads no dataset; it needs only the image size.
 public enum MeasuredImages {
-  /// The side where nothing says another: that of the smallest pictures which the articles draw in colour.
+  /// The default side: that of the smallest colour images in the published experiments.
   private static let usualSide = 32
 
-  /// [H, W, C]: `size`; or else that which the model is made for, that of the dataset if it is there, the side that
-  /// the configuration's name ends with (`annotated-28.yaml`), or the next to 32 x 32 that the model takes.
+  /// [H, W, C]: `size` if given; otherwise the size that the model is built for, that of the dataset if present, the
+  /// side at the end of the configuration's name (`annotated-28.yaml`), or the smallest size from 32 x 32 up that the
+  /// model accepts.
   ///
-  /// - Throws: `ModelError` for images that do not go through the model.
+  /// - Throws: `ModelError` if the model does not accept images of this size.
   public static func shape(
     _ configuration: TrainingConfiguration, name: String, size: (height: Int, width: Int)?
   ) throws -> [Int] {

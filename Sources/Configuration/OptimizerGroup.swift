@@ -1,9 +1,9 @@
-/// Parameters that an optimiser of their own moves.
+/// Parameters with their own optimiser.
 public struct OptimizerGroup: Sendable {
-  /// Where they lie in the flat memory.
+  /// Their range in the flat parameter buffer.
   public let range: Range<Int>
   public let settings: OptimizerSettings
-  /// Steps of the run before its first; until then they stay as they are.
+  /// Number of steps of the run before the optimiser's first; until then the parameters stay unchanged.
   public let start: Int
 
   public init(_ settings: OptimizerSettings, range: Range<Int>, start: Int = 0) {
@@ -14,7 +14,7 @@ public struct OptimizerGroup: Sendable {
 }
 
 extension TrainingConfiguration {
-  /// The optimisers of all parameters that training moves, one after the other in the flat memory.
+  /// The optimisers of all trained parameters, consecutive in the flat parameter buffer.
   public var optimizerGroups: [OptimizerGroup] {
     let end = trainedParameters.flatCount
     guard let adversary = task.adversary, let discriminatorOptimizer else {

@@ -1,7 +1,7 @@
 import Optimization
 import Settings
 
-/// The section `optimizer`.
+/// The `optimizer` section.
 public struct OptimizerSettings: Hashable, Sendable {
   public enum Kind: String, CaseIterable, Sendable {
     case adam
@@ -14,12 +14,12 @@ public struct OptimizerSettings: Hashable, Sendable {
   public let betas: [Double]
   public let epsilon: Double
   public let weightDecay: Double
-  /// Whether weight decay also pulls at vectors: biases, and the scales and shifts of normalisations.
+  /// Whether weight decay also applies to vectors: biases, and the scales and shifts of normalisation layers.
   public let decaysVectors: Bool
-  /// Gradients longer than this are shortened to it; 0: never.
+  /// Gradients with a larger norm are scaled down to it; 0 disables clipping.
   public let clipNorm: Double
 
-  /// - Parameter steps: of the whole run.
+  /// - Parameter steps: total steps of the run.
   init(_ reader: SettingsReader, steps: Int) throws {
     kind = try reader.choice("kind", default: Kind.adam, help: "adam, or adamw with decoupled weight decay")
     let peak = try reader.value("learning_rate", default: 1e-3, in: 0.0..., help: "step size")

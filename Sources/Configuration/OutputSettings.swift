@@ -1,17 +1,17 @@
 import Diffusion
 import Settings
 
-/// The section `checkpoint`.
+/// The `checkpoint` section.
 public struct CheckpointSettings: Hashable, Sendable {
-  /// 0: only at the end.
+  /// 0 writes one only at the end.
   public let every: Int
-  /// 0: all.
+  /// 0 keeps all.
   public let keep: Int
-  /// 0: none.
+  /// 0 keeps none.
   public let keepEvery: Int
-  /// About how large a file of the optimiser's state becomes.
+  /// Approximate size of a file of optimiser state.
   public let partBytes: Int
-  /// What becomes of a run that cannot write a checkpoint.
+  /// How a run responds if a checkpoint cannot be written.
   public let onFailure: FailureResponse
 
   public enum FailureResponse: String, CaseIterable, Sendable {
@@ -35,17 +35,17 @@ public struct CheckpointSettings: Hashable, Sendable {
   }
 }
 
-/// The section `sampling`.
+/// The `sampling` section.
 public struct SamplingSettings: Hashable, Sendable {
-  /// 0: never.
+  /// 0 disables it.
   public let every: Int
   public let count: Int
-  /// What they are of, for a model that is told texts; empty: of captions of the dataset.
+  /// Prompts for a text-conditioned model; empty uses captions of the dataset.
   public let prompts: [String]
-  /// How they are drawn; the defaults where none are.
+  /// Sampler options; defaults if the task draws no samples.
   public let options: SamplingOptions
 
-  /// - Parameter kind: what is trained. An autoencoder shows reconstructions, which no sampler draws.
+  /// - Parameter kind: the task. An autoencoder shows reconstructions, which need no sampler.
   init(_ reader: SettingsReader, of kind: TaskSettings.Kind) throws {
     every = try reader.value(
       "every", default: 1000, in: 0..., help: "steps between grids of samples; 0: never")

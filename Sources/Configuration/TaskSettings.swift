@@ -4,7 +4,7 @@ import Layers
 import Models
 import Settings
 
-/// What a run trains, and by which loss.
+/// What a run trains, and with which loss.
 public enum TaskSettings: Sendable {
   case diffusion(DiffusionSection)
   case control(ControlSection)
@@ -18,75 +18,75 @@ public enum TaskSettings: Sendable {
     case contrastive
   }
 
-  /// A denoiser, and the process that it learns to reverse.
+  /// A denoiser and the diffusion process that it learns to reverse.
   public struct DiffusionSection: Sendable {
     public let model: any Denoiser
     public let process: any DiffusionProcess
-    /// nil for a denoiser of the images themselves.
+    /// nil for a denoiser in pixel space.
     public let latents: LatentSection?
-    /// nil for a denoiser that is told no texts.
+    /// nil for a denoiser without text conditioning.
     public let text: TextSection?
-    /// nil for a denoiser that sees nothing beside an image.
+    /// nil for a denoiser that sees only the noisy image.
     public let fields: FieldSection?
   }
 
-  /// A network that controls a frozen denoiser by an image.
+  /// A network that controls a frozen denoiser through an image.
   public struct ControlSection: Sendable {
     public let network: any ControlNetwork
-    /// The denoiser, and the process by whose loss the network is trained.
+    /// The denoiser, and the process whose loss trains the network.
     public let diffusion: DiffusionSection
-    /// The dataset's field of what the network sees; nil: its first condition.
+    /// The dataset field that the network sees; nil for the dataset's first condition.
     public let field: String?
-    /// How often training shows it nothing.
+    /// Probability with which training replaces the condition with zeros.
     public let dropout: Double
   }
 
-  /// What reads the captions that a denoiser attends to: the section `conditioning`.
+  /// The text encoder for the captions that a denoiser attends to: the `conditioning` section.
   public struct TextSection: Hashable, Sendable {
-    /// Where the text encoder lies, absolute or relative to where the command runs.
+    /// Path of the text encoder, absolute or relative to the working directory.
     public let encoder: String
-    /// Where its tokeniser lies; nil: with the encoder.
+    /// Path of its tokeniser; nil if stored with the encoder.
     public let tokenizer: String?
-    /// How often training leaves a caption out.
+    /// Probability with which training drops a caption.
     public let dropout: Double
-    /// Into how many chunks of the text encoder's tokens a caption is cut at most.
+    /// Maximum number of chunks, each as long as the text encoder's context, that a caption is split into.
     public let chunks: Int
   }
 
-  /// Whose latents a denoiser works on: the section `autoencoder`.
+  /// The autoencoder whose latents a denoiser works on: the `autoencoder` section.
   public struct LatentSection: Hashable, Sendable {
-    /// Where the autoencoder lies, absolute or relative to where the command runs.
+    /// Path of the autoencoder, absolute or relative to the working directory.
     public let path: String
-    /// What latents are multiplied by; nil: what was measured when they were made.
+    /// Factor applied to latents; nil uses the one measured during encoding.
     public let scalingFactor: Double?
   }
 
-  /// An autoencoder, and the parts of its loss.
+  /// An autoencoder and the terms of its loss.
   public struct AutoencoderSection: Sendable {
     public let model: AutoencoderKL
     /// How reconstructions are compared with images.
     public let reconstructionLoss: PredictionLoss
-    /// What the divergence of the latents from the standard normal distribution is multiplied by.
+    /// Weight of the KL divergence of the latents from the standard normal distribution.
     public let divergenceWeight: Double
-    /// nil: images are compared by their values alone.
+    /// nil compares images by their values alone.
     public let perceptual: PerceptualSection?
-    /// nil: the autoencoder is trained alone.
+    /// nil trains the autoencoder alone.
     public let adversary: AdversarySection?
-    /// Of both networks, the autoencoder's first.
+    /// Parameters of both networks, the autoencoder's first.
     public let parameters: ParameterLayout
   }
 
-  /// How different reconstructions look, as a part of an autoencoder's loss.
+  /// The perceptual term of an autoencoder's loss.
   public struct PerceptualSection: Hashable, Sendable {
-    /// Where the weights of LPIPS lie.
+    /// Path of the LPIPS weights.
     public let path: String
     public let weight: Double
   }
 
-  /// Two encoders of texts and images, and what makes tokens of captions.
+  /// Text and image encoders, with the tokeniser for captions.
   public struct ContrastiveSection: Sendable {
     public let model: CLIP
-    /// Where the tokeniser lies, absolute or relative to where the command runs.
+    /// Path of the tokeniser, absolute or relative to the working directory.
     public let tokenizer: String
   }
 
@@ -98,7 +98,7 @@ public enum TaskSettings: Sendable {
     }
   }
 
-  /// The denoiser of what is trained, be it itself or what controls it; nil for other networks.
+  /// The denoiser that is trained or controlled; nil for other networks.
   public var diffusion: DiffusionSection? {
     switch self {
     case .diffusion(let section): section
@@ -107,13 +107,12 @@ public enum TaskSettings: Sendable {
     }
   }
 
-  /// The parameters that training moves unless it moves those of an adapter: the network's, and behind them those of
-  /// what is trained beside it.
+  /// The parameters trained without an adapter: the network's, followed by those of the network trained alongside it.
   var parameters: ParameterLayout {
     if case .autoencoder(let section) = self { section.parameters } else { network.parameters }
   }
 
-  /// What is trained beside an autoencoder, if anything.
+  /// The discriminator trained alongside an autoencoder, if any.
   public var adversary: AdversarySection? {
     if case .autoencoder(let section) = self { section.adversary } else { nil }
   }
@@ -127,11 +126,11 @@ public enum TaskSettings: Sendable {
     }
   }
 
-  /// Reads the sections of what the configuration `node` trains.
+  /// Reads the sections required by the task of the configuration `node`.
   ///
   /// - Throws: `SettingsError`.
   init(_ reader: SettingsReader, _ node: SettingsNode) throws {
-    // Which sections there are depends on it, and they come before the section that says it.
+    // The task determines which sections exist, and they precede the section that names it.
     let kind = try Kind(SettingsReader(node).section("training"))
     let model = try reader.section("model")
     if let name = Self.kindOfModel(node),
@@ -151,7 +150,7 @@ public enum TaskSettings: Sendable {
     if case .scalar(let name)? = node["model.kind"]?.content { name.text } else { nil }
   }
 
-  /// The section that describes the denoiser which a control network is trained beside.
+  /// The section that describes the denoiser that a control network is trained for.
   package static let denoiserKey = "denoiser"
 
   /// Whether `node` configures the training of a control network.
@@ -159,7 +158,7 @@ public enum TaskSettings: Sendable {
     kindOfModel(node).map { ControlKind(rawValue: $0) != nil } ?? false
   }
 
-  /// `node` with what the section of a control network leaves open taken from that of its denoiser.
+  /// `node` with settings missing from a control network's section filled in from its denoiser's.
   ///
   /// - Throws: `SettingsError`.
   static func completed(_ node: SettingsNode) throws -> SettingsNode {
@@ -173,7 +172,7 @@ public enum TaskSettings: Sendable {
 extension TaskSettings.Kind {
   private static let key = "task"
 
-  /// The kinds of networks that it trains.
+  /// The kinds of networks that the task trains.
   fileprivate var networks: [String] {
     switch self {
     case .diffusion: DenoiserKind.allCases.map(\.rawValue) + ControlKind.allCases.map(\.rawValue)
@@ -182,7 +181,7 @@ extension TaskSettings.Kind {
     }
   }
 
-  /// What the section `training` says.
+  /// Reads the task from the `training` section.
   init(_ training: SettingsReader) throws {
     self = try training.choice(
       Self.key, default: .diffusion,
@@ -309,7 +308,7 @@ extension TaskSettings.AutoencoderSection {
 }
 
 extension TaskSettings.PerceptualSection {
-  /// nil for a loss without it.
+  /// nil for a loss without a perceptual term.
   init?(_ reader: SettingsReader) throws {
     let path = try reader.value(
       "perceptual_path", as: String.self,

@@ -4,28 +4,28 @@ import Layers
 import Models
 import Settings
 
-/// All that decides what a run computes: a YAML file with its overrides, read and checked.
+/// Everything that determines what a run computes: a YAML file with its overrides, read and validated.
 public struct TrainingConfiguration: Sendable {
   public let dataset: DatasetSettings
-  /// What is trained, and by which loss.
+  /// What is trained, and with which loss.
   public let task: TaskSettings
-  /// What the model's weights come from: a run, a checkpoint, a safetensors file or a folder of diffusers; nil: from
-  /// random numbers.
+  /// Source of the model's initial weights: a run, a checkpoint, a safetensors file or a diffusers folder; nil for
+  /// random initialisation.
   public let base: String?
-  /// What is trained while the model's own weights stay as they are; nil: these are trained.
+  /// The adapter trained on top of the frozen model; nil trains the model itself.
   public let adapter: AdapterSection?
-  /// The word whose vectors are trained while all else stays as it is; nil: none.
+  /// The word whose vectors are trained while everything else stays frozen; nil if there is none.
   public let inversion: InversionSection?
   public let optimizer: OptimizerSettings
-  /// Of what is trained beside an autoencoder; nil: nothing is.
+  /// The optimiser of the discriminator trained alongside an autoencoder; nil if there is none.
   public let discriminatorOptimizer: OptimizerSettings?
   public let training: TrainingSettings
   public let ema: AverageSettings
   public let checkpoint: CheckpointSettings
   public let sampling: SamplingSettings
-  /// Every key with its value, defaults filled in: what `config.yaml` and checkpoints hold.
+  /// Every key with its value, defaults included, as stored in `config.yaml` and checkpoints.
   public let resolved: SettingsNode
-  /// `resolved` as YAML, with a word about each key.
+  /// `resolved` as YAML, with a short comment on each key.
   public let commentedYAML: String
 
   /// - Parameters:
@@ -83,16 +83,16 @@ public struct TrainingConfiguration: Sendable {
     }
     resolved = reader.resolved
     commentedYAML = reader.commentedYAML()
-    // What cannot be drawn is found before anything is trained.
+    // Invalid sampling settings are reported before training starts.
     if task.diffusion != nil { _ = try samplingPlan() }
   }
 
   /// The network that is trained.
   public var model: TrainedNetwork { task.network }
 
-  /// What is trained, if that is a denoiser.
+  /// The section of the trained denoiser.
   ///
-  /// - Throws: `ModelError` if it is another network.
+  /// - Throws: `ModelError` if another kind of network is trained.
   public func requireDiffusion() throws -> TaskSettings.DiffusionSection {
     switch task {
     case .diffusion(let section): return section
@@ -108,33 +108,33 @@ public struct TrainingConfiguration: Sendable {
     }
   }
 
-  /// The parameters of the network of `base`, where that stays as it is; nil: all is trained.
+  /// The parameters of the network from `base` if it stays frozen; nil if everything is trained.
   public var frozenParameters: ParameterLayout? {
     model.frozenParameters ?? (adapter == nil && inversion == nil ? nil : model.parameters)
   }
 
-  /// The section that describes the network of `base`.
+  /// The section that describes the network from `base`.
   public var baseSection: SettingsNode {
     resolved[model.frozenParameters == nil ? "model" : TaskSettings.denoiserKey] ?? .empty
   }
 
-  /// The parameters that training moves.
+  /// The parameters that training updates.
   public var trainedParameters: ParameterLayout {
     inversion?.table.parameters ?? adapter?.adapter.parameters ?? task.parameters
   }
 
-  /// How samples are drawn of the denoiser that is trained, or controlled.
+  /// How samples are drawn from the denoiser that is trained or controlled.
   ///
-  /// - Throws: `SamplingError` where the section `sampling` asks for what the process cannot give; `ModelError` if no
-  ///   denoiser is trained.
+  /// - Throws: `SamplingError` if the `sampling` section is incompatible with the process; `ModelError` if no denoiser
+  ///   is trained.
   public func samplingPlan() throws -> SamplingPlan {
     try SamplingPlan(
       process: (task.diffusion ?? requireDiffusion()).process, options: sampling.options)
   }
 
-  /// Whether nothing that a run has computed, or will, depends on the value of the key at `path`: a run may go on with
-  /// another at any time. More steps are among them where no other number depends on how many there will be; and where
-  /// the dataset lies, since what is in it has a digest.
+  /// Whether a run may resume with another value of the key at `path`, since no result, past or future, depends on it.
+  /// This includes `training.steps` if no schedule depends on the total, and the dataset's path, since its contents
+  /// have a digest.
   package func isFree(toChange path: String) -> Bool {
     if path == "training.steps" {
       return ![optimizer, discriminatorOptimizer].contains { $0?.schedule.dependsOnTotal == true }

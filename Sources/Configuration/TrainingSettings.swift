@@ -3,35 +3,36 @@ import Kernels
 import Layers
 import Settings
 
-/// The section `training`.
+/// The `training` section.
 public struct TrainingSettings: Hashable, Sendable {
-  /// Images of a step, over all ranks.
+  /// Images per step, over all ranks.
   public let batchSize: Int
-  /// Equal parts of the batch; the world size must divide it.
+  /// Number of equal parts of the batch; divisible by the world size.
   public let microbatches: Int
   public let steps: Int
   public let seed: UInt64
   public let logEvery: Int
-  /// Steps from one validation loss to the next; 0: none.
+  /// Steps between validation losses; 0 disables validation.
   public let validationEvery: Int
-  /// Held-out samples that it looks at, at most.
+  /// Maximum number of held-out samples per validation.
   public let validationSamples: Int
-  /// Steps in a row that are left out because their loss or gradient is no number, before the run gives up.
+  /// Maximum number of consecutive steps skipped because of a non-finite loss or gradient before the run stops.
   public let maxSkippedSteps: Int
-  /// Steps from one comparison of all ranks' weights to the next; 0: never.
+  /// Steps between comparisons of all ranks' weights; 0 disables them.
   public let replicaCheckEvery: Int
-  /// Seconds that a rank may take to answer before the run is ended; 0: any.
+  /// Seconds without a heartbeat from a rank before the run stops; 0 means no limit.
   public let heartbeatTimeout: Double
-  /// Whether the backward pass computes the stages of the model again, instead of what the forward pass kept of them.
+  /// Whether the backward pass recomputes the model's stages instead of keeping their activations from the forward
+  /// pass.
   public let recomputes: Bool
   /// How passes through the denoiser round the factors of matrix products.
   public let precision: ProductPrecision
-  /// Bytes of a bucket of gradients.
+  /// Size of a gradient bucket in bytes.
   public let bucketBytes: Int
   public static let defaultBucketBytes = 1 << 20
-  /// How gradients are written on their way between ranks.
+  /// Encoding of gradients exchanged between ranks.
   public let gradientCompression: GradientCompression
-  /// The slowest rank is named in the log where it costs more than this part of the time.
+  /// The log names the slowest rank if it costs more than this fraction of the time.
   public let stragglerShare: Double
 
   package init(_ reader: SettingsReader) throws {
@@ -78,7 +79,7 @@ public struct TrainingSettings: Hashable, Sendable {
       help: "part of the time that the slowest rank may cost before the log names it")
   }
 
-  /// How the flat memory of `layout` travels between ranks.
+  /// How gradients in the flat layout `layout` are split into buckets for the exchange between ranks.
   package func bucketPlan(_ layout: ParameterLayout, worldSize: Int) -> BucketPlan {
     BucketPlan(
       count: layout.flatCount, bucketSize: max(bucketBytes / MemoryLayout<Float>.size, 1),

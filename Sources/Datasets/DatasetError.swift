@@ -1,10 +1,10 @@
 import Files
 import Foundation
 
-/// What is wrong with a dataset, or with what one is made from.
+/// An error in a dataset, or in the data that one is made from.
 public struct DatasetError: Error, Sendable, Equatable {
   public enum Kind: Sendable {
-    /// The data is not what it must be: missing, damaged, inconsistent.
+    /// Invalid data: missing, damaged or inconsistent.
     case badData
     /// The system could not read or write: no permission, no space, a failing disk.
     case inputOutput
@@ -13,15 +13,16 @@ public struct DatasetError: Error, Sendable, Equatable {
   public let kind: Kind
   /// The file or directory that the error is about.
   public let path: String
-  /// What was found, what was expected, what to do.
+  /// What was found, what was expected, and how to fix it.
   public let problem: String
 
-  /// Data at `path` that is not what it must be.
+  /// Invalid data at `path`.
   static func badData(_ path: String, _ problem: String) -> DatasetError {
     DatasetError(kind: .badData, path: path, problem: problem)
   }
 
-  /// A system call that failed on `path` with `code`, an `errno`. What does not exist is bad data: nothing failed.
+  /// A system call on `path` that failed with `code`, an `errno`. A missing file counts as bad data, since nothing
+  /// failed.
   static func system(_ path: String, _ action: String, code: Int32 = errno) -> DatasetError {
     let kind: Kind = code == ENOENT || code == ENOTDIR ? .badData : .inputOutput
     return DatasetError(
@@ -30,12 +31,12 @@ public struct DatasetError: Error, Sendable, Equatable {
 }
 
 extension DatasetError {
-  /// A failure of the system's, on a file of a dataset.
+  /// A system failure on a file of a dataset.
   init(_ error: FileError) {
     self = .system(error.path, "\(error.operation) it", code: error.code)
   }
 
-  /// Runs `body` with its file errors turned into errors about a dataset.
+  /// Runs `body`, converting file errors into dataset errors.
   static func mapping<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
     do {
       return try body()

@@ -3,28 +3,29 @@ import Files
 import Foundation
 import MPI
 
-/// Makes a dataset of latents of a dataset of images, on all ranks of a communicator.
+/// Encodes a dataset of images into a dataset of latents, on all ranks of a communicator.
 ///
-/// The work is cut into parts, which ranks take in turns; each is kept as soon as it is done, under a key of all that it
-/// follows from. What is there already, of an interrupted call or of an earlier dataset in the directory, is not computed
-/// again. The files' bytes depend neither on ranks nor threads nor on how many images go through together.
+/// The work is split into parts that are distributed round-robin over ranks; each is stored as soon as it is complete,
+/// under a key derived from everything that it depends on. Parts left by an interrupted call or by an earlier dataset
+/// in the directory are not recomputed. The files' bytes do not depend on the number of ranks or threads or on the
+/// batch size.
 public struct DatasetEncoding {
   private let plan: EncodingPlan
   private let encoder: LatentEncoder
   private let options: EncodingOptions
   private let output: String
   private let store: PartStore
-  /// What is in the directory now.
+  /// The dataset already in the directory.
   private let earlier: ShardedDataset?
 
-  /// What came of it.
+  /// The result of an encoding.
   public struct Outcome: Sendable {
     public let manifest: DatasetManifest
-    /// How many samples have been encoded now; the others were there.
+    /// Number of samples encoded by this call; the others were already present.
     public let encoded: Int
   }
 
-  /// - Throws: `DatasetError`, `ModelError`, `LatentEncodingError` where the dataset cannot be encoded by this autoencoder.
+  /// - Throws: `DatasetError`, `ModelError` or `LatentEncodingError` if the autoencoder cannot encode the dataset.
   public init(
     _ source: ShardedDataset, by encoder: LatentEncoder, _ options: EncodingOptions, to output: String
   ) throws {
@@ -46,11 +47,11 @@ public struct DatasetEncoding {
     earlier = found
   }
 
-  /// Encodes what is missing, and makes the dataset. Collective.
+  /// Encodes the missing parts and writes the dataset. Collective.
   ///
   /// - Parameters:
-  ///   - tell: what a user should know, on rank 0.
-  ///   - progress: called with how many of this rank's samples are encoded, of how many.
+  ///   - tell: receives messages for the user, on rank 0.
+  ///   - progress: called with the number of this rank's samples encoded so far, and their total.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public func run(
     on communicator: Communicator, tell: (String) -> Void, progress: (_ done: Int, _ total: Int) -> Void
@@ -98,7 +99,7 @@ public struct DatasetEncoding {
       && manifest.split == plan.source.manifest.split
   }
 
-  /// The keys of all parts; each rank reads the images of its own. Collective.
+  /// The keys of all parts; each rank reads the images of its own parts. Collective.
   private func keys(on communicator: Communicator) throws -> [String] {
     let own = try communicator.agree {
       try stride(from: communicator.rank, to: plan.partCount, by: communicator.size).map(plan.key)
@@ -122,7 +123,7 @@ public struct DatasetEncoding {
     }
   }
 
-  /// Encodes parts, those of a round on one rank each. Collective.
+  /// Encodes parts, one per rank in each round. Collective.
   private func encode(
     _ missing: [Int], _ keys: [String], on communicator: Communicator, _ progress: (Int, Int) -> Void
   ) throws {
@@ -131,7 +132,7 @@ public struct DatasetEncoding {
     let encoding = PartEncoding(plan: plan, encoder: encoder, options: options)
     var done = 0
     for round in 0..<(missing.count + communicator.size - 1) / communicator.size {
-      // After each part all ranks learn of one that failed.
+      // After each round, all ranks learn whether one failed.
       try communicator.agree {
         guard own.indices.contains(round) else { return }
         let records = try encoding.records(of: own[round]) { progress(done + $0, total) }
@@ -141,7 +142,7 @@ public struct DatasetEncoding {
     }
   }
 
-  /// What brings all latents to unit variance. Collective.
+  /// The factor that scales all latents to unit variance. Collective.
   private func scalingFactor(of parts: EncodedParts, on communicator: Communicator) throws -> Double {
     let own = try communicator.agree {
       try stride(from: communicator.rank, to: plan.partCount, by: communicator.size).flatMap {
@@ -167,7 +168,7 @@ public struct DatasetEncoding {
 }
 
 extension EncodedParts.Place {
-  /// For messages between ranks.
+  /// Encoding for messages between ranks.
   fileprivate var number: Int {
     switch self {
     case .missing: -2

@@ -1,10 +1,10 @@
 import Datasets
 
-/// All latents of an encoding, wherever its parts lie: in the store, or in an earlier encoding of the same images.
+/// All latents of an encoding, whether in the store or in an earlier encoding of the same images.
 final class EncodedParts {
   enum Place: Equatable {
     case stored
-    /// Number of the part in the earlier dataset.
+    /// Index of the part in the earlier dataset.
     case earlier(Int)
     case missing
   }
@@ -14,7 +14,7 @@ final class EncodedParts {
   private let places: [Place]
   private let store: PartStore
   private let earlier: ShardedDataset?
-  /// The part that was read last.
+  /// The part read most recently.
   private var loaded: (part: Int, records: [UInt8])?
 
   init(
@@ -28,7 +28,7 @@ final class EncodedParts {
     self.earlier = earlier
   }
 
-  /// The latents of a part: for each sample, those of all fields one after the other.
+  /// The latents of a part: per sample, those of all fields in order.
   ///
   /// - Throws: `DatasetError`, `FileError`, `LatentEncodingError`.
   func records(of part: Int) throws -> [UInt8] {

@@ -1,12 +1,11 @@
 import Datasets
 
-/// An encoded dataset on its way into shards: latents, and whatever else the dataset with the images holds of each
-/// sample.
+/// An encoded dataset as a source for shards: latents, and all other fields of the image dataset.
 struct EncodedSource: SampleSource {
   let parts: EncodedParts
   let encoding: DatasetManifest.Encoding?
   let fields: [Field]
-  /// Places in the source of the fields after the latents.
+  /// Indices in the source of the fields that follow the latents.
   private let carried: [Int]
 
   private var source: ShardedDataset { parts.plan.source }
@@ -18,7 +17,7 @@ struct EncodedSource: SampleSource {
     fields = Self.fields(parts.plan)
   }
 
-  /// Places in the source of what is carried along: all but the images and what says where they are known.
+  /// Indices in the source of the fields carried over: all but the images and their masks.
   private static func carried(_ plan: EncodingPlan) -> [Int] {
     plan.source.fields.indices.filter { index in
       let field = plan.source.fields[index]
@@ -27,7 +26,7 @@ struct EncodedSource: SampleSource {
     }
   }
 
-  /// What the encoded dataset holds of each sample.
+  /// The fields of the encoded dataset.
   static func fields(_ plan: EncodingPlan) -> [Field] {
     plan.fields + carried(plan).map { plan.source.fields[$0] }
   }

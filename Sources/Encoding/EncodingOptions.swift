@@ -1,8 +1,8 @@
 import Datasets
 
-/// How latents are stored, and of what.
+/// How latents are stored, and for which images.
 public struct EncodingOptions: Sendable, Equatable {
-  /// In which type means and deviations are stored.
+  /// The type in which means and deviations are stored.
   public enum ElementType: String, CaseIterable, Sendable {
     case float16
     case float32
@@ -13,7 +13,7 @@ public struct EncodingOptions: Sendable, Equatable {
   public var type = ElementType.float32
   /// Whether the latents of mirrored images are stored as well.
   public var withFlips = false
-  /// Images that go through the autoencoder together, which changes no number.
+  /// Images encoded together; does not affect the results.
   public var batch = 16
 
   public init(type: ElementType = .float32, withFlips: Bool = false, batch: Int = 16) {
@@ -23,7 +23,7 @@ public struct EncodingOptions: Sendable, Equatable {
     self.batch = batch
   }
 
-  /// The fields of the latents of shape [H, W, C]: means and deviations, then those of mirrored images.
+  /// The fields for latents of shape [H, W, C]: means and deviations, then those of mirrored images.
   package func fields(shape: [Int]) -> [Field] {
     let type = type.fieldType
     let (means, deviations) = ("latent_means", "latent_deviations")

@@ -1,25 +1,25 @@
 import Datasets
 import Files
 
-/// How the encoding of a dataset is cut into parts, and what the latents of each depend on. Nothing of it depends on the
-/// ranks that share the work.
+/// How the encoding of a dataset is split into parts, and what the latents of each depend on. Independent of the ranks
+/// that share the work.
 struct EncodingPlan {
   let source: ShardedDataset
   let image: Field
   let imageIndex: Int
-  /// Of the latents.
+  /// The fields of the latents.
   let fields: [Field]
-  /// Samples of a part but perhaps the last.
+  /// Samples per part; the last part may be smaller.
   let partSize: Int
   private let settings: String
 
-  /// What an interruption may cost is at most the work for so many pixels.
+  /// An interruption loses at most the work for this many pixels.
   private static let pixelsOfPart = 1 << 22
   private static let mostSamples = 1024
-  /// To be raised when other numbers come of the same images.
+  /// Must be raised whenever the same images yield different results.
   private static let version = 1
 
-  /// - Throws: `DatasetError` for a dataset without images; `ModelError` where they do not fit the autoencoder.
+  /// - Throws: `DatasetError` for a dataset without images; `ModelError` if they do not fit the autoencoder.
   init(_ source: ShardedDataset, _ encoder: LatentEncoder, _ options: EncodingOptions) throws {
     let image = try source.requireImages()
     guard image.type != .int32 else {
@@ -45,10 +45,10 @@ struct EncodingPlan {
     part * partSize..<min((part + 1) * partSize, source.count)
   }
 
-  /// The bytes of a sample's latents, in all fields.
+  /// Bytes of a sample's latents, over all fields.
   var recordSize: Int { fields.reduce(0) { $0 + ($1.byteCount ?? 0) } }
 
-  /// A digest of all that the latents of a part follow from: images, autoencoder, settings.
+  /// A digest of everything that determines the latents of a part: images, autoencoder, settings.
   ///
   /// - Throws: `DatasetError` if an image cannot be read.
   func key(of part: Int) throws -> String {

@@ -5,7 +5,7 @@ import Tensors
 public struct LatentEncoder {
   public let model: AutoencoderKL
   let weights: ParameterBuffer
-  /// Where it was read from, and a digest of its settings and weights.
+  /// The file or folder that it was read from, and a digest of its settings and weights.
   public let path: String
   public let digest: String
   let engine: Engine

@@ -1,8 +1,8 @@
-/// What cannot be encoded.
+/// A reason why a dataset cannot be encoded.
 public struct LatentEncodingError: Error, CustomStringConvertible, Equatable {
-  /// The dataset, or the directory, that it is about.
+  /// The dataset or directory in question.
   public let path: String
-  /// What was found, and what to do.
+  /// What was found, and how to fix it.
   public let problem: String
 
   public var description: String { "\(path): \(problem)" }

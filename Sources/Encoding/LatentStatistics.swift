@@ -1,6 +1,6 @@
 import Datasets
 
-/// Sums over the latents of a part, in the order of their values. Sums of all parts, in their order, say how far latents
+/// Sums over the latents of a part, accumulated in order. The sums of all parts, added in order, give the latents'
 /// spread.
 package struct LatentStatistics {
   private var count = 0.0
@@ -12,8 +12,8 @@ package struct LatentStatistics {
   package var numbers: [Double] { [count, means, squares, variances] }
 
   /// - Parameters:
-  ///   - records: of a part, see `EncodedParts`.
-  ///   - fields: what each holds: means, deviations, and what is not looked at.
+  ///   - records: records of a part, see `EncodedParts`.
+  ///   - fields: fields of a record: means, deviations, and others that are ignored.
   package init(_ records: [UInt8], fields: [Field]) {
     let (means, deviations) = (fields[0], fields[1])
     let size = means.byteCount ?? 0
@@ -32,7 +32,7 @@ package struct LatentStatistics {
     }
   }
 
-  /// - Parameter numbers: of all parts in their order.
+  /// - Parameter numbers: those of all parts, in order.
   package init(sumOf numbers: [Double]) {
     for start in stride(from: 0, to: numbers.count, by: Self.size) {
       count += numbers[start]
@@ -50,7 +50,7 @@ package struct LatentStatistics {
       : Double(bytes.loadUnaligned(fromByteOffset: start + 4 * element, as: Float.self))
   }
 
-  /// The standard deviation of latents that are drawn from their posteriors: the root of Var(μ) + E(σ²).
+  /// The standard deviation of latents drawn from their posteriors: the root of Var(μ) + E(σ²).
   package var deviation: Double {
     let mean = means / count
     return (max(squares / count - mean * mean, 0) + variances / count).squareRoot()

@@ -6,10 +6,10 @@ struct PartEncoding {
   let encoder: LatentEncoder
   let options: EncodingOptions
 
-  /// The latents of a part: for each sample, those of all fields one after the other.
+  /// The latents of a part: per sample, those of all fields in order.
   ///
-  /// - Parameter progress: called with how many samples are done.
-  /// - Throws: `DatasetError`; `LatentEncodingError` naming an image that holds, or becomes, what is no finite number.
+  /// - Parameter progress: called with the number of samples done.
+  /// - Throws: `DatasetError`; `LatentEncodingError` naming an image with non-finite values or latents.
   func records(of part: Int, progress: (Int) -> Void) throws -> [UInt8] {
     let samples = plan.samples(of: part)
     var bytes: [UInt8] = []
@@ -62,7 +62,7 @@ struct PartEncoding {
     }
   }
 
-  /// Adds values in the type that they are stored in.
+  /// Appends values in the storage type.
   private func append(_ values: ArraySlice<Float>, of sample: Int, to bytes: inout [UInt8]) throws {
     guard values.allSatisfy(\.isFinite) else {
       throw LatentEncodingError(

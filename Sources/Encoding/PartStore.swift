@@ -2,15 +2,15 @@ import Datasets
 import Files
 import Foundation
 
-/// Parts that are encoded, each in a file of its own that is named by its key: it is there when it is complete. They stay
-/// until the dataset is made of them.
+/// Encoded parts, each in a file named by its key. A file exists only once complete; all are kept until the dataset has
+/// been written.
 package struct PartStore {
   package let folder: String
   let recordSize: Int
 
   private static let digestSize = 64
 
-  /// - Parameter output: the directory of the dataset that is made.
+  /// - Parameter output: the directory of the dataset being written.
   package init(in output: String, recordSize: Int) {
     folder = "\(output)/\(DatasetWriter.workName)"
     self.recordSize = recordSize
@@ -18,7 +18,7 @@ package struct PartStore {
 
   package func path(_ key: String) -> String { "\(folder)/\(key)" }
 
-  /// Makes the folder.
+  /// Creates the folder.
   ///
   /// - Throws: `FileError`.
   package func make() throws {
@@ -32,7 +32,7 @@ package struct PartStore {
   /// Removes the folder with all parts.
   package func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
-  /// Whether a part of so many samples is there.
+  /// Whether a part with this many samples is present.
   package func holds(_ key: String, count: Int) -> Bool {
     (try? WholeFile.size(path(key))) == count * recordSize + Self.digestSize
   }
@@ -44,7 +44,7 @@ package struct PartStore {
 
   /// The records of a part.
   ///
-  /// - Throws: `FileError`; `LatentEncodingError` if they are not those that were written.
+  /// - Throws: `FileError`; `LatentEncodingError` if the records differ from those written.
   package func read(_ key: String) throws -> [UInt8] {
     let all = try WholeFile.read(path(key))
     let records = all.dropLast(Self.digestSize)

@@ -15,7 +15,7 @@ public struct Convolution2D: Sendable {
   /// - Parameters:
   ///   - padding: the number of zeros on each side.
   ///   - endPadding: the number of zeros after the last row and column, if it differs from `padding`.
-  ///   - paddingMode: the values of the padding.
+  ///   - paddingMode: how the borders are padded.
   ///   - hasBias: whether a bias is added.
   ///   - initialization: the initialisation of weights and bias, if not PyTorch's default.
   ///   - biasInitialization: the initialisation of the bias, if it differs from the weights'.
@@ -55,7 +55,7 @@ public struct Convolution2D: Sendable {
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
     func convolution(_ inputs: [Tensor], _ weights: Tensor, isOwn: Bool) -> Tensor {
-      // Periodic images are continued first, and then there is nothing to pad.
+      // Periodic padding is applied first and replaces the convolution's own.
       let isPeriodic = paddingMode == .periodic && padding + endPadding > 0
       let inputs =
         isPeriodic ? inputs.map { $0.paddedPeriodically(before: padding, behind: endPadding) } : inputs
@@ -77,7 +77,7 @@ public struct Convolution2D: Sendable {
     }
   }
 
-  /// The length of the weights' gradient, for a gradient of the output: what losses are weighed against each other by.
+  /// The norm of the weights' gradient, given a gradient of the output; used to balance losses against each other.
   ///
   /// - Parameter outputGradient: [B, P, Q, K].
   public func weightGradientLength(_ input: Tensor, outputGradient: Storage) -> Double {

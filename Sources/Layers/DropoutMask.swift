@@ -2,14 +2,15 @@ import Kernels
 import Randomness
 import Tensors
 
-/// What dropout (Srivastava et al., 2014) multiplies with: 0 with some probability, and otherwise 1 divided by the
-/// probability that it is not.
+/// The mask that dropout (Srivastava et al., 2014) multiplies by: 0 with the given probability p, otherwise 1 / (1 -
+/// p).
 enum DropoutMask {
-  /// A mask of `shape` [B, ...]: of a sample's it depends on its position and on `layer`, and on nothing else of the batch.
+  /// A mask of `shape` [B, ...]. The values of a sample depend on its position and on `layer`, not on the rest of the
+  /// batch.
   ///
   /// - Parameters:
   ///   - samples: the B samples.
-  ///   - layer: a number that no other layer of the purpose has.
+  ///   - layer: a number unique among the layers with this purpose.
   static func make(
     _ shape: [Int], probability: Float, samples: TrainingSamples, purpose: Purpose, layer: UInt64,
     on tape: Tape
@@ -30,12 +31,12 @@ enum DropoutMask {
     return mask
   }
 
-  /// A number for the layer with these weights.
+  /// A number that identifies the layer with these weights.
   static func layer(_ weights: Parameter) -> UInt64 { UInt64(weights.offset) &* 0x9E37_79B9_7F4A_7C15 }
 }
 
 extension Convolution2D {
-  /// x with some of its elements dropped, as the input of this convolution: in training only.
+  /// x with dropout as the input of this convolution; unchanged outside training.
   public func dropping(_ probability: Float, of x: Tensor) -> Tensor {
     guard probability > 0, let samples = x.tape.trainingSamples else { return x }
     return x

@@ -15,7 +15,7 @@ public struct Embedding: Sendable {
   /// [B] rows -> [B, width]; zeros where the row is nil.
   public func callAsFunction(_ rows: [Int?], on tape: Tape) -> Tensor { tape(weight).rows(rows) }
 
-  /// The vector of one class.
+  /// The vector of one row.
   public func row(_ row: Int, _ weights: ParameterBuffer) -> [Float] {
     let (rows, width) = (weight.shape[0], weight.shape[1])
     precondition((0..<rows).contains(row), "row \(row) of a table of \(rows)")

@@ -1,17 +1,17 @@
 import Tensors
 
-/// Vectors of a word that a text encoder does not know, in the place of its tokens' embeddings: all that textual inversion
-/// trains (Gal et al., "An Image is Worth One Word", 2022).
+/// The embedding vectors of a new word for a text encoder: the only parameters that textual inversion trains (Gal et
+/// al., "An Image is Worth One Word", 2022).
 ///
-/// Its tensor [n, D] is called as the word is.
+/// Their tensor [n, D] is named after the word.
 public struct WordTable: Sendable {
   public let word: String
   public let parameters: ParameterLayout
   private let vectors: Parameter
 
   /// - Parameters:
-  ///   - count: n, of the vectors.
-  ///   - width: D, of an embedding.
+  ///   - count: number of vectors, n.
+  ///   - width: width of an embedding, D.
   public init(word: String, count: Int, width: Int) {
     let builder = ParameterBuilder("words")
     vectors = builder.table(word, shape: [count, width], .normal(deviation: 0.02))
@@ -25,7 +25,7 @@ public struct WordTable: Sendable {
   /// [n, D].
   public func callAsFunction(on tape: Tape) -> Tensor { tape(vectors) }
 
-  /// n vectors of D numbers.
+  /// The n vectors with D values each.
   public func values(_ weights: ParameterBuffer) -> [[Float]] {
     let width = vectors.shape[1]
     return (0..<vectors.shape[0]).map { row in

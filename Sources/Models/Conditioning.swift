@@ -1,22 +1,22 @@
 import Tensors
 
-/// What a denoiser is told about a batch of B samples beside their timesteps. A part that is missing is no condition;
-/// a model ignores the parts that it has no use for.
+/// The conditions of a batch of B samples, apart from their timesteps. A missing part is no condition; a model ignores
+/// parts that it does not use.
 public struct Conditioning {
-  /// The class of each sample; nil for a sample of no class.
+  /// The class of each sample; nil for an unlabelled one.
   public var classes: [Int?]
   /// Embedded text or other tokens, [B, L, D], for cross-attention.
   public var context: Tensor?
-  /// How many tokens of each sample's context count, from the first; nil: all L.
+  /// Number of valid leading tokens of each sample's context; nil if all L are valid.
   public var contextLengths: [Int]?
   /// An image that is concatenated to the input along the channels, [B, H, W, C].
   public var image: Tensor?
-  /// What a control network adds to the skip connections and to the middle block of a U-Net.
+  /// Residuals that a control network adds to the skip connections and to the middle block of a U-Net.
   public var control: ControlResiduals?
 
   /// Residuals of a control network (Zhang et al., 2023), [B, H', W', C'] each.
   public struct ControlResiduals {
-    /// In the order in which the encoder makes the skip connections.
+    /// In the order in which the encoder produces the skip connections.
     public var skips: [Tensor]
     public var middle: Tensor
 

@@ -1,41 +1,41 @@
 import Layers
 import Tensors
 
-/// A network that sees noisy images and their timesteps and predicts what the diffusion objective asks for.
+/// A network that takes noisy images and their timesteps and predicts the target of the diffusion objective.
 ///
-/// A model holds no weights: it says which parameters it has, and finds their values on the tape. So one model runs
-/// with the trained weights, with their average, or with a file's.
+/// A model holds no weights: it declares its parameters and looks up their values on the tape. One model can therefore
+/// run with the trained weights, their average or those of a file.
 public protocol Denoiser: Sendable {
   var parameters: ParameterLayout { get }
-  /// Channels of the images that go in.
+  /// Channels of the input images.
   var imageChannels: Int { get }
-  /// The key of the model's settings that sets them.
+  /// The settings key that sets them.
   var imageChannelsKey: String { get }
   /// Channels of the prediction.
   var predictionChannels: Int { get }
-  /// The key of the model's settings by which these can differ from the images'.
+  /// The settings key by which these can differ from the images'.
   var predictionChannelsKey: String { get }
   var imageSize: ImageSize { get }
-  /// nil for a model that knows no classes.
+  /// nil for a model without classes.
   var classes: ModelClasses? { get }
-  /// Numbers of a token of the context that the model attends to; nil for a model that attends to none.
+  /// Width of a context token; nil for a model without cross-attention.
   var contextWidth: Int? { get }
-  /// Channels that the model sees beside those of noisy images, of what these depend on.
+  /// Input channels for fields that the images depend on, in addition to those of the noisy images.
   var conditionChannels: Int { get }
-  /// Channels of the skip connections, to which a control network may add; nil for a model that takes no residuals.
+  /// Channels of the skip connections to which a control network may add; nil for a model that accepts no residuals.
   var skipChannels: [Int]? { get }
 
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
-  ///   - timesteps: B numbers, 0 for the least noise; samplers also visit some between the integers.
-  ///   - conditioning: of these B samples.
+  ///   - timesteps: B values, 0 for the least noise; samplers also use fractional ones.
+  ///   - conditioning: the conditions of these B samples.
   /// - Returns: [B, H, W, predicted channels].
   func callAsFunction(_ x: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor
 }
 
-/// The heights and widths that a model takes.
+/// The heights and widths that a model accepts.
 public enum ImageSize: Hashable, Sendable, CustomStringConvertible {
-  /// Sides that are multiples of this power of two.
+  /// Sides must be multiples of this power of two.
   case multiples(of: Int)
   /// Square images with this side.
   case square(Int)
@@ -48,13 +48,13 @@ public enum ImageSize: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The classes that a model can be told of.
+/// The classes that a model can be conditioned on.
 public struct ModelClasses: Hashable, Sendable {
   public let count: Int
-  /// How often training keeps an image's class from the model, so that it learns to do without: what classifier-free
-  /// guidance (Ho and Salimans, 2022) needs.
+  /// Probability with which training drops an image's class, so that the model also learns the unconditional prediction
+  /// for classifier-free guidance (Ho and Salimans, 2022).
   public let dropout: Double
-  /// The key of the model's settings that sets `count`.
+  /// The settings key that sets `count`.
   public let key: String
 
   public init(count: Int, dropout: Double, key: String = "classes") {
@@ -77,14 +77,14 @@ extension Denoiser {
     self(x, timesteps: timesteps, conditioning: .none(batch: timesteps.count))
   }
 
-  /// Throws if the model attends to a context, for commands that have none to give it.
+  /// Throws if the model attends to a context, for commands that cannot provide one.
   public func requireNoContext() throws {
     guard let contextWidth else { return }
     throw ModelError(
       "the model attends to a context of tokens with \(contextWidth) numbers, and there is none to give it")
   }
 
-  /// Throws if the model sees fields, for commands that have none to give it.
+  /// Throws if the model is conditioned on fields, for commands that cannot provide them.
   public func requireNoFields() throws {
     guard conditionChannels > 0 else { return }
     throw ModelError(
@@ -92,7 +92,7 @@ extension Denoiser {
         + "to give it")
   }
 
-  /// Throws unless images of this size go through the model; the error says which sizes near it would.
+  /// Throws unless the model accepts images of this size; the error suggests nearby sizes that it would accept.
   public func check(height: Int, width: Int, channels: Int) throws {
     guard channels == imageChannels else {
       throw ModelError(
@@ -121,7 +121,7 @@ extension Denoiser {
   }
 }
 
-/// A model that cannot be made as configured, or that does not fit the images.
+/// A model that cannot be built as configured, or that does not fit the images.
 public struct ModelError: Error, CustomStringConvertible {
   public let description: String
 

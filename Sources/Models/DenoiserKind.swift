@@ -1,6 +1,6 @@
 import Settings
 
-/// The networks, by the names that a configuration has for them.
+/// The denoisers by their names in configurations.
 public enum DenoiserKind: String, CaseIterable, Sendable {
   case annotatedUNet = "annotated-unet"
   case resNetUNet = "resnet-unet"
@@ -10,7 +10,7 @@ public enum DenoiserKind: String, CaseIterable, Sendable {
   case unet2D = "unet-2d"
   case unetCondition = "unet-condition"
 
-  /// The model that the section `model` of a configuration describes.
+  /// The denoiser that the `model` section of a configuration describes.
   ///
   /// - Throws: `SettingsError`.
   public static func model(_ reader: SettingsReader) throws -> any Denoiser {

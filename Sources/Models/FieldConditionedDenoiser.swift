@@ -1,17 +1,17 @@
 import Layers
 import Tensors
 
-/// A denoiser that sees what an image depends on beside it, as further channels of its input: `Conditioning.image`, or
-/// zeros where there is none (Saharia et al., 2022, "Image Super-Resolution via Iterative Refinement", section 2).
+/// A denoiser that sees the fields an image depends on as further input channels: `Conditioning.image`, or zeros if
+/// there is none (Saharia et al., 2022, "Image Super-Resolution via Iterative Refinement", section 2).
 ///
-/// Its weights are those of the network inside, which has more input channels than images have.
+/// Its weights are those of the wrapped network, which has more input channels than the images.
 public struct FieldConditionedDenoiser: Denoiser {
   private let network: any Denoiser
   public let imageChannels: Int
 
   /// - Parameters:
-  ///   - network: whose input channels are more than the images'.
-  ///   - imageChannels: of the images.
+  ///   - network: a network with more input channels than the images.
+  ///   - imageChannels: channels of the images.
   public init(_ network: any Denoiser, imageChannels: Int) {
     precondition(
       imageChannels > 0 && imageChannels < network.imageChannels,

@@ -2,11 +2,11 @@ import Kernels
 import Layers
 import Tensors
 
-/// What a model consists of: its layers with their tensors, and what they compute for an image.
+/// The structure of a model: its layers with their tensors, and their operation counts for one image.
 public struct ModelSummary {
-  /// A module that has tensors of its own, or whose operations use several modules' tensors.
+  /// A module with its own tensors, or whose operations use tensors of several modules.
   public struct Layer {
-    /// PyTorch's name, such as `downs.0.0.block1.proj`.
+    /// The PyTorch name, such as `downs.0.0.block1.proj`.
     public let name: String
     public let tensors: [Parameter]
     public let forwardFlops: Int
@@ -14,21 +14,21 @@ public struct ModelSummary {
   }
 
   public let layers: [Layer]
-  /// [H, W, C] of the images that are counted for.
+  /// [H, W, C] of the image that operations are counted for.
   public let imageShape: [Int]
   public let parameters: Int
-  /// Of what the forward pass with one image leaves for the backward pass.
+  /// Bytes that the forward pass with one image keeps for the backward pass.
   package let activationBytes: Int
 
   public var forwardFlops: Int { layers.reduce(0) { $0 + $1.forwardFlops } }
   public var backwardFlops: Int { layers.reduce(0) { $0 + $1.backwardFlops } }
-  /// Of a training step, for an image.
+  /// Operations of a training step, per image.
   public var flops: Int { forwardFlops + backwardFlops }
 
-  /// Lets the model go through its operations, as in training with one image, without computing anything. Those of a
-  /// frozen network beside it count for the layers of the same names.
+  /// Traces the model's operations for training with one image, without computing anything. Operations of the frozen
+  /// network of a control network count towards the layers of the same names.
   ///
-  /// - Parameter adapter: what is trained in place of the model.
+  /// - Parameter adapter: the adapter trained in place of the model.
   public init(_ model: TrainedNetwork, imageShape: [Int], adapter: Adapter? = nil) {
     let layout = model.parameters
     let profile = Profile()
@@ -61,7 +61,7 @@ public struct ModelSummary {
     parameters = layout.valueCount
   }
 
-  /// Each name once: the modules with tensors in their order, the others before the first module inside of them.
+  /// Each name once: modules with tensors in their order, each of the others before the first module that it contains.
   private static func order(_ modules: [String], and others: [String]) -> [String] {
     var names: [String] = []
     for name in modules where !names.contains(name) { names.append(name) }
@@ -79,6 +79,6 @@ extension ModelSummary.Layer {
 }
 
 extension Parameter {
-  /// The module that has it: its name without the last part.
+  /// The module that owns it: its name without the last component.
   fileprivate var moduleName: String { name.split(separator: ".").dropLast().joined(separator: ".") }
 }

@@ -1,6 +1,6 @@
 import Settings
 
-// Keys and rules that several kinds of model share, so that bounds, help and messages are theirs alike.
+// Keys and constraints shared by several kinds of model, so that bounds, help and messages agree.
 
 extension SettingsReader {
   /// `channels`, those of the images.
@@ -14,7 +14,7 @@ extension SettingsReader {
       key, as: Int.self, in: 1...4096, help: "channels of the prediction; those of the images if not given")
   }
 
-  /// `dim_mults`, by which the U-Nets of articles 000 and 003 widen.
+  /// `dim_mults`, the widths of `AnnotatedUNet` and `ResNetUNet` at each resolution.
   func dimMultiples() throws -> [Int] {
     try value(
       "dim_mults", default: [1, 2, 4, 8], in: 1...64, count: 1...8,
@@ -32,14 +32,14 @@ extension SettingsReader {
     throw invalid("groups", "\(groups) groups do not divide the \(misfit) channels of a stage")
   }
 
-  /// - Throws: `SettingsError` unless a time embedding as wide as `value` has as many sines as cosines.
+  /// - Throws: `SettingsError` unless a time embedding of width `value` has as many sines as cosines.
   func requireTimeEmbedding(_ key: String, _ value: Int) throws {
     guard value % 2 != 0 else { return }
     throw invalid(key, "must be even, is \(value): half of the time embedding are sines, half cosines")
   }
 
   /// - Parameter reason: why `value` must be a multiple of `divisor`.
-  /// - Throws: `SettingsError` with the nearest multiples unless it is.
+  /// - Throws: `SettingsError` with the nearest multiples if it is not.
   func requireMultiple(_ key: String, _ value: Int, of divisor: Int, _ reason: String) throws {
     guard value % divisor != 0 else { return }
     let lower = value / divisor * divisor

@@ -5,7 +5,7 @@ import Tensors
 /// The network that a run trains, by its role.
 public enum TrainedNetwork: Sendable {
   case denoiser(any Denoiser)
-  /// A network that controls a denoiser, which is not trained.
+  /// A control network for a denoiser, which is not trained.
   case control(any ControlNetwork, of: any Denoiser)
   case autoencoder(AutoencoderKL)
   case contrastive(CLIP)
@@ -19,7 +19,7 @@ public enum TrainedNetwork: Sendable {
     }
   }
 
-  /// What denoises images, trained or not; nil for networks of other roles.
+  /// The denoiser, trained or not; nil for networks of other roles.
   public var denoiser: (any Denoiser)? {
     switch self {
     case .denoiser(let model), .control(_, let model): model
@@ -27,12 +27,12 @@ public enum TrainedNetwork: Sendable {
     }
   }
 
-  /// The parameters of what the network is trained beside, and which training does not move.
+  /// The parameters of the frozen network that a control network is trained for.
   public var frozenParameters: ParameterLayout? {
     if case .control(_, let model) = self { model.parameters } else { nil }
   }
 
-  /// Channels of the images that go in.
+  /// Channels of the input images.
   public var imageChannels: Int {
     switch self {
     case .denoiser(let model), .control(_, let model): model.imageChannels
@@ -41,7 +41,7 @@ public enum TrainedNetwork: Sendable {
     }
   }
 
-  /// The sides that images may have.
+  /// The image sizes that the network accepts.
   public var imageSize: ImageSize {
     switch self {
     case .denoiser(let model), .control(_, let model): model.imageSize
@@ -50,7 +50,7 @@ public enum TrainedNetwork: Sendable {
     }
   }
 
-  /// Throws unless images of this size go through the network; the error says which sizes near it would.
+  /// Throws unless the network accepts images of this size; the error suggests nearby sizes that it would accept.
   public func check(height: Int, width: Int, channels: Int) throws {
     switch self {
     case .denoiser(let model), .control(_, let model):
@@ -60,7 +60,7 @@ public enum TrainedNetwork: Sendable {
     }
   }
 
-  /// Lets images [B, H, W, C] go through the network as in training, for what a profile learns of its operations.
+  /// Runs images [B, H, W, C] through the network as in training, so that a profile records its operations.
   package func run(_ images: Tensor) {
     switch self {
     case .denoiser(let model): run(images, nil, model)
@@ -88,12 +88,12 @@ public enum TrainedNetwork: Sendable {
     _ = model(images, timesteps: timesteps, conditioning: conditioning)
   }
 
-  /// Tokens of the context that a model attends to: as many as CLIP makes of a text.
+  /// Context tokens used for measuring: CLIP's number of tokens per text.
   private static let contextLength = 77
 }
 
 extension TrainedNetwork {
-  /// The network that a section `model` describes, whichever role its kind has, and all of the section's values.
+  /// The network described by a `model` section, whatever the role of its kind, and all values of the section.
   ///
   /// - Throws: `SettingsError`.
   public static func described(
@@ -101,7 +101,7 @@ extension TrainedNetwork {
   ) throws -> (network: TrainedNetwork, resolved: SettingsNode) {
     let path = "model"
     let kinds = DenoiserKind.allCases.map(\.rawValue) + AutoencoderKind.allCases.map(\.rawValue)
-    // The kind says which role reads the rest, that key included.
+    // The kind determines the role that reads all keys, including `kind` itself.
     let kind = try SettingsReader(section, path: path)
       .requiredChoice("kind", among: kinds, help: "which network")
     let reader = try SettingsReader(section, path: path)

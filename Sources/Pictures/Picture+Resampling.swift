@@ -1,7 +1,7 @@
 extension Picture {
-  /// The picture in another size, as Pillow's `resize` with its bicubic filter gives it to the bit: Keys' kernel (a = -1/2), as
-  /// wide as what a new pixel covers where pixels become fewer. Each row gets its new length first, then each column,
-  /// with bytes between; since version 13 Pillow takes the other order for some sizes.
+  /// The picture resized bit-identically to Pillow's `resize` with its bicubic filter: Keys' kernel (a = -1/2), widened
+  /// to the area that a new pixel covers when downsampling. Rows are resampled first, then columns, with bytes in
+  /// between; since version 13, Pillow uses the other order for some sizes.
   public func bicubic(width: Int, height: Int) -> Picture {
     precondition(width > 0 && height > 0, "resampled to \(width) x \(height)")
     var picture = self
@@ -22,7 +22,7 @@ extension Picture {
     return picture
   }
 
-  /// The part of the picture of `width` x `height` pixels whose first is at row `top` and column `left`.
+  /// The part of the picture of `width` x `height` pixels with its first pixel at row `top` and column `left`.
   public func cropped(top: Int, left: Int, width: Int, height: Int) -> Picture {
     precondition(
       top >= 0 && left >= 0 && top + height <= self.height && left + width <= self.width,
@@ -35,7 +35,7 @@ extension Picture {
       })
   }
 
-  /// The picture with this many channels: grey ones repeat theirs; of colours the luma becomes grey (ITU-R BT.601), as in
+  /// The picture with this number of channels: grey is replicated; colours become their luma (ITU-R BT.601), as in
   /// Pillow.
   public func converted(toChannels wanted: Int) -> Picture {
     guard wanted != channels else { return self }
@@ -43,7 +43,7 @@ extension Picture {
       return Picture(width: width, height: height, channels: 3, samples: samples.flatMap { [$0, $0, $0] })
     }
     let grey = stride(from: 0, to: samples.count, by: 3).map { place in
-      // 16 bits behind the point, to the nearest.
+      // Fixed point with 16 fractional bits, rounded to nearest.
       let sum =
         19_595 * UInt32(samples[place]) + 38_470 * UInt32(samples[place + 1])
         + 7_471 * UInt32(samples[place + 2]) + 0x8000
@@ -53,14 +53,14 @@ extension Picture {
   }
 }
 
-/// How the pixels of one direction follow from those of another size, in Pillow's whole numbers (`Resample.c`).
+/// Resampling weights along one axis, in Pillow's fixed-point arithmetic (`Resample.c`).
 private struct FixedPointAxis {
-  /// The first old pixel of each new one, and the weights from there.
+  /// For each new pixel, the first old pixel and the weights from there on.
   private let taps: [(first: Int, weights: [Int32])]
 
-  /// Bits of a weight behind the point: what 32 leave beside a byte and two of overshoot.
+  /// Fractional bits of a weight: of 32, 8 are for the byte and 2 for overshoot.
   private static let precision = 32 - 8 - 2
-  /// Old pixels that the kernel reaches, to each side.
+  /// Radius of the kernel in old pixels.
   private static let support = 2.0
 
   init(from old: Int, to count: Int) {

@@ -31,7 +31,7 @@ public struct Picture: Sendable, Equatable {
     return scaled > 0 ? UInt8(scaled < 255 ? scaled : 255) : 0
   }
 
-  /// The picture with three channels: a grey has each of them alike.
+  /// The picture with three channels: grey is replicated.
   public var coloured: Picture {
     guard channels == 1 else { return self }
     return Picture(

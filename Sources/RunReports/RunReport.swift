@@ -13,7 +13,7 @@ public struct RunReport {
   private let log: [LogEntry]
   private let samples: [(step: Int, png: [UInt8])]
   private let steps: Int
-  /// Of the last grid of samples that are fields; nil where there is none.
+  /// The spectra of the last grid of field samples; nil if there is none.
   private let spectra: (step: Int, spectra: FieldSpectra)?
 
   /// Maximum number of sample grids shown, spread over the run.
@@ -176,7 +176,7 @@ public struct RunReport {
     guard let spectra else { return "" }
     let charts = spectra.spectra.channels.map { channel in
       func points(_ values: [Double]) -> [(step: Double, value: Double)] {
-        // 0 has no logarithm.
+        // The logarithm of 0 is undefined.
         values.enumerated().filter { $0.element > 0 }.map { (Double($0.offset + 1), $0.element) }
       }
       return Chart(

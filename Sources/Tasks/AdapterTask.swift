@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// Trains an adapter of a network whose own weights stay as they are, by the losses of another task.
+/// Trains an adapter on top of a frozen network, with the losses of another task.
 public struct AdapterTask: TrainingTask {
   private let task: any TrainingTask
   private let adapter: Adapter
@@ -10,9 +10,9 @@ public struct AdapterTask: TrainingTask {
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - task: which would train the network.
-  ///   - weights: the network's.
-  ///   - dropout: how often an input of a change is dropped.
+  ///   - task: the task that would train the network itself.
+  ///   - weights: the network's weights.
+  ///   - dropout: probability with which an input of an adapter is dropped.
   public init(
     _ adapter: Adapter, of task: any TrainingTask, weights: ParameterBuffer, dropout: Double, seed: UInt64
   ) {

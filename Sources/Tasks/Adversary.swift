@@ -2,17 +2,18 @@ import Kernels
 import Models
 import Tensors
 
-/// A discriminator that is trained beside an autoencoder, whose reconstructions it is to take for images (Esser et al.,
-/// 2021, "Taming Transformers for High-Resolution Image Synthesis", section 3.1; Rombach et al., 2022, section G).
+/// A discriminator trained alongside an autoencoder, which learns to make reconstructions that it takes for images (Esser et
+/// al., 2021, "Taming Transformers for High-Resolution Image Synthesis", section 3.1; Rombach et al., 2022, section G).
 ///
-/// With D's answers for a patch, the discriminator's loss is the hinge 1/2 (mean max(0, 1 - D(x)) + mean max(0, 1 + D(x̂))),
-/// and to the autoencoder's is added -w λ mean D(x̂), where λ = |∇ distance| / (|∇ mean D(x̂)| + 10^-4), at most 10^4, of
-/// the gradients of the decoder's last weights. Both networks see the same reconstructions, and are moved at once.
+/// With D(x) the discriminator's outputs for the patches of x, its loss is the hinge 1/2 (mean max(0, 1 - D(x)) + mean
+/// max(0, 1 + D(x̂))). The autoencoder's loss gains the term -w λ mean D(x̂), where λ = |∇ distance| /
+/// (|∇ mean D(x̂)| + 10^-4), at most 10^4, with gradients with respect to the decoder's last weights. Both networks see
+/// the same reconstructions and are updated together.
 ///
-/// λ is that of a micro-batch, as it is that of a process's batch in the published programs.
+/// λ is computed per micro-batch, as the published programs compute it per process.
 public struct Adversary: Sendable {
   public let discriminator: PatchDiscriminator
-  /// Steps before its first.
+  /// Number of steps before the discriminator's first.
   public let start: Int
   /// w.
   public let weight: Double
@@ -26,11 +27,11 @@ public struct Adversary: Sendable {
   private static let lengthFloor = 1e-4
   private static let largestFactor = 1e4
 
-  /// What it makes of a micro-batch.
+  /// The losses of a micro-batch.
   struct Losses {
-    /// The distance with the discriminator's part: of the autoencoder. A scalar.
+    /// The autoencoder's loss: the distance plus the discriminator's term. A scalar.
     let autoencoder: Loss
-    /// The discriminator's own. A scalar.
+    /// The discriminator's own loss. A scalar.
     let discriminator: Tensor
     let distance: Double
     /// -mean D(x̂).
@@ -40,9 +41,9 @@ public struct Adversary: Sendable {
   }
 
   /// - Parameters:
-  ///   - features: what the last convolution makes reconstructions of.
-  ///   - reconstructions: of it, [B, H, W, C].
-  ///   - distance: of reconstructions from images, a scalar.
+  ///   - features: input of the last convolution.
+  ///   - reconstructions: its output, [B, H, W, C].
+  ///   - distance: distance of reconstructions from images, a scalar.
   func losses(
     of reconstructions: Tensor, from images: Tensor, features: Tensor, in model: AutoencoderKL,
     distance: (_ reconstructions: Tensor, _ images: Tensor) -> Tensor
@@ -55,7 +56,7 @@ public struct Adversary: Sendable {
     let ratio =
       model.lastGradientLength(features, imageGradient: near.gradient)
       / (model.lastGradientLength(features, imageGradient: fooled.gradient) + Self.lengthFloor)
-    // NaN stays NaN: the step is left out.
+    // NaN stays NaN: the step is skipped.
     let factor = weight * (ratio > Self.largestFactor ? Self.largestFactor : ratio)
     let gradient = engine.storage(reconstructions.count)
     Elementwise.scale(
@@ -75,7 +76,7 @@ public struct Adversary: Sendable {
     return (missed + mistaken).scaled(by: 0.5)
   }
 
-  /// The value of a function of images, and its gradient by these alone.
+  /// The value of a function of images and its gradient with respect to them alone.
   private static func slope(
     at images: Tensor, _ function: (Tensor) -> Tensor
   ) -> (value: Double, gradient: Storage) {

@@ -4,12 +4,12 @@ import Models
 import Randomness
 import Tensors
 
-/// Trains an autoencoder: what its decoder makes of a sample of the encoder's posterior is compared with the image, and
-/// the posterior with the standard normal distribution (Kingma and Welling, 2014; the weights are those of Rombach et al.,
-/// 2022, section G).
+/// Trains an autoencoder: decoded samples of the encoder's posterior are compared with the images, and the posterior
+/// with the standard normal distribution (Kingma and Welling, 2014; the weights are those of Rombach et al., 2022,
+/// section G).
 ///
-/// loss = mean |x - x̂|^p + perceptual weight LPIPS(x, x̂) + kl_weight KL, with KL summed over a latent's values and averaged
-/// over the batch. From a given step on a discriminator is trained beside it, see `Adversary`.
+/// loss = mean |x - x̂|^p + perceptual weight LPIPS(x, x̂) + kl_weight KL, with KL summed over a latent's values and
+/// averaged over the batch. From a given step on, a discriminator is trained alongside it, see `Adversary`.
 public struct AutoencoderTask: TrainingTask {
   private let model: AutoencoderKL
   public let parameters: ParameterLayout
@@ -22,8 +22,8 @@ public struct AutoencoderTask: TrainingTask {
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - parameters: the model's, and behind them the discriminator's if there is one.
-  ///   - perceptual: what is added to the distance; nil: nothing.
+  ///   - parameters: the model's, followed by the discriminator's if there is one.
+  ///   - perceptual: term added to the distance; nil adds none.
   public init(
     _ model: AutoencoderKL, parameters: ParameterLayout, loss: PredictionLoss, divergenceWeight: Double,
     perceptual: PerceptualTerm? = nil, adversary: Adversary? = nil, imageShape: [Int], seed: UInt64
@@ -54,7 +54,7 @@ public struct AutoencoderTask: TrainingTask {
       let range = input.places.lowerBound * size..<input.places.upperBound * size
       _ = images.elements.update(from: UnsafeBufferPointer(rebasing: all[range]))
     }
-    // Held-out images are compared by what does not change as the discriminator does.
+    // The validation loss must not change with the discriminator.
     let isJudged =
       input.use == .training && adversary.map { input.step >= $0.start } ?? false
     return losses(of: images, isJudged: isJudged, profile: input.profile) {
@@ -64,8 +64,8 @@ public struct AutoencoderTask: TrainingTask {
 
   /// - Parameters:
   ///   - images: [B, H, W, C].
-  ///   - isJudged: whether the discriminator takes part.
-  ///   - noise: the posterior's, of latents of a shape.
+  ///   - isJudged: whether the discriminator contributes to the losses.
+  ///   - noise: returns the posterior's noise for a shape of latents.
   package func losses(
     of images: Tensor, isJudged: Bool, profile: Profile? = nil, noise: (_ shape: [Int]) -> Tensor
   ) -> TaskLosses {

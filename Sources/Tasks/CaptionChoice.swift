@@ -1,7 +1,8 @@
 import Randomness
 
 extension TaskInput {
-  /// One caption of each sample: in training any of its own, by (seed, step, sample); else the first.
+  /// One caption per sample: in training, drawn from the sample's captions by (seed, step, sample); otherwise the
+  /// first.
   func captions(seed: UInt64) -> [String] {
     zip(batch.captions[places], samples).map { captions, sample in
       guard use == .training, captions.count > 1 else { return captions[0] }

@@ -1,18 +1,18 @@
 import Randomness
 import Tensors
 
-/// The captions of images, as the context that a denoiser attends to.
+/// Image captions as the context that a denoiser attends to.
 public struct CaptionConditioning: Sendable {
-  /// How often training puts the empty text in a caption's place, so that the model learns to do without: what
-  /// classifier-free guidance (Ho and Salimans, 2022) needs.
+  /// Probability with which training replaces a caption with the empty text, so that the model also learns the
+  /// unconditional prediction for classifier-free guidance (Ho and Salimans, 2022).
   private let dropout: Double
   private let embedding: @Sendable (_ texts: [String], _ tape: Tape) -> Tensor
-  /// What is said of each image in the place of its caption; nil: its caption.
+  /// The text used for every image in place of its caption; nil uses the caption.
   private let template: String?
 
   /// - Parameters:
   ///   - shape: [L, D] of each embedded text.
-  ///   - embedding: gives them; the same for the same text.
+  ///   - embedding: returns the embedding of a text; deterministic.
   public init(
     shape: [Int], dropout: Double,
     embedding: @escaping @Sendable (_ text: String, _ engine: Engine) -> [Float]
@@ -30,11 +30,11 @@ public struct CaptionConditioning: Sendable {
     }
   }
 
-  /// Texts that are embedded on the tape, so that there are gradients.
+  /// Embeds texts on the tape, so that gradients reach the embeddings.
   ///
   /// - Parameters:
-  ///   - template: what is said of each image in the place of its caption; nil: its caption.
-  ///   - embedding: gives [B, L, D].
+  ///   - template: the text used for every image in place of its caption; nil uses the caption.
+  ///   - embedding: returns [B, L, D].
   public init(
     dropout: Double, template: String? = nil,
     embedding: @escaping @Sendable (_ texts: [String], _ tape: Tape) -> Tensor
@@ -45,13 +45,13 @@ public struct CaptionConditioning: Sendable {
     self.embedding = embedding
   }
 
-  /// The text that replaces the captions of `count` images; nil if they have their own.
+  /// The template repeated for `count` images; nil if their captions are used.
   func template(count: Int) -> [String]? {
     template.map { [String](repeating: $0, count: count) }
   }
 
-  /// What training tells the model about images with these captions: their texts, or the empty one where it is
-  /// dropped, by (seed, step, sample).
+  /// The texts that condition training on images with these captions: the caption, or the empty text if it is dropped,
+  /// by (seed, step, sample).
   ///
   /// - Parameter samples: the images' positions in the step's batch, over all ranks.
   package func trainingTexts(

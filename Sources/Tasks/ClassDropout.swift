@@ -3,11 +3,11 @@ import Models
 import Randomness
 
 extension ModelClasses {
-  /// What training tells the model about images with these labels: their class, or nothing where they have none or
-  /// where it is dropped.
+  /// The classes that condition training on images with these labels: nil for unlabelled images and where the class is
+  /// dropped.
   ///
   /// - Parameters:
-  ///   - labels: the dataset's, -1 for none.
+  ///   - labels: the dataset's labels, -1 for none.
   ///   - samples: the images' positions in the step's batch, over all ranks.
   package func trainingLabels(
     of labels: some Collection<Int32>, seed: UInt64, step: Int, samples: Range<Int>
@@ -20,9 +20,9 @@ extension ModelClasses {
     }
   }
 
-  /// What the model is told of an image with a label of the dataset's, -1 for none.
+  /// The class that conditions the model for a label of the dataset, -1 for none.
   package func label(_ label: Int32) -> Int? {
-    // All images are of the only class.
+    // A single class holds every image.
     if count == 1 { return 0 }
     return label < 0 ? nil : Int(label)
   }

@@ -4,12 +4,12 @@ import Layers
 import Models
 import Tensors
 
-/// Trains CLIP's two encoders (Radford et al., 2021): an image and its caption are to be more alike than either is to all
-/// others of the batch.
+/// Trains CLIP's two encoders (Radford et al., 2021): an image and its caption should be more similar to each other
+/// than to any other sample of the batch.
 ///
-/// With S the similarities of the batch's N images and texts, P its softmax over texts and Q that over images, the loss
-/// is the mean of -ln P_ii and -ln Q_ii, and its gradient by S is (P + Q - 2 I) / 2N. A micro-batch of B samples
-/// computes the rows of its images and the columns of its texts.
+/// With S the similarities of the batch's N images and texts, P its softmax over texts and Q its softmax over images,
+/// the loss is the mean of -ln P_ii and -ln Q_ii, and its gradient with respect to S is (P + Q - 2 I) / 2N. A
+/// micro-batch of B samples computes the rows of its images and the columns of its texts.
 public struct ContrastiveTask: WholeBatchTask {
   private let model: CLIP
   private let tokens: @Sendable (_ caption: String) -> [Int]
@@ -17,10 +17,10 @@ public struct ContrastiveTask: WholeBatchTask {
   private let imageShape: [Int]
   private let seed: UInt64
 
-  /// ln 100, beyond which the published training lets no similarities be scaled (section 2.5).
+  /// ln 100, the published upper bound of the scale of similarities (section 2.5).
   private static let greatestScale = Float(log(100.0))
 
-  /// - Parameter tokens: of a caption, as many of each.
+  /// - Parameter tokens: returns the tokens of a caption, the same number for each.
   public init(
     _ model: CLIP, imageShape: [Int], seed: UInt64, tokens: @escaping @Sendable (_ caption: String) -> [Int]
   ) {
@@ -64,7 +64,7 @@ public struct ContrastiveTask: WholeBatchTask {
       (0..<count).flatMap { features[$0 * featureSize + start..<$0 * featureSize + start + width] }
     }
     let (images, texts) = (half(0), half(width))
-    /// Of each row of `left` ln Σ_j e^(s <left, right_j>), a block of rows at a time.
+    /// ln Σ_j e^(s <left, right_j>) for each row of `left`, a block of rows at a time.
     func normalizers(_ left: [Float], _ right: [Float]) -> [Float] {
       stride(from: 0, to: count, by: Self.rowsAtOnce).flatMap { first in
         let rows = min(Self.rowsAtOnce, count - first)
@@ -101,7 +101,7 @@ public struct ContrastiveTask: WholeBatchTask {
       return TaskLosses(total: Loss(loss), parts: [Self.accuracy(logits, first: 0)])
     }
     let shape = [all.count, model.settings.width]
-    // What the scale gives to all rows together is its whole gradient: the columns must not add it again.
+    // The rows already contribute the scale's full gradient: the columns must not add it again.
     let constant = tape.input([], [scale.elements[0]])
     let rows = model.logits(images: images, texts: tape.input(shape, all.texts[...]), scale: scale)
     let columns = model.logits(images: texts, texts: tape.input(shape, all.images[...]), scale: constant)
@@ -113,12 +113,13 @@ public struct ContrastiveTask: WholeBatchTask {
       parts: [Self.accuracy(rows, first: first)])
   }
 
-  /// Half the mean over B rows of -ln softmax(S)_ii, with the gradient by S of the whole batch's loss, times N / B.
+  /// Half the mean over B rows of -ln softmax(S)_ii, with the gradient of the whole batch's loss with respect to S,
+  /// times N / B.
   ///
   /// - Parameters:
-  ///   - logits: S, [B, N], of samples `first` and on.
-  ///   - own: the logarithms of the sums over the rows of S, by sample, [N].
-  ///   - others: those of the sums over its columns.
+  ///   - logits: S, [B, N], for the samples from `first` on.
+  ///   - own: log-sum-exp of each row of S, by sample, [N].
+  ///   - others: log-sum-exp of each column.
   private static func loss(_ logits: Tensor, first: Int, own: [Float], others: [Float]) -> Loss {
     let (batch, count) = (logits.shape[0], logits.shape[1])
     let gradient = logits.tape.engine.storage(logits.count)
@@ -137,7 +138,7 @@ public struct ContrastiveTask: WholeBatchTask {
     return logits.loss(value: value / Double(2 * batch), gradient: gradient)
   }
 
-  /// How many of the images are most like their own texts, as a part of all.
+  /// The fraction of images most similar to their own text.
   private static func accuracy(_ logits: Tensor, first: Int) -> Double {
     let (batch, count) = (logits.shape[0], logits.shape[1])
     let found = (0..<batch).count { row in

@@ -3,17 +3,19 @@ import Models
 import Randomness
 import Tensors
 
-/// The images that a control network is shown while it is trained beside a denoiser that stays as it is.
+/// The images that a control network sees while it is trained for a frozen denoiser.
 public struct ControlConditioning: Sendable {
   let network: any ControlNetwork
-  /// Of the denoiser.
+  /// The denoiser's weights.
   let weights: ParameterBuffer
-  /// The dataset's field of the images, which batches hold as numbers from 0 to 1: [s H, s W, C], s the network's scale.
+  /// The dataset's field of the images, held in batches as values from 0 to 1: [s H, s W, C], with s the network's
+  /// scale.
   private let field: String
-  /// How often training shows nothing, zeros, so that the network learns to do without.
+  /// Probability with which training replaces the condition with zeros, so that the network also learns to work without
+  /// it.
   private let dropout: Double
 
-  /// - Parameter weights: of the denoiser.
+  /// - Parameter weights: the denoiser's weights.
   public init(_ network: any ControlNetwork, weights: ParameterBuffer, field: String, dropout: Double) {
     precondition((0...1).contains(dropout), "conditions dropped at \(dropout)")
     self.network = network
@@ -22,9 +24,9 @@ public struct ControlConditioning: Sendable {
     self.dropout = dropout
   }
 
-  /// Which of a batch's samples are shown what controls them, by (seed, step, sample).
+  /// Which of a batch's samples keep their condition, by (seed, step, sample).
   ///
-  /// - Parameter samples: their positions in the step's batch, over all ranks.
+  /// - Parameter samples: positions of the samples in the step's batch, over all ranks.
   package func shown(seed: UInt64, step: Int, samples: Range<Int>) -> [Bool] {
     samples.map { sample in
       let stream = RandomStream(seed: seed, purpose: .conditionDrop, step: step, sample: sample)
@@ -32,7 +34,7 @@ public struct ControlConditioning: Sendable {
     }
   }
 
-  /// What the network adds to the denoiser of noisy images [B, H, W, C] that is told `conditioning`.
+  /// The residuals that the network adds to the denoiser, for noisy images [B, H, W, C] with `conditioning`.
   func residuals(
     of input: TaskInput, seed: UInt64, _ noisy: Tensor, timesteps: [Float], _ conditioning: Conditioning
   ) -> Conditioning.ControlResiduals {

@@ -3,29 +3,29 @@ import Layers
 import Models
 import Tensors
 
-/// Trains a denoiser: what it predicts of noisy images is compared with what the diffusion process says. Images may be
-/// latents of an autoencoder, which each step draws anew from their posteriors. By the same loss a network is trained that
-/// controls a denoiser, which then stays as it is.
+/// Trains a denoiser: its predictions for noisy images are compared with the targets of the diffusion process. Images
+/// may be latents of an autoencoder, drawn afresh from their posteriors at each step. The same loss also trains a
+/// control network for a denoiser that stays frozen.
 public struct DiffusionTask: TrainingTask {
   private let model: any Denoiser
   private let process: any DiffusionProcess
   /// [H, W, C].
   private let imageShape: [Int]
   private let seed: UInt64
-  /// Of latents; nil for images.
+  /// Scaling of latents; nil for images.
   private let scaling: LatentScaling?
   /// For a model that attends to texts.
   private let captions: CaptionConditioning?
-  /// nil for a denoiser that is trained itself.
+  /// nil if the denoiser itself is trained.
   private let control: ControlConditioning?
-  /// nil for a model that sees no fields.
+  /// nil for a model without fields.
   private let fields: FieldConditioning?
 
   /// - Parameters:
-  ///   - scaling: how latents are scaled, which the batches hold in place of images; nil: they hold images.
-  ///   - captions: what becomes of the batches' captions, for a model that attends to texts.
-  ///   - control: the conditioning of a control network that is trained in place of the model; nil if there is none.
-  ///   - fields: the conditioning on other fields of the batch; nil for a model that sees none.
+  ///   - scaling: scaling of the latents that batches hold in place of images; nil if they hold images.
+  ///   - captions: caption conditioning, for a model that attends to texts.
+  ///   - control: conditioning of a control network that is trained instead of the model; nil if there is none.
+  ///   - fields: conditioning on other fields of the batch; nil for a model that sees none.
   public init(
     _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
     captions: CaptionConditioning? = nil, control: ControlConditioning? = nil,
@@ -88,7 +88,7 @@ public struct DiffusionTask: TrainingTask {
     }
   }
 
-  /// What the model is told that the images show.
+  /// The texts that condition the model.
   private func texts(of input: TaskInput, _ captions: CaptionConditioning) -> [String] {
     let own = captions.template(count: input.places.count) ?? input.captions(seed: seed)
     return switch input.use {
@@ -98,7 +98,7 @@ public struct DiffusionTask: TrainingTask {
     }
   }
 
-  /// Gives `body` x_0 of the micro-batch, [B, H, W, C].
+  /// Calls `body` with x_0 of the micro-batch, [B, H, W, C].
   private func withImages<Result>(
     of input: TaskInput, _ body: (UnsafeBufferPointer<Float>) -> Result
   ) -> Result {

@@ -2,11 +2,11 @@ import Datasets
 import Randomness
 import Tensors
 
-/// Fields of a dataset as channels that a denoiser sees beside a noisy image.
+/// Dataset fields as channels that a denoiser sees in addition to the noisy image.
 public struct FieldConditioning: Sendable {
   private let planes: FieldPlanes
-  /// How often training puts zeros in their place, so that the model learns to do without: what classifier-free guidance
-  /// (Ho and Salimans, 2022) needs.
+  /// Probability with which training replaces them with zeros, so that the model also learns the unconditional
+  /// prediction for classifier-free guidance (Ho and Salimans, 2022).
   private let dropout: Double
 
   public init(_ planes: FieldPlanes, dropout: Double) {
@@ -15,8 +15,8 @@ public struct FieldConditioning: Sendable {
     self.dropout = dropout
   }
 
-  /// What the model sees of a micro-batch, [B, H, W, C]: zeros for samples whose fields are dropped, by (seed, step,
-  /// sample).
+  /// The fields of a micro-batch as model input, [B, H, W, C]: zeros for samples whose fields are dropped, by (seed,
+  /// step, sample).
   func image(of input: TaskInput, seed: UInt64, on tape: Tape) -> Tensor {
     let image = tape.zeros([input.samples.count] + planes.shape)
     let size = image.count / input.samples.count

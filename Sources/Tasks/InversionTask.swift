@@ -1,16 +1,16 @@
 import Layers
 import Tensors
 
-/// Trains the vectors of a new word of texts, by the losses of a denoiser that is told them; denoiser and text encoder stay as
-/// they are.
+/// Trains the vectors of a new word with the losses of a text-conditioned denoiser; denoiser and text encoder stay
+/// frozen.
 public struct InversionTask: TrainingTask {
   private let task: any TrainingTask
   private let table: WordTable
   private let others: [BoundParameters]
 
   /// - Parameters:
-  ///   - task: of the denoiser, whose texts are embedded on the tape with this table.
-  ///   - weights: of the denoiser.
+  ///   - task: the denoiser's task, whose texts are embedded on the tape with this table.
+  ///   - weights: the denoiser's weights.
   ///   - encoder: the text encoder's parameters.
   public init(
     _ table: WordTable, of task: any TrainingTask, weights: ParameterBuffer, encoder: BoundParameters

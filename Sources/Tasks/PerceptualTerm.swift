@@ -1,15 +1,15 @@
 import Models
 import Tensors
 
-/// What an autoencoder's loss has beside the distance of values: how different images look.
+/// The perceptual term of an autoencoder's loss, added to the distance of values.
 public struct PerceptualTerm: Sendable {
   private let model: LPIPS
   private let weights: ParameterBuffer
   private let factor: Float
 
   /// - Parameters:
-  ///   - weights: of the model, which stay as they are.
-  ///   - factor: of its part of the loss.
+  ///   - weights: the model's weights, which stay frozen.
+  ///   - factor: weight of the term in the loss.
   public init(_ model: LPIPS, weights: ParameterBuffer, factor: Double) {
     self.model = model
     self.weights = weights

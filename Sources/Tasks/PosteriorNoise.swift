@@ -1,8 +1,8 @@
 import Randomness
 import Tensors
 
-/// The noise with which a training step draws latents from an autoencoder's posterior: standard normal numbers of (seed,
-/// step, sample).
+/// The noise with which a training step draws latents from an autoencoder's posterior: standard normal numbers
+/// determined by (seed, step, sample).
 struct PosteriorNoise {
   let seed: UInt64
   let step: Int

@@ -2,24 +2,24 @@ import Datasets
 import Layers
 import Tensors
 
-/// What is trained, and by which loss. A task knows neither ranks nor updates: it computes the losses of one
+/// What is trained, and with which loss. A task is independent of ranks and updates: it computes the losses of one
 /// micro-batch, wherever that runs.
 public protocol TrainingTask: Sendable {
-  /// The parameters that training moves.
+  /// The parameters that training updates.
   var parameters: ParameterLayout { get }
-  /// Sets that the losses need beside them, such as an encoder's, with their weights; the same on all ranks.
+  /// Further parameter sets that the losses need, such as an encoder's, with their weights; the same on all ranks.
   var frozen: [BoundParameters] { get }
-  /// The parts of the loss that are reported by name, in the order of `TaskLosses.parts`; the loss itself is not one.
+  /// Names of the reported parts of the loss, in the order of `TaskLosses.parts`; excludes the loss itself.
   var lossNames: [String] { get }
 
-  /// What changes weights of the frozen sets on the tape of a micro-batch; nil: nothing.
+  /// The adaptation of frozen weights on the tape of a micro-batch; nil leaves them unchanged.
   func adaptation(of input: TaskInput) -> (any WeightAdaptation)?
 
-  /// What layers of the network draw random numbers by on the tape of a micro-batch; nil: they leave out what is random.
+  /// The samples from which layers derive random numbers on the tape of a micro-batch; nil disables random layers.
   func randomSamples(of input: TaskInput) -> TrainingSamples?
 
-  /// The losses of a micro-batch, on a tape that has bound `parameters` and `frozen`. Random numbers are functions of
-  /// the seed, the step and the samples' positions in the step's batch.
+  /// The losses of a micro-batch, on a tape to which `parameters` and `frozen` are bound. Random numbers are functions
+  /// of the seed, the step and the samples' positions in the step's batch.
   func losses(of input: TaskInput, on tape: Tape) -> TaskLosses
 }
 
@@ -32,25 +32,25 @@ extension TrainingTask {
 
 /// One micro-batch of a step.
 public struct TaskInput {
-  /// What this rank has read for the step.
+  /// The samples that this rank has read for the step.
   public let batch: Loader.Batch
-  /// The places of the micro-batch's samples in `batch`.
+  /// Indices of the micro-batch's samples in `batch`.
   public let places: Range<Int>
-  /// Their positions in the step's batch, over all ranks.
+  /// Positions of the samples in the step's batch, over all ranks.
   public let samples: Range<Int>
-  /// Steps done before this one.
+  /// Steps completed before this one.
   public let step: Int
-  /// What the losses are for.
+  /// What the losses are used for.
   public let use: Use
-  /// What a `WholeBatchTask` knows of all samples of the step; nil where it knows only these.
+  /// What a `WholeBatchTask` computed over all samples of the step; nil if only this micro-batch is known.
   public let wholeBatch: WholeBatch?
-  /// What learns of the phases of the computation; nil: nothing is measured.
+  /// Receives the phases of the computation; nil disables measuring.
   public let profile: Profile?
 
   public enum Use: Sendable {
     case training
-    /// Losses of held-out samples that are compared from one time to the next: what is random about them depends on the
-    /// seed and the sample only, and nothing is left out.
+    /// Losses of held-out samples, comparable over the run: random numbers depend only on the seed and the sample, and
+    /// nothing is dropped.
     case validation
   }
 
@@ -75,7 +75,7 @@ public struct TaskInput {
 
 /// Means over a micro-batch.
 public struct TaskLosses {
-  /// What is minimised.
+  /// The loss to minimise.
   public let total: Loss
   /// The values of `TrainingTask.lossNames`.
   public let parts: [Double]

@@ -12,7 +12,7 @@ public final class Tape {
   private let sets: [BoundParameters]
   /// The adaptation of the sets' weights, if there is one.
   let adaptation: (any WeightAdaptation)?
-  /// The samples by which layers draw random numbers; nil outside training, where nothing is random.
+  /// The samples from which layers derive random numbers; nil outside training, where nothing is random.
   public let trainingSamples: TrainingSamples?
   /// The set of the parameters that were bound without naming one, once it is known.
   private var adopted: ParameterSetIdentity?
@@ -27,7 +27,7 @@ public final class Tape {
   /// Whether a checkpointed stage is being recomputed.
   private var isRepeating = false
   private var slots: [Storage?] = []
-  /// Whether an input gets a gradient.
+  /// Whether any input requires a gradient.
   private var hasVariables = false
   private var steps: [() -> Void] = []
   /// For each parameter, the number of operations that have yet to contribute to its gradient.
@@ -50,7 +50,7 @@ public final class Tape {
   ///   - defersGradients: whether gradients that are larger than their operands may be deferred to the update: they are
   ///     then in `deferred`, and the set's gradient memory for them is left untouched.
   ///   - adaptation: an adaptation of the weights for this pass, whose own parameters are one of the sets.
-  ///   - trainingSamples: the samples by which layers draw random numbers; nil outside training.
+  ///   - trainingSamples: the samples from which layers derive random numbers; nil outside training.
   ///   - profile: receives an event for every operation; nil disables measuring.
   ///   - onUse: called before an operation uses a parameter; it may still write the parameter's values.
   public init(
@@ -88,7 +88,7 @@ public final class Tape {
 
   public var isRecording: Bool { hasVariables || sets.contains { $0.gradients != nil } }
 
-  /// A tape of its own for a pass with the same weights, none of which gets a gradient.
+  /// A separate tape for a pass with the same weights, without gradients for them.
   public var withoutGradients: Tape {
     Tape(
       engine: engine, sets: sets.map { BoundParameters($0.set, weights: $0.weights) }, adaptation: adaptation,
@@ -125,7 +125,7 @@ public final class Tape {
     return zeros
   }
 
-  /// An input tensor that gets a gradient.
+  /// An input tensor that requires a gradient.
   package func variable(_ shape: [Int]) -> Tensor {
     hasVariables = true
     return Tensor(shape: shape, storage: engine.storage(shape.reduce(1, *)), tape: self, target: newSlot())

@@ -1,8 +1,8 @@
-/// The samples that a training pass goes through: what random numbers of layers follow from. Passes that do not train have
-/// none, and leave out what is random.
+/// The samples of a training pass, from which layers derive their random numbers. Other passes have none and skip
+/// random layers.
 public struct TrainingSamples: Hashable, Sendable {
   public let seed: UInt64
-  /// Steps done.
+  /// Number of steps completed.
   public let step: Int
   /// The positions of the tape's samples in the step's batch, over all ranks.
   public let positions: Range<Int>

@@ -3,13 +3,13 @@ import Foundation
 import Settings
 
 extension Field {
-  /// What a checkpoint says of it, the same bytes each time.
+  /// Its description in a checkpoint, as deterministic bytes.
   ///
-  /// - Parameter directory: of the dataset, for messages.
-  /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
+  /// - Parameter directory: the dataset's directory, for error messages.
+  /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be encoded.
   func node(of directory: String) throws -> SettingsNode {
     let encoder = JSONEncoder()
-    // Otherwise keys are in another order in each process.
+    // Otherwise the order of keys differs between processes.
     encoder.outputFormatting = .sortedKeys
     return try SettingsNode(yaml: String(decoding: encoder.encode(self), as: UTF8.self), source: directory)
   }

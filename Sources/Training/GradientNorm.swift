@@ -5,18 +5,18 @@ import MPI
 import Tensors
 
 /// Computes the gradient norm of each group of parameters, for gradients that are distributed over the ranks. The flat
-/// memory is divided into fixed pieces, and at the boundaries of groups; each piece is owned by a single rank whatever the
-/// number of ranks, and the pieces' sums of squares are added in order.
+/// memory is divided into fixed pieces and at the boundaries of groups. Each piece is owned by a single rank whatever
+/// the number of ranks, and the pieces' sums of squares are added in order.
 final class GradientNorm {
   /// The range of each group of parameters.
   private let groups: [Range<Int>]
   /// The trained ranges of each of this rank's parts, split at piece boundaries.
   private let ranges: [[Range<Int>]]
-  /// For each group, and for each piece of the flat memory, the sum of squares of the gradient values that this rank has.
+  /// For each group, and for each piece of the flat memory, the sum of squares of this rank's gradient values.
   private var sums: [Double]
   private let pieces: Int
 
-  /// - Parameter groups: one after the other, all of the flat memory.
+  /// - Parameter groups: consecutive groups that cover the flat memory.
   init(layout: ParameterLayout, parts: [Range<Int>], groups: [Range<Int>]) {
     let size = BucketPlan.granularity
     self.groups = groups

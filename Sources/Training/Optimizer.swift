@@ -50,14 +50,14 @@ public struct Optimizer: Sendable {
       [OptimizerGroup(settings, range: 0..<layout.flatCount)], averages: averages, layout: layout)
   }
 
-  /// The learning rate of update number `step`, from 1, of the first group.
+  /// The learning rate of update number `step`, counted from 1, for the first group.
   public func learningRate(step: Int) -> Double { learningRate(step: step, group: 0) }
 
   private func learningRate(step: Int, group: Int) -> Double {
     groups[group].settings.schedule.rate(at: step - groups[group].start)
   }
 
-  /// The stretches of the flat memory that have optimisers of their own, in their order.
+  /// The ranges of the flat memory with separate optimisers, in order.
   var ranges: [Range<Int>] { groups.map(\.range) }
 
   /// Updates a rank's parts of weights, moments, average and running averages for the step after `state.step`, and
@@ -127,7 +127,7 @@ public struct Optimizer: Sendable {
     new.weights.update(from: old.weights, count: count)
     new.firstMoment.update(from: old.firstMoment, count: count)
     new.secondMoment.update(from: old.secondMoment, count: count)
-    // Where no average is kept, `ema` aliases the weights.
+    // If no average is kept, `ema` aliases the weights.
     if new.ema != new.weights { new.ema.update(from: old.ema, count: count) }
   }
 
@@ -141,7 +141,7 @@ public struct Optimizer: Sendable {
       adam(step: step, microbatches: microbatches, norm: 0, group: group), number: step - groups[group].start)
   }
 
-  /// The update that makes step number `step`; parameters as for `update`.
+  /// The update for step number `step`; parameters as for `update`.
   private func adam(step: Int, microbatches: Int, norm: Double, group: Int) -> AdamUpdate {
     let settings = groups[group].settings
     let clipping = settings.clipNorm > 0 && norm > settings.clipNorm ? settings.clipNorm / norm : 1

@@ -5,15 +5,15 @@ import Models
 import Tasks
 import Tensors
 
-/// The images that a run's control network sees, and the denoiser that it controls.
+/// The condition images of a run's control network, and the denoiser that it controls.
 struct RunControl {
-  /// The dataset's field of the images.
+  /// The dataset's condition field.
   let field: Field
   private let section: TaskSettings.ControlSection
   private let base: FrozenBase
 
-  /// - Parameter inputShape: [H, W, C] of what the denoiser sees.
-  /// - Throws: `ModelError` for a dataset without images that the network could see.
+  /// - Parameter inputShape: [H, W, C] of the denoiser's input.
+  /// - Throws: `ModelError` for a dataset without a suitable condition field.
   init(
     _ section: TaskSettings.ControlSection, _ dataset: ShardedDataset, _ base: FrozenBase, inputShape: [Int]
   ) throws {
@@ -51,19 +51,19 @@ struct RunControl {
     }
   }
 
-  /// What the loader reads.
+  /// The request for the loader.
   var request: FieldRequest { FieldRequest(field.name, form: .unit) }
 
-  /// What training does with them.
+  /// The conditioning of the training task.
   var conditioning: ControlConditioning {
     ControlConditioning(
       section.network, weights: base.weights, field: field.name, dropout: section.dropout)
   }
 
-  /// The weights that training begins with: the denoiser's where the network is a copy of it.
+  /// Initialises the network's weights: those that correspond to the denoiser's are copied from it.
   ///
-  /// - Parameter weights: of the network, random.
-  /// - Throws: `ModelError` for a denoiser that it cannot be a copy of, or that nothing can control.
+  /// - Parameter weights: the network's weights, randomly initialised.
+  /// - Throws: `ModelError` for a denoiser that the network cannot be copied from, or that cannot be controlled.
   func begin(_ weights: ParameterBuffer, engine: Engine) throws {
     let model = section.diffusion.model
     try section.network.copyEncoder(of: model, base.weights, into: weights)
@@ -74,7 +74,7 @@ struct RunControl {
     }
   }
 
-  /// Of samples of a dataset, from 0 to 1.
+  /// The conditions of samples of a dataset, from 0 to 1.
   ///
   /// - Throws: `DatasetError`.
   func images(_ indices: [Int], of dataset: ShardedDataset) throws -> [[Float]] {
@@ -88,7 +88,7 @@ struct RunControl {
     }
   }
 
-  /// What a network with these weights adds where it sees `images`.
+  /// The control exerted by a network with these weights for the conditions `images`.
   func control(_ weights: ParameterBuffer, _ images: [[Float]]) -> SampleControl {
     SampleControl(section.network, weights: weights, [SampleControl.Condition(images)])
   }

@@ -5,20 +5,20 @@ import Models
 import Settings
 import Tasks
 
-/// The fields of a run's dataset that its denoiser sees beside an image.
+/// The dataset fields that condition a run's denoiser in addition to the noisy image.
 struct RunFields {
   private let planes: FieldPlanes
   private let dropout: Double
 
-  /// nil for a run without any.
+  /// nil for a run without fields.
   ///
   /// - Parameter shape: [H, W, C] of images or latents.
-  /// - Throws: `DatasetError`, `ModelError` for a dataset whose fields are not what the model sees.
+  /// - Throws: `DatasetError`, `ModelError` for a dataset whose fields do not fit the model.
   init?(_ configuration: TrainingConfiguration, _ dataset: ShardedDataset, shape: [Int]) throws {
     guard case .diffusion(let section) = configuration.task, let fields = section.fields else { return nil }
     dropout = fields.dropout
     planes = try Self.planes(section.model, fields.names, dataset, shape)
-    // What is not marked as part of the scene would not be mirrored with it.
+    // Fields of other roles would not be mirrored with the image.
     let odd = planes.fields.first { $0.shape.count == 3 && $0.role != .condition && $0.role != .mask }
     if let odd, configuration.dataset.flipsHorizontally {
       throw ModelError(
@@ -42,13 +42,13 @@ struct RunFields {
     return planes
   }
 
-  /// What the loader reads for them.
+  /// The requests for the loader.
   var requests: [FieldRequest] { planes.fields.map { FieldRequest($0.name) } }
 
-  /// What training does with them.
+  /// The conditioning of the training task.
   var conditioning: FieldConditioning { FieldConditioning(planes, dropout: dropout) }
 
-  /// What previews are drawn for: fields of samples from all over a dataset.
+  /// The fields for previews: those of samples spread over the dataset.
   ///
   /// - Throws: `DatasetError`.
   func preview(of dataset: ShardedDataset, count: Int) throws -> SampleFields {
@@ -57,12 +57,12 @@ struct RunFields {
       planes, values: batch.fields.map { $0.floats ?? [] }, count: count, canBeLeftOut: dropout > 0)
   }
 
-  /// What a checkpoint says of them.
+  /// Their descriptions in a checkpoint.
   ///
-  /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be written.
+  /// - Throws: `SettingsError`, `EncodingError` for attributes that cannot be encoded.
   func descriptions(of dataset: ShardedDataset) throws -> [SettingsNode] {
     try planes.fields.map { field in
-      // Where its values are mirrored or missing is the dataset's affair.
+      // Mask and mirror fields concern only the dataset.
       var field = field
       (field.maskedBy, field.flippedBy) = (nil, nil)
       return try field.node(of: dataset.directory)

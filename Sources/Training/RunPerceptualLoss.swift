@@ -4,13 +4,13 @@ import Interchange
 import MPI
 import Tasks
 
-/// The weights by which an autoencoder's reconstructions are compared with images beside their values.
+/// The weights of an autoencoder's perceptual loss.
 struct RunPerceptualLoss {
   let term: PerceptualTerm
   let digest: String
   private let path: String
 
-  /// Reads the weights; nil for a run without them. Collective.
+  /// Reads the weights; nil for a run without a perceptual loss. Collective.
   ///
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(

@@ -1,16 +1,16 @@
 import Datasets
 import Evaluation
 
-/// The power spectra of the fields of a run's dataset, beside which those of samples are shown.
+/// The power spectra of the fields of a run's dataset, for comparison with those of samples.
 struct RunSpectra {
   private let field: Field
-  /// Of each channel, in the model's units.
+  /// Spectra of each channel, in the model's units.
   private let data: [[Double]]
 
-  /// Samples of the dataset that are looked at.
+  /// Number of dataset samples used.
   private static let samples = 256
 
-  /// nil for pictures.
+  /// nil for ordinary pictures.
   ///
   /// - Throws: `DatasetError`.
   init?(_ dataset: ShardedDataset) throws {
@@ -23,7 +23,7 @@ struct RunSpectra {
     data = PowerSpectrum.radial(batch.images, shape: field.shape)
   }
 
-  /// - Parameter samples: [n, H, W, C], as the model draws them.
+  /// - Parameter samples: [n, H, W, C], in the model's units.
   func spectra(of samples: [Float]) -> FieldSpectra {
     let own = PowerSpectrum.radial(samples, shape: field.shape)
     return FieldSpectra(

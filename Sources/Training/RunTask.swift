@@ -15,13 +15,13 @@ struct RunTask {
   let inputShape: [Int]
   /// nil for a run on images.
   let latents: RunLatents?
-  /// The frozen network beside which an adapter or a control network is trained; nil if the network itself is trained.
+  /// The frozen network that an adapter or a control network is trained for; nil if the network itself is trained.
   let base: FrozenBase?
-  /// nil for a run that trains no control network.
+  /// nil for a run that does not train a control network.
   let control: RunControl?
   /// nil for a run without captions.
   let texts: RunTexts?
-  /// The fields that a denoiser sees next to an image; nil if there are none.
+  /// The fields that condition a denoiser in addition to the noisy image; nil if there are none.
   let conditions: RunFields?
   /// The perceptual loss of an autoencoder; nil if it is trained without one.
   let perceptual: RunPerceptualLoss?
@@ -98,7 +98,7 @@ struct RunTask {
     }
     for request in fields ?? [] {
       let (own, other) = (try dataset.index(of: request.name), try heldOut.index(of: request.name))
-      // As many captions as there are.
+      // The number of captions per sample may differ.
       guard dataset.fields[own].type == .text || dataset.fields[own].shape == heldOut.fields[other].shape
       else {
         throw ModelError(
@@ -128,10 +128,10 @@ struct RunTask {
     return try previewIndices.flatMap { try dataset.text($0, field: field).prefix(1) }
   }
 
-  /// Samples from all over the dataset, which may be sorted.
+  /// Samples spread over the dataset, which may be sorted.
   private var previewIndices: [Int] { (0..<previewCount).map { $0 * dataset.count / previewCount } }
 
-  /// The classes of previews that show samples of the dataset; in turn where it has none.
+  /// The classes of previews: those of samples of the dataset, or all in turn if it has no labels.
   ///
   /// - Throws: `DatasetError`.
   private func previewClasses(of model: any Denoiser) throws -> SampleClasses {
@@ -142,7 +142,7 @@ struct RunTask {
     return SampleClasses(.listed(batch.labels.map { known.label($0) }))
   }
 
-  /// The field of the images, or of what they were before they became latents; nil for pictures.
+  /// The field of the images, or of those that latents were encoded from; nil for ordinary pictures.
   private var imageField: Field? {
     (dataset.manifest.field(.image) ?? dataset.manifest.encoding?.image).flatMap { $0.isDescribed ? $0 : nil }
   }
@@ -245,7 +245,7 @@ struct RunTask {
 }
 
 extension RunTask {
-  /// What the denoiser draws where it is controlled by conditions of the dataset.
+  /// A preview of the denoiser, controlled by conditions from the dataset.
   private func controlledPreview(
     _ model: any Denoiser, _ weights: ParameterBuffer, _ engine: Engine
   ) throws -> any Preview {
@@ -302,7 +302,7 @@ extension TrainingConfiguration {
 }
 
 extension TaskSettings {
-  /// Throws unless what an autoencoder's reconstructions are compared by takes images of this size.
+  /// Throws unless an autoencoder's losses accept images of this size.
   fileprivate func checkLosses(height: Int, width: Int, channels: Int) throws {
     guard case .autoencoder(let section) = self else { return }
     try section.adversary?.discriminator.check(height: height, width: width)

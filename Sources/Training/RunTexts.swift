@@ -15,7 +15,7 @@ struct RunTexts {
   let field: Field?
   private let dropout: Double
   private let embedded: EmbeddedTexts
-  /// The word that is trained, if one is.
+  /// The word being trained, if any.
   private let inversion: InversionSection?
 
   /// Loads the encoder; nil for a run without one. Collective.
@@ -40,7 +40,7 @@ struct RunTexts {
     }
   }
 
-  /// Throws unless a caption has the word.
+  /// Throws unless at least one caption contains the word.
   private static func require(_ word: String, in field: Field, of dataset: ShardedDataset) throws {
     let place = try dataset.index(of: field.name)
     for index in 0..<dataset.count {
@@ -72,7 +72,7 @@ struct RunTexts {
     }
   }
 
-  /// Texts with a word whose vectors are trained, embedded on the tape.
+  /// Conditioning with texts that are embedded on the tape, with a word whose vectors are trained.
   private func conditioning(training inversion: InversionSection) -> CaptionConditioning {
     let table = inversion.table
     let words = TextEmbedding.tokens(of: [(table.word, table.shape[0])], behind: frozen.model)
@@ -84,12 +84,12 @@ struct RunTexts {
     }
   }
 
-  /// What a frozen encoder's part of a tape is.
+  /// The encoder's frozen parameters, to bind to a tape.
   var bound: BoundParameters { BoundParameters(frozen.model.parameters.set, weights: frozen.weights) }
 
-  /// The vectors that training of a word begins with: the embeddings of the tokens of `initial`, in turn.
+  /// The initial vectors of a word: the embeddings of the tokens of `initial`, repeated as needed.
   ///
-  /// - Throws: `ModelError` for a text without tokens, or a word of another width than the encoder's.
+  /// - Throws: `ModelError` for a text without tokens, or if the encoder's width differs from the word's.
   func beginning(_ inversion: InversionSection) throws -> [[Float]] {
     let tokens = frozen.tokenizer.ids(of: inversion.initial)
     guard !tokens.isEmpty else {

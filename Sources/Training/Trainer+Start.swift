@@ -192,7 +192,7 @@ extension Trainer {
       hosts: hosts, tracePath: start.trace)
   }
 
-  /// Begins a run with weights that depend on its base, where there is one. Collective.
+  /// Initialises the weights that depend on the run's base, if it has one. Collective.
   private static func begin(
     _ state: ShardedState, _ configuration: TrainingConfiguration, _ task: RunTask, engine: Engine,
     _ communicator: Communicator

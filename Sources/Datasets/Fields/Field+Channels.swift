@@ -1,8 +1,8 @@
 extension Field {
-  /// Whether pictures show it by a map of colours rather than as grey or coloured pictures.
+  /// Whether pictures show it with a colour map rather than as grey or colour images.
   public var isPlotted: Bool { isDescribed && type.isFloatingPoint && shape.count == 3 }
 
-  /// What each channel is called: its variable, with a number where that has several.
+  /// The name of each channel: its variable's, with a number if the variable has several channels.
   public var channelNames: [String] {
     let known = variables ?? [Variable(name: name, channels: channelCount)]
     return known.flatMap { variable in
@@ -11,7 +11,7 @@ extension Field {
     }
   }
 
-  /// The units of each channel, where the data's maker has said them.
+  /// The units of each channel, if the source specifies them.
   public var channelUnits: [String?] {
     guard let variables else { return [String?](repeating: nil, count: channelCount) }
     return variables.flatMap { variable -> [String?] in
@@ -20,7 +20,7 @@ extension Field {
     }
   }
 
-  /// The value of the source that a model's value stands for.
+  /// The source value that corresponds to a model's value.
   public func sourceValue(_ value: Float, channel: Int) -> Double {
     normalization?.restored(Double(value), channel: channel) ?? Double(value)
   }

@@ -1,22 +1,22 @@
-/// One named, typed array of a dataset, of which every sample has a part of one shape.
+/// A named, typed array of a dataset, with one element of a fixed shape per sample.
 public struct Field: Codable, Sendable, Equatable {
   /// The name of the array in each shard.
   public var name: String
   public var type: FieldType
-  /// Of one sample: [H, W, C] for images, [] for one number or text.
+  /// The shape of one sample: [H, W, C] for images, [] for a single number or text.
   public var shape: [Int]
   public var role: FieldRole
-  /// Where the values come from, for data of other programs: one for each variable that is stacked as channels.
+  /// The source arrays, for data from other programs: one for each variable stacked as channels.
   public var variables: [Variable]?
-  /// The places of the elements along the dimensions of `shape`, where the data's maker gave them.
+  /// The coordinates of the elements along the dimensions of `shape`, if the source specifies them.
   public var coordinates: [Coordinate]?
-  /// Of all samples, for each channel (the last dimension), in the source's own units.
+  /// Statistics over all samples for each channel (the last dimension), in the source's units.
   public var statistics: ChannelStatistics?
-  /// How the stored values, or those that the loader gives, follow from those of the source.
+  /// How the stored values, or those returned by the loader, are derived from the source's.
   public var normalization: Normalization?
-  /// The field that tells where values are missing, which are stored as 0.
+  /// The mask field, 0 where values are missing; missing values are stored as 0.
   public var maskedBy: String?
-  /// The field that holds the same of the mirrored image, where mirroring these values does not give it.
+  /// The field with the values of the mirrored image, if mirroring these values does not give them.
   public var flippedBy: String?
 
   public init(
@@ -42,7 +42,7 @@ public struct Field: Codable, Sendable, Equatable {
     case flippedBy = "flipped_by"
   }
 
-  /// Images of bytes, as pictures give them.
+  /// Images of bytes, as decoded from pictures.
   static func images(height: Int, width: Int, channels: Int) -> Field {
     Field(name: "images", type: .uint8, shape: [height, width, channels], role: .image)
   }
@@ -50,14 +50,14 @@ public struct Field: Codable, Sendable, Equatable {
   /// The class of each sample, -1 for none.
   static let labels = Field(name: "labels", type: .int32, shape: [], role: .label)
 
-  /// What the image of each sample shows.
+  /// Descriptions of each sample's image.
   ///
-  /// - Parameter count: captions of a sample; those that a sample lacks are empty.
+  /// - Parameter count: captions per sample; missing ones are empty.
   static func captions(_ count: Int = 1) -> Field {
     Field(name: "captions", type: .text, shape: count == 1 ? [] : [count], role: .caption)
   }
 
-  /// Whether more is known of it than of pictures: names, units, coordinates, what values were in the source.
+  /// Whether it has metadata beyond a picture's: variables, coordinates, statistics or a normalisation.
   public var isDescribed: Bool {
     variables != nil || coordinates != nil || statistics != nil || normalization != nil
   }
@@ -65,13 +65,13 @@ public struct Field: Codable, Sendable, Equatable {
   /// The number of elements of one sample.
   public var elementCount: Int { shape.reduce(1, *) }
 
-  /// The bytes of one sample; nil for text.
+  /// The size of one sample in bytes; nil for text.
   public var byteCount: Int? { type.byteCount.map { $0 * elementCount } }
 
   /// The extent of the last dimension; 1 for a single element.
   public var channelCount: Int { shape.last ?? 1 }
 
-  /// What is wrong with it; nil if it is as it should be.
+  /// Describes an inconsistency; nil if the field is valid.
   var contradiction: String? {
     guard !name.isEmpty, name != ".", !name.contains("/"), !name.utf8.contains(0) else {
       return "\(String(reflecting: name)) is not the name of a field"
@@ -120,11 +120,11 @@ public struct Field: Codable, Sendable, Equatable {
 extension Field {
   /// One array of the source.
   public struct Variable: Codable, Sendable, Equatable {
-    /// Its name there.
+    /// Its name in the source.
     public var name: String
-    /// How many of the field's channels are its.
+    /// How many of the field's channels it provides.
     public var channels: Int
-    /// What its maker said of it: `units`, `long_name`, and so on.
+    /// Its attributes in the source: `units`, `long_name`, and so on.
     public var attributes: [String: FieldAttribute]
 
     public init(name: String, channels: Int, attributes: [String: FieldAttribute] = [:]) {
@@ -138,10 +138,10 @@ extension Field {
     }
   }
 
-  /// Where the elements along one dimension lie, such as a latitude for each row.
+  /// Positions of the elements along one dimension, such as a latitude per row.
   public struct Coordinate: Codable, Sendable, Equatable {
     public var name: String
-    /// Which dimension of the field's shape.
+    /// The dimension of the field's shape.
     public var axis: Int
     public var values: [Double]
     public var attributes: [String: FieldAttribute]
@@ -159,7 +159,7 @@ extension Field {
   }
 }
 
-/// A value that the maker of data gave it: text or numbers, one or several.
+/// The value of an attribute: text or numbers, one or several.
 public enum FieldAttribute: Codable, Sendable, Equatable {
   case text(String)
   case number(Double)
@@ -184,7 +184,7 @@ public enum FieldAttribute: Codable, Sendable, Equatable {
     switch self {
     case .text(let text): try container.encode(text)
     case .texts(let texts): try container.encode(texts)
-    // JSON has no words for NaN and infinity.
+    // JSON cannot represent NaN and infinity.
     case .number(let number) where !number.isFinite: try container.encode("\(number)")
     case .number(let number): try container.encode(number)
     case .numbers(let numbers) where !numbers.allSatisfy(\.isFinite):

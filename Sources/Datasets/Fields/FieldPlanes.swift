@@ -1,16 +1,16 @@
-/// Fields of a sample as channels on the grid of its image: [H, W, C].
+/// The fields of a sample as channels on the grid of its image: [H, W, C].
 ///
-/// What lies on the same grid stays as it is; on one that is coarser by a whole number, each value is repeated; a number
-/// becomes a channel that is the same everywhere.
+/// Fields on the same grid are copied; on a grid that is coarser by an integer factor, each value is repeated; a scalar
+/// becomes a constant channel.
 public struct FieldPlanes: Sendable {
-  /// What they are made of, in the channels' order.
+  /// The fields, in channel order.
   public let fields: [Field]
   public let height: Int
   public let width: Int
 
   /// - Parameters:
-  ///   - height: of the image's grid.
-  ///   - directory: of the dataset, for messages.
+  ///   - height: height of the image's grid.
+  ///   - directory: the dataset's directory, for error messages.
   /// - Throws: `DatasetError` for fields that do not fit the grid.
   public init(_ fields: [Field], height: Int, width: Int, in directory: String) throws {
     for field in fields {
@@ -48,8 +48,8 @@ public struct FieldPlanes: Sendable {
   /// Fills [H, W, C] for one sample.
   ///
   /// - Parameters:
-  ///   - values: of each field, those of several samples, as a network sees them.
-  ///   - sample: which of them.
+  ///   - values: for each field, its values for several samples, as a network sees them.
+  ///   - sample: index of the sample among them.
   public func fill(_ planes: UnsafeMutableBufferPointer<Float>, with values: [[Float]], of sample: Int) {
     let channels = channels
     precondition(

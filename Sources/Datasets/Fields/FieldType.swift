@@ -1,12 +1,12 @@
 import HDF5
 
-/// What the elements of a field are in a shard.
+/// The element type of a field in a shard.
 public enum FieldType: String, Codable, Sendable, CaseIterable {
   case uint8, uint16, float16, float32, int32
-  /// UTF-8, each as long as the longest of its shard, padded with NULs.
+  /// UTF-8, padded with NULs to the length of the shard's longest text.
   case text = "utf-8"
 
-  /// The bytes of one element; nil for text, which each shard decides for itself.
+  /// The size of one element in bytes; nil for text, whose length is set per shard.
   public var byteCount: Int? {
     switch self {
     case .uint8: 1
@@ -19,7 +19,7 @@ public enum FieldType: String, Codable, Sendable, CaseIterable {
   /// Whether elements are floating-point numbers.
   public var isFloatingPoint: Bool { self == .float16 || self == .float32 }
 
-  /// The same in HDF5's words.
+  /// The corresponding HDF5 type.
   var elementType: ElementType {
     switch self {
     case .uint8: .uint8
@@ -32,13 +32,13 @@ public enum FieldType: String, Codable, Sendable, CaseIterable {
   }
 }
 
-/// What a field is for. Other roles than those named here may be given: such a field is stored and read like any other.
+/// The purpose of a field. Roles other than those below are allowed: such a field is stored and read like any other.
 public struct FieldRole: RawRepresentable, Hashable, Sendable, Codable {
   public let rawValue: String
 
   public init(rawValue: String) { self.rawValue = rawValue }
 
-  /// What is trained on, [H, W, C].
+  /// The training data, [H, W, C].
   public static let image = FieldRole(rawValue: "image")
   /// The class, int32, -1 for none.
   public static let label = FieldRole(rawValue: "label")
@@ -47,13 +47,13 @@ public struct FieldRole: RawRepresentable, Hashable, Sendable, Codable {
   /// Mean and standard deviation of an autoencoder's posterior, [H, W, C].
   public static let latentMean = FieldRole(rawValue: "latent-mean")
   public static let latentDeviation = FieldRole(rawValue: "latent-deviation")
-  /// What an image depends on, [H, W, C], on the same grid.
+  /// Data that an image depends on, [H, W, C], on the same grid.
   public static let condition = FieldRole(rawValue: "condition")
-  /// Of an image or a condition: 1 where a value is known, 0 where it is missing.
+  /// Mask of an image or a condition: 1 where a value is known, 0 where it is missing.
   public static let mask = FieldRole(rawValue: "mask")
-  /// Numbers that an image depends on: one, or a vector.
+  /// Numbers that an image depends on: a scalar or a vector.
   public static let scalar = FieldRole(rawValue: "scalar")
-  /// Vectors of an encoder, such as [L, D].
+  /// Vectors from an encoder, such as [L, D].
   public static let embedding = FieldRole(rawValue: "embedding")
 
   public static let known: [FieldRole] = [
@@ -69,6 +69,6 @@ public struct FieldRole: RawRepresentable, Hashable, Sendable, Codable {
     try container.encode(rawValue)
   }
 
-  /// Whether a field shows the picture's scene, so that a mirrored picture needs it mirrored.
+  /// Whether a field depicts the image's scene, so that it must be mirrored with the image.
   var isMirrored: Bool { self == .image || self == .condition || self == .mask }
 }

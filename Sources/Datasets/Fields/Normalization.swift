@@ -1,11 +1,11 @@
-/// What the values of each channel are over all samples, missing ones left out.
+/// Statistics of each channel over all samples, ignoring missing values.
 public struct ChannelStatistics: Codable, Sendable, Equatable {
-  /// How many values each channel has.
+  /// Number of values per channel.
   public var count: [Int]
   public var minimum: [Double]
   public var maximum: [Double]
   public var mean: [Double]
-  /// The standard deviation of the population: the root of the mean square distance from the mean.
+  /// The population standard deviation.
   public var deviation: [Double]
 
   public init(count: [Int], minimum: [Double], maximum: [Double], mean: [Double], deviation: [Double]) {
@@ -25,21 +25,21 @@ public struct ChannelStatistics: Codable, Sendable, Equatable {
   }
 }
 
-/// An affine map for each channel, which brings values of any units to about [-1, 1]: y = (x - offset) / scale.
+/// An affine map per channel that brings values in any units to about [-1, 1]: y = (x - offset) / scale.
 public struct Normalization: Codable, Sendable, Equatable {
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Mean 0, standard deviation 1.
     case standard
-    /// From -1, the least value, to 1, the greatest.
+    /// Maps the minimum to -1 and the maximum to 1.
     case minMax = "min-max"
   }
 
   public var kind: Kind
-  /// For each channel, in the source's units.
+  /// Per channel, in the source's units.
   public var offset: [Double]
-  /// For each channel, positive.
+  /// Per channel, positive.
   public var scale: [Double]
-  /// Whether the shards hold y. Otherwise they hold x, and the loader gives y.
+  /// Whether the shards hold y. Otherwise they hold x, and the loader computes y.
   public var isStored: Bool
 
   public init(kind: Kind, offset: [Double], scale: [Double], isStored: Bool) {
@@ -49,20 +49,20 @@ public struct Normalization: Codable, Sendable, Equatable {
     self.isStored = isStored
   }
 
-  /// The map that brings values of these statistics to where `kind` says.
+  /// The map that normalises values with these statistics according to `kind`.
   package init(_ kind: Kind, _ statistics: ChannelStatistics) {
     switch kind {
     case .standard: (offset, scale) = (statistics.mean, statistics.deviation)
     case .minMax:
       let bounds = zip(statistics.minimum, statistics.maximum)
-      // Halves first: the sum of two large numbers may be infinite.
+      // Halve first: the sum of two large numbers may overflow.
       (offset, scale) = (bounds.map { $0 / 2 + $1 / 2 }, bounds.map { $1 / 2 - $0 / 2 })
     }
     self.kind = kind
     isStored = true
   }
 
-  /// y of x, in double precision: a channel of mean 1e5 and deviation 1e-3 keeps its digits.
+  /// y of x, in double precision: a channel with mean 1e5 and deviation 1e-3 keeps its digits.
   public func normalized(_ value: Double, channel: Int) -> Double {
     (value - offset[channel]) / scale[channel]
   }

@@ -1,7 +1,7 @@
-/// Sums the values of one channel, one by one in their order, without loss: the sums of x - s and (x - s)^2, where s is
-/// the first value, are kept as pairs of doubles (T. J. Dekker, "A floating-point technique for extending the available
-/// precision", 1971), some 106 bits, so the difference between the mean square and the squared mean is exact to the last
-/// digits of a double, however large the mean is beside the deviation.
+/// Accumulates the values of one channel in order, practically without rounding: the sums of x - s and (x - s)^2, where
+/// s is the first value, are kept as pairs of doubles (T. J. Dekker, "A floating-point technique for extending the
+/// available precision", 1971), some 106 bits. The difference between the mean square and the squared mean is therefore
+/// accurate to the last digits of a double, however large the mean is relative to the deviation.
 package struct StatisticsAccumulator {
   package private(set) var count = 0
   private var shift = 0.0
@@ -16,7 +16,7 @@ package struct StatisticsAccumulator {
   package mutating func add(_ value: Double) {
     if count == 0 { shift = value }
     count += 1
-    // The distance itself is rarely a double, so what rounding takes from it is added as well.
+    // The difference is rarely exact in double precision, so its rounding error is added as well.
     let distance = value - shift
     let error = DoubleDouble.differenceError(value, shift, distance)
     sum.add(distance)
@@ -31,7 +31,7 @@ package struct StatisticsAccumulator {
 
   package var mean: Double {
     guard count > 0 else { return 0 }
-    // n s + Σd, over n: Σd / n alone may lose digits that the mean has, where s is large beside it.
+    // n s + Σd, over n: Σd / n alone may lose digits of the mean if s is large relative to it.
     let n = Double(count)
     var total = DoubleDouble(shift).scaled(by: n)
     total.add(sum.high)
@@ -39,7 +39,7 @@ package struct StatisticsAccumulator {
     return total.value / n
   }
 
-  /// Of the population.
+  /// The population standard deviation.
   package var deviation: Double {
     guard count > 0, minimum < maximum else { return 0 }
     // n Σd² - (Σd)², over n².
@@ -50,7 +50,7 @@ package struct StatisticsAccumulator {
   }
 }
 
-/// A number as the sum of two doubles, the second no more than half a unit in the last place of the first.
+/// An unevaluated sum of two doubles, the second at most half a unit in the last place of the first.
 struct DoubleDouble {
   private(set) var high = 0.0
   private(set) var low = 0.0
@@ -59,7 +59,7 @@ struct DoubleDouble {
 
   var value: Double { high + low }
 
-  /// What rounding took from `difference`, which is a - b (Knuth's TwoSum).
+  /// The rounding error of `difference`, which is a - b (Knuth's TwoSum).
   static func differenceError(_ a: Double, _ b: Double, _ difference: Double) -> Double {
     let other = difference - a
     return (a - (difference - other)) - (b + other)
@@ -75,7 +75,7 @@ struct DoubleDouble {
   mutating func addSquare(_ factor: Double) {
     let square = factor * factor
     add(square)
-    // What rounding took from the product, exactly.
+    // The exact rounding error of the product.
     add((-square).addingProduct(factor, factor))
   }
 

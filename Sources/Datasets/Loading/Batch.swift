@@ -2,18 +2,18 @@ extension Loader {
   /// One rank's samples of one step.
   public struct Batch: Sendable {
     public let step: Int
-    /// `[n]`, the places of the samples in the dataset.
+    /// `[n]`, indices of the samples in the dataset.
     public let indices: [Int]
-    /// What was asked for, in that order.
+    /// The requested fields, in order.
     public let fields: [FieldBatch]
 
-    /// The field of this name; nil if it was not asked for.
+    /// The field of this name; nil if it was not requested.
     public subscript(name: String) -> FieldBatch? { fields.first { $0.field.name == name } }
 
-    /// The first field of this role; nil if none was asked for.
+    /// The first field of this role; nil if none was requested.
     public subscript(role: FieldRole) -> FieldBatch? { fields.first { $0.field.role == role } }
 
-    /// `[n, H, W, C]`, the images; a pixel x of 0...255 is x / 127.5 - 1. Empty if they were not asked for.
+    /// `[n, H, W, C]`, the images; a pixel x in 0...255 becomes x / 127.5 - 1. Empty if they were not requested.
     public var images: [Float] { self[.image]?.floats ?? [] }
 
     /// `[n]`, -1 for none.
@@ -21,12 +21,12 @@ extension Loader {
       self[.label]?.integers ?? [Int32](repeating: -1, count: indices.count)
     }
 
-    /// The captions of each sample, at least one; empty if they were not asked for.
+    /// The captions of each sample, at least one; empty if they were not requested.
     public var captions: [[String]] {
       guard let field = self[.caption], let texts = field.texts else { return [] }
       let count = field.field.elementCount
       return stride(from: 0, to: texts.count, by: count).map { start in
-        // Those that a sample lacks are empty.
+        // Missing captions are stored as empty texts.
         let own = texts[start..<start + count].filter { !$0.isEmpty }
         return own.isEmpty ? [""] : own
       }
@@ -59,15 +59,15 @@ public struct FieldBatch: Sendable {
   public var texts: [String]? { if case .text(let values) = values { values } else { nil } }
 }
 
-/// A field that the loader is to read, and in which form.
+/// A field for the loader to read, and in which form.
 public struct FieldRequest: Sendable, Equatable {
   public enum Form: Sendable, Equatable {
-    /// For a network: images and conditions of integers scaled from their type's range to [-1, 1], floating-point numbers
-    /// normalized as the manifest says.
+    /// For a network: integer images and conditions scaled from their type's range to [-1, 1], floating-point values
+    /// normalised according to the manifest.
     case scaled
-    /// The same, but integers scaled to [0, 1]: what control networks see.
+    /// The same, with integers scaled to [0, 1], for control networks.
     case unit
-    /// The numbers that the shards hold.
+    /// The values stored in the shards.
     case stored
   }
 
@@ -83,7 +83,7 @@ public struct FieldRequest: Sendable, Equatable {
 extension ShardedDataset {
   /// The samples at `indices`, in that order and not mirrored.
   ///
-  /// - Parameter fields: what to read of each; nil for the images and, where there are any, their labels.
+  /// - Parameter fields: fields to read; nil for the images and, if present, their labels.
   /// - Throws: `DatasetError`.
   public func batch(_ indices: [Int], fields: [FieldRequest]? = nil) throws -> Loader.Batch {
     let reader = FieldReader(self, fields: fields)
@@ -94,13 +94,13 @@ extension ShardedDataset {
 }
 
 extension Loader.Batch {
-  /// Images and labels that no dataset holds: for measurements and tests.
+  /// A batch that comes from no dataset, for measurements and tests.
   ///
   /// - Parameters:
   ///   - images: `[n] + shape`, as a network sees them.
   ///   - labels: `[n]`, -1 for none.
   ///   - captions: `[n]`; empty for none.
-  ///   - condition: what the images depend on, if anything.
+  ///   - condition: a field that the images depend on, if any.
   package init(
     step: Int, images: [Float], shape: [Int], labels: [Int32], captions: [String] = [],
     condition: FieldBatch? = nil

@@ -1,6 +1,6 @@
 import Randomness
 
-/// How a rank's samples of a step are read: a function of the step.
+/// Reads a rank's samples of a step as a function of the step.
 struct BatchReader: Sendable {
   private let fields: FieldReader
   private let order: SampleOrder

@@ -1,22 +1,22 @@
-/// How the stored elements of a field become what a batch holds.
+/// Converts the stored elements of a field to the values of a batch.
 struct FieldConversion: Sendable {
   private enum Scaling: Sendable {
-    /// Looked up: in mirrored rows, divisions would not become vector code.
+    /// A lookup table: divisions in mirrored rows would not be vectorised.
     case bytes([Float])
     /// x / scale + offset.
     case words(scale: Float, offset: Float)
-    /// uint8 and uint16 as they are.
+    /// uint8 and uint16, unscaled.
     case integers
     case half
     case single
-    /// (x - offset) / scale for each channel.
+    /// (x - offset) / scale per channel.
     case normalized(Normalization)
   }
 
   let field: Field
   private let scaling: Scaling
 
-  /// - Parameter field: of numbers that become floats: not int32, nor text.
+  /// - Parameter field: a field whose values become floats: neither int32 nor text.
   init(_ field: Field, form: FieldRequest.Form) {
     self.field = field
     let isScaled = form != .stored && (field.role == .image || field.role == .condition)
@@ -81,7 +81,7 @@ struct FieldConversion: Sendable {
     }
   }
 
-  /// Sets each value to that of its element, or of the element on the other side.
+  /// Sets each value from its element, or from the mirrored element.
   @inline(__always)
   private func fill(
     _ values: UnsafeMutableBufferPointer<Float>, _ isFlipped: Bool, _ value: (Int) -> Float

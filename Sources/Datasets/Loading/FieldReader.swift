@@ -1,28 +1,28 @@
-/// Reads fields of samples of a dataset as a network sees them.
+/// Reads fields of samples in the form that a network sees.
 struct FieldReader: Sendable {
-  /// A field, by its place in the dataset.
+  /// A requested field with its index in the dataset.
   private struct Request: Sendable {
     let index: Int
     let field: Field
-    /// nil for int32 and text, which stay as they are.
+    /// nil for int32 and text, which are not converted.
     let conversion: FieldConversion?
-    /// The place of the field that holds the same of mirrored images.
+    /// Index of the field with the values of mirrored images.
     let flippedIndex: Int?
 
-    /// Which field to read of a sample.
+    /// Index of the field to read for a sample.
     func index(isFlipped: Bool) -> Int { isFlipped ? flippedIndex ?? index : index }
-    /// Whether what was read is to be mirrored in a mirrored sample.
+    /// Whether the values must be mirrored for a mirrored sample.
     var isMirrored: Bool { flippedIndex == nil && field.role.isMirrored }
   }
 
   private let dataset: ShardedDataset
   private let requests: [Result<Request, DatasetError>]
 
-  /// - Parameter fields: what to read of each sample; nil for the images and, where there are any, their labels.
+  /// - Parameter fields: fields to read; nil for the images and, if present, their labels.
   init(_ dataset: ShardedDataset, fields: [FieldRequest]?) {
     self.dataset = dataset
     let usual = [FieldRole.image, .label].compactMap { dataset.manifest.field($0) }
-    // A field that is missing is told of by the first step, as all else that cannot be read.
+    // A missing field is reported by the first step, like any other read error.
     requests = (fields ?? usual.map { FieldRequest($0.name) }).map { request in
       do {
         let index = try dataset.index(of: request.name)
@@ -40,8 +40,8 @@ struct FieldReader: Sendable {
   }
 
   /// - Parameters:
-  ///   - indices: the samples' places in the dataset.
-  ///   - flips: which of them to mirror.
+  ///   - indices: indices of the samples in the dataset.
+  ///   - flips: whether to mirror each of them.
   /// - Throws: `DatasetError`.
   func read(_ indices: [Int], flips: [Bool]) throws -> [FieldBatch] {
     try requests.map { request in

@@ -1,24 +1,24 @@
 import Foundation
 
-/// Reads one rank's samples of each training step, ahead of time, on a thread of its own.
+/// Reads one rank's samples of each training step ahead of time, on its own thread.
 ///
-/// Which samples a step takes, and which of them are flipped, depends on seed, step and place in the batch over all
-/// ranks; never on how the batch is divided among ranks. So the shares of all ranks, put together, are the same for
-/// every division.
+/// Which samples a step takes, and which of them are mirrored, depends on the seed, the step and the position in the
+/// global batch; never on how the batch is divided among ranks. The combined shares of all ranks are therefore the same
+/// for every division.
 ///
-/// One thread at a time may call `next()`.
+/// `next()` must not be called concurrently.
 public final class Loader {
   private let queue: ReadAheadQueue<Batch>
 
-  /// Starts to read.
+  /// Starts reading.
   ///
   /// - Parameters:
-  ///   - fields: what to read of each sample; nil for the images and, where there are any, their labels.
-  ///   - batchSize: the samples of a step, over all ranks.
-  ///   - share: this rank's places in the batch.
+  ///   - fields: fields to read; nil for the images and, if present, their labels.
+  ///   - batchSize: samples per step, over all ranks.
+  ///   - share: this rank's positions in the batch.
   ///   - firstStep: the step of the first batch that `next()` returns.
-  ///   - horizontalFlip: whether to mirror about half of the samples: their images, conditions and masks alike.
-  ///   - readAhead: how many steps to hold ready.
+  ///   - horizontalFlip: whether to mirror about half of the samples, including their conditions and masks.
+  ///   - readAhead: number of steps to keep ready.
   public init(
     dataset: ShardedDataset, fields: [FieldRequest]? = nil, seed: UInt64, batchSize: Int, share: Range<Int>,
     firstStep: Int = 0, horizontalFlip: Bool = false, readAhead: Int = 2
@@ -43,14 +43,14 @@ public final class Loader {
 
   deinit { queue.close() }
 
-  /// The next step's samples, as soon as they have been read.
+  /// Returns the next step's samples, waiting until they have been read.
   ///
-  /// - Throws: what reading them threw, now and at every later call.
+  /// - Throws: any error from reading them, on this and every later call.
   public func next() throws -> Batch { try queue.take() }
 
-  /// The seconds that all calls of `next()` have waited for samples.
+  /// Total time that calls of `next()` have waited for samples, in seconds.
   public var secondsWaited: Double { queue.secondsWaited }
 
-  /// Stops reading; returns when the thread has ended. `next()` must not be called afterwards.
+  /// Stops reading and waits for the thread to end. `next()` must not be called afterwards.
   public func close() { queue.close() }
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// A queue between a thread that makes elements and one that takes them, which lets the maker run ahead by a few.
+/// A bounded queue between a producer thread and a consumer thread, which lets the producer run ahead.
 ///
-/// `@unchecked Sendable`: all that changes is touched under the condition's lock only.
+/// `@unchecked Sendable`: all mutable state is guarded by the condition's lock.
 package final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
   private let condition = NSCondition()
   private let capacity: Int
@@ -17,8 +17,8 @@ package final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
     self.capacity = capacity
   }
 
-  /// Makes an element when there is room for one, and adds it. Returns whether to go on: not when the queue is closed,
-  /// nor after an error, which `take()` then throws.
+  /// Produces an element once there is room and appends it. Returns whether the producer should continue: false once
+  /// the queue is closed or after an error, which `take()` then throws.
   package func put(_ make: () throws -> Element) -> Bool {
     let hasRoom = condition.withLock {
       while ready.count >= capacity && !isClosed { condition.wait() }
@@ -36,7 +36,7 @@ package final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// Says that the maker's thread ends.
+  /// Signals that the producer thread is ending.
   package func finish() {
     condition.withLock {
       isFinished = true
@@ -44,7 +44,8 @@ package final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// The first element, when there is one. Elements made before an error are taken before it is thrown.
+  /// Removes and returns the first element, waiting for one. Elements produced before an error are returned before it
+  /// is thrown.
   package func take() throws -> Element {
     try condition.withLock {
       precondition(!isClosed, "an element is asked for after close()")
@@ -60,10 +61,10 @@ package final class ReadAheadQueue<Element: Sendable>: @unchecked Sendable {
     }
   }
 
-  /// The seconds that `take()` has waited in all.
+  /// Total time that `take()` has waited, in seconds.
   package var secondsWaited: Double { condition.withLock { waited / .seconds(1) } }
 
-  /// Stops the maker and waits until its thread has ended.
+  /// Stops the producer and waits until its thread has ended.
   package func close() {
     condition.withLock {
       isClosed = true

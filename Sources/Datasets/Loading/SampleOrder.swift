@@ -1,15 +1,15 @@
 import Randomness
 
-/// The endless order in which training takes the images of a dataset: every epoch takes each image once, in an order
-/// of its own. It takes no memory, and any place of it can be asked for at once; so every rank knows all of it, and a
-/// resumed run goes on in it.
+/// The infinite order in which training visits the images of a dataset: every epoch visits each image once, in a
+/// different order. It needs no memory and any position can be computed directly, so every rank can compute all of it,
+/// and a resumed run continues it.
 ///
-/// An epoch's order is a pseudorandom permutation: a Feistel network permutes 0..<4^k, the smallest such domain with
-/// room for all images, and is applied again until the result is an image ("cycle walking": Black and Rogaway,
-/// "Ciphers with Arbitrary Finite Domains", 2002). That takes fewer than four applications on average. Its round
-/// function is Philox, keyed by seed and epoch.
+/// An epoch's order is a pseudorandom permutation: a Feistel network permutes 0..<4^k, the smallest such domain that
+/// covers all images, and is reapplied until the result is an image ("cycle walking": Black and Rogaway, "Ciphers with
+/// Arbitrary Finite Domains", 2002). This takes fewer than four applications on average. The round function is Philox,
+/// keyed by seed and epoch.
 public struct SampleOrder: Sendable {
-  /// Four rounds would do for a random function (Luby and Rackoff, 1988); more help where halves have few bits.
+  /// Four rounds suffice for a random function (Luby and Rackoff, 1988); more help if the halves have few bits.
   private static let roundCount = 8
 
   public let count: Int
@@ -25,7 +25,7 @@ public struct SampleOrder: Sendable {
     halfBits = max(1, (bits + 1) / 2)
   }
 
-  /// The image at `position`, 0 or more, of the endless order.
+  /// The image at `position`, 0 or more, of the infinite order.
   public func index(at position: Int) -> Int {
     precondition(position >= 0, "position \(position) must not be negative")
     let (epoch, place) = position.quotientAndRemainder(dividingBy: count)
@@ -40,7 +40,7 @@ public struct SampleOrder: Sendable {
     let mask = (UInt64(1) << halfBits) - 1
     var (left, right) = (value >> halfBits, value & mask)
     for round in 0..<Self.roundCount {
-      // A half has at most 32 bits: round and half share the index of the stream.
+      // A half has at most 32 bits: round and half fit into one stream index.
       let scrambled = UInt64(stream.block(round << 32 | Int(right)).x)
       (left, right) = (right, left ^ (scrambled & mask))
     }

@@ -1,11 +1,11 @@
 extension ShardedDataset {
-  /// Reads field `field`, by its place among `fields`, of sample `index` as a network sees it, see
-  /// ``FieldRequest/Form/scaled``: what `Loader` gives of it, not mirrored.
+  /// Reads field `field`, an index into `fields`, of sample `index` as a network sees it, see
+  /// ``FieldRequest/Form/scaled``: the values that `Loader` returns, not mirrored.
   ///
   /// - Parameters:
-  ///   - field: of numbers that become floats: not int32, nor text.
+  ///   - field: a field whose values become floats: neither int32 nor text.
   ///   - values: `[field.shape]`, in order.
-  /// - Throws: as `read(_:field:into:)`.
+  /// - Throws: the errors of `read(_:field:into:)`.
   public func read(
     _ index: Int, field: Int, form: FieldRequest.Form = .scaled,
     into values: UnsafeMutableBufferPointer<Float>

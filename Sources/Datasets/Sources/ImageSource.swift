@@ -1,20 +1,20 @@
-/// Images of bytes with a label each, the commonest of sources.
+/// Byte images with one label each, the most common kind of source.
 public protocol ImageSource: SampleSource {
   var height: Int { get }
   var width: Int { get }
   var channels: Int { get }
 
-  /// Writes image `index` to `pixels` `[H, W, C]` and returns its label, -1 for none. Reading in order is fast.
+  /// Writes image `index` to `pixels` `[H, W, C]` and returns its label, -1 for none. Sequential access is fast.
   ///
   /// - Throws: `DatasetError` if the image cannot be read.
   func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32
 }
 
-/// Images that any number of threads may read at once.
+/// Images that any number of threads may read concurrently.
 public protocol ConcurrentImageSource: ImageSource, ConcurrentSampleSource {}
 
 extension ImageSource {
-  /// The bytes of one image.
+  /// The size of one image in bytes.
   public var imageSize: Int { height * width * channels }
 
   public var fields: [Field] { [.images(height: height, width: width, channels: channels), .labels] }
@@ -25,12 +25,12 @@ extension ImageSource {
   }
 }
 
-/// The part of a dataset to train on, or the part that is kept back to test.
+/// The part of a dataset for training, or the part held out for testing.
 public enum Split: String, Sendable, CaseIterable {
   case train, test
 }
 
-/// The images of another source, each in the middle of a larger black square.
+/// The images of another source, each centred in a larger black square.
 public struct CenteredSource: ImageSource {
   private let source: any ImageSource
   private let size: Int

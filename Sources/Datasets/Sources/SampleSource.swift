@@ -1,18 +1,18 @@
-/// Samples that a dataset can be made from, whatever they lie in.
+/// Samples that a dataset can be made from, independent of their storage.
 public protocol SampleSource {
   /// The dataset's name.
   var name: String { get }
-  /// Which part of the dataset this is.
+  /// The split of the dataset.
   var split: String { get }
   var count: Int { get }
-  /// What each sample holds.
+  /// The fields of each sample.
   var fields: [Field] { get }
-  /// The name of each label, 0 first; none if the samples have no labels.
+  /// The name of each label, starting with 0; empty if the samples have no labels.
   var classNames: [String] { get }
-  /// How the samples were made of another dataset by an autoencoder; nil if they were not.
+  /// How the samples were encoded from another dataset by an autoencoder; nil if they were not.
   var encoding: DatasetManifest.Encoding? { get }
 
-  /// Fills every field of `sample` with those of sample `index`. Reading in order is fast.
+  /// Fills every field of `sample` with sample `index`. Sequential access is fast.
   ///
   /// - Throws: `DatasetError` if the sample cannot be read.
   func read(_ index: Int, into sample: SampleSlot) throws
@@ -22,21 +22,21 @@ extension SampleSource {
   public var encoding: DatasetManifest.Encoding? { nil }
 }
 
-/// Samples that any number of threads may read at once.
+/// Samples that any number of threads may read concurrently.
 public protocol ConcurrentSampleSource: SampleSource, Sendable {}
 
-/// The memory of one sample, which a source fills; valid only during the call of `read`.
+/// The memory of one sample, filled by a source; valid only during the call of `read`.
 public struct SampleSlot {
   let block: SampleBlock
   let place: Int
 
-  /// The bytes of field `field`, by its place among the source's fields: its elements in order, little-endian.
+  /// The bytes of field `field`, an index into the source's fields: its elements in order, little-endian.
   public func bytes(_ field: Int) -> UnsafeMutableRawBufferPointer {
     let size = block.sizes[field]
     return UnsafeMutableRawBufferPointer(rebasing: block.memory[field][place * size..<(place + 1) * size])
   }
 
-  /// Sets field `field`, which is text, to `strings`: as many as its shape has elements.
+  /// Sets the text field `field` to `strings`, one per element of its shape.
   public func set(_ strings: [String], field: Int) {
     precondition(block.fields[field].type == .text, "the field \(block.fields[field].name) is no text")
     precondition(
@@ -47,7 +47,7 @@ public struct SampleSlot {
 }
 
 extension UnsafeMutableRawBufferPointer {
-  /// The same memory, as elements of a type that it is used for.
+  /// The same memory, as elements of the type that it holds.
   func assumingMemoryBound<Element>(to type: Element.Type) -> UnsafeMutableBufferPointer<Element> {
     UnsafeMutableBufferPointer(
       start: baseAddress?.assumingMemoryBound(to: type), count: count / MemoryLayout<Element>.stride)

@@ -1,11 +1,11 @@
 import Foundation
 import Synchronization
 
-/// Reads the samples of a source in blocks, on several threads where the source allows it.
+/// Reads the samples of a source in blocks, on several threads if the source allows it.
 struct BlockReader {
   let source: any SampleSource
   let threadCount: Int
-  /// Samples of a block: some megabyte, and work for all threads.
+  /// Samples per block: about a megabyte, and enough work for all threads.
   let blockCount: Int
 
   private let fields: [Field]
@@ -22,8 +22,8 @@ struct BlockReader {
 
   /// Reads all samples of `range`, block by block and in order.
   ///
-  /// - Parameter use: is given each block: which samples it holds, and what reading each of them threw. After an error
-  ///   in a block, samples behind it may be missing if the source is read in order.
+  /// - Parameter use: receives each block: the samples it holds, and the result of reading each of them. After an error
+  ///   in a block, later samples may be missing if the source is read sequentially.
   func read(
     _ range: Range<Int>, _ use: (Range<Int>, SampleBlock, [Result<Void, any Error>]) throws -> Void
   ) throws {
@@ -58,14 +58,14 @@ struct BlockReader {
   }
 }
 
-/// Runs `body` for each of `0..<count`, on up to `threadCount` threads. They must write to places of their own.
+/// Runs `body` for each of `0..<count`, on up to `threadCount` threads. The calls must write to disjoint memory.
 func inParallel(_ count: Int, threadCount: Int, _ body: (Int) -> Void) {
   guard threadCount > 1, count > 1 else {
     for index in 0..<count { body(index) }
     return
   }
   let next = Atomic(0)
-  // `concurrentPerform` returns when all calls have; until then the caller waits, and touches nothing.
+  // `concurrentPerform` returns once all calls have; until then the caller is blocked.
   nonisolated(unsafe) let body = body
   DispatchQueue.concurrentPerform(iterations: min(threadCount, count)) { _ in
     while true {

@@ -1,5 +1,5 @@
 extension [Int] {
-  /// The product of all, or nil if it is too large.
+  /// The product of all elements, or nil on overflow.
   func checkedProduct() -> Int? {
     var product = 1
     for factor in self {
@@ -10,7 +10,7 @@ extension [Int] {
     return product
   }
 
-  /// The sum of all, or nil if it is too large.
+  /// The sum of all elements, or nil on overflow.
   func checkedSum() -> Int? {
     var sum = 0
     for term in self {

@@ -1,17 +1,17 @@
 extension DatasetManifest {
-  /// How latents were made of another dataset's images.
+  /// How latents were encoded from another dataset's images.
   public struct Encoding: Codable, Sendable, Equatable {
-    /// The digest of the dataset with the images.
+    /// The digest of the image dataset.
     public var sourceDigest: String
-    /// Where the autoencoder was when it encoded, and a digest of its settings and weights.
+    /// The autoencoder's path when it was used, and a digest of its settings and weights.
     public var autoencoder: String
     public var autoencoderDigest: String
-    /// What the images were.
+    /// The field of the images.
     public var image: Field
-    /// 1 / σ, for σ the standard deviation of all latents' values: what brings them to unit variance.
+    /// 1 / σ, with σ the standard deviation of all latent values: scales them to unit variance.
     public var scalingFactor: Double
-    /// Samples that were encoded together, and for each such part what its latents depend on: when a dataset is encoded
-    /// again, parts of the same key are taken as they are.
+    /// Number of samples per part, and for each part the key of everything that its latents depend on: a later encoding
+    /// reuses parts with the same key.
     public var partSize: Int
     public var parts: [String]
 

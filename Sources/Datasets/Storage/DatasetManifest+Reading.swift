@@ -4,7 +4,7 @@ import Foundation
 extension DatasetManifest {
   /// Reads the manifest of the dataset in `directory`.
   ///
-  /// - Throws: `DatasetError` if there is none, or it contradicts itself.
+  /// - Throws: `DatasetError` if there is none, or it is inconsistent.
   public init(directory: String) throws {
     try self.init(file: Self.open(directory))
   }
@@ -41,7 +41,7 @@ extension DatasetManifest {
       }
     }
     struct Seal: Decodable {
-      /// nil in a manifest that another program made.
+      /// nil in a manifest written by another program.
       let seal: String?
 
       enum CodingKeys: String, CodingKey {
@@ -50,7 +50,7 @@ extension DatasetManifest {
     }
     do {
       let decoder = JSONDecoder()
-      // The version first: what follows differs in another one.
+      // The version comes first: the rest depends on it.
       let version = try decoder.decode(Version.self, from: content).formatVersion
       let (manifest, keys): (DatasetManifest, ManifestKeys)
       switch version {
@@ -64,7 +64,7 @@ extension DatasetManifest {
             + "the dataset anew with `oboro prepare`")
       }
       let seal = try decoder.decode(Seal.self, from: content).seal
-      // One of them may be a key that was altered.
+      // The seal's key may itself have been altered, so unknown keys are reported first.
       if let key = keys.unknown(in: try JSONSerialization.jsonObject(with: content)) {
         throw DatasetError.badData(path, "has the unknown key \(key)")
       }
@@ -81,7 +81,7 @@ extension DatasetManifest {
     }
   }
 
-  /// What format 1 says: images of bytes and their labels, nothing else.
+  /// Format 1: byte images and their labels, nothing else.
   private struct FirstFormat: Decodable {
     struct Shard: Decodable {
       let fileName: String
@@ -121,7 +121,7 @@ extension DatasetManifest {
   }
 }
 
-/// The keys that a manifest may have, and those of what is in it.
+/// The allowed keys of a manifest and its nested sections.
 private struct ManifestKeys {
   let allowed: [String: Set<String>]
 
@@ -146,12 +146,12 @@ private struct ManifestKeys {
     ".encoding": Set(DatasetManifest.Encoding.CodingKeys.allCases.map(\.rawValue)),
   ])
 
-  /// The first key that should not be there, quoted, with where it is; nil if there is none.
+  /// The first unknown key, quoted, with its section; nil if there is none.
   func unknown(in value: Any, at path: String = "") -> String? {
     if let list = value as? [Any] {
       return list.lazy.compactMap { unknown(in: $0, at: path) }.first
     }
-    // Attributes have the names that the data's maker gave them.
+    // Attribute names are chosen by the source of the data.
     guard let section = value as? [String: Any], let known = allowed[path] else { return nil }
     for (key, value) in section.sorted(by: { $0.key < $1.key }) {
       guard known.contains(key) else {
@@ -164,7 +164,7 @@ private struct ManifestKeys {
 }
 
 extension DecodingError {
-  /// What is wrong, and at which key.
+  /// A description of the problem, with its key.
   fileprivate var problem: String {
     func place(_ context: Context, _ key: (any CodingKey)? = nil) -> String {
       let path = (context.codingPath + (key.map { [$0] } ?? [])).map {

@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// What `dataset.json` says: what a dataset is, and which files hold it.
+/// The content of `dataset.json`: a description of the dataset, and the files that hold it.
 public struct DatasetManifest: Codable, Sendable, Equatable {
   public static let fileName = "dataset.json"
   public static let currentFormatVersion = 2
@@ -9,7 +9,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
   /// One file of the dataset.
   public struct Shard: Codable, Sendable, Equatable {
     public var file: String
-    /// How many samples it holds.
+    /// Number of samples in it.
     public var count: Int
     /// 64 hexadecimal digits.
     public var sha256: String
@@ -24,13 +24,13 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
   public var split: String
   /// The number of samples, over all shards.
   public var count: Int
-  /// What each sample holds.
+  /// The fields of each sample.
   public var fields: [Field]
-  /// The name of each label, 0 first; none for a dataset without labels.
+  /// The name of each label, starting with 0; empty for a dataset without labels.
   public var classNames: [String]
-  /// In the order of their samples.
+  /// In sample order.
   public var shards: [Shard]
-  /// How it was made of another dataset by an autoencoder; nil for any other.
+  /// How it was encoded from another dataset by an autoencoder; nil for any other dataset.
   public var encoding: Encoding?
 
   enum CodingKeys: String, CodingKey, CaseIterable {
@@ -46,8 +46,8 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
   /// The first field of this role; nil if there is none.
   public func field(_ role: FieldRole) -> Field? { fields.first { $0.role == role } }
 
-  /// A digest of the content of all shards, and of how their values are normalized: the same for two datasets only if
-  /// the same is read from them.
+  /// A digest of the content of all shards, and of how their values are normalised: equal for two datasets only if they
+  /// yield the same values.
   public var digest: String {
     let content = shards.map { "\($0.sha256)\n" }.joined()
     let normalizations = fields.compactMap { field in
@@ -58,7 +58,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
     return SHA256.digest(of: content + normalizations.joined())
   }
 
-  /// The file's content, sealed with its digest: the same bytes for the same manifest.
+  /// The file's content, sealed with its digest: deterministic for a given manifest.
   public func encoded() throws -> Data {
     precondition(formatVersion == Self.currentFormatVersion, "format version \(formatVersion) is not written")
     let encoder = JSONEncoder()
@@ -69,7 +69,7 @@ public struct DatasetManifest: Codable, Sendable, Equatable {
 
   static let sealKey = "manifest_sha256"
 
-  /// The manifest with room for its seal.
+  /// The manifest with a placeholder for its seal.
   private struct Blank: Encodable {
     enum Key: String, CodingKey { case seal = "manifest_sha256" }
 

@@ -2,16 +2,17 @@ import Files
 import Foundation
 import HDF5
 
-/// Makes a dataset's directory from a source of samples.
+/// Creates a dataset's directory from a source of samples.
 ///
-/// Memory stays flat whatever the size of the dataset. Until all is written and flushed, an earlier copy of the
-/// dataset in the directory stays as it was. The same source gives the same bytes, on any number of threads.
+/// Memory use is constant whatever the size of the dataset. An earlier copy of the dataset in the directory remains
+/// unchanged until everything has been written and flushed. The same source gives the same bytes, on any number of
+/// threads.
 public struct DatasetWriter {
-  /// The list of samples that could not be read, beside the shards of the rest.
+  /// The list of samples that could not be read, next to the shards of the others.
   public static let unreadableName = "unreadable.txt"
-  /// A folder in the dataset's for what is kept while it is made, and when that is interrupted.
+  /// A folder within the dataset's for intermediate results, kept if the work is interrupted.
   public static let workName = ".encoding"
-  /// About how large a shard becomes when their number is left open.
+  /// Approximate size of a shard if their number is not given.
   private static let shardBytes = 256 << 20
 
   private let directory: String
@@ -19,8 +20,8 @@ public struct DatasetWriter {
   private let threadCount: Int
 
   /// - Parameters:
-  ///   - shardCount: how many shards to spread the samples over; nil for as many as keep them of handy size.
-  ///   - threadCount: how many threads may read samples at once.
+  ///   - shardCount: number of shards to distribute the samples over; nil chooses it by size.
+  ///   - threadCount: number of threads that may read samples concurrently.
   public init(directory: String, shardCount: Int? = nil, threadCount: Int = 1) {
     precondition(shardCount ?? 1 > 0, "shardCount must be positive, is \(shardCount ?? 0)")
     precondition(threadCount > 0, "threadCount must be positive, is \(threadCount)")
@@ -29,11 +30,11 @@ public struct DatasetWriter {
     self.threadCount = threadCount
   }
 
-  /// Writes the samples of `source`, in order, evenly over the shards.
+  /// Writes the samples of `source` in order, distributed evenly over the shards.
   ///
-  /// - Parameter progress: called every so often with the number of samples written.
-  /// - Throws: `DatasetError` if the directory holds something else, the source cannot be read or has fewer samples than
-  ///   there are to be shards, or the disk is full. The temporary files are removed then, and the directory if it is new.
+  /// - Parameter progress: called periodically with the number of samples written.
+  /// - Throws: `DatasetError` if the directory holds something else, the source cannot be read or has fewer samples
+  ///   than shards, or the disk is full. Temporary files are then removed, as is the directory if it is new.
   @discardableResult
   public func write(_ source: any SampleSource, progress: (Int) -> Void = { _ in }) throws -> DatasetManifest
   {
@@ -43,13 +44,13 @@ public struct DatasetWriter {
     }
   }
 
-  /// Writes those samples of `source` that can be read, as `write` does. The others are listed in `unreadableName`
-  /// beside the shards. For the time that it takes, the disk needs room for all samples twice.
+  /// Writes those samples of `source` that can be read, like `write`. The others are listed in `unreadableName` next to
+  /// the shards. Temporarily requires disk space for all samples twice.
   ///
   /// - Parameters:
-  ///   - progress: called every so often with the number of samples read.
-  ///   - skip: called in order with why a sample cannot be read; what it throws ends it all.
-  /// - Throws: as `write`, and if no sample can be read. The system's failures are not passed over.
+  ///   - progress: called periodically with the number of samples read.
+  ///   - skip: called in order with the reason why a sample cannot be read; an error that it throws aborts the write.
+  /// - Throws: as `write`, and if no sample can be read. System failures are not skipped.
   @discardableResult
   public func writeReadable(
     _ source: any SampleSource, progress: (Int) -> Void = { _ in }, skip: (DatasetError) throws -> Void
@@ -70,7 +71,7 @@ public struct DatasetWriter {
     }
   }
 
-  /// Runs `body` with the directory taken; gives it up if that fails.
+  /// Runs `body` with the staged directory, and abandons it on failure.
   private func staged(
     _ source: any SampleSource, _ body: (StagedDirectory) throws -> DatasetManifest
   ) throws -> DatasetManifest {
@@ -83,7 +84,7 @@ public struct DatasetWriter {
     }
   }
 
-  /// Reads all samples into `spool`; returns whether some were left out.
+  /// Reads all samples into `spool`; returns whether any were skipped.
   private func fill(
     _ spool: SampleSpool, from source: any SampleSource, staged: StagedDirectory, progress: (Int) -> Void,
     skip: (DatasetError) throws -> Void
@@ -136,7 +137,7 @@ public struct DatasetWriter {
 
   private func shardCount(for manifest: DatasetManifest) -> Int {
     if let shardCount { return shardCount }
-    // Labels weigh nothing; how long texts are is not known yet.
+    // Labels are negligible; the length of texts is not known yet.
     let sizes = manifest.fields.filter { $0.role != .label }.map { $0.byteCount ?? 256 }
     return min(manifest.count, max(1, manifest.count / max(1, Self.shardBytes / max(1, sizes.reduce(0, +)))))
   }
@@ -161,7 +162,7 @@ public struct DatasetWriter {
         : file.root.createDataset(
           field.name, of: field.type.elementType, shape: [range.count] + field.shape)
     }
-    // How long the longest is shows at the end only, so texts wait in memory.
+    // The maximum length is known only at the end, so texts are kept in memory.
     var texts = [[String]](repeating: [], count: fields.count)
     try BlockReader(source, threadCount: threadCount).read(range) { samples, block, results in
       for result in results { try result.get() }
@@ -183,7 +184,7 @@ public struct DatasetWriter {
     try file.close()
   }
 
-  /// Runs `body`, which writes `path`: what HDF5 reports there is the disk's failure.
+  /// Runs `body`, which writes `path`: HDF5 errors on it are input/output failures.
   private static func inputOutput(_ path: String, _ body: () throws -> Void) throws {
     do {
       try body()

@@ -1,14 +1,14 @@
 import Foundation
 import Synchronization
 
-/// Files that are kept open to be read again, no more than so many at once: a process has a limited number of
-/// descriptors, and a dataset any number of shards. The one that was not read for the longest time is closed first.
+/// A cache of open files, limited in number: a process has a limited number of descriptors, and a dataset any number of
+/// shards. The least recently used file is closed first.
 final class OpenFiles: Sendable {
-  /// More than most datasets have shards.
+  /// More than the number of shards of most datasets.
   private static let mostFiles = 256
 
   private struct State {
-    /// By a number of the caller's, with the time of the last use.
+    /// By a key chosen by the caller, with the time of the last use.
     var files: [Int: (file: ReadableFile, used: Int)] = [:]
     var clock = 0
   }
@@ -16,13 +16,13 @@ final class OpenFiles: Sendable {
   private let capacity: Int
   private let state = Mutex(State())
 
-  /// - Parameter capacity: nil for a quarter of the descriptors that the process may have.
+  /// - Parameter capacity: nil for a quarter of the process's descriptor limit.
   init(capacity: Int? = nil) {
     self.capacity = max(1, capacity ?? Self.fairShare)
   }
 
-  /// The file number `key`, opened with `open` if it is not open. It stays open as long as the caller holds it, even if
-  /// others take its place meanwhile.
+  /// The file with the key `key`, opened with `open` if it is not cached. It stays open while the caller holds it, even
+  /// after eviction from the cache.
   func file(_ key: Int, open: () throws -> ReadableFile) throws -> ReadableFile {
     let known = state.withLock { state in
       state.clock += 1
@@ -30,7 +30,7 @@ final class OpenFiles: Sendable {
       return state.files[key]?.file
     }
     if let known { return known }
-    // Outside of the lock: a file system may take its time. Two threads may both open it; one is let go.
+    // Outside the lock, as opening may be slow. If two threads open the same file, one copy is dropped.
     let opened = try open()
     state.withLock { state in
       if state.files.count >= capacity, let oldest = state.files.min(by: { $0.value.used < $1.value.used }) {

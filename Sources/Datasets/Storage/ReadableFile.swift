@@ -1,9 +1,9 @@
 import Files
 import Foundation
 
-/// A file open to read. Reads name their place in it, so any number of threads may share one.
+/// A file open for reading. Reads take an explicit offset, so any number of threads may share one.
 final class ReadableFile: Sendable {
-  /// What tells a file from another that has taken its name since, or from itself rewritten.
+  /// Distinguishes a file from another one that has since replaced it, or from a rewritten version.
   struct Identity: Equatable, Sendable {
     let device: UInt64
     let node: UInt64
@@ -32,7 +32,7 @@ final class ReadableFile: Sendable {
 
   /// Fills `buffer` from `offset`.
   ///
-  /// - Throws: `DatasetError` if reading fails or the file ends before.
+  /// - Throws: `DatasetError` if reading fails or the file ends early.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     let count = try DatasetError.mapping { try file.read(into: buffer, at: offset) }
     guard count == buffer.count else {

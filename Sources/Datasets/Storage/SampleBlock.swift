@@ -1,10 +1,10 @@
-/// Memory for some samples on their way into a shard: each field's in one piece, as the shard holds it.
+/// Memory for samples to be written to a shard: each field's is contiguous, as in the shard.
 ///
-/// Threads may fill different samples at once: `memory` and `texts` are places that nobody moves.
+/// Threads may fill different samples concurrently: `memory` and `texts` never move.
 package final class SampleBlock {
   package let fields: [Field]
   let capacity: Int
-  /// The bytes of one sample in each field; 0 for text.
+  /// The size of one sample in each field, in bytes; 0 for text.
   let sizes: [Int]
   let memory: [UnsafeMutableRawBufferPointer]
   package let texts: [UnsafeMutableBufferPointer<[String]>]

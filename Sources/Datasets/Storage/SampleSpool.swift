@@ -1,23 +1,23 @@
 import Files
 import Foundation
 
-/// Samples on their way into shards, kept in a nameless file: how many there are shows only when all have been read, and
-/// a shard's size must be known when it is begun. A crash leaves nothing of it. Text stays in memory.
+/// Samples to be written to shards, spooled to an unlinked file: their number is known only once all have been read,
+/// and a shard's size must be known when it is created. A crash leaves nothing behind. Text stays in memory.
 final class SampleSpool {
   static let fileName = "samples"
 
   private let source: any SampleSource
   private let output: FileDescriptor
   private let input: ReadableFile
-  /// The bytes of a sample in each field, and where they start in its record.
+  /// The size of each field of a sample in bytes, and its offset in the record.
   private let sizes: [Int]
   private let offsets: [Int]
   private let recordSize: Int
   private(set) var count = 0
-  /// For each field that is text, that of each sample.
+  /// For each text field, the texts of each sample.
   private var texts: [[[String]]]
 
-  /// - Parameter path: a name in a folder with room for all samples; it is gone at once.
+  /// - Parameter path: a path on a disk with room for all samples; the file is unlinked at once.
   init(for source: any SampleSource, at path: String) throws {
     self.source = source
     sizes = source.fields.map { $0.byteCount ?? 0 }
@@ -29,7 +29,7 @@ final class SampleSpool {
     unlink(path)
   }
 
-  /// Adds sample `place` of a block.
+  /// Appends sample `place` of a block.
   func append(_ place: Int, of block: SampleBlock) throws {
     let slot = block.slot(place)
     for field in sizes.indices {

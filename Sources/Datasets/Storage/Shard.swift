@@ -1,13 +1,13 @@
 import HDF5
 import Synchronization
 
-/// One file of a dataset. HDF5 says where the elements of each field lie; they are then read from there directly, which
-/// many threads can do at once and HDF5 cannot. The file is looked at when a sample of it is first asked for.
+/// One file of a dataset. HDF5 locates the elements of each field; they are then read directly, since HDF5 itself does
+/// not allow concurrent reads. The file is inspected when one of its samples is first requested.
 final class Shard: Sendable {
-  /// Where a field lies.
+  /// The location of a field.
   private struct Piece: Sendable {
     let offset: Int
-    /// The bytes of one sample.
+    /// The size of one sample in bytes.
     let stride: Int
   }
 
@@ -26,8 +26,8 @@ final class Shard: Sendable {
   private let structure = Mutex<Structure?>(nil)
 
   /// - Parameters:
-  ///   - number: what `files` knows it by.
-  ///   - count: how many samples it must hold.
+  ///   - number: its key in `files`.
+  ///   - count: expected number of samples.
   init(
     path: String, number: Int, count: Int, fields: [Field], classCount: Int, files: OpenFiles,
     manifest: ManifestFile
@@ -41,7 +41,7 @@ final class Shard: Sendable {
     self.manifest = manifest
   }
 
-  /// Looks at the file.
+  /// Inspects the file.
   ///
   /// - Throws: `DatasetError` if it does not hold `count` samples of every field.
   func check() throws { _ = try known() }
@@ -50,13 +50,13 @@ final class Shard: Sendable {
   func read(_ index: Int, field: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
     let structure = try known()
     let piece = structure.pieces[field]
-    // Read, not mapped: a file that is cut off meanwhile, or a disk that fails, is then an error and not a signal.
-    // Not kept either: the labels of a billion images would take 4 GB.
+    // Read rather than mapped: truncation of the file or a failing disk is then an error instead of a signal. Not
+    // cached either: the labels of a billion images would take 4 GB.
     try open(structure).read(into: bytes, at: piece.offset + index * piece.stride)
     if fields[field].role == .label { try checkLabel(bytes.loadUnaligned(as: Int32.self), index) }
   }
 
-  /// Reads field `field` of sample `index`, which is text.
+  /// Reads the text field `field` of sample `index`.
   func text(_ index: Int, field: Int) throws -> [String] {
     let structure = try known()
     let piece = structure.pieces[field]
@@ -94,8 +94,8 @@ final class Shard: Sendable {
     try structure.withLock { structure in
       if let structure { return structure }
       let found = try look()
-      // Whoever makes a dataset anew replaces the manifest as well. Looked at after the shard, so that what was found
-      // there is of this dataset.
+      // Rewriting a dataset also replaces the manifest. It is checked after the shard, which ensures that the shard's
+      // structure belongs to this dataset.
       try manifest.requireUnchanged()
       structure = found
       return found
@@ -113,7 +113,7 @@ final class Shard: Sendable {
     }
   }
 
-  /// Where in the file the elements of a field lie.
+  /// Locates the elements of a field in the file.
   private func locate(_ field: Field, in root: Group, fileSize: Int) throws -> Piece {
     let dataset = try root.dataset(field.name)
     try dataset.requireType(field.type.elementType)

@@ -2,23 +2,22 @@ import Files
 import Foundation
 import Settings
 
-/// A dataset open to read. Any number of threads may read at once, without waiting for one another.
+/// A dataset open for reading. Any number of threads may read concurrently without blocking each other.
 public final class ShardedDataset: Sendable {
   public let directory: String
   public let manifest: DatasetManifest
-  /// A digest of the whole content, as the manifest gives it.
+  /// A digest of the whole content, from the manifest.
   public let digest: String
 
   private let shards: [Shard]
   /// The first sample of each shard, and one past the last.
   private let bounds: [Int]
 
-  /// Opens the dataset in `directory`. Shards are not looked at before they are needed; `check()` looks at them, and
+  /// Opens the dataset in `directory`. Shards are not inspected until they are needed; `check()` inspects them all, and
   /// `verify()` reads them.
   ///
-  /// - Parameter openFileLimit: how many shards may be open at once; nil for a part of what the process may have.
-  /// - Throws: `DatasetError` naming the file if the manifest or a shard is missing, or the manifest is not what it
-  ///   should be.
+  /// - Parameter openFileLimit: maximum number of open shards; nil for a share of the process's limit.
+  /// - Throws: `DatasetError` naming the file if the manifest or a shard is missing, or the manifest is invalid.
   public init(directory: String, openFileLimit: Int? = nil) throws {
     let file = try DatasetManifest.open(directory)
     let manifest = try DatasetManifest(file: file)
@@ -41,9 +40,9 @@ public final class ShardedDataset: Sendable {
   public var fields: [Field] { manifest.fields }
   public var classNames: [String] { manifest.classNames }
 
-  /// The place among `fields` of the field of this name.
+  /// The index into `fields` of the field with this name.
   ///
-  /// - Throws: `DatasetError` naming the fields that there are.
+  /// - Throws: `DatasetError` listing the existing fields if there is none.
   public func index(of name: String) throws -> Int {
     if let index = fields.firstIndex(where: { $0.name == name }) { return index }
     let names = fields.map(\.name)
@@ -52,7 +51,7 @@ public final class ShardedDataset: Sendable {
       directory, "has no field \(name)\(meant), but \(names.joined(separator: ", "))")
   }
 
-  /// The images that are trained on.
+  /// The images to train on.
   ///
   /// - Throws: `DatasetError` if there are none.
   public func requireImages() throws -> Field {
@@ -66,18 +65,17 @@ public final class ShardedDataset: Sendable {
 
   /// `[H, W, C]` of the images, all 0 if there are none.
   public var imageShape: [Int] { manifest.field(.image)?.shape ?? [0, 0, 0] }
-  /// `[H, W, C]` of what a denoiser sees: images, or else latents.
+  /// `[H, W, C]` of a denoiser's input: images, or otherwise latents.
   public var sampleShape: [Int] {
     manifest.field(.image)?.shape ?? manifest.field(.latentMean)?.shape ?? [0, 0, 0]
   }
   public var height: Int { imageShape[0] }
   public var width: Int { imageShape[1] }
   public var channels: Int { imageShape[2] }
-  /// The bytes of one image.
+  /// The size of one image in bytes.
   public var imageSize: Int { manifest.field(.image)?.byteCount ?? 0 }
 
-  /// Reads field `field`, by its place among `fields`, of sample `index` into `bytes`: its elements in order,
-  /// little-endian.
+  /// Reads field `field`, an index into `fields`, of sample `index` into `bytes`: its elements in order, little-endian.
   ///
   /// - Throws: `DatasetError` if the shard cannot be read, has changed since the dataset was opened, or holds a label
   ///   outside the classes.
@@ -89,16 +87,16 @@ public final class ShardedDataset: Sendable {
     try shard.read(place, field: field, into: bytes)
   }
 
-  /// Reads field `field`, which is text, of sample `index`: as many strings as the field's shape has elements.
+  /// Reads the text field `field` of sample `index`: one string per element of the field's shape.
   public func text(_ index: Int, field: Int) throws -> [String] {
     precondition(fields[field].type == .text, "\(fields[field].name) is no text")
     let (shard, place) = shard(of: index)
     return try shard.text(place, field: field)
   }
 
-  /// Reads image `index`, of bytes, into `pixels` `[H, W, C]` and returns its label, -1 for none.
+  /// Reads byte image `index` into `pixels` `[H, W, C]` and returns its label, -1 for none.
   ///
-  /// - Throws: as `read(_:field:into:)`.
+  /// - Throws: the errors of `read(_:field:into:)`.
   public func read(_ index: Int, into pixels: UnsafeMutableBufferPointer<UInt8>) throws -> Int32 {
     guard let image = fields.firstIndex(where: { $0.role == .image }), fields[image].type == .uint8 else {
       throw DatasetError.badData(directory, "has no images of bytes")
@@ -110,8 +108,7 @@ public final class ShardedDataset: Sendable {
     return label
   }
 
-  /// Looks at every shard: that it is there, whole, and holds what the manifest says. Those who share the work each
-  /// take a part.
+  /// Inspects every shard: it must exist, be complete and match the manifest. The work may be split into parts.
   ///
   /// - Throws: `DatasetError` naming the first shard that does not.
   public func check(part: Int = 0, of parts: Int = 1) throws {
@@ -119,12 +116,12 @@ public final class ShardedDataset: Sendable {
     for shard in stride(from: part, to: shards.count, by: parts) { try shards[shard].check() }
   }
 
-  /// Reads every shard whole and compares its digest with the manifest's. Those who share the work each take a part.
+  /// Reads every shard and compares its digest with the manifest's. The work may be split into parts.
   ///
   /// - Parameters:
-  ///   - part: which of the parts to read.
-  ///   - parts: how many read, each another part.
-  /// - Throws: `DatasetError` naming all shards that were altered.
+  ///   - part: index of the part to read.
+  ///   - parts: number of parts.
+  /// - Throws: `DatasetError` naming all altered shards of the part.
   public func verify(part: Int = 0, of parts: Int = 1) throws {
     precondition(part >= 0 && part < parts, "part \(part) of \(parts)")
     let altered = try manifest.shards.enumerated().filter { index, shard in
@@ -140,7 +137,7 @@ public final class ShardedDataset: Sendable {
     }
   }
 
-  /// All shards must be there. Others are a sign that the directory holds parts of two datasets.
+  /// All shards must exist. Additional ones indicate that the directory holds parts of two datasets.
   private static func requireShards(_ directory: String, _ manifest: DatasetManifest) throws {
     let names: Set<String>
     do {
@@ -162,7 +159,7 @@ public final class ShardedDataset: Sendable {
     }
   }
 
-  /// The shard of sample `index`, and its place there.
+  /// The shard of sample `index`, and the sample's index in it.
   private func shard(of index: Int) -> (shard: Shard, place: Int) {
     precondition(index >= 0 && index < count, "sample \(index) is not in 0..<\(count)")
     var (low, high) = (0, shards.count)
@@ -179,7 +176,7 @@ struct ManifestFile: Sendable {
   let directory: String
   let identity: ReadableFile.Identity
 
-  /// - Throws: `DatasetError` if another one has taken its place.
+  /// - Throws: `DatasetError` if it has been replaced.
   func requireUnchanged() throws {
     guard let file = try? DatasetManifest.open(directory), file.identity == identity else {
       throw DatasetError.badData(directory, "was replaced or altered since the dataset was opened")

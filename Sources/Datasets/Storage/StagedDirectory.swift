@@ -1,21 +1,21 @@
 import Files
 import Foundation
 
-/// A dataset's directory while its files are made: they get temporary names, and the dataset is there only when all
-/// are complete. A crash leaves either the earlier dataset or none, never a mixture; what it leaves lying about is
-/// recognised and removed by the next attempt.
+/// A dataset's directory while its files are written: they have temporary names, and the dataset exists only once all
+/// are complete. A crash leaves either the earlier dataset or none, never a mixture; leftover files are recognised and
+/// removed by the next attempt.
 final class StagedDirectory {
   private let path: String
   private let split: String
-  /// The directories that we made, outermost first.
+  /// The directories created by this object, outermost first.
   private let created: [String]
-  /// Against other makers of datasets.
+  /// Excludes other processes that write a dataset there.
   private let lock: FolderLock
 
-  /// Takes a directory for a dataset, and makes it if it is not there.
+  /// Locks a directory for a dataset, creating it if necessary.
   ///
   /// - Throws: `DatasetError` if the directory holds anything but an earlier copy of this dataset, if another process
-  ///   is making a dataset there, or if it cannot be made.
+  ///   is writing a dataset there, or if it cannot be created.
   init(_ path: String, name: String, split: String) throws {
     let created = try Self.makeDirectories(path)
     do {
@@ -35,19 +35,19 @@ final class StagedDirectory {
     }
   }
 
-  /// The path to write the file `name` to until it is complete.
+  /// The path for writing the file `name` until it is complete.
   func partialPath(of name: String) -> String { filePath(path, ".\(name).partial") }
 
-  /// Makes files that are complete under their temporary names the dataset: flushes them to the disk, and gives them
-  /// their names, the manifest last.
+  /// Publishes files that are complete under their temporary names: flushes them to disk, then renames them, the
+  /// manifest last.
   ///
-  /// - Parameter hasUnreadable: whether there is a list of unreadable pictures among them.
+  /// - Parameter hasUnreadable: whether they include a list of unreadable pictures.
   func commit(shards: [String], hasUnreadable: Bool = false, manifest: Data) throws {
     try DatasetError.mapping {
       let names = shards + (hasUnreadable ? [DatasetWriter.unreadableName] : [])
       for name in names { try WholeFile.synchronize(partialPath(of: name)) }
 
-      // From here until the new manifest has its name, the directory holds no dataset.
+      // From here until the new manifest is in place, the directory holds no dataset.
       try remove(DatasetManifest.fileName)
       for name in try self.names() where isShard(name) || name == DatasetWriter.unreadableName {
         try remove(name)
@@ -58,11 +58,11 @@ final class StagedDirectory {
     }
   }
 
-  /// Gives up: removes the temporary files, and the directory if we made it.
+  /// Removes the temporary files, and the directory if this object created it.
   func abandon() {
     try? removePartialFiles()
     if !FileManager.default.fileExists(atPath: filePath(path, DatasetManifest.fileName)) {
-      // Shards without a manifest are no dataset: they are ours, from a commit that failed.
+      // Shards without a manifest are not a dataset: they stem from a failed commit of this object.
       for name in (try? names()) ?? [] where isShard(name) || name == DatasetWriter.unreadableName {
         try? remove(name)
       }
@@ -104,7 +104,7 @@ extension StagedDirectory {
   }
 
   private func isPartial(_ name: String) -> Bool {
-    // The manifest's temporary file has the name that `WholeFile` gives it.
+    // The manifest's temporary file is named by `WholeFile`.
     if name.hasPrefix(".\(DatasetManifest.fileName)."), name.hasSuffix(".tmp") { return true }
     guard name.hasPrefix("."), name.hasSuffix(".partial") else { return false }
     let complete = String(name.dropFirst().dropLast(".partial".count))
@@ -129,13 +129,13 @@ extension StagedDirectory {
     }
   }
 
-  /// Makes `path` and the directories above it that are missing; returns those that it made, outermost first.
+  /// Creates `path` and its missing parents; returns the created directories, outermost first.
   private static func makeDirectories(_ path: String) throws -> [String] {
     var missing: [String] = []
     var directory = path
     while !directory.isEmpty, !FileManager.default.fileExists(atPath: directory) {
       missing.append(directory)
-      // Not NSString's function of that name, which traps on a name of one character.
+      // Not NSString's method of that name, which traps on one-character names.
       directory = URL(fileURLWithPath: directory).deletingLastPathComponent().path
     }
     var created: [String] = []

@@ -1,10 +1,10 @@
-/// Bytes of a known number, kept in a file in whatever form. Reading in order is fast.
+/// A known number of bytes in a file, possibly compressed. Sequential access is fast.
 protocol StoredBytes: AnyObject {
-  /// What errors name: a file, or a file and what is in it.
+  /// A file, or a file and its member, for error messages.
   var place: String { get }
   var size: Int { get }
 
-  /// Fills `buffer` from `offset`; all of it is within the size.
+  /// Fills `buffer` from `offset`; the range must lie within the size.
   ///
   /// - Throws: `DatasetError` if the bytes cannot be read or are damaged.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws
@@ -29,7 +29,7 @@ extension ReadableFile: StoredBytes {
 }
 
 extension Sequence<UInt8> {
-  /// The number whose bytes these are, the least significant first.
+  /// The number with these bytes, least significant first.
   var littleEndian: Int {
     reversed().reduce(0) { $0 << 8 | Int($1) }
   }

@@ -17,7 +17,7 @@ public struct SelfAttention: Hashable, Sendable {
   public let channels: Int
   public let heads: Int
   public let headWidth: Int
-  /// How the factors of the projections are rounded, where queries, keys and values are computed.
+  /// How the factors of the products that compute queries, keys and values are rounded.
   public let precision: ProductPrecision
 
   public init(

@@ -15,7 +15,7 @@ public struct ConvolutionShape: Hashable, Sendable {
   public let padding: Int
   /// The number of zeros after the last row and column.
   public let endPadding: Int
-  /// How factors are rounded where it is computed as a product of matrices.
+  /// How factors are rounded if the convolution is computed as a matrix product.
   public let precision: ProductPrecision
 
   /// - Parameter endPadding: nil for the same as `padding`.

@@ -12,7 +12,7 @@ extension Elementwise {
     }
   }
 
-  /// inputGradient = outputGradient where x is above 0, else slope outputGradient.
+  /// inputGradient = outputGradient where x > 0, else slope * outputGradient.
   public static func leakyReLUGradient(
     _ x: UnsafePointer<Float>, slope: Float, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, count: Int, pool: ThreadPool

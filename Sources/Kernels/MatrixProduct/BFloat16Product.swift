@@ -1,37 +1,37 @@
 import CProcessor
 
-/// Products of matrices whose factors are rounded to bfloat16, to nearest, halfway cases to even, on the calling thread.
+/// Matrix products with factors rounded to bfloat16 (to nearest, ties to even), on the calling thread.
 ///
-/// The processor multiplies pairs of neighbours in the depth (`vdpbf16ps`), so the factors are copied into words of two
-/// numbers each: the left one's rows, and the right one's columns in panels of sixteen. Each element is summed over the
-/// pairs in their order, whatever else is computed with it.
+/// The processor multiplies pairs of adjacent values along the depth (`vdpbf16ps`), so the factors are packed into
+/// words of two values each: the left matrix by rows, the right one by columns in panels of sixteen. Each element
+/// accumulates its pairs in order, independently of how the product is blocked.
 enum BFloat16Product {
   typealias Word = UInt32
   typealias Words = SIMD16<UInt32>
 
-  /// A block of the right matrix has this many rows and columns at most: 64 kB once it is rounded.
+  /// Maximum rows and columns of a block of the right matrix: 64 kB after rounding.
   private static let depthPerBlock = 512
   private static let columnsPerBlock = 64
-  /// Rows of the output that are computed together: their part of the left matrix stays in the second-level cache.
+  /// Rows of the output per block: their part of the left matrix stays in the second-level cache.
   private static let rowsPerBlock = 384
 
-  /// Whether rounding and copying the factors costs less than it gains.
+  /// Whether the speed-up outweighs the cost of rounding and packing the factors.
   static func suits(rows: Int, depth: Int, columns: Int) -> Bool {
     oboro_has_bf16_products() && rows >= 32 && depth >= 32 && columns >= 32
   }
 
-  /// output [rows, columns] = left * right, or adds it to what is there.
+  /// output [rows, columns] = left * right, or += if `accumulating`.
   static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
   ) {
     let (rows, depth, columns) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
     let depthParts = (depth + depthPerBlock - 1) / depthPerBlock
-    // Even, so that no pair lies in two parts.
+    // Even, so that no pair straddles two parts.
     let partDepth = ((depth + depthParts - 1) / depthParts + 1) / 2 * 2
     let pairs = partDepth / 2
     let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
     let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
-    // Rows of whole words lie in whole vectors.
+    // Row strides are multiples of the vector width.
     let rowStride = (pairs + Vector.width - 1) / Vector.width * Vector.width
     let leftCount = partRows * rowStride
     withUnsafeTemporaryAllocation(
@@ -64,16 +64,16 @@ enum BFloat16Product {
     }
   }
 
-  // MARK: Copies
+  // MARK: Packing
 
-  /// The rounded left matrix: word (r, p) is at `r * rowStride + p * pairStride` within each sixteen rows, and those are
-  /// `groupStride` apart.
+  /// The packed left matrix: within each group of sixteen rows, word (r, p) is at `r * rowStride + p * pairStride`;
+  /// groups are `groupStride` apart.
   private struct Left {
     let words: UnsafePointer<Word>
     let rowStride, pairStride, groupStride: Int
   }
 
-  /// Rows that lie together in memory: [rows, stride] words.
+  /// Packs a matrix with contiguous rows: [rows, stride] words.
   private static func leftRows(
     _ matrix: Matrix, _ rows: Range<Int>, _ depth: Range<Int>, stride: Int,
     into words: UnsafeMutablePointer<Word>
@@ -100,7 +100,7 @@ enum BFloat16Product {
       words: UnsafePointer(words), rowStride: stride, pairStride: 1, groupStride: Vector.width * stride)
   }
 
-  /// Columns that lie together in memory: panels of sixteen rows of the product, [pairs, 16] words each.
+  /// Packs a matrix with contiguous columns: panels of sixteen rows of the product, [pairs, 16] words each.
   private static func leftPanels(
     _ matrix: Matrix, _ rows: Range<Int>, _ depth: Range<Int>, into words: UnsafeMutablePointer<Word>
   ) -> Left {
@@ -115,7 +115,7 @@ enum BFloat16Product {
     return Left(words: UnsafePointer(words), rowStride: 1, pairStride: width, groupStride: pairs * width)
   }
 
-  /// Columns of the right matrix in panels of sixteen, [pairs, 16] words each, zeros behind the last.
+  /// Packs the columns of the right matrix into panels of sixteen, [pairs, 16] words each, padded with zeros.
   private static func packRight(
     _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, transposed: UnsafeMutablePointer<Float>,
     into words: UnsafeMutablePointer<Word>
@@ -138,7 +138,7 @@ enum BFloat16Product {
     }
   }
 
-  /// [pairs, 16] words of `columns` columns of [depth, stride] floats.
+  /// Packs `columns` columns of [depth, stride] floats into [pairs, 16] words.
   private static func packPairs(
     _ source: UnsafePointer<Float>, stride: Int, depth: Int, columns: Int,
     into words: UnsafeMutablePointer<Word>
@@ -157,12 +157,12 @@ enum BFloat16Product {
 
   // MARK: Products
 
-  /// Where a block's sums go.
+  /// The destination of a block's sums.
   private struct Output {
     let elements: UnsafeMutablePointer<Float>
     let stride: Int
     let columns: Int
-    /// Whether they are added to what is there.
+    /// Whether the sums are added to the existing values.
     let isBegun: Bool
   }
 
@@ -171,7 +171,7 @@ enum BFloat16Product {
   ) {
     var column = 0
     while column < output.columns {
-      // Four rows of four vectors: sixteen sums hide the latency of the products.
+      // Four rows of four vectors: sixteen accumulators hide the latency of the products.
       let vectors = min((output.columns &- column &+ 15) / 16, 4)
       let panels = right + column &* pairs
       for row in Swift.stride(from: 0, to: rows, by: 4) {
@@ -188,14 +188,14 @@ enum BFloat16Product {
     }
   }
 
-  /// `count` of four rows, of as many columns as `Row` has.
+  /// Computes `count` of four rows, with as many columns as `Row` holds.
   @inline(__always)
   private static func rowGroup<Row: PairRow>(
     _: Row.Type, _ left: Left, _ words: UnsafePointer<Word>, _ panels: UnsafePointer<Word>, _ pairs: Int,
     _ count: Int, _ row: Int, _ column: Int, _ output: Output
   ) {
     var (r0, r1, r2, r3) = (Row(), Row(), Row(), Row())
-    // Rows behind the last are computed with what lies there, and not written.
+    // Rows past the last one are computed from arbitrary data and not written.
     let (one, two) = (left.rowStride, 2 &* left.rowStride)
     var (low, high) = (words, words + two)
     var source = panels
@@ -218,7 +218,7 @@ enum BFloat16Product {
     if count > 3 { r3.write(to: target + 3 &* output.stride, count: rest, adding: output.isBegun) }
   }
 
-  /// Sums of a row over some vectors of columns.
+  /// Accumulators of one row over several vectors of columns.
   private protocol PairRow {
     associatedtype Line: PairLine
     static var vectors: Int { get }
@@ -227,7 +227,7 @@ enum BFloat16Product {
     func write(to target: UnsafeMutablePointer<Float>, count: Int, adding: Bool)
   }
 
-  /// Words of as many columns.
+  /// The corresponding words of the right matrix.
   private protocol PairLine {
     init(from source: UnsafePointer<Word>, step: Int)
   }
@@ -255,7 +255,7 @@ enum BFloat16Product {
     }
   }
 
-  /// One vector or several, and one more.
+  /// Adds one vector to a row of one or several.
   private struct Joined<First: PairRow>: PairRow {
     struct Line: PairLine {
       let first: First.Line

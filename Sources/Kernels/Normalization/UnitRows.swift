@@ -18,8 +18,8 @@ public enum UnitRows {
     }
   }
 
-  /// Writes dx = (dy - y (|x| + ε) / |x| Σ y dy) / (|x| + ε); with ε, of a row of zeros, where the length has no
-  /// gradient, 0.
+  /// Writes dx = (dy - y (|x| + ε) / |x| Σ y dy) / (|x| + ε); 0 for a row of zeros if ε > 0, where the norm has no
+  /// gradient.
   public static func backward(
     _ y: UnsafePointer<Float>, lengths: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rows: Int,
     columns: Int, epsilon: Float = 0, inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool

@@ -1,4 +1,4 @@
-/// The padding that `PeriodicPadding` is checked against, pixel by pixel.
+/// Scalar reference for `PeriodicPadding`.
 public enum ReferencePeriodicPadding {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int, before: Int, behind: Int,
@@ -11,7 +11,7 @@ public enum ReferencePeriodicPadding {
     }
   }
 
-  /// Each pixel's gradient is the sum of its copies'.
+  /// The gradient of each pixel is the sum over its copies.
   public static func backward(
     _ outputGradient: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int, before: Int,
     behind: Int, inputGradient: UnsafeMutablePointer<Float>
@@ -25,7 +25,7 @@ public enum ReferencePeriodicPadding {
     for index in sums.indices { inputGradient[index] = Float(sums[index]) }
   }
 
-  /// Calls `body` for each value of the output, in order, with the place of the input's value that it is.
+  /// Calls `body` for each value of the output, in order, with the index of its source in the input.
   private static func visit(
     _ batch: Int, _ height: Int, _ width: Int, _ channels: Int, _ before: Int, _ behind: Int,
     _ body: (Int) -> Void

@@ -1,5 +1,5 @@
-/// Images continued beyond their edges by what lies at the opposite ones: [B, H, W, C] -> [B, H + f + e, W + f + e, C], f
-/// rows and columns before the first and e behind the last, PyTorch's `circular` padding.
+/// Periodic padding of images, PyTorch's `circular` mode: [B, H, W, C] -> [B, H + f + e, W + f + e, C], with f rows and
+/// columns before the first and e after the last.
 public enum PeriodicPadding {
   public static func forward(
     _ x: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int, before: Int, behind: Int,
@@ -10,7 +10,7 @@ public enum PeriodicPadding {
       let (image, y) = row.quotientAndRemainder(dividingBy: rows)
       let source = x + (image * height + wrapped(y - before, height)) * width * channels
       let target = output + row * columns * channels
-      // The image's own row in one piece; on both sides pixel by pixel.
+      // The image's own row in one copy; the padding pixel by pixel.
       (target + before * channels).update(from: source, count: width * channels)
       for column in 0..<before {
         (target + column * channels).update(
@@ -23,7 +23,7 @@ public enum PeriodicPadding {
     }
   }
 
-  /// Each pixel's gradient is the sum of its copies', in their order.
+  /// The gradient of each pixel is the sum over its copies, in order.
   public static func backward(
     _ outputGradient: UnsafePointer<Float>, batch: Int, height: Int, width: Int, channels: Int, before: Int,
     behind: Int, inputGradient: UnsafeMutablePointer<Float>, pool: ThreadPool
@@ -43,7 +43,7 @@ public enum PeriodicPadding {
     }
   }
 
-  /// The place in 0..<count that `place` is a copy of.
+  /// `place` modulo `count`, in 0..<count.
   private static func wrapped(_ place: Int, _ count: Int) -> Int {
     let rest = place % count
     return rest < 0 ? rest + count : rest

@@ -5,7 +5,7 @@ public struct AdaptedModule: Hashable, Sendable {
   public let form: AdapterForm
   /// The factor applied to the product of the factors: alpha / rank.
   public let scale: Float
-  /// Whether the changed weights of each output are brought to a length of their own, see `WeightDecomposition`.
+  /// Whether the adapted weights of each output are rescaled to a trained norm, see `WeightDecomposition`.
   public let isDecomposed: Bool
 
   public init(name: String, form: AdapterForm, scale: Float, isDecomposed: Bool = false) {

@@ -19,7 +19,7 @@ public struct Adapter: WeightAdaptation {
     let outputs: Range<Int>
     let factors: any AdapterFactors
     let scale: Float
-    /// nil: the change is added, and that is all.
+    /// nil if the change is simply added.
     let decomposition: WeightDecomposition?
   }
 
@@ -84,14 +84,14 @@ public struct Adapter: WeightAdaptation {
         dropout: dropout.map { dropout in { dropout($0, of: weights, input: $1) } }))
   }
 
-  /// Whether the change of weights depends on what they are.
+  /// Whether the change of the weights depends on their values.
   public var isDecomposed: Bool { modules.contains { $0.isDecomposed } }
 
-  /// Sets the adapter's weights before training to what changes nothing of a model's.
+  /// Initialises the adapter so that it leaves the model's weights unchanged.
   ///
   /// - Parameters:
-  ///   - weights: the adapter's, random.
-  ///   - model: the model's.
+  ///   - weights: the adapter's weights, randomly initialised.
+  ///   - model: the model's weights.
   public func begin(_ weights: ParameterBuffer, from model: ParameterBuffer, of layout: ParameterLayout) {
     let engine = Engine()
     for parameter in layout.parameters {
@@ -124,7 +124,7 @@ public struct Adapter: WeightAdaptation {
     return all.count == 1 ? part : .concatenated(all, axis: 2)
   }
 
-  /// What is added to weights so that outputs get the lengths that they are trained to have.
+  /// The change that gives the weights of each output their trained norm.
   private func decomposed(_ parts: [Part], of weights: Parameter, on tape: Tape) -> Tensor {
     let own = tape(weights)
     let changed = own + sum(parts, of: weights, on: tape)
@@ -151,7 +151,7 @@ public struct Adapter: WeightAdaptation {
       pieces.append(constant(ones(weights.outputs - end), [1, 1, weights.outputs - end]))
     }
     let factors = pieces.count == 1 ? pieces[0] : Tensor.concatenated(pieces, axis: 2)
-    // A product with a column of ones repeats the factors in each row.
+    // Multiplying by a column of ones repeats the factors in each row.
     let rows = weights.taps * weights.inputs
     let scale = constant(ones(rows), [rows, 1]).linear(weights: factors).reshaped(weights.shape)
     return changed * scale - own

@@ -1,14 +1,15 @@
 import Kernels
 import Tensors
 
-/// Weights as lengths and directions (Liu et al., "DoRA: Weight-Decomposed Low-Rank Adaptation", 2024): those of output k are
+/// A decomposition of weights into norm and direction (Liu et al., "DoRA: Weight-Decomposed Low-Rank Adaptation",
+/// 2024). The weights of output k are
 ///
 ///     m_k (W + d)_k / |(W + d)_k|   (equation 5)
 ///
-/// for weights W that are changed by d, and trained lengths m, at first those of W. The length that is divided by counts as a
-/// constant in the backward pass (section 4.3).
+/// for weights W with a change d, and trained norms m, initially those of W. The backward pass treats the divisor as a
+/// constant (section 4.3).
 struct WeightDecomposition: Sendable {
-  /// [1, 1, K'] of some outputs.
+  /// [1, 1, K'] for a subset of the outputs.
   let magnitudes: Parameter
 
   init(_ builder: ParameterBuilder, _ module: AdaptableModule, _ kind: AdapterKind) {
@@ -19,14 +20,14 @@ struct WeightDecomposition: Sendable {
       outputs: module.outputs, inputs: 1, taps: 1, .ones)
   }
 
-  /// One divided by the length of each output's weights, of [taps, C, K]; 0 where that is 0: weights of zeros have no
-  /// direction, and stay zeros.
+  /// The inverse norm of each output's weights, for [taps, C, K]; 0 for a norm of 0: weights of zero have no direction
+  /// and stay zero.
   static func inverseLengths(_ weights: UnsafeBufferPointer<Float>, shape: [Int], pool: ThreadPool) -> [Float]
   {
     lengths(weights, shape: shape, pool: pool).map { $0 > 0 ? 1 / $0 : 0 }
   }
 
-  /// The length of each output's weights, of [taps, C, K].
+  /// The norm of each output's weights, for [taps, C, K].
   static func lengths(_ weights: UnsafeBufferPointer<Float>, shape: [Int], pool: ThreadPool) -> [Float] {
     let (rows, outputs) = (shape[0] * shape[1], shape[2])
     return [Float](unsafeUninitializedCapacity: outputs) { lengths, count in
@@ -46,22 +47,22 @@ struct WeightDecomposition: Sendable {
     }
   }
 
-  /// Outputs of a task: a cache line.
+  /// Outputs per task: one cache line.
   private static let together = 16
 }
 
 extension AdapterForm {
-  /// What files call a module's magnitudes: peft's name for LoRA, LyCORIS' for the kinds that peft has none for.
+  /// The name of a module's magnitudes in files: peft's for LoRA, LyCORIS' for kinds that peft does not support.
   static func magnitudeName(_ kind: AdapterKind) -> String {
     kind == .lora ? magnitudeNames[0] : magnitudeNames[1]
   }
 
-  /// Names of magnitudes, behind that of their module.
+  /// Names of magnitudes, appended to their module's.
   public static let magnitudeNames = ["lora_magnitude_vector", "dora_scale"]
 
   /// The shape of magnitudes in files.
   ///
-  /// - Parameter dimensions: of the module's weights.
+  /// - Parameter dimensions: number of dimensions of the module's weights.
   public static func magnitudeShape(_ kind: AdapterKind, outputs: Int, dimensions: Int) -> [Int] {
     let ones = [Int](repeating: 1, count: dimensions - 1)
     guard kind == .lora else { return [outputs] + ones }

@@ -1,16 +1,16 @@
 import Layers
 import Settings
 
-/// The keys of the section `adapter`: what is trained beside a frozen model.
+/// The keys of the `adapter` section: how an adapter changes a frozen model.
 public struct AdapterSettings: Hashable, Sendable {
   public let kind: AdapterKind
   public let rank: Int
   public let alpha: Double
   public let targets: AdapterTargets
-  /// Of convolutions of more than one pixel.
+  /// Rank for convolutions larger than 1x1.
   public let wideRank: Int
   public let dropout: Double
-  /// Whether each output's weights get a trained length.
+  /// Whether the weights of each output have a trained norm.
   public let isDecomposed: Bool
 
   /// - Throws: `SettingsError`.
@@ -54,8 +54,8 @@ public struct AdapterSettings: Hashable, Sendable {
 
   /// The adapter of a model with `layout`.
   ///
-  /// - Parameter reader: that of the section, for messages.
-  /// - Throws: `SettingsError` naming a target that matches no module, and the nearest that there is.
+  /// - Parameter reader: the section's reader, for error messages.
+  /// - Throws: `SettingsError` naming a target that matches no module, and the nearest existing one.
   public func adapter(of layout: ParameterLayout, _ reader: SettingsReader) throws -> Adapter {
     try requireTargets(in: layout, reader)
     let modules = try modules(of: layout, reader)
@@ -66,7 +66,7 @@ public struct AdapterSettings: Hashable, Sendable {
     return Adapter(modules.map(adaptation), of: layout)
   }
 
-  /// The targets; of a named set those whose change can become a part of the model's weights.
+  /// The target modules; a preset includes only those whose change can be merged into the model's weights.
   private func modules(of layout: ParameterLayout, _ reader: SettingsReader) throws -> [AdaptableModule] {
     let modules = layout.adaptableModules.filter { targets.contains($0.name) }
     guard case .names = targets else { return modules.filter { $0.adaptability != .beside } }
@@ -89,7 +89,7 @@ public struct AdapterSettings: Hashable, Sendable {
       name: module.name, form: form, scale: Float(alpha / Double(rank)), isDecomposed: isDecomposed)
   }
 
-  /// The rank of the change of a module.
+  /// The rank used for a module.
   public func rank(of module: AdaptableModule) -> Int { module.isWideConvolution ? wideRank : rank }
 
   /// Throws unless each target is a module of the model.
@@ -103,7 +103,7 @@ public struct AdapterSettings: Hashable, Sendable {
     }
     guard !names.isEmpty else { throw reader.invalid("targets", "is empty: nothing would be trained") }
     for name in names where !modules.contains(where: AdapterTargets.names([name]).contains) {
-      // As long an end of each module's name as the target has parts.
+      // Suffixes of module names with as many components as the target.
       let parts = name.split(separator: ".").count
       let ends = modules.map { $0.split(separator: ".").suffix(parts).joined(separator: ".") }
       let others = modules.compactMap { $0.split(separator: ".").last.map(String.init) }

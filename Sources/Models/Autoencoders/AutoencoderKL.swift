@@ -1,19 +1,19 @@
 import Layers
 import Tensors
 
-/// diffusers' `AutoencoderKL`: the variational autoencoder (Kingma and Welling, 2014) in whose latents Stable
+/// diffusers' `AutoencoderKL`: the variational autoencoder (Kingma and Welling, 2014) in whose latent space Stable
 /// Diffusion's U-Net works (Rombach et al., 2022).
 ///
-/// Names in files are those of that class.
+/// Tensor names in files follow that class.
 public struct AutoencoderKL: Sendable {
   public let parameters: ParameterLayout
   /// Channels of the images.
   public let imageChannels: Int
   public let reconstructionChannels: Int
   public let latentChannels: Int
-  /// Pixels of an image's side for each of a latent's.
+  /// Ratio of an image's side to its latent's.
   public let downsampling: Int
-  /// What latents are multiplied by, after `latentShift` was taken off, for a denoiser.
+  /// Factor applied to latents for a denoiser, after `latentShift` has been subtracted.
   public let scalingFactor: Float
   public let latentShift: Float
 
@@ -22,10 +22,10 @@ public struct AutoencoderKL: Sendable {
   private let postQuantConvolution: Convolution2D?
   private let decoder: Decoder
 
-  /// Added to variances in normalisations.
+  /// Added to variances in normalisation layers.
   fileprivate static let epsilon: Float = 1e-6
 
-  /// - Parameter builder: of the set that its parameters are the first of.
+  /// - Parameter builder: builder of the parameter set, still empty.
   public init(
     _ settings: AutoencoderKLSettings, _ builder: ParameterBuilder = ParameterBuilder("autoencoder")
   ) {
@@ -47,21 +47,21 @@ public struct AutoencoderKL: Sendable {
     parameters = builder.layout
   }
 
-  /// The posterior of images' latents.
+  /// The posterior of the latents of images.
   ///
-  /// - Parameter images: [B, H, W, C], sides that are multiples of `downsampling`.
+  /// - Parameter images: [B, H, W, C] with sides that are multiples of `downsampling`.
   public func encode(_ images: Tensor) -> LatentDistribution {
     let moments = encoder(images)
     return LatentDistribution(moments: quantConvolution.map { $0(moments) } ?? moments)
   }
 
-  /// The images of latents.
+  /// Decodes latents into images.
   ///
-  /// - Parameter latents: [B, H / f, W / f, `latentChannels`], as `encode` gives them: neither shifted nor scaled.
+  /// - Parameter latents: [B, H / f, W / f, `latentChannels`] as returned by `encode`: neither shifted nor scaled.
   /// - Returns: [B, H, W, `reconstructionChannels`].
   public func decode(_ latents: Tensor) -> Tensor { output(features(latents)) }
 
-  /// What the decoder's last convolution makes images of, [B, H, W, C].
+  /// The input of the decoder's last convolution, [B, H, W, C].
   ///
   /// - Parameter latents: as for `decode`.
   package func features(_ latents: Tensor) -> Tensor {
@@ -71,12 +71,12 @@ public struct AutoencoderKL: Sendable {
   /// The images of `features`.
   package func output(_ features: Tensor) -> Tensor { decoder.output(features) }
 
-  /// The length of the gradient of the last convolution's weights, for a gradient of the images.
+  /// The norm of the gradient of the last convolution's weights, given a gradient of the images.
   package func lastGradientLength(_ features: Tensor, imageGradient: Storage) -> Double {
     decoder.output.weightGradientLength(features, outputGradient: imageGradient)
   }
 
-  /// Throws unless images of this size go through the autoencoder.
+  /// Throws unless the autoencoder accepts images of this size.
   public func check(height: Int, width: Int, channels: Int) throws {
     guard channels == imageChannels else {
       throw ModelError(
@@ -92,7 +92,7 @@ public struct AutoencoderKL: Sendable {
   }
 }
 
-/// `Encoder`: from images to means and log-variances of latents.
+/// `Encoder`: images to means and log-variances of latents.
 private struct Encoder: Sendable {
   let input: Convolution2D
   let down: [DownBlock2D]
@@ -128,7 +128,7 @@ private struct Encoder: Sendable {
   }
 }
 
-/// `Decoder`: from latents to images, but for the last convolution.
+/// `Decoder`: latents to images, without the last convolution.
 private struct Decoder: Sendable {
   let input: Convolution2D
   let middle: MiddleBlock2D

@@ -10,14 +10,14 @@ public struct AutoencoderKLSettings: Hashable, Sendable {
   public let activation: BlockActivation
   public let latentChannels: Int
   public let groups: Int
-  /// What latents are multiplied by, after `latentShift` was taken off, for a denoiser.
+  /// Factor applied to latents for a denoiser, after `latentShift` has been subtracted.
   public let scalingFactor: Double
   public let latentShift: Double
   public let hasQuantConvolution: Bool
   public let hasPostQuantConvolution: Bool
   public let middleAttends: Bool
 
-  /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
+  /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
   public init(_ reader: SettingsReader) throws {
     channels = try reader.value("in_channels", default: 3, in: 1...4096, help: "channels of the images")
     outputChannels = try reader.value(

@@ -1,13 +1,13 @@
 import Layers
 import Settings
 
-/// The autoencoders, by the names that a configuration has for them.
+/// The autoencoders by their names in configurations.
 public enum AutoencoderKind: String, CaseIterable, Sendable {
   case kl = "autoencoder-kl"
 
   /// The autoencoder that a section of a configuration describes.
   ///
-  /// - Parameter builder: of the set that its parameters are the first of.
+  /// - Parameter builder: builder of the parameter set, still empty.
   /// - Throws: `SettingsError`.
   public static func model(
     _ reader: SettingsReader, _ builder: ParameterBuilder = ParameterBuilder("autoencoder")

@@ -1,13 +1,13 @@
 import Tensors
 
-/// A normal distribution of latents with independent values, diffusers' `DiagonalGaussianDistribution`.
+/// A normal distribution over latents with independent components, diffusers' `DiagonalGaussianDistribution`.
 public struct LatentDistribution {
   /// [B, H, W, C].
   public let mean: Tensor
-  /// ln σ², within -30 and 20.
+  /// ln σ², clamped to -30...20.
   public let logVariance: Tensor
 
-  /// What log-variances are kept within.
+  /// The range that log-variances are clamped to.
   public static let bounds: ClosedRange<Float> = -30...20
 
   /// - Parameter moments: means, then log-variances, [B, H, W, 2 C].
@@ -25,8 +25,8 @@ public struct LatentDistribution {
   /// - Parameter noise: standard normal, [B, H, W, C].
   public func sample(noise: Tensor) -> Tensor { mean + deviation * noise }
 
-  /// The divergence from the standard normal distribution, KL = 1/2 Σ (μ² + σ² - 1 - ln σ²), summed over a latent's
-  /// values, mean over the B latents (Kingma and Welling, 2014, appendix B). A scalar.
+  /// The KL divergence from the standard normal distribution, KL = 1/2 Σ (μ² + σ² - 1 - ln σ²), summed over a latent's
+  /// values and averaged over the B latents (Kingma and Welling, 2014, appendix B). A scalar.
   public func divergence() -> Tensor {
     let terms =
       mean * mean + logVariance.exponential() + logVariance.scaled(by: -1, adding: -1)

@@ -1,4 +1,4 @@
-/// How latents become what a denoiser works on, of about unit variance: x = factor (z - shift).
+/// Maps latents to a denoiser's input, of about unit variance: x = factor (z - shift).
 public struct LatentScaling: Hashable, Sendable {
   public let factor: Float
   public let shift: Float
@@ -14,6 +14,6 @@ public struct LatentScaling: Hashable, Sendable {
 }
 
 extension AutoencoderKL {
-  /// What its settings say.
+  /// The scaling from the autoencoder's settings.
   public var publishedScaling: LatentScaling { LatentScaling(factor: scalingFactor, shift: latentShift) }
 }

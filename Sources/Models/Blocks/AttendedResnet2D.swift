@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// A residual block, and the attention that may follow it.
+/// A residual block, optionally followed by attention.
 struct AttendedResnet2D: Sendable {
   private let resnet: ResnetBlock2D
   private let attention: Attention?
@@ -11,7 +11,7 @@ struct AttendedResnet2D: Sendable {
     case transformer(Transformer2D)
   }
 
-  /// Number `index` of the stage that `builder` makes, from `inputs` channels, in all, to `outputs`.
+  /// Block `index` of the stage built by `builder`, from `inputs` channels in total to `outputs`.
   init(
     _ builder: ParameterBuilder, index: Int, _ inputs: Int, _ outputs: Int, attention: StageAttention?,
     _ style: ResnetBlock2D.Style

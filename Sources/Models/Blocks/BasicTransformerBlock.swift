@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// diffusers' `BasicTransformerBlock` with layer normalisation: attention of the tokens to each other, attention to the
-/// context, and a gated perceptron, each normalised before and added to what it was computed of (Rombach et al., 2022).
+/// diffusers' `BasicTransformerBlock` with layer normalisation: self-attention, attention to the context and a gated
+/// MLP, each with pre-normalisation and a residual connection (Rombach et al., 2022).
 public struct BasicTransformerBlock: Sendable {
   private let norm1: LayerNorm
   private let attention1: TokenAttention
@@ -13,8 +13,8 @@ public struct BasicTransformerBlock: Sendable {
   private let onlyCrossAttention: Bool
 
   /// - Parameters:
-  ///   - contextWidth: of the context's tokens.
-  ///   - onlyCrossAttention: whether the first attention is to the context as well.
+  ///   - contextWidth: width of the context's tokens.
+  ///   - onlyCrossAttention: whether the first attention attends to the context as well.
   public init(
     _ builder: ParameterBuilder, channels: Int, heads: Int, headWidth: Int, contextWidth: Int,
     onlyCrossAttention: Bool
@@ -39,8 +39,8 @@ public struct BasicTransformerBlock: Sendable {
   }
 }
 
-/// diffusers' `FeedForward` with GEGLU (Shazeer, 2020): a linear layer whose one half gates the other, and another one
-/// back.
+/// diffusers' `FeedForward` with GEGLU (Shazeer, 2020): a linear layer, one half of whose output gates the other,
+/// followed by a second linear layer.
 public struct FeedForward: Sendable {
   private let input: Linear
   private let output: Linear
@@ -51,7 +51,7 @@ public struct FeedForward: Sendable {
     output = Linear(builder["net"][2], hidden, channels)
   }
 
-  /// - Parameter residual: what is added to the result.
+  /// - Parameter residual: added to the result.
   public func callAsFunction(_ x: Tensor, residual: Tensor) -> Tensor {
     output(input(x).gatedGELU(), residual: residual)
   }

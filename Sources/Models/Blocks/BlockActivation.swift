@@ -5,7 +5,7 @@ import Tensors
 /// The activation functions that diffusers' blocks name in `act_fn`.
 public enum BlockActivation: String, CaseIterable, Sendable {
   case silu
-  /// Another name of `silu`.
+  /// An alias of `silu`.
   case swish
   case relu
   case gelu
@@ -18,7 +18,7 @@ public enum BlockActivation: String, CaseIterable, Sendable {
     }
   }
 
-  /// The activation of a normalisation, in one pass where there is one.
+  /// Normalisation followed by activation, fused where possible.
   func callAsFunction(_ norm: GroupNorm, _ x: Tensor, scaleShift: Tensor? = nil) -> Tensor {
     switch self {
     case .silu, .swish: norm(x, scaleShift: scaleShift, activation: .silu)

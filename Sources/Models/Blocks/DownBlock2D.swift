@@ -2,14 +2,14 @@ import Layers
 import Tensors
 
 /// diffusers' `DownBlock2D`, `AttnDownBlock2D`, `CrossAttnDownBlock2D`, `ResnetDownsampleBlock2D` and, without an
-/// embedding, `DownEncoderBlock2D`: residual blocks, each with attention behind it or none, then half the sides.
+/// embedding, `DownEncoderBlock2D`: residual blocks, each optionally followed by attention, then downsampling by 2.
 struct DownBlock2D: Sendable {
   private let layers: [AttendedResnet2D]
   private let downsample: Downsample2D?
 
   /// - Parameters:
-  ///   - count: residual blocks.
-  ///   - downsampling: nil: the sides stay.
+  ///   - count: number of residual blocks.
+  ///   - downsampling: nil keeps the resolution.
   init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, layers count: Int,
     attention: StageAttention? = nil, downsampling: Downsample2D.Kind?, _ style: ResnetBlock2D.Style
@@ -23,7 +23,7 @@ struct DownBlock2D: Sendable {
     }
   }
 
-  /// Appends what the way up reads to `skips`.
+  /// Appends the skip connections for the upsampling path to `skips`.
   func callAsFunction(_ x: Tensor, _ condition: StageCondition, skips: inout [Tensor]) -> Tensor {
     var x = x
     for layer in layers {
@@ -36,7 +36,7 @@ struct DownBlock2D: Sendable {
     return x
   }
 
-  /// Without a way up that reads anything.
+  /// Without skip connections.
   func callAsFunction(_ x: Tensor) -> Tensor {
     let x = layers.reduce(x) { x, layer in layer(x, condition: .none) }
     return downsample.map { $0(x) } ?? x

@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// What halves the sides of a stage: diffusers' `Downsample2D`, or a `ResnetBlock2D` that averages 2x2 pixels.
+/// Downsampling by 2: diffusers' `Downsample2D`, or a `ResnetBlock2D` with 2x2 average pooling.
 struct Downsample2D: Sendable {
   enum Kind: Hashable, Sendable {
-    /// A 3x3 convolution; its padding is 1 on each side, or 0, and then there is some behind the last row and column only.
+    /// A 3x3 convolution, padded by 1 on every side; or by 0, in which case only the end of each axis is padded.
     case convolution(padding: Int)
     case residual
   }

@@ -1,13 +1,13 @@
 import Layers
 import Tensors
 
-/// diffusers' `UNetMidBlock2D` and `UNetMidBlock2DCrossAttn`: a residual block with attention behind it or none, and
-/// another residual block or none.
+/// diffusers' `UNetMidBlock2D` and `UNetMidBlock2DCrossAttn`: a residual block, optionally followed by attention and a
+/// second residual block.
 struct MiddleBlock2D: Sendable {
   private let first: AttendedResnet2D
   private let second: ResnetBlock2D?
 
-  /// - Parameter hasSecond: whether another residual block follows.
+  /// - Parameter hasSecond: whether there is a second residual block.
   init(
     _ builder: ParameterBuilder, _ channels: Int, attention: StageAttention?, hasSecond: Bool = true,
     _ style: ResnetBlock2D.Style

@@ -1,21 +1,22 @@
 import Layers
 import Tensors
 
-/// diffusers' `ResnetBlock2D`: twice normalisation, activation and convolution, with the embedding of the timestep
-/// between, and a shortcut around (He et al., 2016; Ho et al., 2020).
+/// diffusers' `ResnetBlock2D`: normalisation, activation and convolution, twice, with the timestep embedding in between
+/// and a residual connection (He et al., 2016; Ho et al., 2020).
 public struct ResnetBlock2D: Sendable {
-  /// What blocks of one network share.
+  /// Settings shared by the blocks of one network.
   public struct Style: Sendable {
-    /// Channels of the embedding of the timestep; nil: there is none.
+    /// Width of the timestep embedding; nil if there is none.
     public var embeddingWidth: Int?
     public var groups: Int
     public var epsilon: Float
     public var activation: BlockActivation
-    /// Whether the embedding scales and shifts the second normalisation (`scale_shift`), or is added before (`default`).
+    /// Whether the embedding scales and shifts the second normalisation (`scale_shift`) or is added before it
+    /// (`default`).
     public var scalesAndShifts: Bool
-    /// The sum with the shortcut is divided by it.
+    /// Divisor of the sum with the shortcut.
     public var outputScale: Float
-    /// The values of the padding.
+    /// How the borders are padded.
     public var paddingMode: PaddingMode
     /// The probability with which training drops an input of the second convolution.
     public var dropout: Float
@@ -36,12 +37,12 @@ public struct ResnetBlock2D: Sendable {
     }
   }
 
-  /// What becomes of height and width, before the first convolution.
+  /// Resampling before the first convolution.
   public enum Sides: Hashable, Sendable {
     case kept
-    /// The means of 2x2 pixels.
+    /// 2x2 average pooling.
     case halved
-    /// Each pixel four times.
+    /// Nearest-neighbour upsampling by 2.
     case doubled
 
     func callAsFunction(_ x: Tensor) -> Tensor {
@@ -62,7 +63,7 @@ public struct ResnetBlock2D: Sendable {
   private let convolution2: Convolution2D
   private let shortcut: Convolution2D?
 
-  /// From `inputs` channels, in all, to `outputs`.
+  /// From `inputs` channels in total to `outputs`.
   public init(
     _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, sides: Sides = .kept, _ style: Style
   ) {
@@ -83,8 +84,8 @@ public struct ResnetBlock2D: Sendable {
 
   /// - Parameters:
   ///   - inputs: [B, H, W, C] each, concatenated along the channels.
-  ///   - activated: the embedding of the timestep after its activation, [B, D].
-  /// - Returns: [B, H, W, outputs], or of other sides.
+  ///   - activated: the timestep embedding after its activation, [B, D].
+  /// - Returns: [B, H, W, outputs], resampled according to `sides`.
   public func callAsFunction(_ inputs: [Tensor], activated: Tensor? = nil) -> Tensor {
     inputs[0].tape.checkpointed {
       let x = inputs.count == 1 ? inputs[0] : .concatenated(inputs, axis: 3)
@@ -99,7 +100,7 @@ public struct ResnetBlock2D: Sendable {
       } else {
         h = style.activation(norm2, h)
       }
-      // A shortcut's convolution reads several inputs as they are.
+      // The shortcut's convolution reads several inputs without concatenating them.
       h = convolution2.dropping(style.dropout, of: h)
       let sum = convolution2(h) + (shortcut.map { $0(sides == .kept ? inputs : [sides(x)]) } ?? sides(x))
       return style.outputScale == 1 ? sum : sum.scaled(by: 1 / style.outputScale)

@@ -1,12 +1,14 @@
 /// The channels of a U-Net's skip connections.
 struct SkipConnections {
-  /// What the way down leaves: the first convolution, then of each resolution its blocks and what is halved.
+  /// Channels of the skip connections in the order in which they are produced: the first convolution, then for each
+  /// resolution its blocks and its downsampling.
   let channels: [Int]
-  /// Of each resolution on the way up, from the lowest, and of each of its residual blocks: the channels from below and
-  /// those of the skip connection.
+  /// For each resolution of the upsampling path, from the lowest, and each of its residual blocks: the channels from
+  /// below and those of the skip connection.
   let inputs: [[(below: Int, skip: Int)]]
 
-  /// - Parameter stages: from full resolution down, channels and residual blocks; on the way up there is one block more.
+  /// - Parameter stages: channels and number of residual blocks, from full resolution down; the upsampling path has one
+  ///   more block per stage.
   init(_ stages: [(width: Int, layers: Int)]) {
     var skips = [stages[0].width]
     for (index, stage) in stages.enumerated() {
@@ -22,6 +24,6 @@ struct SkipConnections {
     }
   }
 
-  /// All channels that each residual block reads.
+  /// Total input channels of each residual block.
   var sums: [[Int]] { inputs.map { $0.map { $0.below + $0.skip } } }
 }

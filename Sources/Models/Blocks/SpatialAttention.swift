@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// diffusers' `Attention` between the pixels of an image, as `UNet2DModel` and `AutoencoderKL` use it: a normalisation,
-/// projections with biases, and a shortcut around.
+/// diffusers' `Attention` between the pixels of an image, as used by `UNet2DModel` and `AutoencoderKL`: normalisation,
+/// projections with biases, and a residual connection.
 public struct SpatialAttention: Sendable {
   private let norm: GroupNorm?
   private let heads: Int
@@ -11,9 +11,9 @@ public struct SpatialAttention: Sendable {
   private let outputScale: Float
 
   /// - Parameters:
-  ///   - headWidth: channels of a head.
-  ///   - groups: of the normalisation; nil: there is none.
-  ///   - outputScale: the sum with the shortcut is divided by it.
+  ///   - headWidth: channels per head.
+  ///   - groups: groups of the normalisation; nil disables it.
+  ///   - outputScale: divisor of the sum with the shortcut.
   public init(
     _ builder: ParameterBuilder, channels: Int, headWidth: Int, groups: Int?, epsilon: Float,
     outputScale: Float = 1
@@ -21,7 +21,7 @@ public struct SpatialAttention: Sendable {
     precondition(channels >= headWidth, "\(channels) channels in heads of \(headWidth)")
     norm = groups.map { GroupNorm(builder["group_norm"], groups: $0, channels: channels, epsilon: epsilon) }
     heads = channels / headWidth
-    // As many as fit: where they do not divide the channels, the attention has fewer of these.
+    // As many heads as fit: if the head width does not divide the channels, the attention is narrower.
     let hidden = heads * headWidth
     qkv = Linear(builder, packing: ["to_q", "to_k", "to_v"], channels, each: hidden)
     output = Linear(builder["to_out"][0], hidden, channels)

@@ -1,10 +1,10 @@
 /// The attention that follows the residual blocks of a stage.
 enum StageAttention: Sendable {
-  /// Of the pixels to each other.
+  /// Self-attention between pixels.
   ///
-  /// - headWidth: channels of a head.
-  /// - groups: of the normalisation before it; nil: there is none.
+  /// - headWidth: channels per head.
+  /// - groups: groups of the preceding normalisation; nil disables it.
   case spatial(headWidth: Int, groups: Int?)
-  /// Of the pixels to each other and to a context, in so many blocks.
+  /// Transformer blocks with self-attention between pixels and attention to a context.
   case transformer(depth: Int, Transformer2D.Style)
 }

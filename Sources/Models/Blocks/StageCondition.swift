@@ -1,10 +1,10 @@
 import Tensors
 
-/// What the stages of a network are told about the samples.
+/// What the stages of a network are conditioned on.
 struct StageCondition {
-  /// The embedding of the timestep after its activation, [B, D]; nil for a network without timesteps.
+  /// The timestep embedding after its activation, [B, D]; nil for a network without timesteps.
   var activated: Tensor?
-  /// nil for a network that attends to none.
+  /// nil for a network without cross-attention.
   var context: TokenContext?
 
   static var none: StageCondition { StageCondition() }

@@ -1,7 +1,7 @@
 import Layers
 import Tensors
 
-/// diffusers' `Timesteps` and `TimestepEmbedding`: sinusoids of the timestep, and two linear layers.
+/// diffusers' `Timesteps` and `TimestepEmbedding`: sinusoids of the timestep followed by two linear layers.
 public struct TimestepEmbedding: Sendable {
   private let sinusoids: SinusoidalEmbedding
   private let linear1: Linear
@@ -9,10 +9,10 @@ public struct TimestepEmbedding: Sendable {
   private let activation: BlockActivation
 
   /// - Parameters:
-  ///   - sinusoids: how many there are.
-  ///   - width: of the result.
+  ///   - sinusoids: number of sinusoids.
+  ///   - width: width of the result.
   ///   - cosinesFirst: `flip_sin_to_cos`.
-  ///   - activation: between the two layers.
+  ///   - activation: activation between the two layers.
   ///   - shift: `freq_shift`: frequency i is 10000^(-i / (sinusoids / 2 - shift)).
   public init(
     _ builder: ParameterBuilder, sinusoids: Int, width: Int, cosinesFirst: Bool, shift: Int,

@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// diffusers' `Attention` in a transformer block: of tokens [B, ..., C] to each other, or to those of a context. The
-/// projections of queries, keys and values have no biases.
+/// diffusers' `Attention` in a transformer block: tokens [B, ..., C] attend to each other or to the tokens of a
+/// context. The projections of queries, keys and values have no biases.
 public struct TokenAttention: Sendable {
   private let heads: Int
   private let input: Input
@@ -16,7 +16,7 @@ public struct TokenAttention: Sendable {
 
   /// - Parameters:
   ///   - channels: C.
-  ///   - contextWidth: of the context's tokens; nil: the tokens attend to each other.
+  ///   - contextWidth: width of the context's tokens; nil for self-attention.
   public init(
     _ builder: ParameterBuilder, channels: Int, heads: Int, headWidth: Int, contextWidth: Int? = nil
   ) {
@@ -34,8 +34,8 @@ public struct TokenAttention: Sendable {
   }
 
   /// - Parameters:
-  ///   - context: what the tokens attend to, if not to each other.
-  ///   - residual: what is added to the result.
+  ///   - context: the tokens to attend to; nil for self-attention.
+  ///   - residual: added to the result.
   public func callAsFunction(_ x: Tensor, context: TokenContext? = nil, residual: Tensor) -> Tensor {
     switch input {
     case .ofThemselves(let qkv): return output(qkv(x).attended(heads: heads), residual: residual)
@@ -48,14 +48,14 @@ public struct TokenAttention: Sendable {
   }
 }
 
-/// Tokens that others attend to.
+/// Tokens to attend to.
 public struct TokenContext {
   /// [B, L, D].
   public let tokens: Tensor
-  /// [B, L], 0 for a token that does not count; nil: all do.
+  /// [B, L], 0 for a masked token; nil masks none.
   public let mask: Tensor?
 
-  /// - Parameter lengths: how many tokens of each sample count, from the first; nil: all.
+  /// - Parameter lengths: number of valid leading tokens of each sample; nil if all are valid.
   public init(_ tokens: Tensor, lengths: [Int]? = nil) {
     precondition(tokens.shape.count == 3, "a context is [B, L, D], not \(tokens.shape)")
     self.tokens = tokens

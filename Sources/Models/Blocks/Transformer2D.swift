@@ -2,19 +2,19 @@ import Layers
 import Tensors
 
 /// diffusers' `Transformer2DModel` on images: a normalisation, a projection, transformer blocks over the pixels, a
-/// projection back, and a shortcut around.
+/// projection back, and a residual connection.
 public struct Transformer2D: Sendable {
   private let norm: GroupNorm
   private let input: Linear
   private let blocks: [BasicTransformerBlock]
   private let output: Linear
 
-  /// What the transformers of one stage of a U-Net share.
+  /// Settings shared by the transformers of one stage of a U-Net.
   public struct Style: Sendable {
     public var heads: Int
     public var contextWidth: Int
     public var groups: Int
-    /// Whether files hold the projections as linear layers, not as 1x1 convolutions.
+    /// Whether files store the projections as linear layers rather than 1x1 convolutions.
     public var usesLinearProjection: Bool
     public var onlyCrossAttention: Bool
 
@@ -29,7 +29,7 @@ public struct Transformer2D: Sendable {
     }
   }
 
-  /// - Parameter depth: how many blocks there are.
+  /// - Parameter depth: number of blocks.
   public init(_ builder: ParameterBuilder, channels: Int, depth: Int, _ style: Style) {
     let headWidth = channels / style.heads
     let hidden = style.heads * headWidth

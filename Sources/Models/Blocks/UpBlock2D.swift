@@ -1,15 +1,15 @@
 import Layers
 import Tensors
 
-/// diffusers' `UpBlock2D`, `AttnUpBlock2D`, `CrossAttnUpBlock2D`, `ResnetUpsampleBlock2D` and, without skip connections,
-/// `UpDecoderBlock2D`: residual blocks, each with attention behind it or none, then twice the sides.
+/// diffusers' `UpBlock2D`, `AttnUpBlock2D`, `CrossAttnUpBlock2D`, `ResnetUpsampleBlock2D` and, without skip
+/// connections, `UpDecoderBlock2D`: residual blocks, each optionally followed by attention, then upsampling by 2.
 struct UpBlock2D: Sendable {
   private let layers: [AttendedResnet2D]
   private let upsample: Upsample2D?
 
   /// - Parameters:
-  ///   - inputs: of each residual block, its channels in all.
-  ///   - upsampling: nil: the sides stay.
+  ///   - inputs: total input channels of each residual block.
+  ///   - upsampling: nil keeps the resolution.
   init(
     _ builder: ParameterBuilder, _ inputs: [Int], _ outputs: Int, attention: StageAttention? = nil,
     upsampling: Upsample2D.Kind?, _ style: ResnetBlock2D.Style
@@ -20,7 +20,7 @@ struct UpBlock2D: Sendable {
     upsample = upsampling.map { Upsample2D(builder["upsamplers"][0], channels: outputs, $0, style) }
   }
 
-  /// Each residual block takes what it reads beside `x` from the end of `skips`.
+  /// Each residual block pops a skip connection from the end of `skips`.
   func callAsFunction(_ x: Tensor, _ condition: StageCondition, skips: inout [Tensor]) -> Tensor {
     let x = layers.reduce(x) { x, layer in layer(x, skips.removeLast(), condition: condition) }
     return upsample.map { $0(x, activated: condition.activated) } ?? x

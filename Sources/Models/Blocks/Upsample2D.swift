@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// What doubles the sides of a stage: diffusers' `Upsample2D`, or a `ResnetBlock2D` that repeats pixels.
+/// Upsampling by 2: diffusers' `Upsample2D`, or a `ResnetBlock2D` that repeats pixels.
 struct Upsample2D: Sendable {
   enum Kind: Hashable, Sendable {
-    /// Each pixel four times, and a 3x3 convolution.
+    /// Nearest-neighbour upsampling followed by a 3x3 convolution.
     case convolution
     case residual
   }

@@ -1,6 +1,6 @@
 import Settings
 
-/// The networks that control denoisers, by the names that a configuration has for them.
+/// The control networks by their names in configurations.
 public enum ControlKind: String, CaseIterable, Sendable {
   case controlNet = "controlnet"
 
@@ -13,10 +13,10 @@ public enum ControlKind: String, CaseIterable, Sendable {
     }
   }
 
-  /// The section of a control network, with those keys that it leaves out as they are in the section of the denoiser which
-  /// it is to begin as a copy of, where both have them.
+  /// The section of a control network, with missing keys filled in from the section of the denoiser whose encoder it is
+  /// initialised from, where both have them.
   ///
-  /// - Throws: `SettingsError` for a section of a denoiser that describes none.
+  /// - Throws: `SettingsError` if the denoiser's section does not describe one.
   public static func completing(_ section: SettingsNode, from denoiser: SettingsNode) throws -> SettingsNode {
     let known = try SettingsReader(.empty)
     _ = try ControlNetSettings(known)

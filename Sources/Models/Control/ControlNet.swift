@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// diffusers' `ControlNetModel` (Zhang et al., "Adding Conditional Control to Text-to-Image Diffusion Models", 2023): a copy
-/// of a U-Net's encoder that sees an image as well, and adds to what the U-Net's way up reads.
+/// diffusers' `ControlNetModel` (Zhang et al., "Adding Conditional Control to Text-to-Image Diffusion Models", 2023): a
+/// copy of a U-Net's encoder that also sees an image, and whose outputs are added to the U-Net's skip connections.
 ///
-/// Names in files are those of that class.
+/// Tensor names in files follow that class.
 public struct ControlNet: ControlNetwork {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -44,7 +44,7 @@ public struct ControlNet: ControlNetwork {
     parameters = builder.layout
   }
 
-  /// All but what sees the condition, and the convolutions that the residuals come out of.
+  /// All tensors except those of the condition embedding and of the output convolutions.
   public func isCopied(_ tensor: FileTensor) -> Bool { !tensor.name.hasPrefix("controlnet_") }
 
   public func callAsFunction(
@@ -58,7 +58,7 @@ public struct ControlNet: ControlNetwork {
   }
 }
 
-/// `ControlNetConditioningEmbedding`: convolutions that bring an image to the size of what the network denoises.
+/// `ControlNetConditioningEmbedding`: convolutions that reduce an image to the size of the network's input.
 private struct ConditionEmbedding: Sendable {
   private let input: Convolution2D
   private let blocks: [Convolution2D]
@@ -85,7 +85,7 @@ private struct ConditionEmbedding: Sendable {
 }
 
 extension Tensor {
-  /// The channels from the last to the first.
+  /// The channels in reverse order.
   fileprivate func withReversedChannels() -> Tensor {
     let axis = shape.count - 1
     return .concatenated((0..<shape[axis]).reversed().map { part($0..<$0 + 1, axis: axis) }, axis: axis)

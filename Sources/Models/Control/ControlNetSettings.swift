@@ -5,12 +5,12 @@ import Settings
 public struct ControlNetSettings: Hashable, Sendable {
   public let encoder: UNetEncoderSettings
   public let conditionChannels: Int
-  /// Channels of the convolutions that see the condition; behind each but the first its sides are halved.
+  /// Channels of the convolutions that embed the condition; all but the first halve the resolution.
   public let embeddingWidths: [Int]
-  /// Whether the channels of the condition go in from the last to the first.
+  /// Whether the channels of the condition are reversed.
   public let reversesChannels: Bool
 
-  /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
+  /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
   public init(_ reader: SettingsReader) throws {
     encoder = try UNetEncoderSettings(reader, isWhole: false)
     conditionChannels = try reader.value(

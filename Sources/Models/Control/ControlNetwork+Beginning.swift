@@ -1,16 +1,16 @@
 import Layers
 import Tensors
 
-// How a control network begins: as a copy of the denoiser's encoder, behind convolutions of zeros, so that at first the
-// denoiser predicts what it did (Zhang et al., 2023, section 3.1).
+// Initialisation of a control network: a copy of the denoiser's encoder whose outputs pass through zero convolutions,
+// so that the denoiser's predictions are unchanged at first (Zhang et al., 2023, section 3.1).
 
 extension ControlNetwork {
-  /// Copies what is the denoiser's at first.
+  /// Copies the tensors that are initialised from the denoiser.
   ///
   /// - Parameters:
-  ///   - weights: of the denoiser.
-  ///   - own: of the control network; the rest stays as it is.
-  /// - Throws: `ModelError` naming a tensor that the denoiser does not have like this.
+  ///   - weights: the denoiser's weights.
+  ///   - own: the control network's weights; others are left unchanged.
+  /// - Throws: `ModelError` naming a tensor that the denoiser lacks or has in another shape.
   public func copyEncoder(
     of denoiser: any Denoiser, _ weights: ParameterBuffer, into own: ParameterBuffer
   ) throws {
@@ -29,12 +29,12 @@ extension ControlNetwork {
     }
   }
 
-  /// Throws if the denoiser predicts the same whatever is added to its skip connections: zeros behind the network's own
-  /// zeros would leave it without gradients for ever.
+  /// Throws if the denoiser's prediction does not depend on its skip connections: combined with the network's zero
+  /// convolutions, this would keep its gradients at zero for ever.
   ///
   /// - Parameters:
-  ///   - weights: of the denoiser.
-  ///   - own: of the control network.
+  ///   - weights: the denoiser's weights.
+  ///   - own: the control network's weights.
   public func requireEffect(
     on denoiser: any Denoiser, _ weights: ParameterBuffer, own: ParameterBuffer, engine: Engine
   ) throws {
@@ -56,7 +56,7 @@ extension ControlNetwork {
       func other(_ residual: Tensor) -> Tensor {
         guard moved else { return residual }
         let change = tape.input(residual.shape)
-        // Something of which no normalisation makes nothing.
+        // A pattern that no normalisation cancels.
         for index in change.elements.indices { change.elements[index] = Float(index * index % 7) }
         return residual + change
       }
@@ -70,7 +70,7 @@ extension ControlNetwork {
         + "zero convolutions would never get a gradient; train it first")
   }
 
-  /// Of the smallest images that the denoiser takes.
+  /// The side of the smallest images that the denoiser accepts.
   private static func side(of denoiser: any Denoiser) -> Int {
     switch denoiser.imageSize {
     case .multiples(let divisor): divisor

@@ -1,36 +1,36 @@
 import Layers
 import Tensors
 
-/// A network that turns an image into residuals of a denoiser.
+/// A network that maps an image to residuals for a denoiser.
 public protocol ControlNetwork: Sendable {
   var parameters: ParameterLayout { get }
-  /// Channels of the noisy images, as the denoiser's.
+  /// Channels of the noisy images, equal to the denoiser's.
   var imageChannels: Int { get }
-  /// Channels of the image that controls.
+  /// Channels of the control image.
   var conditionChannels: Int { get }
-  /// How often its sides are those of the noisy images.
+  /// Ratio of its sides to those of the noisy images.
   var conditionScale: Int { get }
-  /// nil for a network that knows no classes.
+  /// nil for a network without classes.
   var classes: ModelClasses? { get }
-  /// Numbers of a token of the context; nil for a network that attends to none.
+  /// Width of a context token; nil for a network without cross-attention.
   var contextWidth: Int? { get }
   /// Channels of the residuals of the skip connections.
   var residualChannels: [Int] { get }
 
-  /// Whether a tensor is a copy of the denoiser's of the same name when training begins.
+  /// Whether a tensor is initialised from the denoiser's tensor of the same name.
   func isCopied(_ tensor: FileTensor) -> Bool
 
   /// - Parameters:
   ///   - x: noisy images [B, H, W, C].
-  ///   - condition: [B, s H, s W, condition channels], s the scale.
-  ///   - conditioning: what the denoiser is told.
+  ///   - condition: [B, s H, s W, condition channels], with s the scale.
+  ///   - conditioning: the denoiser's conditioning.
   func callAsFunction(
     _ x: Tensor, timesteps: [Float], condition: Tensor, conditioning: Conditioning
   ) -> Conditioning.ControlResiduals
 }
 
 extension ControlNetwork {
-  /// Throws unless the residuals are those of this denoiser.
+  /// Throws unless the residuals fit this denoiser.
   public func check(_ denoiser: any Denoiser) throws {
     guard denoiser.imageChannels == imageChannels else {
       throw ModelError(

@@ -1,11 +1,11 @@
 import Layers
 import Tensors
 
-/// The U-Net of "The Annotated Diffusion Model": DDPM's (Ho et al., 2020) as Phil Wang simplified it, with
+/// The U-Net of "The Annotated Diffusion Model": DDPM's (Ho et al., 2020) as simplified by Phil Wang, with
 /// weight-standardised convolutions, scale-shift time conditioning, linear attention at every resolution and full
 /// attention in the middle.
 ///
-/// Names in files are those of the article's PyTorch class `Unet`.
+/// Tensor names in files follow the article's PyTorch class `Unet`.
 public struct AnnotatedUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -63,7 +63,7 @@ public struct AnnotatedUNet: Denoiser {
         block1: block(stageBuilder[0], inputs, inputs),
         block2: block(stageBuilder[1], inputs, inputs),
         attention: ResidualAttention(stageBuilder[2], kind: .linear, channels: inputs),
-        // Pixel unshuffle and a 1x1 convolution are together a 2x2 convolution of stride 2, with the same weights.
+        // Pixel unshuffle followed by a 1x1 convolution is a 2x2 convolution of stride 2 with the same weights.
         downsample: index < stages.count - 1
           ? Convolution2D(
             stageBuilder[3][1], inputs, outputs, kernel: 2, stride: 2, fileShape: [outputs, inputs * 4, 1, 1])
@@ -96,7 +96,8 @@ public struct AnnotatedUNet: Denoiser {
   }
 
   public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
-    // As in the article, nothing is fed back: the condition is an image of zeros, before the image itself.
+    // As in the article, no estimate is fed back: the self-condition is an image of zeros, concatenated before the
+    // image.
     var x =
       isSelfConditioned
       ? initialConvolution(images.tape.zeros(images.shape), images) : initialConvolution(images)
@@ -127,7 +128,7 @@ public struct AnnotatedUNet: Denoiser {
   }
 }
 
-/// `ResnetBlock`: two `Block`s, the first with a scale and shift that the time decides, around a skip connection.
+/// `ResnetBlock`: two `Block`s with a residual connection, the first scaled and shifted by the time embedding.
 private struct ResNetBlock: Sendable {
   let timeLinear: Linear
   let block1: Block
@@ -142,7 +143,7 @@ private struct ResNetBlock: Sendable {
       inputs == outputs ? nil : Convolution2D(builder["res_conv"], inputs, outputs, kernel: 1)
   }
 
-  /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
+  /// - Parameter inputs: one image, or two that are treated as concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor) -> Tensor {
     time.tape.checkpointed {
       let h = block1(inputs, scaleShift: timeLinear(time.silu()))

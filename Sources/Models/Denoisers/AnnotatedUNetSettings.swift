@@ -1,19 +1,19 @@
 import Settings
 
-/// The keys of `model` for `kind: annotated-unet`, as the article's `Unet` takes them.
+/// The keys of `model` for `kind: annotated-unet`, those of the article's `Unet`.
 public struct AnnotatedUNetSettings: Hashable, Sendable {
   /// Channels at full resolution.
   public let dim: Int
-  /// Channels of each resolution as multiples of `dim`; each further one halves height and width.
+  /// Channels of each resolution as multiples of `dim`; each resolution halves height and width of the previous one.
   public let dimMultiples: [Int]
   public let channels: Int
   public let outputChannels: Int
   /// Groups of the normalisation after each convolution.
   public let groups: Int
-  /// Twice the channels go in: the article's self-conditioning, which it leaves at zero.
+  /// Doubles the input channels for the article's self-conditioning, which it always sets to zero.
   public let isSelfConditioned: Bool
 
-  /// - Throws: `SettingsError` also for combinations that the article's arithmetic does not allow.
+  /// - Throws: `SettingsError`, including for combinations that the article's arithmetic does not allow.
   public init(_ reader: SettingsReader) throws {
     dim = try reader.value("dim", default: 64, in: 4...4096, help: "channels at full resolution")
     let initialDim = try reader.value(

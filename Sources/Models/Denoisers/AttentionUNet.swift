@@ -2,10 +2,11 @@ import Kernels
 import Layers
 import Tensors
 
-/// The `UNet` of "Diffusion Models | PyTorch Implementation" (https://github.com/dome272/Diffusion-Models-pytorch): pairs of convolutions, max pooling down and bilinear interpolation up, and self-attention
-/// between all pixels after each change of resolution, at full resolution too.
+/// The `UNet` of "Diffusion Models | PyTorch Implementation" (https://github.com/dome272/Diffusion-Models-pytorch):
+/// pairs of convolutions, max pooling on the way down and bilinear interpolation on the way up, with self-attention
+/// between all pixels after each change of resolution, including at full resolution.
 ///
-/// Names in files are those of that class.
+/// Tensor names in files follow that class.
 public struct AttentionUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -48,7 +49,7 @@ public struct AttentionUNet: Denoiser {
     bottleneck = [(4 * width, 8 * width), (8 * width, 8 * width), (8 * width, 4 * width)].enumerated().map {
       index, channels in DoubleConvolution(builder["bot\(index + 1)"], channels.0, channels.1)
     }
-    // Inputs are those of the stage below, and as many from the way down.
+    // Half of the input channels come from the stage below, half from the skip connection.
     ups = [(8 * width, 2 * width), (4 * width, width), (2 * width, width)].enumerated().map {
       index, channels in
       UpStage(
@@ -61,7 +62,7 @@ public struct AttentionUNet: Denoiser {
 
   public func callAsFunction(_ images: Tensor, timesteps: [Float], conditioning: Conditioning) -> Tensor {
     let time = sinusoids(timesteps, on: images.tape)
-    // On the way down the time goes through ReLU, on the way up through SiLU: so the article has it.
+    // As in the article, the time embedding passes through ReLU on the way down and SiLU on the way up.
     let (downTime, upTime) = (time.relu(), time.silu())
 
     var x = initialConvolution(images)
@@ -76,7 +77,7 @@ public struct AttentionUNet: Denoiser {
   }
 }
 
-/// `DoubleConv`: twice a convolution, a normalisation of all channels together, and ReLU.
+/// `DoubleConv`: convolution, normalisation over all channels and ReLU, twice.
 private struct DoubleConvolution: Sendable {
   let convolution1: Convolution2D
   let norm1: GroupNorm
@@ -90,16 +91,16 @@ private struct DoubleConvolution: Sendable {
     norm2 = GroupNorm(builder["conv2"][1], groups: 1, channels: outputs)
   }
 
-  /// - Parameter inputs: images that are read as if they were concatenated along the channels.
+  /// - Parameter inputs: images treated as concatenated along the channels.
   func callAsFunction(_ inputs: Tensor...) -> Tensor {
-    // Inside of `Down` and `Up` it is a part of what they compute again.
+    // Within `Down` and `Up`, their checkpointed stage includes this one.
     inputs[0].tape.checkpointed {
       norm2(convolution2(norm1(convolution1(inputs), activation: .relu)), activation: .relu)
     }
   }
 }
 
-/// `Down`: half the height and width, then two convolutions, then the time.
+/// `Down`: max pooling, two convolutions, then the time embedding is added.
 private struct Down: Sendable {
   let convolution: DoubleConvolution
   let timeLinear: Linear
@@ -114,7 +115,7 @@ private struct Down: Sendable {
   }
 }
 
-/// `Up`: twice the height and width, then two convolutions of that and of an image from the way down, then the time.
+/// `Up`: upsampling, two convolutions over the result and a skip connection, then the time embedding is added.
 private struct Up: Sendable {
   let convolution: DoubleConvolution
   let timeLinear: Linear
@@ -131,8 +132,8 @@ private struct Up: Sendable {
   }
 }
 
-/// `SelfAttention`: attention between all pixels and a two-layer perceptron, each normalised before and added to what
-/// it was computed of.
+/// `SelfAttention`: attention between all pixels and a two-layer MLP, each with pre-normalisation and a residual
+/// connection.
 private struct SelfAttentionBlock: Sendable {
   let norm: LayerNorm
   let attention: MultiHeadAttention

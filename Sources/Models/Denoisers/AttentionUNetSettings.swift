@@ -1,21 +1,21 @@
 import Settings
 
-/// The keys of `model` for `kind: attention-unet`: what ``AttentionUNet``'s PyTorch class takes, and the
-/// sizes that it fixes.
+/// The keys of `model` for `kind: attention-unet`: the parameters of ``AttentionUNet``'s PyTorch class, and sizes that
+/// it fixes.
 public struct AttentionUNetSettings: Hashable, Sendable {
   /// Attention heads, at every resolution.
   static let heads = 4
 
   public let channels: Int
   public let outputChannels: Int
-  /// The width of the embedding of the timestep.
+  /// Width of the timestep embedding.
   public let timeWidth: Int
-  /// Pixels of the images' sides.
+  /// Side of the images, in pixels.
   public let imageSize: Int
-  /// Channels at full resolution; further down there are 2, 4 and 8 times as many.
+  /// Channels at full resolution; lower resolutions have 2, 4 and 8 times as many.
   public let width: Int
 
-  /// - Throws: `SettingsError` also for sizes that cannot be halved three times, or split into the heads.
+  /// - Throws: `SettingsError`, including for sizes that cannot be halved three times or split into the heads.
   public init(_ reader: SettingsReader) throws {
     channels = try reader.imageChannels(default: 3)
     let outputChannels = try reader.outputChannels("out_channels")

@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// The small U-Net of "Deep Learning from Scratch 5" (K. Saito, 2024): batch normalisation, max pooling, bilinear upsampling, and an embedding of time and class added to the images before
-/// each block.
+/// The small U-Net of "Deep Learning from Scratch 5" (K. Saito, 2024): batch normalisation, max pooling, bilinear
+/// upsampling, and an embedding of time and class added to the images before each block.
 ///
-/// Names in files are those of its PyTorch class `UNetCond`.
+/// Tensor names in files follow its PyTorch class `UNetCond`.
 public struct ConditionalUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -79,7 +79,7 @@ private struct ConvBlock: Sendable {
     linear2 = Linear(builder["mlp"][2], inputs, inputs)
   }
 
-  /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
+  /// - Parameter inputs: one image, or two that are treated as concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., embedding: Tensor) -> Tensor {
     embedding.tape.checkpointed {
       let v = linear2(linear1(embedding).relu())

@@ -1,13 +1,13 @@
 import Settings
 
-/// The keys of `model` for `kind: conditional-unet`: what the article's `UNetCond` takes, and its width.
+/// The keys of `model` for `kind: conditional-unet`: those of the article's `UNetCond`, and its width.
 public struct ConditionalUNetSettings: Hashable, Sendable {
   public let channels: Int
-  /// Channels at full resolution; each of the two halvings doubles them. The article's are 64.
+  /// Channels at full resolution; each of the two downsamplings doubles them. The article uses 64.
   public let width: Int
-  /// The width of the embedding of time and class.
+  /// Width of the embedding of time and class.
   public let embeddingWidth: Int
-  /// nil for a model that knows no classes.
+  /// nil for a model without classes.
   public let classes: ModelClasses?
 
   /// - Throws: `SettingsError`.

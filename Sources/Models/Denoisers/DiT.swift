@@ -4,7 +4,7 @@ import Tensors
 /// The diffusion transformer with adaLN-Zero blocks (Peebles and Xie, 2022), by default in a size for 28x28
 /// images: patches as tokens, conditioned on timestep and class through scales, shifts and gates.
 ///
-/// Names in files are those of the paper's PyTorch class `DiT`.
+/// Tensor names in files follow the paper's PyTorch class `DiT`.
 public struct DiT: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -50,14 +50,14 @@ public struct DiT: Denoiser {
     let tape = images.tape
     var x = positions(patchEmbedding(images))
     let condition = timestepEmbedder(timesteps, on: tape) + labelEmbedder(conditioning.classes, on: tape)
-    // Each adaLN_modulation begins with the same activation.
+    // Each adaLN_modulation begins with the same activation, so it is computed once.
     let activated = condition.silu()
     for block in blocks { x = block(x, activated) }
     return finalLayer(x, activated).unpatchify(side: patchSize)
   }
 }
 
-/// `DiTBlock`: attention and a two-layer perceptron, each normalised, scaled and shifted before, and gated after.
+/// `DiTBlock`: attention and a two-layer MLP, each normalised, scaled and shifted before, and gated after.
 private struct DiTBlock: Sendable {
   let modulation: Linear
   let attention: MultiHeadAttention
@@ -102,7 +102,7 @@ private struct FinalLayer: Sendable {
   }
 }
 
-/// `modulate` of a layer normalisation without parameters.
+/// `modulate` applied to a layer normalisation without parameters.
 private func modulated(_ x: Tensor, shift: ColumnSlice, scale: ColumnSlice) -> Tensor {
   x.layerNormalized(modulation: (shift, scale), epsilon: 1e-6)
 }
@@ -127,7 +127,7 @@ private struct TimestepEmbedder: Sendable {
   }
 }
 
-/// `LabelEmbedder`: a vector for each class, and one for images of no class if training ever keeps a class back.
+/// `LabelEmbedder`: a vector per class, and one for unlabelled images if training drops classes.
 private struct LabelEmbedder: Sendable {
   let table: Embedding
   let classes: Int
@@ -143,7 +143,7 @@ private struct LabelEmbedder: Sendable {
 
   /// -> [B, width].
   func callAsFunction(_ labels: [Int?], on tape: Tape) -> Tensor {
-    // Of one class is every image that has one, whatever the dataset calls it.
+    // With a single class, every labelled image belongs to it, whatever its label in the dataset.
     table(labels.map { label in label.map { classes == 1 ? 0 : $0 } ?? rowWithoutClass }, on: tape)
   }
 }

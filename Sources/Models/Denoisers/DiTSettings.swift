@@ -1,26 +1,26 @@
 import Settings
 
-/// The keys of `model` for `kind: dit`, with a size for 28x28 images as the default.
+/// The keys of `model` for `kind: dit`, with defaults for 28x28 images.
 public struct DiTSettings: Hashable, Sendable {
-  /// Pixels of the images' sides.
+  /// Side of the images, in pixels.
   public let imageSize: Int
-  /// Pixels of a patch's sides.
+  /// Side of a patch, in pixels.
   public let patchSize: Int
   public let channels: Int
-  /// Numbers of a token.
+  /// Width of a token.
   public let hiddenSize: Int
-  /// Blocks.
+  /// Number of blocks.
   public let depth: Int
   public let heads: Int
-  /// Numbers between the two layers of a block's perceptron.
+  /// Hidden width of a block's MLP.
   public let mlpWidth: Int
   public let classes: Int
-  /// How often training keeps an image's class back.
+  /// Probability with which training drops an image's class.
   public let classDropout: Double
-  /// Whether the model predicts a variance beside the noise, in as many channels again.
+  /// Whether the model predicts a variance in addition to the noise, in as many channels again.
   public let learnsVariance: Bool
 
-  /// - Throws: `SettingsError` also for combinations that do not work.
+  /// - Throws: `SettingsError`, including for incompatible combinations.
   public init(_ reader: SettingsReader) throws {
     imageSize = try reader.value(
       "image_size", default: 28, in: 1...4096, help: "height and width of the images")

@@ -1,10 +1,11 @@
 import Layers
 import Tensors
 
-/// The U-Net of "The Annotated Diffusion Model" (N. Rogge and K. Rasul, 2022) with plain residual blocks: the time is added between
-/// their two convolutions, and images change size by 4x4 convolutions, transposed ones on the way up.
+/// The U-Net of "The Annotated Diffusion Model" (N. Rogge and K. Rasul, 2022) with plain residual blocks: the time
+/// embedding is added between their two convolutions, and resolution changes by 4x4 convolutions, transposed ones on
+/// the way up.
 ///
-/// Names in files are those of the article's PyTorch class `Unet`.
+/// Tensor names in files follow the article's PyTorch class `Unet`.
 public struct ResNetUNet: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -23,7 +24,7 @@ public struct ResNetUNet: Denoiser {
     let block1: ResNetBlock
     let block2: ResNetBlock
     let attention: ResidualAttention
-    /// None at the lowest resolution.
+    /// nil at the lowest resolution.
     let downsample: Convolution2D?
   }
 
@@ -70,7 +71,7 @@ public struct ResNetUNet: Denoiser {
       block(builder["mid_block2"], width, width, timeWidth: timeWidth)
     )
 
-    // One stage fewer than down: all of them upsample, and what the first one down computed is not used again.
+    // One stage fewer than on the way down: all of them upsample, and the output of the first stage down is not reused.
     ups = stages.dropFirst().reversed().enumerated().map { index, stage in
       let (outputs, inputs) = stage
       let stageBuilder = builder["ups"][index]
@@ -115,7 +116,7 @@ public struct ResNetUNet: Denoiser {
   }
 }
 
-/// `ResnetBlock`: two `ConvBlock`s, between which the time is added, around a skip connection.
+/// `ResnetBlock`: two `ConvBlock`s with a residual connection; the time embedding is added in between.
 private struct ResNetBlock: Sendable {
   let timeLinear: Linear?
   let block1: ConvBlock
@@ -130,7 +131,7 @@ private struct ResNetBlock: Sendable {
       inputs == outputs ? nil : Convolution2D(builder["res_conv"], inputs, outputs, kernel: 1)
   }
 
-  /// - Parameter inputs: one image, or two that are read as one, concatenated along the channels.
+  /// - Parameter inputs: one image, or two that are treated as concatenated along the channels.
   func callAsFunction(_ inputs: Tensor..., time: Tensor?) -> Tensor {
     inputs[0].tape.checkpointed {
       var h = block1(inputs)

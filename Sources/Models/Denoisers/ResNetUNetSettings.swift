@@ -1,12 +1,12 @@
 import Settings
 
-/// The keys of `model` for `kind: resnet-unet`, as the article's `Unet` takes them.
+/// The keys of `model` for `kind: resnet-unet`, those of the article's `Unet`.
 public struct ResNetUNetSettings: Hashable, Sendable {
   /// Channels at full resolution, and the width of the time embedding.
   public let dim: Int
   /// Channels after the first convolution.
   public let initialDim: Int
-  /// Channels of each resolution as multiples of `dim`; each further one halves height and width.
+  /// Channels of each resolution as multiples of `dim`; each resolution halves height and width of the previous one.
   public let dimMultiples: [Int]
   public let channels: Int
   public let outputChannels: Int
@@ -14,7 +14,7 @@ public struct ResNetUNetSettings: Hashable, Sendable {
   /// Groups of the normalisation after each convolution.
   public let groups: Int
 
-  /// - Throws: `SettingsError` also for combinations that the article's arithmetic does not allow.
+  /// - Throws: `SettingsError`, including for combinations that the article's arithmetic does not allow.
   public init(_ reader: SettingsReader) throws {
     dim = try reader.value("dim", default: 64, in: 4...4096, help: "channels at full resolution")
     let initialDim = try reader.value(

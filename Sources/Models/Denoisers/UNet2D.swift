@@ -3,7 +3,7 @@ import Tensors
 
 /// diffusers' `UNet2DModel`: the U-Nets of DDPM (Ho et al., 2020) and improved-diffusion (Nichol and Dhariwal, 2021).
 ///
-/// Names in files are those of that class.
+/// Tensor names in files follow that class.
 public struct UNet2D: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -82,7 +82,7 @@ public struct UNet2D: Denoiser {
     let tape = images.tape
     var embedding = timeEmbedding(timesteps, on: tape)
     if let classEmbedding { embedding = embedding + classEmbedding(conditioning.classes, on: tape) }
-    // Each residual block begins with the same activation.
+    // Each residual block begins with the same activation, so it is computed once.
     let condition = StageCondition(activated: activation(embedding))
 
     var x = input(centersInput ? images.scaled(by: 2, adding: -1) : images)

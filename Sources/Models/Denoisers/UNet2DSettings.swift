@@ -7,7 +7,7 @@ public struct UNet2DSettings: Hashable, Sendable {
   public enum Block: String, CaseIterable, Sendable {
     case plain
     case attention
-    /// Residual blocks change the sides.
+    /// Residual blocks that change the resolution.
     case residual
   }
 
@@ -17,12 +17,12 @@ public struct UNet2DSettings: Hashable, Sendable {
   public let hasMiddle: Bool
   public let middleAttends: Bool
   public let layers: Int
-  /// Whether residual blocks halve or double the sides of blocks with attention.
+  /// Whether residual blocks halve or double the resolution in blocks with attention.
   public let resnetDownsamples: Bool
   public let resnetUpsamples: Bool
-  /// nil: one head at each resolution.
+  /// nil for a single head at each resolution.
   public let headWidth: Int?
-  /// Of the attention in the middle; nil: no normalisation.
+  /// Groups of the normalisation before the middle attention; nil for no normalisation.
   public let middleAttentionGroups: Int?
   public let paddingMode: PaddingMode
 
@@ -32,12 +32,12 @@ public struct UNet2DSettings: Hashable, Sendable {
   static let upBlocks = [
     "UpBlock2D": Block.plain, "AttnUpBlock2D": .attention, "ResnetUpsampleBlock2D": .residual,
   ]
-  /// The key that the published class does not have.
+  /// A key that the published class lacks.
   package static let paddingKey = "padding"
 
   static let middleBlock = "UNetMidBlock2D"
 
-  /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
+  /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
   public init(_ reader: SettingsReader) throws {
     common = try UNetSettings(reader, channels: 3, widths: [224, 448, 672, 896])
     let (widths, groups) = (common.widths, common.groups)
@@ -68,7 +68,7 @@ public struct UNet2DSettings: Hashable, Sendable {
     middleAttentionGroups = middleGroups ?? (common.scalesAndShifts ? nil : groups)
     middleAttends = try reader.flag(
       "add_attention", default: true, help: "whether the middle block has attention")
-    // Not in the settings of a network that does without: those are the published class's.
+    // Absent from the settings of a network with zero padding, so that they match the published class's.
     paddingMode =
       reader.isGiven(Self.paddingKey)
       ? try reader.choice(
@@ -105,7 +105,7 @@ public struct UNet2DSettings: Hashable, Sendable {
     return true
   }
 
-  /// Where there is attention, a head has no more channels than there are.
+  /// Throws if a head is wider than the channels of a block with attention.
   private func requireHeads(_ reader: SettingsReader) throws {
     guard let headWidth else { return }
     let widths = common.widths
@@ -120,13 +120,13 @@ public struct UNet2DSettings: Hashable, Sendable {
 
   var skips: SkipConnections { SkipConnections(common.widths.map { ($0, layers) }) }
 
-  /// How a block that is not of the lowest resolution halves its sides.
+  /// How a block above the lowest resolution downsamples.
   func downsampling(_ block: Block) -> Downsample2D.Kind {
     let isResidual = block == .residual || block == .attention && resnetDownsamples
     return isResidual ? .residual : .convolution(padding: common.downsamplePadding)
   }
 
-  /// How a block that is not of full resolution doubles its sides.
+  /// How a block below full resolution upsamples.
   func upsampling(_ block: Block) -> Upsample2D.Kind {
     block == .residual || block == .attention && resnetUpsamples ? .residual : .convolution
   }

@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// diffusers' `UNet2DConditionModel`: the U-Net of Stable Diffusion (Rombach et al., 2022), whose transformers attend to
-/// the tokens of a text.
+/// diffusers' `UNet2DConditionModel`: the U-Net of Stable Diffusion (Rombach et al., 2022), whose transformers attend
+/// to the tokens of a text.
 ///
-/// Names in files are those of that class.
+/// Tensor names in files follow that class.
 public struct UNetCondition: Denoiser {
   public let parameters: ParameterLayout
   public let imageChannels: Int
@@ -13,7 +13,7 @@ public struct UNetCondition: Denoiser {
   public let predictionChannelsKey = "out_channels"
   public let imageSize: ImageSize
   public let classes: ModelClasses?
-  /// Numbers of a token of the context; nil for a model without attention to one.
+  /// Width of a context token; nil for a model without cross-attention.
   public let contextWidth: Int?
   public let skipChannels: [Int]?
 

@@ -4,8 +4,8 @@ import Settings
 /// its defaults.
 public struct UNetConditionSettings: Hashable, Sendable {
   public let encoder: UNetEncoderSettings
-  /// Of each resolution, from full resolution down: whether the blocks on the way up attend. There is one more of them
-  /// than on the way down.
+  /// For each resolution, from full resolution down: whether the blocks of the upsampling path attend. It has one more
+  /// block per resolution than the downsampling path.
   public let attendsUp: [Bool]
   public let outputKernel: Int
 
@@ -14,12 +14,12 @@ public struct UNetConditionSettings: Hashable, Sendable {
   /// Whether any block attends to the context.
   public var attends: Bool { encoder.attends || attendsUp.contains(true) }
 
-  /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
+  /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
   public init(_ reader: SettingsReader) throws {
     encoder = try UNetEncoderSettings(reader, isWhole: true)
     outputKernel = try reader.value(
       "conv_out_kernel", default: 3, in: 1...31, help: "sides of the last convolution")
-    // From the lowest resolution up.
+    // Listed from the lowest resolution up.
     attendsUp = try UNetEncoderSettings.blocks(
       reader, "up_block_types", "UpBlock2D",
       default: ["UpBlock2D"] + [String](repeating: "CrossAttnUpBlock2D", count: 3),
@@ -33,7 +33,7 @@ public struct UNetConditionSettings: Hashable, Sendable {
     try encoder.check(reader, skips)
   }
 
-  /// Keys that compute nothing here, and those of which one value can be computed.
+  /// Rejects unsupported keys, and unsupported values of keys of which only one is supported.
   private static func refuseTheRest(_ reader: SettingsReader) throws {
     for key in [
       "reverse_transformer_layers_per_block", "time_embedding_act_fn", "timestep_post_act",

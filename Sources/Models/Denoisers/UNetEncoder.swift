@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// The half of diffusers' `UNet2DConditionModel` and `ControlNetModel` from images to the lowest resolution: the first
-/// convolution, the embedding of the timestep, the blocks on the way down, and the middle block.
+/// The first half of diffusers' `UNet2DConditionModel` and `ControlNetModel`, from images to the lowest resolution: the
+/// first convolution, the timestep embedding, the downsampling blocks and the middle block.
 struct UNetEncoder: Sendable {
   private let contextWidth: Int?
   private let activation: BlockActivation
@@ -45,7 +45,7 @@ struct UNetEncoder: Sendable {
     }
   }
 
-  /// What all blocks of the network are told.
+  /// The condition shared by all blocks of the network.
   func condition(_ timesteps: [Float], _ conditioning: Conditioning, on tape: Tape) -> StageCondition {
     precondition(
       contextWidth == nil || conditioning.context?.shape.last == contextWidth,
@@ -53,16 +53,16 @@ struct UNetEncoder: Sendable {
     var embedding = timeEmbedding(timesteps, on: tape)
     if let classEmbedding { embedding = embedding + classEmbedding(conditioning.classes, on: tape) }
     return StageCondition(
-      // Each residual block begins with the same activation.
+      // Each residual block begins with the same activation, so it is computed once.
       activated: activation(embedding),
       context: contextWidth == nil
         ? nil : conditioning.context.map { TokenContext($0, lengths: conditioning.contextLengths) })
   }
 
   /// - Parameters:
-  ///   - images: [B, H, W, C] each, read as if they were concatenated along the channels.
-  ///   - addition: what is added behind the first convolution, [B, H, W, first width].
-  /// - Returns: what skip connections take on the way down, and what the middle block makes.
+  ///   - images: [B, H, W, C] each, treated as concatenated along the channels.
+  ///   - addition: added after the first convolution, [B, H, W, first width].
+  /// - Returns: the skip connections, and the output of the middle block.
   func callAsFunction(
     _ images: [Tensor], adding addition: Tensor? = nil, _ condition: StageCondition
   ) -> (skips: [Tensor], middle: Tensor) {

@@ -1,17 +1,17 @@
 import Settings
 
-/// The keys that diffusers' `UNet2DConditionModel` and `ControlNetModel` have in common: those of the half from images to
-/// the lowest resolution.
+/// The keys shared by diffusers' `UNet2DConditionModel` and `ControlNetModel`: those of the half from images to the
+/// lowest resolution.
 public struct UNetEncoderSettings: Hashable, Sendable {
-  /// What the encoder has at one resolution.
+  /// The encoder's layers at one resolution.
   public struct Stage: Hashable, Sendable {
     public let width: Int
-    /// Residual blocks.
+    /// Number of residual blocks.
     public let layers: Int
     public let attends: Bool
-    /// Attention heads, which split the channels.
+    /// Number of attention heads, which split the channels.
     public let heads: Int
-    /// Blocks of each transformer.
+    /// Number of blocks per transformer.
     public let transformerDepth: Int
   }
 
@@ -24,9 +24,9 @@ public struct UNetEncoderSettings: Hashable, Sendable {
   public let common: UNetSettings
   /// From full resolution down.
   public let stages: [Stage]
-  /// nil: there is none.
+  /// nil if there is none.
   public let middle: Middle?
-  /// Numbers of a token of the context.
+  /// Width of a context token.
   public let contextWidth: Int
   public let usesLinearProjection: Bool
   public let onlyCrossAttention: Bool
@@ -35,8 +35,8 @@ public struct UNetEncoderSettings: Hashable, Sendable {
   /// Whether any block attends to the context.
   var attends: Bool { middle == .attending || stages.contains { $0.attends } }
 
-  /// - Parameter isWhole: false for a network that consists of an encoder, see `UNetSettings`.
-  /// - Throws: `SettingsError`, also for what the published class can compute and this one cannot.
+  /// - Parameter isWhole: false for a network that is only an encoder, see `UNetSettings`.
+  /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
   init(_ reader: SettingsReader, isWhole: Bool) throws {
     common = try UNetSettings(reader, channels: 4, widths: [320, 640, 1280, 1280], isWhole: isWhole)
     let widths = common.widths
@@ -91,7 +91,7 @@ public struct UNetEncoderSettings: Hashable, Sendable {
     return kind
   }
 
-  /// Whether the blocks that `key` lists attend: those whose names are `plain` do not.
+  /// Whether each of the blocks listed by `key` attends: those named `plain` do not.
   static func blocks(
     _ reader: SettingsReader, _ key: String, _ plain: String, default value: [String], count: Int
   ) throws -> [Bool] {
@@ -115,7 +115,7 @@ public struct UNetEncoderSettings: Hashable, Sendable {
     return values
   }
 
-  /// Keys that compute nothing here, and those of which one value can be computed.
+  /// Rejects unsupported keys, and keeps those without effect on the computation.
   private static func refuseTheRest(_ reader: SettingsReader) throws {
     for key in ["num_attention_heads", "encoder_hid_dim", "encoder_hid_dim_type", "addition_embed_type"] {
       try reader.computes(key, only: nil, help: "another kind of conditioning or embedding")
@@ -125,9 +125,9 @@ public struct UNetEncoderSettings: Hashable, Sendable {
       "addition_embed_type_num_heads", "addition_time_embed_dim", "projection_class_embeddings_input_dim")
   }
 
-  /// Rules that hold between keys.
+  /// Checks constraints between keys.
   ///
-  /// - Parameter skips: what the network's way up reads.
+  /// - Parameter skips: skip connections of the upsampling path.
   func check(_ reader: SettingsReader, _ skips: SkipConnections) throws {
     if inputKernel % 2 == 0 {
       throw reader.invalid(

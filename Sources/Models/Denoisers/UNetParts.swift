@@ -1,9 +1,9 @@
 import Layers
 import Tensors
 
-// What the U-Nets of the DDPM family share.
+// Parts shared by the U-Nets of the DDPM family.
 
-/// `time_mlp`: the embedding of the timestep that all blocks are conditioned on.
+/// `time_mlp`: the timestep embedding that conditions all blocks.
 struct TimeEmbedding: Sendable {
   private let sinusoids: SinusoidalEmbedding
   private let linear1: Linear
@@ -21,7 +21,8 @@ struct TimeEmbedding: Sendable {
   }
 }
 
-/// `Residual(PreNorm(Attention))` or `Residual(PreNorm(LinearAttention))`; the linear one is normalised again.
+/// `Residual(PreNorm(Attention))` or `Residual(PreNorm(LinearAttention))`; the output of the linear one is normalised
+/// again.
 struct ResidualAttention: Sendable {
   private let norm: GroupNorm
   private let attention: ImageAttention

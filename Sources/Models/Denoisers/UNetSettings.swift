@@ -1,6 +1,6 @@
 import Settings
 
-/// The keys that diffusers' U-Nets have in common, and the rules that hold between them.
+/// The keys shared by diffusers' U-Nets, and the constraints between them.
 public struct UNetSettings: Hashable, Sendable {
   public let channels: Int
   public let outputChannels: Int
@@ -20,10 +20,10 @@ public struct UNetSettings: Hashable, Sendable {
   public let classes: Int?
 
   /// - Parameters:
-  ///   - channels: the class's default of `in_channels` and `out_channels`.
-  ///   - widths: its default of `block_out_channels`.
-  ///   - isWhole: false for a network that consists of an encoder: then some keys do not exist, which have the values
-  ///     that make no difference.
+  ///   - channels: the class's default for `in_channels` and `out_channels`.
+  ///   - widths: its default for `block_out_channels`.
+  ///   - isWhole: false for a network that is only an encoder: keys that do not exist for it take values without
+  ///     effect.
   /// - Throws: `SettingsError`.
   init(_ reader: SettingsReader, channels: Int, widths: [Int], isWhole: Bool = true) throws {
     self.channels = try reader.value(
@@ -81,14 +81,14 @@ public struct UNetSettings: Hashable, Sendable {
       "num_class_embeds", default: nil, in: 1...1_000_000, help: "classes that the model can be told of")
   }
 
-  /// The style of the residual blocks outside of the middle.
+  /// The style of residual blocks outside the middle block.
   var style: ResnetBlock2D.Style {
     ResnetBlock2D.Style(
       embeddingWidth: embeddingWidth, groups: groups, epsilon: epsilon, activation: activation,
       scalesAndShifts: scalesAndShifts, dropout: dropout)
   }
 
-  /// What the model can be told of; training never keeps a class back.
+  /// The model's classes; training never drops them.
   var modelClasses: ModelClasses? {
     classes.map { ModelClasses(count: $0, dropout: 0, key: "num_class_embeds") }
   }

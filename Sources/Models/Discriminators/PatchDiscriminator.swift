@@ -1,13 +1,14 @@
 import Layers
 import Tensors
 
-/// The network that tells images from reconstructions, patch by patch: `NLayerDiscriminator` of latent diffusion (Rombach
-/// et al., 2022), which is that of pix2pix (Isola et al., 2017, https://arxiv.org/abs/1611.07004, appendix 6.1.2).
+/// The network that distinguishes images from reconstructions, patch by patch: `NLayerDiscriminator` of latent
+/// diffusion (Rombach et al., 2022), taken from pix2pix (Isola et al., 2017, https://arxiv.org/abs/1611.07004, appendix
+/// 6.1.2).
 ///
-/// The published one normalises over a process's batch, and keeps running averages that it never uses in training. Here
-/// groups of channels of each image are normalised, so that what is said of an image depends on it alone.
+/// The published network uses batch normalisation over a process's batch and keeps running averages that training never
+/// uses. Here each image is group-normalised, so that its outputs depend on that image alone.
 ///
-/// Names in files are those of that class.
+/// Tensor names in files follow that class.
 public struct PatchDiscriminator: Sendable {
   private struct Layer: Sendable {
     let convolution: Convolution2D
@@ -18,16 +19,16 @@ public struct PatchDiscriminator: Sendable {
   private let output: Convolution2D
   private let halvings: Int
 
-  /// Of the leaky rectifier, below 0.
+  /// Negative slope of the leaky ReLU.
   private static let slope: Float = 0.2
   private static let kernel = 4
-  /// Of the convolutions' weights when training begins: normal around 0 (pix2pix).
+  /// Initial standard deviation of the convolutions' weights, normal with mean 0 (pix2pix).
   private static let deviation: Float = 0.02
 
-  /// - Parameter channels: of the images.
+  /// - Parameter channels: channels of the images.
   public init(_ settings: PatchDiscriminatorSettings, channels: Int, _ builder: ParameterBuilder) {
     let main = builder["main"]
-    // Convolutions, normalisations and activations are numbered together.
+    // Convolutions, normalisations and activations share one numbering.
     var place = 0
     var inputs = channels
     func convolution(_ outputs: Int, stride: Int, hasBias: Bool) -> Convolution2D {
@@ -54,10 +55,10 @@ public struct PatchDiscriminator: Sendable {
     halvings = settings.layers
   }
 
-  /// How much each patch looks like a part of an image, rather than of a reconstruction.
+  /// Scores how much each patch looks like part of an image rather than of a reconstruction.
   ///
   /// - Parameter images: [B, H, W, C].
-  /// - Returns: [B, h, w, 1], any numbers: 1 and more for an image, -1 and less for a reconstruction.
+  /// - Returns: [B, h, w, 1], unbounded: trained towards at least 1 for an image and at most -1 for a reconstruction.
   public func callAsFunction(_ images: Tensor) -> Tensor {
     output(
       hidden.reduce(images) { x, layer in
@@ -66,10 +67,11 @@ public struct PatchDiscriminator: Sendable {
       })
   }
 
-  /// Throws unless images of this size have a patch.
+  /// Throws unless images of this size have at least one patch.
   public func check(height: Int, width: Int) throws {
     for (name, side) in [("height", height), ("width", width)] {
-      // Each halving takes the lower half; each of the two others one pixel, since a kernel of 4 has padding of 1.
+      // Each halving rounds down; the two other convolutions shrink by one pixel each, as a kernel of 4 has padding of
+      // 1.
       guard side >> halvings >= 3 else {
         throw ModelError(
           "the discriminator sees no patch of images whose \(name) is \(side): with \(halvings) layers it must be at "

@@ -1,12 +1,12 @@
 import Settings
 
-/// The keys of a configuration's section `discriminator` that describe the network.
+/// The keys of a configuration's `discriminator` section that describe the network.
 public struct PatchDiscriminatorSettings: Hashable, Sendable {
-  /// Channels of the first convolution; each further one has twice as many, up to eight times.
+  /// Channels of the first convolution; each further one doubles them, up to a factor of 8.
   public let width: Int
-  /// Convolutions that halve the image.
+  /// Number of convolutions that halve the resolution.
   public let layers: Int
-  /// Groups of each group normalisation; 0: there is none.
+  /// Groups of each group normalisation; 0 disables normalisation.
   public let groups: Int
 
   /// - Throws: `SettingsError`.
@@ -24,6 +24,6 @@ public struct PatchDiscriminatorSettings: Hashable, Sendable {
     }
   }
 
-  /// Channels behind each convolution but the last, which has one.
+  /// Output channels of each convolution except the last, which has one.
   var widths: [Int] { (0...layers).map { width * min(1 << $0, 8) } }
 }

@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// transformers' `CLIPModel` (Radford et al., 2021): a text and a vision transformer whose embeddings are alike where text
-/// and image belong together.
+/// transformers' `CLIPModel` (Radford et al., 2021): a text and a vision transformer whose embeddings are similar for
+/// matching texts and images.
 ///
-/// Names in files are those of the class.
+/// Tensor names in files follow that class.
 public struct CLIP: Sendable {
   public let parameters: ParameterLayout
   public let settings: CLIPSettings
@@ -30,21 +30,21 @@ public struct CLIP: Sendable {
     parameters = builder.layout
   }
 
-  /// The embeddings of texts, of unit length: [B, width].
+  /// The unit-length embeddings of texts, [B, width].
   ///
   /// - Parameters:
-  ///   - tokens: of each of B texts, L of each.
-  ///   - lengths: how many tokens of each text count, from the first; nil: all L.
+  ///   - tokens: tokens of B texts, L each.
+  ///   - lengths: number of valid leading tokens of each text; nil if all L are valid.
   public func embed(_ tokens: [[Int]], lengths: [Int]? = nil, on tape: Tape) -> Tensor {
     textProjection(text(tokens, lengths: lengths, on: tape).pooled).normalizedToUnitLength()
   }
 
-  /// The embeddings of images [B, H, W, C], of unit length: [B, width].
+  /// The unit-length embeddings of images [B, H, W, C], [B, width].
   public func embed(images: Tensor) -> Tensor {
     visionProjection(vision(images)).normalizedToUnitLength()
   }
 
-  /// Throws unless images of this size go through the network.
+  /// Throws unless the network accepts images of this size.
   public func check(height: Int, width: Int, channels: Int) throws {
     let (side, expected) = (settings.vision.imageSize, settings.vision.channels)
     guard height == side, width == side, channels == expected else {
@@ -54,22 +54,22 @@ public struct CLIP: Sendable {
     }
   }
 
-  /// What similarities are multiplied by, a scalar: the inverse of a trained temperature.
+  /// Factor applied to similarities, a scalar: the inverse of a trained temperature.
   public func scale(on tape: Tape) -> Tensor { scaleVector(on: tape).exponential() }
 
   /// The logarithm of `scale`.
   public var logitScale: Parameter { scaleVector.parameter }
 
-  /// The similarities of each image to each text, scaled: [images, texts].
+  /// The scaled similarity of each image to each text, [images, texts].
   public func logits(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor {
     images.timesTranspose(of: texts).scaled(by: scale)
   }
 
-  /// The mean of two cross entropies: of finding each image's text among all texts, and each text's image among all
-  /// images. Image i belongs to text i.
+  /// The mean of two cross entropies: of retrieving each image's text among all texts, and each text's image among all
+  /// images. Image i matches text i.
   ///
   /// - Parameters:
-  ///   - images, texts: embeddings of unit length, [N, width].
+  ///   - images, texts: unit-length embeddings, [N, width].
   ///   - scale: a scalar.
   /// - Returns: a scalar.
   public func contrastiveLoss(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor {

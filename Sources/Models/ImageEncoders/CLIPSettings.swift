@@ -1,17 +1,17 @@
 import Settings
 
-/// The keys of `model` for `kind: clip`: those of transformers' `CLIPConfig`, whose defaults they have.
+/// The keys of `model` for `kind: clip`: those of transformers' `CLIPConfig`, with its defaults.
 public struct CLIPSettings: Hashable, Sendable {
   public let text: CLIPTextSettings
   public let vision: CLIPVisionSettings
-  /// Numbers of an embedded text or image.
+  /// Width of an embedded text or image.
   public let width: Int
-  /// Of a new model: the logarithm of what similarities are multiplied by.
+  /// Initial logarithm of the factor applied to similarities.
   public let logitScale: Float
-  /// What the deviations of the projections of a new model are multiplied by.
+  /// Factor applied to the initial standard deviations of the projections.
   let factor: Float
 
-  /// - Throws: `SettingsError` also for combinations that do not work.
+  /// - Throws: `SettingsError`, including for incompatible combinations.
   public init(_ reader: SettingsReader) throws {
     text = try CLIPTextSettings(try Self.section("text_config", reader))
     vision = try CLIPVisionSettings(try Self.section("vision_config", reader))
@@ -28,8 +28,8 @@ public struct CLIPSettings: Hashable, Sendable {
     reader.keepTransformersKeys(except: ["projection_dim"])
   }
 
-  /// The section of a half. In older files it stands twice: what `_dict` says, with the defaults of the class for what it
-  /// leaves out, then takes the place of all of the other one.
+  /// The section of the text or vision half. Older files have it twice: `_dict`, completed with the class's defaults,
+  /// then replaces the other one entirely.
   private static func section(_ key: String, _ reader: SettingsReader) throws -> SettingsReader {
     let older = "\(key)_dict"
     guard reader.saysSomething(of: older) else {

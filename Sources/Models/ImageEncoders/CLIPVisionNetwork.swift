@@ -1,8 +1,8 @@
 import Layers
 import Tensors
 
-/// transformers' `CLIPVisionModel`: the vision transformer of CLIP (Radford et al., 2021). A token of its own stands for
-/// the whole image.
+/// transformers' `CLIPVisionModel`: the vision transformer of CLIP (Radford et al., 2021). A class token represents the
+/// whole image.
 struct CLIPVisionNetwork: Sendable {
   let settings: CLIPVisionSettings
   private let classToken: TrainedVector
@@ -32,7 +32,7 @@ struct CLIPVisionNetwork: Sendable {
     finalNorm = LayerNorm(builder["post_layernorm"], channels: width, epsilon: epsilon)
   }
 
-  /// [B, H, W, C] -> [B, D]: the token that stands for each image.
+  /// [B, H, W, C] -> [B, D]: the class token of each image.
   func callAsFunction(_ images: Tensor) -> Tensor {
     let (batch, side) = (images.shape[0], settings.imageSize)
     precondition(

@@ -1,16 +1,16 @@
 import Settings
 
-/// The keys of transformers' `CLIPVisionConfig`, whose defaults they have.
+/// The keys of transformers' `CLIPVisionConfig`, with its defaults.
 public struct CLIPVisionSettings: Hashable, Sendable {
   public let transformer: CLIPTransformerSettings
   /// Channels of the images.
   public let channels: Int
-  /// Pixels of the images' sides.
+  /// Side of the images, in pixels.
   public let imageSize: Int
-  /// Pixels of a patch's sides.
+  /// Side of a patch, in pixels.
   public let patchSize: Int
 
-  /// - Throws: `SettingsError` also for combinations that do not work.
+  /// - Throws: `SettingsError`, including for incompatible combinations.
   public init(_ reader: SettingsReader) throws {
     transformer = try CLIPTransformerSettings(reader, width: 768, hiddenWidth: 3072, heads: 12)
     channels = try reader.value("num_channels", default: 3, in: 1...1024, help: "channels of the images")

@@ -1,6 +1,6 @@
 import Settings
 
-/// Pairs of encoders that are trained against each other, by the names that a configuration has for them.
+/// Pairs of contrastively trained encoders, by their names in configurations.
 public enum ContrastiveKind: String, CaseIterable, Sendable {
   case clip
 

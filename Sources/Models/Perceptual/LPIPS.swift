@@ -1,34 +1,34 @@
 import Layers
 import Tensors
 
-/// How different two images look, by the features that a VGG16 has of them: LPIPS (Zhang et al., 2018, "The Unreasonable
+/// Perceptual distance of two images, measured in the features of a VGG16: LPIPS (Zhang et al., 2018, "The Unreasonable
 /// Effectiveness of Deep Features as a Perceptual Metric", https://arxiv.org/abs/1801.03924, equation 1).
 ///
-/// d(x, y) = Σ_l mean over pixels of w_l · (x̂_l - ŷ_l)², with x̂_l the features of x behind stage l, divided by their length
-/// at each pixel. Names in files are those of the class `LPIPS(net="vgg")` of the package lpips.
+/// d(x, y) = Σ_l mean over pixels of w_l · (x̂_l - ŷ_l)², with x̂_l the features of x after stage l, normalised to unit
+/// length at each pixel. Tensor names in files follow the class `LPIPS(net="vgg")` of the package lpips.
 public struct LPIPS: Sendable {
   public let parameters: ParameterLayout
   private let stages: [[Convolution2D]]
   private let heads: [Linear]
 
-  /// How many convolutions the stages have, each with a rectifier; between stages is a pooling.
+  /// Number of convolutions per stage, each followed by ReLU; stages are separated by max pooling.
   public static let convolutions = [2, 2, 3, 3, 3]
   /// Channels of VGG16's stages.
   public static let widths = [64, 128, 256, 512, 512]
-  /// Sides that leave a pixel for the last stage.
+  /// Smallest side that leaves a pixel for the last stage.
   public static let leastSide = 16
 
-  /// Means and deviations of the published VGG's training images, in values from -1 to 1 (`ScalingLayer`).
+  /// Means and standard deviations of the published VGG's training images, for values from -1 to 1 (`ScalingLayer`).
   private static let shift: [Float] = [-0.030, -0.088, -0.188]
   private static let scale: [Float] = [0.458, 0.448, 0.450]
-  /// Added to lengths.
+  /// Added to norms.
   private static let epsilon: Float = 1e-10
 
   /// - Parameter widths: channels of the five stages.
   public init(widths: [Int] = widths) {
     precondition(widths.count == Self.convolutions.count, "\(widths) for \(Self.convolutions.count) stages")
     let builder = ParameterBuilder("LPIPS")
-    // Convolutions, rectifiers and poolings are numbered together.
+    // Convolutions, activations and poolings share one numbering.
     var place = 0
     var inputs = Self.scale.count
     var stages: [[Convolution2D]] = []
@@ -43,13 +43,13 @@ public struct LPIPS: Sendable {
     }
     self.stages = stages
     heads = widths.enumerated().map { stage, width in
-      // Behind a dropout.
+      // Index 0 is a dropout.
       Linear(builder["lin\(stage)"]["model"][1], width, 1, hasBias: false, isConvolution: true)
     }
     parameters = builder.layout
   }
 
-  /// The mean distance over images of one shape, [B, H, W, C] with 1 or 3 channels, from -1 to 1. A scalar.
+  /// The mean distance between images of one shape, [B, H, W, C] with 1 or 3 channels, values from -1 to 1. A scalar.
   public func callAsFunction(_ a: Tensor, _ b: Tensor) -> Tensor {
     precondition(a.shape == b.shape, "\(a.shape) and \(b.shape)")
     let distances = zip(zip(features(of: a), features(of: b)), heads).map { features, head in
@@ -61,7 +61,7 @@ public struct LPIPS: Sendable {
     return distances.dropFirst().reduce(distances[0], +)
   }
 
-  /// Those behind each stage.
+  /// The features after each stage.
   private func features(of images: Tensor) -> [Tensor] {
     var x = scaled(images)
     return stages.enumerated().map { index, convolutions in
@@ -71,7 +71,7 @@ public struct LPIPS: Sendable {
     }
   }
 
-  /// In the units of the network's own training, [B, H, W, 3]; grey becomes three like channels.
+  /// Images normalised as in the network's own training, [B, H, W, 3]; grey is repeated over three channels.
   private func scaled(_ images: Tensor) -> Tensor {
     let tape = images.tape
     let channels = images.shape[3]
@@ -103,7 +103,7 @@ public struct LPIPS: Sendable {
 }
 
 extension Tensor {
-  /// Without the last row or column where their number is odd.
+  /// The tensor without the last row or column if their number is odd.
   fileprivate var evenPart: Tensor {
     var part = self
     for axis in 1...2 where shape[axis] % 2 == 1 { part = part.part(0..<shape[axis] - 1, axis: axis) }

@@ -1,10 +1,9 @@
 import Layers
 import Tensors
 
-/// transformers' `CLIPTextModel`: the text transformer of CLIP (Radford et al., 2021), with attention to earlier tokens
-/// only.
+/// transformers' `CLIPTextModel`: the text transformer of CLIP (Radford et al., 2021), with causal attention.
 ///
-/// Names in files are those of the class in transformers 5; earlier ones put `text_model.` before them.
+/// Tensor names in files follow the class in transformers 5; earlier versions prefix them with `text_model.`.
 public struct CLIPTextModel: TextEncoder {
   public let parameters: ParameterLayout
   private let network: CLIPTextNetwork
@@ -30,7 +29,7 @@ public struct CLIPTextModel: TextEncoder {
   }
 }
 
-/// The layers of `CLIPTextModel`, also as a part of `CLIP`.
+/// The layers of `CLIPTextModel`, shared with `CLIP`.
 struct CLIPTextNetwork: Sendable {
   let settings: CLIPTextSettings
   let tokenEmbedding: Embedding
@@ -76,8 +75,8 @@ struct CLIPTextNetwork: Sendable {
       + words.rows(tokens.map { $0 < vocabulary ? nil : $0 - vocabulary })
   }
 
-  /// The place of the token that stands for a text: the first that ends it; where files still have the end token's wrong
-  /// number 2, the first of the largest number. Without such a token it is the first, as transformers has it.
+  /// The position of the token that represents a text: the first end token; for files with the historical wrong end
+  /// token 2, the first token with the largest number. Without an end token it is the first token, as in transformers.
   private func end(_ tokens: [Int]) -> Int {
     let wanted = settings.endToken == 2 ? tokens.max() : settings.endToken
     return tokens.firstIndex { $0 == wanted } ?? 0

@@ -1,17 +1,17 @@
 import Settings
 
-/// The keys of `model` for `kind: clip-text`: those of transformers' `CLIPTextConfig`, whose defaults they have.
+/// The keys of `model` for `kind: clip-text`: those of transformers' `CLIPTextConfig`, with its defaults.
 public struct CLIPTextSettings: Hashable, Sendable {
   public let transformer: CLIPTransformerSettings
   public let vocabularySize: Int
-  /// The most tokens of a text.
+  /// Maximum number of tokens per text.
   public let tokenLimit: Int
   /// The token that ends a text.
   public let endToken: Int
-  /// Layers that are left out at the end.
+  /// Number of final layers that are skipped.
   public let skippedLayers: Int
 
-  /// - Throws: `SettingsError` also for combinations that do not work.
+  /// - Throws: `SettingsError`, including for incompatible combinations.
   public init(_ reader: SettingsReader) throws {
     vocabularySize = try reader.value(
       "vocab_size", default: 49_408, in: 1...10_000_000, help: "number of tokens that there are")

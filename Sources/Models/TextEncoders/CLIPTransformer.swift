@@ -2,7 +2,7 @@ import Foundation
 import Layers
 import Tensors
 
-/// transformers' `CLIPEncoder`: the transformer that CLIP's two halves (Radford et al., 2021) have in common.
+/// transformers' `CLIPEncoder`: the transformer used by both halves of CLIP (Radford et al., 2021).
 struct CLIPTransformer: Sendable {
   private let layers: [CLIPLayer]
 
@@ -13,9 +13,9 @@ struct CLIPTransformer: Sendable {
   /// [B, N, D] -> [B, N, D].
   ///
   /// - Parameters:
-  ///   - isCausal: whether a token attends to none after it.
-  ///   - keyMask: [B, N], 0 for a token that gets no attention.
-  ///   - skipped: layers that are left out at the end.
+  ///   - isCausal: whether tokens attend only to themselves and earlier ones.
+  ///   - keyMask: [B, N], 0 for a masked token.
+  ///   - skipped: number of final layers to skip.
   func callAsFunction(
     _ x: Tensor, isCausal: Bool, keyMask: Tensor? = nil, skipping skipped: Int = 0
   ) -> Tensor {
@@ -25,8 +25,7 @@ struct CLIPTransformer: Sendable {
   }
 }
 
-/// transformers' `CLIPEncoderLayer`: attention and a perceptron, each normalised before and added to what it was
-/// computed of.
+/// transformers' `CLIPEncoderLayer`: attention and an MLP, each with pre-normalisation and a residual connection.
 private struct CLIPLayer: Sendable {
   private let heads: Int
   private let activation: CLIPActivation

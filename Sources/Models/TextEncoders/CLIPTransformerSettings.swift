@@ -4,18 +4,18 @@ import Settings
 /// The keys that `CLIPTextConfig` and `CLIPVisionConfig` share.
 public struct CLIPTransformerSettings: Hashable, Sendable {
   public let width: Int
-  /// Numbers between the two layers of a perceptron.
+  /// Hidden width of an MLP.
   public let hiddenWidth: Int
   public let layers: Int
   public let heads: Int
   public let activation: CLIPActivation
   public let epsilon: Float
-  /// Deviation of new embeddings of vision.
+  /// Initial standard deviation of vision embeddings.
   let range: Float
-  /// What all deviations of new weights are multiplied by.
+  /// Factor applied to the standard deviations of all initial weights.
   let factor: Float
 
-  /// Of new weights of the layers that read a normalised input, smaller where there are more layers.
+  /// Initial standard deviation of layers that read a normalised input, smaller for deeper networks.
   var inputDeviation: Float { factor / Float(2 * layers * width).squareRoot() }
 
   /// - Throws: `SettingsError`.
@@ -50,15 +50,15 @@ public struct CLIPTransformerSettings: Hashable, Sendable {
   }
 }
 
-/// The activation functions that transformers names in `hidden_act`, as far as linear layers compute them.
+/// The activation functions named by transformers' `hidden_act`, as far as linear layers support them.
 public enum CLIPActivation: String, CaseIterable, Sendable {
   case quickGELU = "quick_gelu"
   case gelu
   case tanhGELU = "gelu_pytorch_tanh"
-  /// Another name of `gelu_pytorch_tanh`.
+  /// An alias of `gelu_pytorch_tanh`.
   case newGELU = "gelu_new"
   case silu
-  /// Another name of `silu`.
+  /// An alias of `silu`.
   case swish
 
   var linear: LinearActivation {
@@ -72,9 +72,9 @@ public enum CLIPActivation: String, CaseIterable, Sendable {
 }
 
 extension SettingsReader {
-  /// Keys of any `config.json` of transformers that no network computes with.
+  /// Accepts keys of transformers' `config.json` that have no effect on any network.
   ///
-  /// - Parameter used: those of them that this one computes with.
+  /// - Parameter used: keys among them that this network does use.
   func keepTransformersKeys(except used: Set<String> = []) {
     let keys = [
       "_name_or_path", "_attn_implementation_autoset", "add_cross_attention", "architectures",

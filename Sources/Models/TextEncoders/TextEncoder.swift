@@ -1,20 +1,21 @@
 import Layers
 import Tensors
 
-/// A network that turns tokens of texts into what a denoiser attends to.
+/// A network that encodes text tokens into the context that a denoiser attends to.
 public protocol TextEncoder: Sendable {
   var parameters: ParameterLayout { get }
-  /// Tokens are numbers below it.
+  /// Number of tokens in the vocabulary; all token numbers are below it.
   var vocabularySize: Int { get }
-  /// The most tokens of a text.
+  /// Maximum number of tokens per text.
   var tokenLimit: Int { get }
-  /// Numbers of an encoded token.
+  /// Width of an encoded token.
   var width: Int { get }
 
   /// - Parameters:
-  ///   - tokens: of each of B texts, L of each.
-  ///   - lengths: how many tokens of each text count, from the first; nil: all L, as Stable Diffusion has it.
-  ///   - words: embeddings [n, D] of the tokens from `vocabularySize` on, which the encoder does not know; nil: none.
+  ///   - tokens: tokens of B texts, L each.
+  ///   - lengths: number of valid leading tokens of each text; nil if all L are valid, as in Stable Diffusion.
+  ///   - words: embeddings [n, D] of tokens numbered from `vocabularySize` on, outside the encoder's vocabulary; nil if
+  ///     there are none.
   func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, words: Tensor?, on tape: Tape) -> EncodedText
 
   /// The embedding [D] of a token.
@@ -31,13 +32,13 @@ extension TextEncoder {
   }
 }
 
-/// What a text encoder makes of B texts.
+/// The output of a text encoder for B texts.
 public struct EncodedText {
   /// [B, L, D]: each token, after the final normalisation.
   public let tokens: Tensor
-  /// The token of each text that stands for all of it.
+  /// Position in each text of the token that represents it.
   let ends: [Int]
 
-  /// [B, D]: the token that stands for each text.
+  /// [B, D]: the token that represents each text.
   public var pooled: Tensor { tokens.tokens(at: ends) }
 }

@@ -1,6 +1,6 @@
 import Settings
 
-/// The text encoders, by the names that a configuration has for them.
+/// The text encoders by their names in configurations.
 public enum TextEncoderKind: String, CaseIterable, Sendable {
   case clipText = "clip-text"
 

@@ -1,10 +1,10 @@
 import Foundation
 
 extension Picture {
-  /// Each sample the mean of those around it, with the weights of a normal distribution cut off at three deviations.
-  /// Beyond its borders the picture goes on as it is there.
+  /// Applies a Gaussian blur, with the kernel truncated at three standard deviations and the picture's borders
+  /// replicated.
   ///
-  /// - Parameter deviation: in pixels, above 0.
+  /// - Parameter deviation: standard deviation in pixels, above 0.
   public func blurred(deviation: Double) -> Picture {
     precondition(deviation > 0, "a deviation of \(deviation) pixels")
     let radius = Int((3 * deviation).rounded(.up))
@@ -22,9 +22,9 @@ extension Picture {
       samples: values.map { UInt8(min(max($0 + 0.5, 0), 255)) })
   }
 
-  /// Weighted sums along one direction, whose samples lie `step` apart.
+  /// Convolves along one direction, whose samples are `step` apart.
   ///
-  /// - Parameter line: the place of a sample along its line, and where in `values` that begins.
+  /// - Parameter line: returns the index of a sample along its line, and the start of the line in `values`.
   private static func weighted(
     _ values: [Float], _ kernel: [Float], count: Int, step: Int, _ line: (Int) -> (place: Int, start: Int)
   ) -> [Float] {

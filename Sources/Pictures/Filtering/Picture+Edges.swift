@@ -1,15 +1,15 @@
 extension Picture {
-  /// The edges, white on black, one pixel wide: [H, W, 1] of 0 and 255 (Canny, "A Computational Approach to Edge
-  /// Detection", 1986), in integers alone, so that they are the same everywhere, and the same as OpenCV's `Canny` with an
-  /// aperture of 3 and the L1 norm, with which published control networks were trained.
+  /// The edges, white on black, one pixel wide: [H, W, 1] with values 0 and 255 (Canny, "A Computational Approach to
+  /// Edge Detection", 1986). Uses only integer arithmetic, so that results are the same everywhere and match OpenCV's
+  /// `Canny` with an aperture of 3 and the L1 norm, with which published control networks were trained.
   ///
-  /// Nothing is smoothed first. Gradients are Sobel's; of several channels that with the largest counts. A pixel whose
-  /// gradient is above `low` and the largest across the edge is an edge if it is above `high`, or is connected with one
-  /// that is, by its eight neighbours.
+  /// There is no smoothing. Gradients are Sobel's, from the channel with the largest one. A pixel whose gradient is
+  /// above `low` and a maximum across the edge is an edge if it is above `high`, or connected to such a pixel through
+  /// its eight neighbours.
   ///
   /// - Parameters:
-  ///   - low: of |dx| + |dy|, which are at most 1020 each.
-  ///   - high: no less than `low`.
+  ///   - low: threshold for |dx| + |dy|, which are at most 1020 each.
+  ///   - high: threshold no less than `low`.
   public func edges(low: Int, high: Int) -> Picture {
     precondition(0 <= low && low <= high, "thresholds of \(low) and \(high)")
     let gradients = Gradients(self)
@@ -41,19 +41,19 @@ extension Picture {
 
 private enum EdgeMark: UInt8 {
   case none
-  /// An edge if it is connected with one.
+  /// An edge if it is connected to one.
   case possible
   case edge
 }
 
-/// Sobel's gradients of a picture. Beyond its borders the picture goes on as it is there.
+/// Sobel gradients of a picture with replicated borders.
 private struct Gradients {
   private let width: Int
   private let height: Int
   /// [H, W]
   private var dx: [Int32]
   private var dy: [Int32]
-  /// |dx| + |dy|, [H + 2, W + 2], with zeros around.
+  /// |dx| + |dy|, [H + 2, W + 2], with a border of zeros.
   private var sizes: [Int32]
 
   init(_ picture: Picture) {
@@ -64,7 +64,7 @@ private struct Gradients {
     for channel in 0..<picture.channels { add(picture, channel) }
   }
 
-  /// Takes the gradients of a channel where they are larger than those of the channels before.
+  /// Takes a channel's gradients where they are larger than those of previous channels.
   private mutating func add(_ picture: Picture, _ channel: Int) {
     for y in 0..<height {
       let rows = [max(y - 1, 0), y, min(y + 1, height - 1)]
@@ -93,8 +93,8 @@ private struct Gradients {
   /// tan(22.5 degrees) * 2^15.
   private static let tangent = 13_573
 
-  /// Whether the gradient is above `low`, and none of its two neighbours along its direction, in steps of 45 degrees, is
-  /// larger. Of equal ones in a row or a column the first counts.
+  /// Whether the gradient is above `low` and not exceeded by its two neighbours along its direction, in steps of 45
+  /// degrees. Of equal ones in a row or a column, the first counts.
   func isCrest(_ x: Int, _ y: Int, above low: Int) -> Bool {
     let size = size(x, y)
     guard size > low else { return false }

@@ -1,6 +1,6 @@
 extension Picture {
-  /// What stands before a plain background, white on black: [H, W, 1], 255 where a channel differs by more than 16 from the
-  /// background, which is the median of each channel on the picture's border.
+  /// What is in front of a plain background, white on black: [H, W, 1], 255 where a channel differs by more than 16 from
+  /// the background, which is each channel's median along the picture's border.
   public func foreground() -> Picture {
     let border = (0..<width * height).filter { place in
       let (x, y) = (place % width, place / width)

@@ -1,13 +1,13 @@
-/// A picture that is made of another one, of the same size: what a control network can be shown of it.
+/// Derives a picture of the same size from another one, as a condition for a control network.
 public enum PictureFilter: Hashable, Sendable {
   /// `Picture.edges`.
   case edges(low: Int, high: Int)
-  /// `Picture.blurred`; nil: a sixteenth of the shorter side.
+  /// `Picture.blurred`; nil for a sixteenth of the shorter side.
   case blur(deviation: Double?)
   /// `Picture.foreground`.
   case mask
 
-  /// Channels of what is made of a picture of `channels`.
+  /// Number of output channels for a picture with `channels`.
   public func channels(of channels: Int) -> Int {
     switch self {
     case .edges, .mask: 1

@@ -1,5 +1,4 @@
-/// What the colours of a map stand for: of each range a bar of all colours, under its name between its least and its
-/// greatest number.
+/// A legend for a colour map: a bar of all colours for each range, with the range's name, minimum and maximum above it.
 public struct ColourScale: Sendable {
   public struct Entry: Hashable, Sendable {
     let name: String
@@ -20,9 +19,9 @@ public struct ColourScale: Sendable {
 
   public init(_ entries: [Entry]) { self.entries = entries }
 
-  /// The bars one below the other.
+  /// The bars stacked vertically.
   ///
-  /// - Throws: ``PictureError`` when libgd has no memory for the letters.
+  /// - Throws: ``PictureError`` if libgd runs out of memory.
   public func picture(width: Int) throws -> Picture {
     let lettering = Lettering()
     let left = Self.margin
@@ -47,7 +46,7 @@ public struct ColourScale: Sendable {
 }
 
 extension Picture {
-  /// With another picture of the same width below it.
+  /// The picture with another of the same width below it.
   public func above(_ other: Picture) -> Picture {
     precondition(
       width == other.width && channels == other.channels,

@@ -112,9 +112,9 @@ extension Lettering {
     case left, middle, right
   }
 
-  /// A coloured picture of one line of texts, dark on white, each where it belongs.
+  /// A colour picture with one line of texts, dark on white, each aligned as specified.
   ///
-  /// - Throws: ``PictureError`` when libgd has no memory for it.
+  /// - Throws: ``PictureError`` if libgd runs out of memory.
   func picture(_ texts: [(text: String, alignment: Alignment)], width: Int) throws -> Picture {
     try drawn(width: width, height: lineHeight + 2, channels: 3) { canvas in
       for (text, alignment) in texts {
@@ -143,7 +143,7 @@ extension Lettering {
 
   private static let ink: Int32 = 0x202020
 
-  /// What `body` draws on white.
+  /// The picture that `body` draws on white.
   private func drawn(
     width: Int, height: Int, channels: Int, _ body: (borrowing Canvas) -> Void
   ) throws -> Picture {

@@ -33,7 +33,7 @@ enum PNGTextChunks {
     withUnsafeBytes(of: number.bigEndian) { Array($0) }
   }
 
-  /// The texts in a PNG file that are not compressed; none of what is no such file.
+  /// The uncompressed texts in a PNG file; empty for other files.
   static func texts(in png: [UInt8]) -> [(keyword: String, text: String)] {
     var texts: [(keyword: String, text: String)] = []
     var place = signature.count
@@ -46,7 +46,7 @@ enum PNGTextChunks {
       if let end = data.firstIndex(of: 0) {
         let keyword = String(decoding: data[..<end], as: UTF8.self)
         if type == "tEXt" {
-          // Latin-1, whose codes are those of Unicode.
+          // Latin-1, whose codes equal Unicode's.
           texts.append(
             (keyword, String(String.UnicodeScalarView(data[(end + 1)...].map { Unicode.Scalar($0) }))))
         } else if type == "iTXt", let text = internationalText(data[(end + 1)...]) {
@@ -60,7 +60,8 @@ enum PNGTextChunks {
 
   private static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
 
-  /// What follows the keyword of `iTXt`: whether it is compressed and how, language, translated keyword, text.
+  /// The text of an `iTXt` chunk, from the data after its keyword: compression flag and method, language, translated
+  /// keyword, text. nil if compressed.
   private static func internationalText(_ data: ArraySlice<UInt8>) -> String? {
     guard data.count >= 2, data[data.startIndex] == 0 else { return nil }
     let rest = data.dropFirst(2).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
@@ -69,7 +70,7 @@ enum PNGTextChunks {
 }
 
 extension ImageFile {
-  /// The text that a PNG file has under `keyword`; nil if it has none, or is another kind of file.
+  /// The text stored under `keyword` in a PNG file; nil if there is none, or the file has another format.
   ///
   /// - Throws: `FileError`.
   public static func text(_ keyword: String, of path: RawPath) throws -> String? {

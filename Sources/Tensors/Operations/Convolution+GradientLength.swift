@@ -1,7 +1,8 @@
 import Kernels
 
 extension Tensor {
-  /// The length of the gradient of the weights of a convolution of these images [B, H, W, C], which no tape keeps.
+  /// The norm of the gradient of a convolution's weights for these images [B, H, W, C], computed without recording
+  /// anything.
   ///
   /// - Parameters:
   ///   - outputs: channels of the output, K.

@@ -1,8 +1,8 @@
 import Kernels
 
 extension Tensor {
-  /// Images continued by what lies at their opposite edges, PyTorch's `circular` padding: [B, H, W, C] ->
-  /// [B, H + before + behind, W + before + behind, C].
+  /// Periodic padding of images, PyTorch's `circular` mode: [B, H, W, C] -> [B, H + before + behind, W + before +
+  /// behind, C].
   public func paddedPeriodically(before: Int, behind: Int) -> Tensor {
     precondition(
       shape.count == 4 && before >= 0 && behind >= 0, "\(shape) padded by \(before) and \(behind)")

@@ -1,19 +1,19 @@
 /// Which arrays of a file become which fields of a dataset, and how.
 public struct ArrayImport: Sendable {
-  /// A file that holds arrays.
+  /// The format of an array file.
   public enum Format: Sendable {
     case hdf5, numpy
   }
 
-  /// What becomes of NaN, and of what a file's maker wrote for missing values.
+  /// How to handle NaN and the file's markers of missing values.
   public enum Missing: String, Sendable, CaseIterable {
     /// The first one is an error.
     case refuse
-    /// They become 0, after normalization, and a field tells where they are.
+    /// They become 0 after normalisation, and a mask field records them.
     case mask
   }
 
-  /// A field beside the images.
+  /// A field in addition to the images.
   public struct Extra: Sendable {
     public var role: FieldRole
     /// The arrays that it is made of, stacked along their last dimension.
@@ -25,17 +25,16 @@ public struct ArrayImport: Sendable {
     }
   }
 
-  /// The names of the images' arrays, which are stacked as channels; none for `images` of an archive, or the only array.
+  /// Names of the image arrays, which are stacked as channels; empty for an archive's `images`, or the only array.
   public var images: [String]
-  /// The name of the labels' array; nil for `labels` of an archive, if it has that.
+  /// Name of the label array; nil for an archive's `labels`, if present.
   public var labels: String?
   public var extras: [Extra] = []
-  /// nil for the labels' numbers.
+  /// nil uses the label numbers.
   public var classNames: [String]?
   /// nil for [N, H, W] or [N, H, W, C].
   public var order: AxisOrder?
-  /// Whether dimensions are counted as MATLAB does, from the other end; an HDF5 file of its shows [H, W, C, N] as
-  /// [N, C, W, H].
+  /// Whether dimensions are in MATLAB's order, reversed; one of its HDF5 files shows [H, W, C, N] as [N, C, W, H].
   public var isMATLAB = false
   public var normalization: Normalization.Kind?
   public var missing = Missing.refuse

@@ -1,4 +1,4 @@
-/// Samples in arrays of numbers and text, of HDF5's and NumPy's files.
+/// Samples in arrays of numbers and text, from HDF5 and NumPy files.
 public final class ArraySource: SampleSource {
   public let name: String
   public let split: String
@@ -6,7 +6,7 @@ public final class ArraySource: SampleSource {
   public let count: Int
   public var fields: [Field] { parts.map(\.field) }
 
-  /// A field, and where it comes from.
+  /// A field and its origin.
   private struct Part {
     enum Content {
       case numbers(ArrayValues)
@@ -21,11 +21,11 @@ public final class ArraySource: SampleSource {
 
   private let parts: [Part]
 
-  /// Opens the arrays of `path`. Those of floating-point numbers are read once, to know what they hold.
+  /// Opens the arrays of `path`. Floating-point arrays are read once for their statistics.
   ///
-  /// - Parameter progress: called every so often with how many samples have been read, of how many.
-  /// - Throws: `DatasetError` naming file and array for what is missing, damaged or of another kind; and the element,
-  ///   for a value that is missing or infinite.
+  /// - Parameter progress: called periodically with the number of samples read, and their total.
+  /// - Throws: `DatasetError` naming file and array if one is missing, damaged or of another type; and the element, for
+  ///   a missing or infinite value.
   public init(
     _ path: String, format: ArrayImport.Format, _ options: ArrayImport, name: String, split: Split,
     progress: (Int, Int) -> Void = { _, _ in }

@@ -1,11 +1,11 @@
 import HDF5
 
-/// A field of numbers that is made from arrays: in which type it is stored, and how its values follow from theirs.
+/// A numeric field made from arrays: its storage type, and the conversion of its values.
 struct ArrayValues {
   let field: Field
 
   private let variables: StackedVariables
-  /// Whether the elements are stored as they are.
+  /// Whether the elements are stored unchanged.
   private let isCopied: Bool
   private let isMasked: Bool
 
@@ -37,13 +37,13 @@ struct ArrayValues {
     self.field = field
   }
 
-  /// Fills the elements of a sample.
+  /// Writes the elements of a sample.
   func read(_ sample: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
     if isCopied { return try variables.copy(sample, to: bytes) }
     func fill<Element>(_: Element.Type, _ convert: (Double) -> Element?) throws {
       let elements = bytes.assumingMemoryBound(to: Element.self)
       try variables.visit(sample) { place, channel, value, error in
-        // A missing value is 0; where that is not allowed, the first pass has refused it, or the type has none.
+        // Missing values become 0; if they are not allowed, the first pass has rejected them, or the type has none.
         guard isMasked || value != nil else { throw error(Self.missingProblem) }
         let number = value.map { field.normalization?.normalized($0, channel: channel) ?? $0 } ?? 0
         guard let element = convert(number) else {
@@ -63,7 +63,7 @@ struct ArrayValues {
         && variables.variables.allSatisfy {
           !$0.array.type.isFloatingPoint && $0.packing == nil
         }
-      // Whole numbers stay what they are, or are refused.
+      // Integers must be represented exactly, or are rejected.
       try fill(Float.self) { number in
         let value = Float(number)
         return value.isFinite && (!isWhole || Double(value) == number || !Self.isInteger(number))
@@ -78,7 +78,7 @@ struct ArrayValues {
 
   private static func isInteger(_ value: Double) -> Bool { value == value.rounded() }
 
-  /// Small numbers stay in their type; what is normalized or in other units, and what has more bits, becomes float32.
+  /// Small types are kept; values that are normalised, packed or wider become float32.
   private static func storedType(
     _ types: [ElementType], role: FieldRole, isPacked: Bool, isNormalized: Bool
   ) -> FieldType {
@@ -98,7 +98,7 @@ struct ArrayValues {
     return .float32
   }
 
-  /// Reads everything once.
+  /// Reads all values once.
   private static func statistics(
     _ variables: StackedVariables, isMasked: Bool, progress: (Int) -> Void
   ) throws -> ChannelStatistics {
@@ -144,7 +144,7 @@ struct ArrayValues {
     return normalization
   }
 
-  /// Values that differ by less than float32 tells apart would all become one.
+  /// Rejects values whose differences float32 cannot resolve.
   private static func requirePrecision(_ statistics: ChannelStatistics, _ variables: StackedVariables) throws
   {
     for channel in statistics.mean.indices where variables.variable(of: channel).array.type != .float32 {
@@ -159,11 +159,11 @@ struct ArrayValues {
     }
   }
 
-  /// Carries along what the arrays' makers said of them.
+  /// Copies the metadata of the source arrays.
   private static func describe(_ field: inout Field, _ variables: StackedVariables) throws {
     let first = variables.variables[0]
     let all = variables.variables
-    // Bytes of one array are pictures: there is nothing to say.
+    // A single array of bytes is a plain picture, without metadata.
     if all.count > 1 || !first.attributes.isEmpty || field.statistics != nil {
       field.variables = all.map {
         Field.Variable(name: $0.array.name, channels: $0.layout.shape.last ?? 1, attributes: $0.attributes)
@@ -171,7 +171,7 @@ struct ArrayValues {
     }
     var coordinates: [Field.Coordinate] = []
     for (axis, fileAxis) in first.layout.fileAxes.enumerated() {
-      // Channels that are stacked are not where those of the first are.
+      // Stacked channels do not share the coordinates of the first array's.
       guard let fileAxis, axis < field.shape.count - 1 || all.count == 1,
         let found = try first.array.coordinates(axis: fileAxis)
       else { continue }

@@ -1,10 +1,10 @@
 import HDF5
 
-/// An array whose samples are read one by one, in blocks.
+/// An array whose samples are read individually, with block-wise I/O.
 final class ArrayVariable {
   let array: any NumberArray
   let layout: ArrayLayout
-  /// What values are in the source's units: value * scale + offset (CF conventions 1.10, section 8.1).
+  /// Converts stored values to the source's units: value * scale + offset (CF conventions 1.10, section 8.1).
   let packing: (scale: Double, offset: Double)?
 
   private let elementSize: Int
@@ -14,11 +14,11 @@ final class ArrayVariable {
   private var blockRange = 0..<0
   private var stride = 0
   private var offsets: [Int] = []
-  /// How many samples the block has that `stride` and `offsets` are for.
+  /// The number of samples in a block that `stride` and `offsets` apply to.
   private var offsetsCount = 0
   private var isInOrder = false
 
-  /// About how much to read at once, since libraries unpack whole chunks at a time.
+  /// Approximate read size, since libraries decompress whole chunks at a time.
   private static let blockBytes = 16 << 20
 
   init(_ array: any NumberArray, layout: ArrayLayout) {
@@ -32,7 +32,7 @@ final class ArrayVariable {
     packing = scale == nil && offset == nil ? nil : (scale ?? 1, offset ?? 0)
   }
 
-  /// What its maker said of it, but for what holds only for the numbers as they were stored.
+  /// The source's attributes, without those that apply only to the stored values.
   var attributes: [String: FieldAttribute] {
     let stored: Set = [
       "scale_factor", "add_offset", "_FillValue", "missing_value", "valid_range", "valid_min", "valid_max",
@@ -42,11 +42,11 @@ final class ArrayVariable {
     }
   }
 
-  /// Whether every number is a value, which no other stands for.
+  /// Whether every number is a value in the source's units, with no marker for missing ones.
   var isPlain: Bool { packing == nil && missingValues.isEmpty && !array.type.isFloatingPoint }
 
-  /// Copies sample `sample`, its elements as they are, to places of `bytes` that lie `step` elements apart for each run
-  /// of `run` elements.
+  /// Copies the unconverted elements of sample `sample` to `bytes`, in runs of `run` elements that start `step`
+  /// elements apart.
   func copy(_ sample: Int, to bytes: UnsafeMutableRawBufferPointer, run: Int, step: Int) throws {
     let base = try load(sample)
     block.withUnsafeBytes { block in
@@ -64,9 +64,9 @@ final class ArrayVariable {
     }
   }
 
-  /// Calls `body` with the elements of sample `sample` in order: their value, or nil for a missing one.
+  /// Calls `body` with the elements of sample `sample` in order: their value, or nil if missing.
   ///
-  /// - Throws: what `body` throws, and `DatasetError` for an infinite value.
+  /// - Throws: errors of `body`, and `DatasetError` for an infinite value.
   @inline(__always)
   func visit(_ sample: Int, _ body: (Int, Double?) throws -> Void) throws {
     let base = try load(sample)
@@ -92,7 +92,7 @@ final class ArrayVariable {
     .badData(array.place, "the value at \(layout.index(of: element, in: sample)) \(problem)")
   }
 
-  /// Reads the block that holds a sample, if it is not there; returns where the sample starts in it.
+  /// Reads the block that holds a sample unless it is loaded; returns where the sample starts in it.
   private func load(_ sample: Int) throws -> Int {
     if !blockRange.contains(sample) {
       let range = sample..<min(sample + blockCount, layout.count)
@@ -112,13 +112,13 @@ final class ArrayVariable {
   }
 }
 
-/// One or several arrays, whose channels (the last dimension) are put one behind another.
+/// One or several arrays, stacked along their channels (the last dimension).
 final class StackedVariables {
   let variables: [ArrayVariable]
   let count: Int
-  /// Of one sample.
+  /// The shape of one sample.
   let shape: [Int]
-  /// The channels of each variable, and where they start.
+  /// Number of channels of each variable, and the index of its first.
   private let channels: [Int]
   private let starts: [Int]
 
@@ -156,8 +156,8 @@ final class StackedVariables {
     variables[(starts.lastIndex { $0 <= channel } ?? 0).clamped(below: variables.count)]
   }
 
-  /// Calls `body` for each value of a sample with its place in the sample, its channel, and nil for a missing one, or
-  /// how to speak of it.
+  /// Calls `body` for each value of a sample with its index in the sample, its channel, the value or nil if missing,
+  /// and a function that creates an error about it.
   @inline(__always)
   func visit(
     _ sample: Int,
@@ -173,7 +173,7 @@ final class StackedVariables {
     }
   }
 
-  /// Copies a sample, its elements as they are; all variables must have one type.
+  /// Copies the unconverted elements of a sample; all variables must have the same type.
   func copy(_ sample: Int, to bytes: UnsafeMutableRawBufferPointer) throws {
     for (index, variable) in variables.enumerated() {
       let size = variable.array.type.byteCount ?? 1

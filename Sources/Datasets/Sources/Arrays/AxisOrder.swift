@@ -1,4 +1,4 @@
-/// What the dimensions of an array are, the slowest varying first: N samples, C channels, H rows, W columns.
+/// The meaning of an array's dimensions, slowest first: N samples, C channels, H rows, W columns.
 public struct AxisOrder: Sendable, Equatable, CustomStringConvertible {
   enum Axis: Character, CaseIterable {
     case samples = "N"
@@ -9,8 +9,8 @@ public struct AxisOrder: Sendable, Equatable, CustomStringConvertible {
 
   let axes: [Axis]
 
-  /// - Parameter text: the letters N, C, H and W in any order, such as `NCHW`; N and C may be left out. Nil if it is
-  ///   something else.
+  /// - Parameter text: the letters N, C, H and W in any order, such as `NCHW`; N and C are optional. Returns nil for
+  ///   anything else.
   public init?(_ text: String) {
     let axes = text.uppercased().map { Axis(rawValue: $0) }
     guard !axes.contains(nil), Set(axes).count == axes.count, axes.contains(.rows), axes.contains(.columns)
@@ -21,27 +21,27 @@ public struct AxisOrder: Sendable, Equatable, CustomStringConvertible {
   public var description: String { String(axes.map(\.rawValue)) }
 }
 
-/// How the samples of an array made elsewhere lie in it.
+/// The layout of samples in an array from another program.
 struct ArrayLayout: Sendable {
   /// The number of samples.
   let count: Int
-  /// The shape of one, as the dataset has it: [H, W, C] of a grid.
+  /// The shape of one sample in the dataset: [H, W, C] for a grid.
   let shape: [Int]
   /// The extents in the file.
   private let extents: [Int]
-  /// Which dimension of the file runs over the samples; nil if there is one sample only.
+  /// The dimension of the file that indexes samples; nil if there is only one sample.
   private let sampleAxis: Int?
-  /// For each dimension of `shape` that of the file; nil if the file has none.
+  /// For each dimension of `shape`, that of the file; nil if the file has none.
   private let axes: [Int?]
-  /// Whether the array's maker counts its dimensions from the other end.
+  /// Whether the source counts its dimensions in reverse order.
   private let isReversed: Bool
 
   /// Samples on a grid.
   ///
   /// - Parameters:
-  ///   - array: of numbers, in whatever order.
-  ///   - order: nil for [N, H, W] or [N, H, W, C]; [H, W, N] or [H, W, C, N] where `isMATLAB`.
-  /// - Throws: `DatasetError` for a shape that does not fit, or may be meant otherwise.
+  ///   - array: an array of numbers in any order.
+  ///   - order: nil for [N, H, W] or [N, H, W, C]; [H, W, N] or [H, W, C, N] if `isMATLAB`.
+  /// - Throws: `DatasetError` for a shape that does not fit, or is ambiguous.
   init(grid array: any NumberArray, order: AxisOrder?, isMATLAB: Bool) throws {
     let shape = array.isReversed ? array.shape.reversed() : array.shape
     let defaults = isMATLAB ? ["HWN", "HWCN"] : ["NHW", "NHWC"]
@@ -69,7 +69,7 @@ struct ArrayLayout: Sendable {
     isReversed = array.isReversed
   }
 
-  /// Samples that are not on a grid: one number or an array each, [N, ...].
+  /// Samples without a grid: a number or an array each, [N, ...].
   init(vectors array: any NumberArray) throws {
     let shape = array.isReversed ? array.shape.reversed() : array.shape
     guard !shape.isEmpty, shape.allSatisfy({ $0 > 0 }) else {
@@ -94,7 +94,7 @@ struct ArrayLayout: Sendable {
     return (offset, count)
   }
 
-  /// In a block of `count` samples: how far the samples lie apart, and where the elements of a sample lie from its
+  /// In a block of `count` samples: the distance between samples, and the offsets of a sample's elements from its
   /// start, in the order of `shape`.
   func offsets(inBlockOf count: Int) -> (stride: Int, elements: [Int]) {
     var steps = [Int](repeating: 1, count: extents.count)
@@ -109,7 +109,7 @@ struct ArrayLayout: Sendable {
     return (sampleAxis.map { steps[$0] } ?? 0, elements)
   }
 
-  /// Where element `element` of sample `sample` is, as the array's maker counts.
+  /// The index of element `element` of sample `sample` in the source's dimension order.
   func index(of element: Int, in sample: Int) -> [Int] {
     var index = [Int](repeating: 0, count: extents.count)
     var rest = element
@@ -121,10 +121,10 @@ struct ArrayLayout: Sendable {
     return isReversed ? index.reversed() : index
   }
 
-  /// For each dimension of `shape` that of the file.
+  /// For each dimension of `shape`, that of the file.
   var fileAxes: [Int?] { axes }
 
-  /// What else the shape may mean, which only the user can tell.
+  /// Another possible meaning of the shape, which only the user can resolve.
   private static func doubt(_ shape: [Int], isMATLAB: Bool) -> String? {
     let (one, many) = isMATLAB ? ("HWC", "HWN") : ("HWC", "NHW")
     if !isMATLAB, shape.count == 3, shape[2] <= 4 {

@@ -1,14 +1,14 @@
 import HDF5
 import Settings
 
-/// An HDF5 file of another program.
+/// An HDF5 file from another program.
 struct HDF5Container: ArrayContainer {
   let path: String
   private let root: Group
   private let isMATLAB: Bool
 
   init(_ path: String, isMATLAB: Bool) throws {
-    // Says it better if there is no such file.
+    // Gives a better error if the file does not exist.
     _ = try ReadableFile(path)
     self.path = path
     self.isMATLAB = isMATLAB
@@ -52,13 +52,13 @@ struct HDF5Container: ArrayContainer {
     }
   }
 
-  /// For each dimension the dataset that gives its coordinates, if there is one.
+  /// For each dimension, the dataset with its coordinates, if any.
   private func scales(of dataset: Dataset) throws -> [Dataset?] {
     var scales = [Dataset?](repeating: nil, count: dataset.shape.count)
     guard try dataset.attributes.exists("DIMENSION_LIST") else { return scales }
     for path in try datasets(limit: 1000) {
       let scale = try root.dataset(path)
-      // netCDF-4 makes a scale for each dimension that has no coordinates, and writes nothing to it.
+      // netCDF-4 creates an empty scale for each dimension without coordinates.
       if try scale.attributes.exists("NAME"), case .text(let text)? = try scale.attributes.value("NAME"),
         text.hasPrefix("This is a netCDF dimension but not")
       {
@@ -72,10 +72,10 @@ struct HDF5Container: ArrayContainer {
     return scales
   }
 
-  /// The paths of the first datasets.
+  /// Paths of the datasets, up to a limit.
   private func datasets(limit: Int = 40) throws -> [String] {
     var paths: [String] = []
-    // Links may lead round in a circle.
+    // Links may form cycles.
     func visit(_ group: Group, depth: Int) throws {
       for name in try group.children() where paths.count < limit {
         if let dataset = try? group.dataset(name) {
@@ -90,7 +90,7 @@ struct HDF5Container: ArrayContainer {
   }
 }
 
-/// A dataset of an HDF5 file of another program, of whatever layout.
+/// A dataset in an HDF5 file from another program, of any layout.
 final class HDF5Array: NumberArray {
   let name: String
   let type: ElementType
@@ -105,7 +105,7 @@ final class HDF5Array: NumberArray {
   private let scales: [Dataset?]
   private let path: String
 
-  /// - Parameter scales: for each dimension the dataset of its coordinates.
+  /// - Parameter scales: for each dimension, the dataset of its coordinates.
   init(_ dataset: Dataset, path: String, scales: [Dataset?], isReversed: Bool) throws {
     self.dataset = dataset
     self.scales = scales
@@ -123,11 +123,11 @@ final class HDF5Array: NumberArray {
       throw DatasetError.badData(place, "holds elements of type \(type), expected numbers")
     }
     (attributes, missingValues) = try mapping(path) {
-      // What the library would make up is no data, and a shape is no reason to take memory.
+      // Fill values are not data, and no memory is allocated just because a shape claims it.
       try dataset.requireStored()
       let attributes = try Self.attributes(dataset)
       var missing = ["_FillValue", "missing_value"].flatMap { attributes[$0]?.numbers ?? [] }
-      // For bytes any value may be meant.
+      // For bytes, any value may be valid.
       if dataset.elementType != .uint8, let fill = try dataset.fillValue(), fill != 0 { missing.append(fill) }
       return (attributes, missing.filter { !$0.isNaN })
     }
@@ -157,7 +157,7 @@ final class HDF5Array: NumberArray {
     }
   }
 
-  /// What is of use beside the data; not what HDF5 and netCDF note for themselves.
+  /// The attributes that describe the data, without HDF5's and netCDF's internal ones.
   private static func attributes(_ dataset: Dataset) throws -> [String: FieldAttribute] {
     var attributes: [String: FieldAttribute] = [:]
     let own: Set = ["CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "DIMENSION_LABELS"]
@@ -169,7 +169,7 @@ final class HDF5Array: NumberArray {
   }
 }
 
-/// Runs `body` with errors of HDF5 turned into errors about a dataset. The library's name file and object themselves.
+/// Runs `body`, converting HDF5 errors into dataset errors. The library's errors already name file and object.
 private func mapping<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
   do {
     return try body()

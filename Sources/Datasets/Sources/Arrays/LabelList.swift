@@ -1,15 +1,15 @@
-/// The labels of images from elsewhere, checked.
+/// The validated labels of images from another program.
 struct LabelList: Sendable {
   let labels: [Int32]
   let classNames: [String]
 
-  /// More classes than that are more likely something else than labels.
+  /// An array with more classes than this is probably not labels.
   private static let classLimit = 1 << 16
 
   /// - Parameters:
-  ///   - array: whole numbers, one for each of `count` images, -1 for none: [N], [N, 1] or [1, N].
-  ///   - classNames: nil for the labels' numbers.
-  /// - Throws: `DatasetError` if there are too few or too many, or one is outside the classes.
+  ///   - array: integers, one for each of `count` images, -1 for none: [N], [N, 1] or [1, N].
+  ///   - classNames: nil uses the label numbers.
+  /// - Throws: `DatasetError` if the number of labels differs from `count`, or a label is outside the classes.
   init(_ array: any NumberArray, count: Int, classNames: [String]?) throws {
     let place = array.place
     guard array.shape == [count] || array.shape == [count, 1] || array.shape == [1, count] else {
@@ -41,5 +41,5 @@ struct LabelList: Sendable {
   }
 }
 
-/// A number without a fraction that says nothing.
+/// A number, without a fractional part if it is an integer.
 func text(_ value: Double) -> String { Int(exactly: value).map { "\($0)" } ?? "\(value)" }

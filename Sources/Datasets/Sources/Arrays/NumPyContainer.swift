@@ -1,7 +1,7 @@
 import Foundation
 import Settings
 
-/// NumPy's files: one array (`.npy`), or several in an archive (`.npz`).
+/// NumPy files: one array (`.npy`), or several in an archive (`.npz`).
 struct NumPyContainer: ArrayContainer {
   let path: String
   private let file: ReadableFile

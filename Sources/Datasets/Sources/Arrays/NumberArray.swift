@@ -1,27 +1,27 @@
 import HDF5
 
-/// An array of numbers in a file of another program.
+/// An array of numbers in a file from another program.
 protocol NumberArray: AnyObject {
-  /// What errors name: the file, and the array in it.
+  /// The file, and the array in it, for error messages.
   var place: String { get }
-  /// The array's name; that of the file if it has none.
+  /// The array's name, or the file's if it has none.
   var name: String { get }
-  /// The extents as they lie in the file, the slowest varying first.
+  /// The extents as stored in the file, slowest first.
   var shape: [Int] { get }
-  /// Whether the array's maker counts the dimensions from the other end.
+  /// Whether the source counts the dimensions in reverse order.
   var isReversed: Bool { get }
   var type: ElementType { get }
-  /// What its maker said of it.
+  /// The source's attributes.
   var attributes: [String: FieldAttribute] { get }
-  /// Numbers that stand for missing ones, beside NaN.
+  /// Markers for missing values, in addition to NaN.
   var missingValues: [Double] { get }
 
-  /// Reads the block of `count` elements in each dimension that starts at `offset`, in order, as memory holds them.
+  /// Reads the block of `count` elements in each dimension starting at `offset`, row-major and in native byte order.
   ///
-  /// - Throws: `DatasetError` if they cannot be read, or are not in the file.
+  /// - Throws: `DatasetError` if they cannot be read, or are not stored in the file.
   func read(into bytes: UnsafeMutableRawBufferPointer, offset: [Int], count: [Int]) throws
 
-  /// The coordinates along a dimension, with their name; nil where the file has none.
+  /// The coordinates along a dimension, with their name; nil if the file has none.
   func coordinates(axis: Int) throws -> (
     name: String, values: [Double], attributes: [String: FieldAttribute]
   )?
@@ -31,19 +31,19 @@ protocol NumberArray: AnyObject {
 protocol ArrayContainer {
   var path: String { get }
 
-  /// - Parameter name: nil for that which holds images, or the only one.
-  /// - Throws: `DatasetError` naming what there is, if there is none of that name.
+  /// - Parameter name: nil for the image array, or the only one.
+  /// - Throws: `DatasetError` listing the available arrays if there is none of that name.
   func array(_ name: String?) throws -> any NumberArray
 
-  /// The array of labels: of that name, or of the name that labels usually have; nil if there are none.
+  /// The label array of that name, or of the usual name; nil if there is none.
   func labels(_ name: String?) throws -> (any NumberArray)?
 
-  /// The strings of an array of text, of one dimension.
+  /// The strings of a one-dimensional text array.
   func texts(_ name: String) throws -> [String]
 }
 
 extension ElementType {
-  /// Element `index` of some that lie in memory. 64-bit integers beyond 2^53 are rounded.
+  /// Element `index` of an array in memory. 64-bit integers beyond 2^53 are rounded.
   @inline(__always)
   func number(at index: Int, in bytes: UnsafeRawPointer) -> Double {
     func load<Element: BitwiseCopyable>(_: Element.Type) -> Element {
@@ -79,7 +79,7 @@ extension FieldAttribute {
       }
   }
 
-  /// The numbers, or those that its text spells.
+  /// Its numbers; empty for text.
   var numbers: [Double] {
     switch self {
     case .number(let number): [number]

@@ -1,7 +1,7 @@
 import Foundation
 
-/// CIFAR-10, from the files of its binary version (https://www.cs.toronto.edu/~kriz/cifar.html). Each image is a byte
-/// for the label, then 32 x 32 bytes each of red, green and blue.
+/// CIFAR-10 in its binary version (https://www.cs.toronto.edu/~kriz/cifar.html). Each image is a label byte followed by
+/// 32 x 32 bytes each of red, green and blue.
 public final class CIFAR10Source: ImageSource {
   public let name = "cifar10"
   public let split: String
@@ -17,9 +17,9 @@ public final class CIFAR10Source: ImageSource {
 
   private static let recordSize = 1 + 3 * 32 * 32
 
-  /// Opens the files of `split` in `directory`, or in `cifar-10-batches-bin` there.
+  /// Opens the files of `split` in `directory`, or in `cifar-10-batches-bin` within it.
   ///
-  /// - Throws: `DatasetError` naming the file if one is missing or of another size.
+  /// - Throws: `DatasetError` naming the file if one is missing or has an unexpected size.
   public init(directory: String, split: Split) throws {
     let below = filePath(directory, "cifar-10-batches-bin")
     let directory = FileManager.default.fileExists(atPath: below) ? below : directory

@@ -2,7 +2,7 @@ import Foundation
 
 /// MNIST, or a dataset in its format: grey images and labels in a pair of IDX files, gzip or plain.
 public final class IDXSource: ImageSource {
-  /// Which dataset the files hold; they do not say it themselves.
+  /// The dataset in the files, which do not name it themselves.
   public enum Collection: String, Sendable, CaseIterable {
     case fashionMNIST = "fashion-mnist"
     case mnist
@@ -31,9 +31,9 @@ public final class IDXSource: ImageSource {
   private let images: IDXFile
   private let labels: [UInt8]
 
-  /// Opens the files of `split` in `directory` and checks them.
+  /// Opens and checks the files of `split` in `directory`.
   ///
-  /// - Throws: `DatasetError` naming the file if one is missing, damaged, or contradicts itself or the other.
+  /// - Throws: `DatasetError` naming the file if one is missing, damaged or inconsistent.
   public init(_ collection: Collection, directory: String, split: Split) throws {
     let prefix = split == .train ? "train" : "t10k"
     images = try IDXFile(

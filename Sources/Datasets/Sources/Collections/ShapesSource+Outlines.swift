@@ -2,11 +2,11 @@ import Foundation
 
 typealias Point = SIMD2<Double>
 
-/// The classes of the dataset `shapes`.
+/// The classes of the `shapes` dataset.
 enum Shape: String, CaseIterable {
   case circle, square, triangle, star, ring, cross, heart, crescent
 
-  /// The shape in a circle of radius 1 around 0.
+  /// The shape, within the unit circle around the origin.
   var outline: Outline {
     switch self {
     case .circle:
@@ -42,7 +42,7 @@ enum Shape: String, CaseIterable {
     }
   }
 
-  /// Corners at equal angles around 0, the first straight up, at the radii in turn.
+  /// Corners at equal angles around the origin, the first at the top, cycling through the radii.
   private static func regular(radii: [Double], corners: Int) -> [Point] {
     (0..<corners).map { corner in
       let angle = 2 * Double.pi * Double(corner) / Double(corners)
@@ -55,11 +55,11 @@ enum Shape: String, CaseIterable {
 enum Outline: Sendable {
   case circle(radius: Double)
   case ring(outer: Double, inner: Double)
-  /// A circle less another of radius `bite`, `shift` to its right.
+  /// A circle minus another of radius `bite`, shifted right by `shift`.
   case crescent(radius: Double, bite: Double, shift: Double)
   case polygon([Point])
 
-  /// How far `point` is from the edge; negative inside.
+  /// The signed distance of `point` from the edge; negative inside.
   func distance(to point: Point) -> Double {
     switch self {
     case .circle(let radius):
@@ -77,7 +77,7 @@ enum Outline: Sendable {
         let along = min(max((side * offset).sum() / (side * side).sum(), 0), 1)
         let gap = offset - along * side
         squared = min(squared, (gap * gap).sum())
-        // A ray to the right crosses this side: inside and outside change places.
+        // A ray to the right crosses this side: toggle inside and outside.
         if (previous.y > point.y) != (corner.y > point.y),
           point.x < previous.x + side.x * offset.y / side.y
         {

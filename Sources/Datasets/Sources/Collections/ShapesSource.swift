@@ -1,8 +1,8 @@
 import Foundation
 import Randomness
 
-/// The dataset that the program draws itself: one filled shape on a plain background, of random class, colours, size,
-/// place and rotation, with smooth edges. Image i is a function of seed, split and i alone.
+/// A synthetic dataset: one filled shape on a plain background, with random class, colours, size, position and
+/// rotation, and smooth edges. Image i depends only on the seed, the split and i.
 public struct ShapesSource: ConcurrentImageSource {
   public let name = "shapes"
   public let split: String
@@ -14,12 +14,12 @@ public struct ShapesSource: ConcurrentImageSource {
 
   private let size: Int
   private let seed: UInt64
-  /// What keeps the splits' random numbers apart.
+  /// Separates the random numbers of the splits.
   private let splitNumber: Int
   private let outlines: [Outline]
 
   /// - Parameters:
-  ///   - count: how many images, up to 2^32.
+  ///   - count: number of images, up to 2^32.
   ///   - size: height and width in pixels, 8 or more.
   ///   - channels: 3 for colour, 1 for grey.
   public init(count: Int, size: Int = 32, channels: Int = 3, seed: UInt64 = 0, split: Split = .train) {
@@ -52,7 +52,7 @@ public struct ShapesSource: ConcurrentImageSource {
       for x in 0..<size {
         let offset = Point(Double(x) + 0.5, Double(y) + 0.5) - center
         let point = Point(cosine * offset.x + sine * offset.y, cosine * offset.y - sine * offset.x)
-        // An edge runs through the pixel if it is nearer than half a pixel: the distance tells how much is covered.
+        // The edge crosses pixels within half a pixel of it; the distance gives the coverage.
         let distance = radius * outlines[label].distance(to: point)
         let coverage = min(max(0.5 - distance, 0), 1)
         for channel in 0..<channels {
@@ -64,14 +64,14 @@ public struct ShapesSource: ConcurrentImageSource {
     return Int32(label)
   }
 
-  /// Two colours that can be told apart by their brightness.
+  /// Two colours that differ in brightness.
   ///
-  /// - Parameter uniform: draw i of this image, in a range.
+  /// - Parameter uniform: returns draw i of this image, scaled to a range.
   private func colors(
     _ uniform: (Int, ClosedRange<Double>) -> Double
   ) -> (background: [Double], foreground: [Double]) {
     let contrast = 0.35
-    // Many pairs differ enough; after 64 that do not, black and white ends the search.
+    // Many pairs differ enough; after 64 failed draws, falls back to black and white.
     for draw in stride(from: 0, to: 64 * 6, by: 6) {
       if channels == 1 {
         let (background, foreground) = (uniform(draw, 0...1), uniform(draw + 1, 0...1))
@@ -98,13 +98,13 @@ private struct Color {
 
   init(hue: Double, saturation: Double, value: Double) {
     channels = [0.0, 2.0 / 3, 1.0 / 3].map { shift in
-      // Each primary is full for a third of the circle, absent for a third, and ramps between.
+      // Each primary is full for a third of the circle, absent for a third, and ramps in between.
       let place = (hue + shift).truncatingRemainder(dividingBy: 1) * 6
       let purity = min(max(abs(place - 3) - 1, 0), 1)
       return value * (1 - saturation * (1 - purity))
     }
   }
 
-  /// Luma as ITU-R BT.601 weighs it.
+  /// Luma with ITU-R BT.601 weights.
   var brightness: Double { 0.299 * channels[0] + 0.587 * channels[1] + 0.114 * channels[2] }
 }

@@ -1,14 +1,14 @@
 import Pictures
 
-/// The samples of a source with conditions of their images beside them.
+/// The samples of a source with conditions added to their images.
 public struct ConditionedSource<Source: SampleSource>: SampleSource {
   private let source: Source
   private let conditions: [ImageCondition]
-  /// Place of the images among the source's fields.
+  /// Index of the images among the source's fields.
   private let image: Int
 
-  /// - Parameter conditions: some, of this source's images.
-  /// - Throws: `DatasetError` for a condition whose field is called as another.
+  /// - Parameter conditions: conditions of this source's images.
+  /// - Throws: `DatasetError` for a condition with the name of another field.
   public init(_ source: Source, _ conditions: [ImageCondition]) throws {
     let own = source.fields
     guard let image = own.firstIndex(where: { $0.role == .image }) else {

@@ -1,35 +1,35 @@
 import Files
 import Pictures
 
-/// What an image is shown with, to a network that learns to be controlled by it: a field of pictures.
+/// A condition of images, for training a control network: a field of pictures.
 public struct ImageCondition: Sendable {
   private enum Origin: Sendable {
     case filter(PictureFilter)
     case pictures(ImageFolderSource)
   }
 
-  /// Of the field.
+  /// The condition's field.
   let field: Field
   private let origin: Origin
 
-  /// What a filter makes of images.
+  /// Conditions computed from the images by a filter.
   ///
   /// - Parameters:
-  ///   - name: of the field.
-  ///   - source: of the images.
-  /// - Throws: `DatasetError` for images that are no pictures.
+  ///   - name: name of the field.
+  ///   - source: source of the images.
+  /// - Throws: `DatasetError` if the images are not pictures.
   public init(_ filter: PictureFilter, name: String, of source: any SampleSource) throws {
     let shape = try Self.pictureShape(of: source)
     field = Self.field(name, height: shape[0], width: shape[1], channels: filter.channels(of: shape[2]))
     origin = .filter(filter)
   }
 
-  /// Pictures of another folder, each of the same name as the image's; brought to the same size.
+  /// Pictures from another folder, matched to the images by name and resized to their size.
   ///
   /// - Parameters:
-  ///   - name: of the field.
-  ///   - progress: called every so often, on any thread, with how many have been looked at.
-  /// - Throws: `DatasetError` if an image has none, or all are of something else.
+  ///   - name: name of the field.
+  ///   - progress: called periodically, on any thread, with the number of pictures inspected.
+  /// - Throws: `DatasetError` if an image has no match, or none of the files are pictures.
   public init(
     picturesIn directory: String, name: String, of source: ImageFolderSource, threadCount: Int = 1,
     progress: (Int) -> Void = { _ in }
@@ -47,7 +47,7 @@ public struct ImageCondition: Sendable {
     Field(name: name, type: .uint8, shape: [height, width, channels], role: .condition)
   }
 
-  /// [H, W, C] of images of bytes.
+  /// [H, W, C] of byte images.
   private static func pictureShape(of source: any SampleSource) throws -> [Int] {
     guard let image = source.fields.first(where: { $0.role == .image }), image.type == .uint8,
       [1, 3].contains(image.shape[2])
@@ -58,9 +58,9 @@ public struct ImageCondition: Sendable {
     return image.shape
   }
 
-  /// Writes that of image number `index` [H, W, C] to `bytes`.
+  /// Writes the condition of image `index`, [H, W, C], to `bytes`.
   ///
-  /// - Parameter image: its own bytes.
+  /// - Parameter image: the image itself.
   /// - Throws: `DatasetError` for a picture that cannot be read.
   func read(_ index: Int, image: Picture, into bytes: UnsafeMutableRawBufferPointer) throws {
     switch origin {

@@ -1,7 +1,7 @@
 import CZlib
 import Foundation
 
-/// A file open to read, gzip or plain, from front to back.
+/// A file open for sequential reading, gzip or plain.
 final class GzipFile {
   let path: String
   private let file: gzFile
@@ -19,7 +19,7 @@ final class GzipFile {
 
   deinit { gzclose_r(file) }
 
-  /// Fills `buffer` as far as the data goes; returns how far.
+  /// Fills `buffer` up to the end of the data; returns the number of bytes read.
   ///
   /// - Throws: `DatasetError` if reading fails, or the gzip data is truncated or corrupt.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -36,7 +36,7 @@ final class GzipFile {
     return filled
   }
 
-  /// Goes to a place in the data, counted without compression. Going back reads again from the front.
+  /// Moves to an offset in the uncompressed data. Moving backwards rereads from the start.
   func seek(to offset: Int) throws {
     guard gztell(file) != offset else { return }
     guard gzseek(file, offset, SEEK_SET) == offset else {
@@ -47,7 +47,7 @@ final class GzipFile {
 
   private func check() throws {
     var code: Int32 = 0
-    // zlib starts its messages with the path, which ours have already.
+    // zlib prefixes its messages with the path, as ours do already.
     let message =
       gzerror(file, &code).map { String(cString: $0).replacingOccurrences(of: "\(path): ", with: "") } ?? ""
     switch code {

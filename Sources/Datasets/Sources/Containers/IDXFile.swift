@@ -1,17 +1,17 @@
-/// A file of bytes in the format of the MNIST database (http://yann.lecun.com/exdb/mnist), gzip or plain: a magic
-/// number that gives the element type and the number of dimensions, the dimensions, the elements; numbers big-endian.
+/// A byte file in the format of the MNIST database (http://yann.lecun.com/exdb/mnist), gzip or plain: a magic number
+/// that gives the element type and the number of dimensions, the dimensions, then the elements; numbers are big-endian.
 final class IDXFile {
   let path: String
-  /// Slowest varying first.
+  /// Slowest first.
   let dimensions: [Int]
   private let file: GzipFile
 
   private var headerSize: Int { 4 + 4 * dimensions.count }
 
-  /// Opens a file of `rank` dimensions and reads it once to see that it is whole.
+  /// Opens a file of `rank` dimensions and reads it once to check that it is complete.
   ///
-  /// - Parameter content: what the file should hold, for errors.
-  /// - Throws: `DatasetError` if it is not such a file, is damaged, or does not hold what its dimensions promise.
+  /// - Parameter content: the expected content, for error messages.
+  /// - Throws: `DatasetError` if it is not such a file, is damaged, or its size does not match its dimensions.
   init(_ path: String, rank: Int, content: String) throws {
     self.path = path
     let file = try GzipFile(path)
@@ -38,7 +38,7 @@ final class IDXFile {
     guard dimensions.allSatisfy({ $0 > 0 }) else {
       throw DatasetError.badData(path, "holds \(shape) \(content), expected at least 1 in each dimension")
     }
-    // Nothing is allocated for what the header promises before the data is seen to be there.
+    // No memory is allocated on the header's word before the data has been found to exist.
     let promised = dimensions.checkedProduct()
     let found = try countElements(upTo: promised)
     guard found == promised else {
@@ -58,7 +58,7 @@ final class IDXFile {
     }
   }
 
-  /// How many bytes follow the header; one too many is enough to know.
+  /// Counts the bytes after the header, stopping after one too many.
   private func countElements(upTo promised: Int?) throws -> Int {
     var found = 0
     try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { piece in

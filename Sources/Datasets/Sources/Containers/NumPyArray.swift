@@ -1,14 +1,14 @@
 import Foundation
 import HDF5
 
-/// An array in NumPy's format (numpy.org/neps/nep-0001-npy-format.html): magic bytes, a version, a header in Python's
-/// words, the elements.
+/// An array in NumPy's format (numpy.org/neps/nep-0001-npy-format.html): magic bytes, a version, a header in Python
+/// syntax, the elements.
 final class NumPyArray {
-  /// As NumPy shows it.
+  /// As shown by NumPy.
   let shape: [Int]
   /// Whether the first dimension varies fastest.
   let isFortranOrder: Bool
-  /// As NumPy writes it: byte order, kind and size, such as `|u1` or `<i8`.
+  /// In NumPy's notation: byte order, kind and size, such as `|u1` or `<i8`.
   let descriptor: String
   private let bytes: any StoredBytes
   private let elementsOffset: Int
@@ -16,18 +16,19 @@ final class NumPyArray {
 
   var place: String { bytes.place }
   var count: Int { shape.reduce(1, *) }
-  /// Whether any part of the elements can be read at once.
+  /// Whether the elements are in an archive, which has no efficient random access.
   var isInArchive: Bool { !(bytes is ReadableFile) }
 
   static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
-  /// Headers of arrays of numbers have some 128 bytes.
+  /// Headers of numeric arrays have about 128 bytes.
   private static let headerLimit = 1 << 16
 
-  /// - Throws: `DatasetError` if the bytes are no array of numbers or text, or not as many as the header promises.
+  /// - Throws: `DatasetError` if the bytes are not an array of numbers or text, or their number does not match the
+  ///   header.
   init(_ bytes: any StoredBytes) throws {
     self.bytes = bytes
     let place = bytes.place
-    // Read from front to back, which checksums ask for.
+    // Read sequentially, so that checksums can be verified.
     let start = try bytes.bytes(min(bytes.size, 8), at: 0)
     guard start.count == 8, start.starts(with: Self.magic) else {
       throw DatasetError.badData(place, "is no NumPy array: it does not start with \\x93NUMPY")
@@ -64,7 +65,7 @@ final class NumPyArray {
     }
   }
 
-  /// The bytes of an element of this type.
+  /// The size of an element of this type in bytes.
   ///
   /// - Throws: `DatasetError` for elements that are neither numbers nor text.
   private static func elementSize(_ descriptor: String, _ place: String) throws -> Int {
@@ -76,7 +77,7 @@ final class NumPyArray {
         "holds Python objects (a pickled array), which are not read; save an array of numbers, such as "
           + "numpy.stack(list), or of text, numpy.array(list, dtype=str)")
     case "U":
-      // Characters of 4 bytes.
+      // 4-byte characters.
       if let bytes = size?.multipliedReportingOverflow(by: 4), !bytes.overflow { return bytes.partialValue }
     case "i", "u", "f", "b", "S":
       if let size { return size }
@@ -85,9 +86,9 @@ final class NumPyArray {
     throw DatasetError.badData(place, "holds elements of type \(descriptor), expected numbers")
   }
 
-  /// The type of its numbers, whatever their byte order.
+  /// The type of its numbers, regardless of byte order.
   ///
-  /// - Throws: `DatasetError` if it holds text, or numbers of a size that processors do not know.
+  /// - Throws: `DatasetError` if it holds text, or numbers of an unsupported size.
   func numberType() throws -> ElementType {
     switch descriptor.dropFirst() {
     case "u1", "b1": return .uint8
@@ -113,7 +114,7 @@ final class NumPyArray {
     }
   }
 
-  /// Fills `buffer` with elements from element `start` on, in the order of the file, as memory holds them.
+  /// Fills `buffer` with elements starting at `start`, in file order and native byte order.
   func read(into buffer: UnsafeMutableRawBufferPointer, from start: Int) throws {
     try bytes.read(into: buffer, at: elementsOffset + start * elementSize)
     guard descriptor.first == ">", elementSize > 1 else { return }
@@ -122,7 +123,7 @@ final class NumPyArray {
     }
   }
 
-  /// The strings of an array of text of one dimension.
+  /// The strings of a one-dimensional text array.
   func texts() throws -> [String] {
     let kind = descriptor.dropFirst().first
     guard kind == "U" || kind == "S", shape.count == 1 else {
@@ -171,7 +172,7 @@ final class NumPyNumbers: NumberArray {
     self.array = array
     self.name = name
     type = try array.numberType()
-    // With one dimension there is but one order.
+    // With one dimension, both orders are the same.
     isReversed = array.isFortranOrder && array.shape.count > 1
     if isReversed && array.isInArchive {
       throw DatasetError.badData(
@@ -184,7 +185,7 @@ final class NumPyNumbers: NumberArray {
 
   func read(into bytes: UnsafeMutableRawBufferPointer, offset: [Int], count: [Int]) throws {
     let size = type.byteCount ?? 0
-    // Dimensions from `whole` on are taken whole, so a run of elements goes through them without a gap.
+    // Dimensions from `whole` on are read completely, so runs of elements are contiguous across them.
     var whole = shape.count
     while whole > 0, count[whole - 1] == shape[whole - 1] { whole -= 1 }
     let runAxis = max(0, whole - 1)

@@ -1,7 +1,7 @@
 import HDF5
 
-/// A matrix of floating-point numbers in one of NumPy's files (`.npy`): float16, float32 or float64 [rows, columns], in
-/// C's or Fortran's order.
+/// A floating-point matrix in a NumPy file (`.npy`): float16, float32 or float64 [rows, columns], in C or Fortran
+/// order.
 public final class NumPyMatrix {
   public let rows: Int
   public let columns: Int
@@ -31,7 +31,7 @@ public final class NumPyMatrix {
     (rows, columns) = (shape[0], shape[1])
   }
 
-  /// Reads the rows `range` into `elements` [range.count, columns]; float64 holds all of them exactly.
+  /// Reads the rows `range` into `elements` [range.count, columns]; float64 represents all types exactly.
   ///
   /// - Throws: `DatasetError` if the file cannot be read.
   public func read(rows range: Range<Int>, into elements: UnsafeMutableBufferPointer<Double>) throws {

@@ -1,16 +1,16 @@
 import CZip
 import Foundation
 
-/// A ZIP file: what is in it by name. Reads what is stored or deflated, as NumPy does it, of any size.
+/// A ZIP file, by the names of its members. Reads stored and deflated members, as written by NumPy, of any size.
 struct ZipArchive {
   let path: String
-  /// In the order of the file's directory.
+  /// In the order of the central directory.
   let names: [String]
 
   private let fileSize: Int
   private let handle: ZipHandle
 
-  /// - Throws: `DatasetError` if the file is no ZIP file, or its directory is damaged.
+  /// - Throws: `DatasetError` if the file is not a ZIP file, or its directory is damaged.
   init(_ file: ReadableFile) throws {
     path = file.path
     fileSize = file.size
@@ -21,9 +21,9 @@ struct ZipArchive {
     }
   }
 
-  /// What is in the file under `name`; nil if nothing is.
+  /// The member `name`; nil if there is none.
   ///
-  /// - Throws: `DatasetError` if it is packed in a way that is not read, or does not lie in the file.
+  /// - Throws: `DatasetError` if it uses an unsupported compression method, or its sizes are impossible.
   func open(_ name: String) throws -> (any StoredBytes)? {
     guard let index = names.firstIndex(of: name) else { return nil }
     let place = "\(path), \(name)"
@@ -37,7 +37,7 @@ struct ZipArchive {
       throw DatasetError.badData(
         place, isEncrypted ? "is encrypted" : "is packed with method \(status.comp_method), expected 0 or 8")
     }
-    // Deflate packs 1032 bytes into one at best. No memory is taken for more than a file of this size can hold.
+    // Deflate compresses by a factor of 1032 at most. No memory is allocated for more than the file can hold.
     let isPossible =
       status.comp_size <= fileSize
       && (status.comp_method == stored
@@ -50,7 +50,7 @@ struct ZipArchive {
   }
 }
 
-/// The one owner of an open archive of libzip.
+/// Owns an open libzip archive.
 private final class ZipHandle {
   let path: String
   let archive: OpaquePointer
@@ -68,18 +68,18 @@ private final class ZipHandle {
     self.archive = archive
   }
 
-  // Nothing was changed, so there is nothing to write.
+  // Nothing was modified, so nothing is written.
   deinit { zip_discard(archive) }
 }
 
-/// One file in a ZIP file. Memory stays flat. Whoever reads it from front to back is told if its checksum is not right.
+/// A member of a ZIP file. Memory use is constant. Reading it to the end sequentially verifies its checksum.
 private final class ZipMember: StoredBytes {
   let place: String
   let size: Int
   private let handle: ZipHandle
   private let index: zip_uint64_t
   private var file: OpaquePointer
-  /// Of the byte that comes next.
+  /// Offset of the next byte.
   private var position = 0
 
   init(_ handle: ZipHandle, index: zip_uint64_t, size: Int, place: String) throws {
@@ -102,7 +102,7 @@ private final class ZipMember: StoredBytes {
   }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-    // Only what is stored as it is can be gone to.
+    // Only stored members are seekable.
     if offset != position && zip_fseek(file, zip_int64_t(offset), SEEK_SET) == 0 { position = offset }
     if offset < position {
       let anew = try Self.open(handle, index, place)
@@ -117,7 +117,7 @@ private final class ZipMember: StoredBytes {
     try next(buffer)
   }
 
-  /// Fills `buffer` with what comes next.
+  /// Fills `buffer` with the next bytes.
   private func next(_ buffer: UnsafeMutableRawBufferPointer) throws {
     var filled = 0
     while filled < buffer.count {
@@ -129,7 +129,7 @@ private final class ZipMember: StoredBytes {
     }
     position += buffer.count
     guard position == size else { return }
-    // libzip checks the checksum when it is asked for more.
+    // libzip verifies the checksum on a read past the end.
     let end = try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { try part($0) }
     guard end == 0 else {
       throw DatasetError.badData(place, "holds more than the \(size) bytes that it is said to")
@@ -146,7 +146,7 @@ private final class ZipMember: StoredBytes {
 }
 
 extension DatasetError {
-  /// What libzip could not do with the archive `path`, at `place` in it.
+  /// A libzip error for the archive `path`, at `place` in it.
   fileprivate static func zip(
     _ error: UnsafeMutablePointer<zip_error_t>?, path: String, place: String
   ) -> DatasetError {

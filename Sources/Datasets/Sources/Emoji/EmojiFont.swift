@@ -1,11 +1,11 @@
-/// A font of coloured bitmaps, such as Noto Color Emoji: PNG pictures of glyphs, and which glyph a sequence of characters
-/// becomes (OpenType tables `cmap`, `GSUB`, `CBLC`, `CBDT`).
+/// A font of colour bitmaps, such as Noto Color Emoji: PNG images of glyphs, and the mapping of character sequences to
+/// glyphs (OpenType tables `cmap`, `GSUB`, `CBLC`, `CBDT`).
 struct EmojiFont {
   let path: String
   private var glyphs: [UInt32: UInt16] = [:]
-  /// Of each lookup in order: by its first glyph, what it makes of which glyphs behind that; longer ones first.
+  /// For each lookup in order, its ligatures by their first glyph, longer ones first.
   private var lookups: [[UInt16: [Ligature]]] = []
-  /// PNG files by glyphs.
+  /// PNG files by glyph.
   private var pictures: [UInt16: ArraySlice<UInt8>] = [:]
 
   private struct Ligature {
@@ -13,10 +13,10 @@ struct EmojiFont {
     let result: UInt16
   }
 
-  /// Asks for the coloured form of a character, which is the only one here.
+  /// Requests the colour form of a character, the only one supported here.
   private static let variationSelector: UInt32 = 0xFE0F
 
-  /// - Throws: `DatasetError` for a font that is damaged or has no coloured bitmaps.
+  /// - Throws: `DatasetError` for a font that is damaged or has no colour bitmaps.
   init(_ bytes: [UInt8], path: String) throws {
     self.path = path
     let tables = try FontTables(bytes, path: path)
@@ -25,7 +25,7 @@ struct EmojiFont {
     try readBitmaps(tables.table("CBLC"), tables.table("CBDT"))
   }
 
-  /// The PNG file of a sequence of characters; nil if the font has no picture for all of it.
+  /// The PNG file of a character sequence; nil if no single glyph covers all of it.
   func picture(of characters: [UInt32]) -> ArraySlice<UInt8>? {
     var sequence: [UInt16] = []
     for character in characters where character != Self.variationSelector {
@@ -43,7 +43,7 @@ struct EmojiFont {
     return sequence.count == 1 ? pictures[sequence[0]] : nil
   }
 
-  /// Format 12: groups of characters whose glyphs follow one another.
+  /// Format 12: ranges of characters with consecutive glyphs.
   private mutating func readCharacters(_ table: FontReader) throws {
     for index in 0..<Int(try table.uint16(2)) {
       let map = try table.part(Int(try table.uint32(4 + 8 * index + 4)))
@@ -66,7 +66,7 @@ extension EmojiFont {
   private static let ligatures: UInt16 = 4
   private static let `extension`: UInt16 = 7
 
-  /// Substitutions of several glyphs by one; others are passed over.
+  /// Ligature substitutions; others are skipped.
   private mutating func readLigatures(_ table: FontReader) throws {
     let list = try table.part(Int(try table.uint16(8)))
     for offset in try list.uint16s(2, count: Int(try list.uint16(0))) {
@@ -98,7 +98,7 @@ extension EmojiFont {
     }
   }
 
-  /// The glyphs of a coverage table, in its order.
+  /// The glyphs of a coverage table, in order.
   private static func coverage(_ table: FontReader) throws -> [UInt16] {
     let count = Int(try table.uint16(2))
     guard try table.uint16(0) == 2 else { return try table.uint16s(4, count: count) }
@@ -108,7 +108,7 @@ extension EmojiFont {
     }
   }
 
-  /// The PNG files of the first size of bitmaps, which is the only one in such fonts.
+  /// The PNG files of the first bitmap size, the only one in such fonts.
   private mutating func readBitmaps(_ index: FontReader, _ data: FontReader) throws {
     guard try index.uint32(4) > 0 else { throw DatasetError.badData(path, "has no bitmaps") }
     let array = try index.part(Int(index.uint32(8)))
@@ -134,6 +134,6 @@ extension EmojiFont {
     }
   }
 
-  /// Bytes before the length of a PNG file, by the format of images.
+  /// Number of bytes before the length of a PNG file, by image format.
   private static let metrics: [UInt16: Int] = [17: 5, 18: 8, 19: 0]
 }

@@ -1,15 +1,15 @@
 import Foundation
 
-/// A sequence of characters that is one emoji, as Unicode's `emoji-test.txt` lists it.
+/// A character sequence that forms one emoji, as listed in Unicode's `emoji-test.txt`.
 struct Emoji: Sendable, Equatable {
   let characters: [UInt32]
   /// Its name in English, such as `woman astronaut: dark skin tone`.
   let name: String
-  /// The place of its group in `EmojiList.groups`.
+  /// Index of its group in `EmojiList.groups`.
   let group: Int
 
-  /// Whether training is kept from it, to see whether what was learned of its parts is put together: of each
-  /// profession, and of each hair, people of one skin tone. Every part also stands in other emoji.
+  /// Whether it is held out from training, to test whether learned parts are recombined: for each profession and each
+  /// hair style, people of one skin tone. Every part also occurs in other emoji.
   var isHeldOut: Bool {
     let tones = characters.filter(Self.tones.contains)
     guard Set(tones).count == 1, let attribute = characters.compactMap(Self.attributes.firstIndex).first
@@ -21,7 +21,7 @@ struct Emoji: Sendable, Equatable {
 
   private static let tones: ClosedRange<UInt32> = 0x1F3FB...0x1F3FF
 
-  /// Hair, then what stands for professions (Unicode Technical Standard 51, "Emoji ZWJ sequences": role).
+  /// Hair components, then role components (Unicode Technical Standard 51, "Emoji ZWJ sequences").
   private static let attributes: [UInt32] = [
     0x1F9B0, 0x1F9B1, 0x1F9B2, 0x1F9B3, 0x2695, 0x1F393, 0x1F3EB, 0x2696, 0x1F33E, 0x1F373, 0x1F527, 0x1F3ED,
     0x1F4BC, 0x1F52C, 0x1F4BB, 0x1F3A4, 0x1F3A8, 0x2708, 0x1F680, 0x1F692,
@@ -31,15 +31,16 @@ struct Emoji: Sendable, Equatable {
 /// Unicode's list of emoji.
 struct EmojiList {
   let groups: [String]
-  /// Those that are complete, in the list's order.
+  /// The fully qualified ones, in the list's order.
   let emoji: [Emoji]
 
-  /// `1F600 ; fully-qualified # (itself) E1.0 grinning face`, by scalars: a skin tone alone joins what is before it.
+  /// `1F600 ; fully-qualified # (itself) E1.0 grinning face`, matched by scalars: a lone skin tone combines with what
+  /// precedes it.
   private static var entry: Regex<(Substring, Substring, Substring, Substring)> {
     /([0-9A-F ]+?) *; *([a-z-]+) *# .+? E[0-9.]+ (.+)/.matchingSemantics(.unicodeScalar)
   }
 
-  /// - Throws: `DatasetError` for a text that is no such list.
+  /// - Throws: `DatasetError` for text that is not such a list.
   init(_ text: String, path: String) throws {
     var groups: [String] = []
     var emoji: [Emoji] = []

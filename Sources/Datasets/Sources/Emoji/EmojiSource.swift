@@ -2,16 +2,16 @@ import Files
 import Foundation
 import Pictures
 
-/// The coloured pictures of a font's emoji, each with its name as the caption and its group as the class.
+/// The colour pictures of a font's emoji, with their names as captions and their groups as classes.
 public struct EmojiSource: ConcurrentSampleSource {
-  /// Debian's packages fonts-noto-color-emoji and unicode-data.
+  /// Installed by Debian's packages fonts-noto-color-emoji and unicode-data.
   public static let usualFont = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
   public static let usualList = "/usr/share/unicode/emoji/emoji-test.txt"
 
   public let name = "emoji"
   public let split: String
   public let classNames: [String]
-  /// Emoji of the list that the font has no picture of.
+  /// Emoji of the list that the font has no picture for.
   public let missing: [String]
 
   private let size: Int
@@ -20,11 +20,11 @@ public struct EmojiSource: ConcurrentSampleSource {
   private let emoji: [(emoji: Emoji, picture: [UInt8])]
 
   /// - Parameters:
-  ///   - font: a font with coloured bitmaps.
+  ///   - font: a font with colour bitmaps.
   ///   - list: Unicode's `emoji-test.txt`.
-  ///   - split: test: the combinations that training is kept from (`Emoji.isHeldOut`).
+  ///   - split: test selects the held-out combinations (`Emoji.isHeldOut`).
   ///   - size: height and width of the images.
-  /// - Throws: `DatasetError` for files that are missing, damaged or something else.
+  /// - Throws: `DatasetError` for files that are missing, damaged or of another kind.
   public init(font: String, list: String, split: Split, size: Int, background: PictureColour) throws {
     precondition(size > 0, "images of \(size) pixels")
     func read(_ path: String, _ package: String) throws -> [UInt8] {
@@ -72,7 +72,7 @@ public struct EmojiSource: ConcurrentSampleSource {
 }
 
 extension Picture {
-  /// The coloured picture in the middle of a square that it just fits into.
+  /// A colour picture centred in the smallest square that contains it.
   fileprivate func squared(_ colour: PictureColour) -> Picture {
     let side = max(width, height)
     let (left, top) = ((side - width) / 2, (side - height) / 2)

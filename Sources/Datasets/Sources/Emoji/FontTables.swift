@@ -1,10 +1,10 @@
-/// The tables of a font file (OpenType specification, "Font file"), read with checked bounds.
+/// The tables of a font file (OpenType specification, "Font file"), read with bounds checks.
 struct FontTables {
   let path: String
   private let bytes: [UInt8]
   private let tables: [String: Range<Int>]
 
-  /// - Throws: `DatasetError` for what is no font.
+  /// - Throws: `DatasetError` if the bytes are not a font.
   init(_ bytes: [UInt8], path: String) throws {
     self.path = path
     self.bytes = bytes
@@ -33,7 +33,7 @@ struct FontTables {
   }
 }
 
-/// Big-endian numbers of a part of a font file; offsets count from the part's beginning.
+/// Big-endian numbers in a part of a font file; offsets are relative to the part's start.
 struct FontReader {
   private let content: ArraySlice<UInt8>
   private let path: String
@@ -58,12 +58,12 @@ struct FontReader {
     try bytes(offset, count: 4).reduce(0) { $0 << 8 | UInt32($1) }
   }
 
-  /// `count` numbers of 16 bits.
+  /// `count` 16-bit numbers.
   func uint16s(_ offset: Int, count: Int) throws -> [UInt16] {
     try (0..<count).map { try uint16(offset + 2 * $0) }
   }
 
-  /// What begins at `offset`, to the end.
+  /// The bytes from `offset` to the end.
   func part(_ offset: Int) throws -> FontReader {
     guard (0...content.count).contains(offset) else {
       throw DatasetError.badData(path, "is damaged: an offset leads out of a table of the font")

@@ -3,38 +3,37 @@ import Foundation
 
 /// Texts that describe the pictures of a folder.
 ///
-/// They come from `metadata.jsonl`, in the folder or in one below it, whose lines are objects with `file_name`, a path
-/// from there, and `text`, one or a list; or from a file beside each picture, of its name with `.txt` in place of its end;
-/// or they are the names of the pictures' classes.
+/// They come from `metadata.jsonl`, in the folder or one below it, whose lines are objects with `file_name`, a path
+/// relative to it, and `text`, a string or a list; or from a text file next to each picture with the same name and the
+/// extension `.txt`; or they are the names of the pictures' classes.
 public struct FolderCaptions: Sendable {
   public enum Origin: String, CaseIterable, Sendable {
-    /// What there is: `metadata`, else `files`, else `none`.
+    /// Whatever is present: `metadata`, else `files`, else `none`.
     case auto
     case none
     case files
-    /// As `files`, of which each line is a caption.
+    /// Like `files`, with one caption per line.
     case lines
     case metadata
     case classes
   }
 
-  /// By the places of the pictures in the folder's list: of each at least one.
+  /// Captions by index of the picture in the folder's list, at least one each.
   let texts: [[String]]
-  /// What they come from: neither `auto` nor `none`.
+  /// Where they come from: neither `auto` nor `none`.
   public let origin: Origin
-  /// Lines of metadata that name no picture of the folder.
+  /// Number of metadata lines that name no picture of the folder.
   public let unusedCount: Int
 
-  /// How many captions a picture has at most.
+  /// Maximum number of captions of a picture.
   public var mostOfAPicture: Int { texts.map(\.count).max() ?? 1 }
 
   static let metadataName = "metadata.jsonl"
-  /// Longer files are no captions.
+  /// Longer files are not captions.
   private static let sizeLimit = 1 << 20
 
-  /// - Returns: nil if there are none and none were asked for.
-  /// - Throws: `DatasetError` where those that were asked for are missing, or some pictures have one and others none;
-  ///   for texts that are not UTF-8.
+  /// - Returns: nil if there are none and none were requested.
+  /// - Throws: `DatasetError` if requested captions are missing, only some pictures have one, or a text is not UTF-8.
   public init?(of folder: ImageFolder, from wanted: Origin) throws {
     let sidecars = [.auto, .files, .lines].contains(wanted) ? Self.sidecars(of: folder) : []
     switch wanted {
@@ -62,7 +61,7 @@ public struct FolderCaptions: Sendable {
     }
   }
 
-  /// The file beside each picture, if it is there.
+  /// The text file next to each picture, if present.
   private static func sidecars(of folder: ImageFolder) -> [RawPath?] {
     folder.files.map { file in
       let bytes = file.path.bytes
@@ -73,7 +72,7 @@ public struct FolderCaptions: Sendable {
     }
   }
 
-  /// - Parameter eachLine: whether each line is a caption, or all of them are one.
+  /// - Parameter eachLine: whether each line is a caption, or the whole file is one.
   private static func texts(
     of sidecars: [RawPath?], _ folder: ImageFolder, eachLine: Bool
   ) throws -> [[String]] {
@@ -111,7 +110,7 @@ public struct FolderCaptions: Sendable {
     return try text(bytes[...], "\(path)")
   }
 
-  /// `bytes` as UTF-8, without a mark of byte order.
+  /// `bytes` as UTF-8, without a byte order mark.
   private static func text(_ bytes: ArraySlice<UInt8>, _ place: String) throws -> String {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
     let bytes = bytes.starts(with: mark) ? bytes.dropFirst(mark.count) : bytes
@@ -127,7 +126,7 @@ public struct FolderCaptions: Sendable {
 }
 
 extension FolderCaptions {
-  /// A line of `metadata.jsonl`; it may say more.
+  /// A line of `metadata.jsonl`; other keys are ignored.
   private struct Line: Decodable {
     let fileName: String
     let texts: [String]

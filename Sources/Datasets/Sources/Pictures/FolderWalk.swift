@@ -2,11 +2,11 @@ import Files
 import Foundation
 import Pictures
 
-/// What is found on the way through the folders below one.
+/// Collects the contents of a folder and all folders below it.
 struct FolderWalk {
   struct Entry {
     let path: RawPath
-    /// Whether it is one by its name.
+    /// Whether its name is that of a picture.
     let isPicture: Bool
     /// Why it cannot be read.
     let problem: String?
@@ -14,19 +14,19 @@ struct FolderWalk {
 
   private(set) var found: [Entry] = []
   private(set) var otherCount = 0
-  /// Lists of what pictures are of.
+  /// Metadata files with captions.
   private(set) var metadata: [RawPath] = []
   private(set) var unread: [String: Int] = [:]
 
-  /// A folder, whatever path leads to it.
+  /// Identifies a folder regardless of the path that leads to it.
   private struct Node: Hashable {
     let device: UInt64
     let number: UInt64
   }
-  /// The folders from the top to here: a link to one of them would lead round in circles.
+  /// The folders from the top to the current one: a link to one of them would form a cycle.
   private var open: Set<Node> = []
 
-  /// What concerns one file or folder alone; anything else is a failing system.
+  /// Errors that concern a single file or folder; any other is a system failure.
   private static let ownFailures: Set<Int32> = [
     EACCES, EPERM, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, ESTALE,
   ]
@@ -57,11 +57,11 @@ struct FolderWalk {
       return
     }
     defer { open.remove(node) }
-    // Closed before folders below are opened: their depth is not limited by how many files may be open.
+    // The stream is closed before subfolders are opened, so the descriptor limit does not bound the depth.
     for name in try Self.names(stream, folder) { try look(at: folder.appending(name), name) }
   }
 
-  /// Reads and closes `stream`. Hidden names are passed over.
+  /// Reads and closes `stream`. Hidden names are skipped.
   private static func names(_ stream: OpaquePointer, _ folder: RawPath) throws -> [[UInt8]] {
     defer { closedir(stream) }
     var names: [[UInt8]] = []
@@ -114,7 +114,7 @@ struct FolderWalk {
     found.append(Entry(path: path, isPicture: isPicture, problem: problem))
   }
 
-  /// What follows the name's last dot, in lower case.
+  /// The name's extension, in lower case.
   private static func end(of name: [UInt8]) -> String {
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return "" }
     return String(decoding: name[(dot + 1)...], as: UTF8.self).lowercased()

@@ -2,45 +2,45 @@ import Files
 import Foundation
 import Pictures
 
-/// The picture files in a folder and all folders below it, in the natural order of their paths' bytes.
+/// The picture files in a folder and all folders below it, in natural order of their paths' bytes.
 ///
-/// Folders directly below it that hold pictures are the classes; pictures beside them have none. Links are followed.
-/// Names are bytes, of any encoding. What cannot be read as its name says, or cannot be looked into, is among the files,
-/// with the reason. Only what is hidden, and files whose names do not end as pictures' do, are left out.
+/// Direct subfolders that contain pictures are the classes; pictures next to them have none. Links are followed. Names
+/// are bytes, in any encoding. Pictures and folders that cannot be read are listed with the reason. Only hidden files,
+/// and files without a picture's extension, are left out.
 public struct ImageFolder: Sendable {
   public struct File: Sendable, Equatable {
     public let path: RawPath
-    /// The place of its class in `classNames`; -1 for none.
+    /// Index of its class in `classNames`; -1 for none.
     public let label: Int32
-    /// Why it cannot be read, where that is known already.
+    /// Why it cannot be read, if known already.
     public let problem: String?
   }
 
   public let directory: String
   public let files: [File]
-  /// In natural order, as `RawPath.text` shows them.
+  /// In natural order, as shown by `RawPath.text`.
   public let classNames: [String]
-  /// Files that are no pictures, by their names.
+  /// Number of files that are not pictures, by their names.
   public let otherCount: Int
-  /// Files `metadata.jsonl`, in the order of their paths' bytes.
+  /// The `metadata.jsonl` files, ordered by their paths' bytes.
   let metadata: [RawPath]
-  /// Ends of names of pictures that are not read, and how many there are.
+  /// Extensions of unsupported picture formats, with the number of files.
   public let unread: [String: Int]
-  /// Names of folders that are one class because they are the same text to Unicode (NFC, NFD): their bytes.
+  /// Folder names that form one class because they are canonically equivalent in Unicode (NFC, NFD), with their bytes.
   public let equalNames: [(name: String, spellings: [[UInt8]])]
-  /// Bytes of a path before what leads from the folder to the file.
+  /// Length of the path prefix before the name relative to the folder.
   private let prefixLength: Int
 
-  /// Ends of names, in lower case. What a file holds is seen from its content.
+  /// Extensions in lower case. The actual format is detected from the content.
   public static let extensions: Set<String> = [
     "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "dib", "tif", "tiff",
   ]
 
   public init(_ directory: String) throws { try self.init(RawPath(directory)) }
 
-  /// Looks through `directory`.
+  /// Scans `directory`.
   ///
-  /// - Throws: `DatasetError` if it cannot be listed, or there is no picture in it.
+  /// - Throws: `DatasetError` if it cannot be listed, or contains no pictures.
   public init(_ directory: RawPath) throws {
     let shown = "\(directory)"
     var status = stat()
@@ -61,7 +61,7 @@ public struct ImageFolder: Sendable {
     otherCount = walk.otherCount
     metadata = walk.metadata.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     unread = walk.unread
-    /// The folder below `directory` that leads to `path`.
+    /// The direct subfolder of `directory` that contains `path`.
     func folder(_ path: RawPath) -> [UInt8]? {
       let rest = path.bytes.dropFirst(prefix)
       return rest.firstIndex(of: RawPath.slash).map { Array(rest[..<$0]) }
@@ -79,12 +79,12 @@ public struct ImageFolder: Sendable {
     equalNames = classes.equal
   }
 
-  /// The path from the folder to one of its files.
+  /// The path of a file relative to the folder.
   func name(of file: File) -> [UInt8] { Array(file.path.bytes.dropFirst(prefixLength)) }
 
-  /// A folder's pictures in the order of another's, each in the place of that of the same name there.
+  /// A folder's pictures reordered to match another's by name.
   ///
-  /// - Throws: `DatasetError` naming the first that has none.
+  /// - Throws: `DatasetError` naming the first picture without a match.
   init(_ pictures: ImageFolder, matching other: ImageFolder) throws {
     let names = Dictionary(uniqueKeysWithValues: pictures.files.map { (pictures.name(of: $0), $0) })
     let stems = Dictionary(grouping: pictures.files) { Self.stem(pictures.name(of: $0)) }
@@ -112,25 +112,25 @@ public struct ImageFolder: Sendable {
     prefixLength = pictures.prefixLength
   }
 
-  /// A name without the end that says its format.
+  /// A name without its extension.
   private static func stem(_ name: [UInt8]) -> [UInt8] {
     name.lastIndex(of: UInt8(ascii: ".")).map { Array(name[..<$0]) } ?? name
   }
 }
 
-/// The classes that folders stand for.
+/// The classes formed by folders.
 private struct ClassNames {
   private(set) var names: [String] = []
-  /// By the folders' names.
+  /// By folder name.
   private(set) var labels: [[UInt8]: Int32] = [:]
   private(set) var equal: [(name: String, spellings: [[UInt8]])] = []
 
   init(_ folders: Set<[UInt8]>) {
-    // Text is equal if it is to Unicode: one class, in whatever form its folders are spelt.
+    // Canonically equivalent names form one class, however their folders are spelt.
     let groups = Dictionary(grouping: folders) { RawPath.text($0) }
     let spellings = groups.values.map { group in
       let sorted = group.sorted { $0.lexicographicallyPrecedes($1) }
-      // Composed characters, as nearly all text has them.
+      // Prefers composed characters, as in nearly all text.
       let composed = sorted.first {
         let text = RawPath.text($0)
         return text.utf8.elementsEqual(text.precomposedStringWithCanonicalMapping.utf8)

@@ -5,15 +5,15 @@ import Synchronization
 
 /// The pictures of a folder as images of one size.
 ///
-/// A picture that cannot be read throws when it is its turn; see `DatasetWriter.writeReadable`.
+/// A picture that cannot be read throws when it is read; see `DatasetWriter.writeReadable`.
 public struct ImageFolderSource: ConcurrentImageSource {
-  /// What the images are to be like.
+  /// The form of the images.
   public struct Form: Sendable {
-    /// Height and width; nil for those of the pictures, which must then agree.
+    /// Height and width; nil for those of the pictures, which must then be equal.
     public var size: (height: Int, width: Int)?
-    /// 1 for grey, 3 for colour; nil for grey if all pictures are grey, else colour.
+    /// 1 for grey, 3 for colour; nil for grey if all pictures are grey, otherwise colour.
     public var channels: Int?
-    /// What shows where pictures are transparent.
+    /// The background colour behind transparent pixels.
     public var background: PictureColour
 
     public init(
@@ -41,12 +41,12 @@ public struct ImageFolderSource: ConcurrentImageSource {
   private let isFitted: Bool
   private let readCounts: ReadCounts
 
-  /// Takes the pictures of `folder`. Where `form` leaves something open, all headers are looked at first.
+  /// Reads the pictures of `folder`. If `form` leaves anything unspecified, all headers are read first.
   ///
   /// - Parameters:
-  ///   - captions: of the pictures, if there are any.
-  ///   - progress: called every so often, on any thread, with how many have been looked at.
-  /// - Throws: `DatasetError` if the form is left open and the pictures differ, or none has a header.
+  ///   - captions: captions of the pictures, if any.
+  ///   - progress: called periodically, on any thread, with the number of pictures inspected.
+  /// - Throws: `DatasetError` if the form is unspecified and the pictures differ, or none has a valid header.
   public init(
     _ folder: ImageFolder, name: String, split: Split, form: Form = Form(),
     captions: FolderCaptions? = nil, threadCount: Int = 1,
@@ -118,7 +118,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
     }
   }
 
-  /// Classes of whose pictures none has been read, with how many there are.
+  /// Classes without any picture read so far, with their number of files.
   public var classesWithoutImages: [(name: String, label: Int, count: Int)] {
     let counts = readCounts.all
     return classNames.indices.filter { counts[$0] == 0 }.map { label in
@@ -143,7 +143,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
     let isGrey: Bool
   }
 
-  /// The headers of those files that have one, in order.
+  /// The headers of all files that have one, in order.
   private static func headers(
     _ folder: ImageFolder, threadCount: Int, progress: (Int) -> Void
   ) throws -> [Header] {
@@ -160,7 +160,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
       do {
         return try header?.get()
       } catch {
-        // Unreadable pictures are told of when it is their turn; a failing disk at once.
+        // Unreadable pictures are reported when they are read; a failing disk immediately.
         let error = datasetError(error)
         if error.kind == .badData { return nil }
         throw error
@@ -168,7 +168,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
     }
   }
 
-  /// What a file that cannot be opened says of itself concerns it alone; a failing disk concerns all.
+  /// Failures to open a file concern only that file; a failing disk concerns all.
   private static func datasetError(_ error: any Error) -> DatasetError {
     switch error {
     case let error as DatasetError: return error
@@ -182,7 +182,7 @@ public struct ImageFolderSource: ConcurrentImageSource {
   }
 }
 
-/// How many images of each class have been read, on any thread.
+/// Number of images read of each class, on any thread.
 private final class ReadCounts: Sendable {
   private let counts: Mutex<[Int]>
 

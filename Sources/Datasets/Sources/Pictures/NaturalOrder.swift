@@ -1,12 +1,12 @@
-/// The order in which people number things, whatever the language: bytes in turn, but digits that follow one another as
-/// the number that they are, so that `2` comes before `10`. Of paths, name by name.
+/// Natural sort order, independent of language: compares bytes, but treats runs of digits as numbers, so that `2` comes
+/// before `10`. Paths are compared component by component.
 enum NaturalOrder {
-  /// Whether `a` comes before `b`. Of two different sequences, exactly one does.
+  /// Whether `a` comes before `b`: a strict total order.
   static func precedes(_ a: some RandomAccessCollection<UInt8>, _ b: some RandomAccessCollection<UInt8>)
     -> Bool
   {
     var (i, j) = (a.startIndex, b.startIndex)
-    // What 01 and 1 would decide, if the rest of the name does not.
+    // Order by leading zeros (01 and 1), used if the rest of the name is equal.
     var tie: Bool?
     while i < a.endIndex && j < b.endIndex {
       let (x, y) = (a[i], b[j])

@@ -1,23 +1,24 @@
-/// The reaction of Gray and Scott with diffusion on a periodic grid (Pearson, 1993, "Complex Patterns in a Simple System",
+/// The Gray-Scott reaction-diffusion system on a periodic grid (Pearson, 1993, "Complex Patterns in a Simple System",
 /// https://arxiv.org/abs/patt-sol/9304003, equation 2):
 ///
 ///     ∂u/∂t = D_u ∇²u - u v² + F (1 - u)
 ///     ∂v/∂t = D_v ∇²v + u v² - (F + k) v
 ///
-/// with D_u = 2 10^-5, D_v = 10^-5, a grid of 2.5/256 and steps of 1 in time: explicit Euler steps with the Laplacian of
-/// five points, in single precision. u and v are concentrations, F feeds u, k takes v away.
+/// with D_u = 2 10^-5, D_v = 10^-5, a grid spacing of 2.5/256 and time steps of 1: explicit Euler steps with the
+/// five-point Laplacian, in single precision. u and v are concentrations; u is fed at rate F, and v is removed at rate
+/// F + k.
 struct GrayScott {
   /// Points along each side.
   let size: Int
   let feed: Float
   let kill: Float
-  /// [size + 2, size + 2], the grid with a border of what lies at the opposite edges.
+  /// [size + 2, size + 2], the grid with a border that wraps around to the opposite edges.
   private var u: [Float]
   private var v: [Float]
   private var nextU: [Float]
   private var nextV: [Float]
 
-  /// D / h² of both.
+  /// D / h² for u and v.
   private static let diffusion: (u: Float, v: Float) = {
     let inverse = (256.0 / 2.5) * (256.0 / 2.5)
     return (Float(2e-5 * inverse), Float(1e-5 * inverse))
@@ -86,7 +87,7 @@ struct GrayScott {
     swap(&v, &nextV)
   }
 
-  /// Fills the border; its corners are not read.
+  /// Fills the border; its corners are not used.
   private static func wrap(_ values: inout [Float], _ size: Int) {
     let stride = size + 2
     for index in 1...size {

@@ -1,24 +1,24 @@
 import Randomness
 
-/// Patterns that a reaction with diffusion makes, see `GrayScott`. Sample i follows from the seed and i alone: its rates,
-/// and the squares that it begins from.
+/// Patterns of a reaction-diffusion system, see `GrayScott`. Sample i, with its rates and initial squares, depends only
+/// on the seed, the split and i.
 public struct ReactionDiffusion: Sendable {
   /// Points along each side.
   public let size: Int
-  /// Steps in time to the state that is kept.
+  /// Time steps up to the final state.
   public let steps: Int
-  /// How many steps before it another state is kept, to forecast from; 0: none.
+  /// Number of steps before it at which an earlier state is stored, for forecasting; 0 stores none.
   public let lead: Int
   private let seed: UInt64
   private let splitNumber: Int
 
-  /// F and k, in ranges where patterns last.
+  /// F and k, in ranges where patterns persist.
   private static let feed = 0.03...0.042
   private static let kill = 0.059...0.0618
   private static let squares = 8
   private static let noise = 0.01
 
-  /// - Parameter split: train and test have samples of their own.
+  /// - Parameter split: train and test have different samples.
   public init(size: Int, steps: Int, lead: Int, seed: UInt64, split: Split) {
     precondition(
       size >= 8 && steps > 0 && (0...steps).contains(lead), "size \(size), steps \(steps), lead \(lead)")
@@ -29,7 +29,7 @@ public struct ReactionDiffusion: Sendable {
     splitNumber = split == .train ? 0 : 1
   }
 
-  /// What a sample holds: both concentrations, F and k, and the earlier state if there is one.
+  /// The fields of a sample: both concentrations, F and k, and the earlier state if there is one.
   public var fields: [Field] {
     func concentrations(_ name: String, _ role: FieldRole) -> Field {
       Field(
@@ -51,10 +51,10 @@ public struct ReactionDiffusion: Sendable {
       + (lead > 0 ? [concentrations("conditions", .condition)] : [])
   }
 
-  /// Numbers of a sample.
+  /// Number of values per sample.
   public var valueCount: Int { fields.reduce(0) { $0 + $1.elementCount } }
 
-  /// The values of all fields of a sample, one after the other, normalized.
+  /// The normalised values of all fields of a sample, in order.
   public func values(_ index: Int) -> [Float] {
     let stream = RandomStream(seed: seed, purpose: .simulation, step: splitNumber, sample: index)
     func uniform(_ draw: Int, _ range: ClosedRange<Double>) -> Double {
@@ -95,19 +95,19 @@ public struct ReactionDiffusion: Sendable {
   }
 }
 
-/// Samples of a simulation that have been computed.
+/// Precomputed samples of a simulation.
 public struct SimulatedSource: SampleSource {
   public let name: String
   public let split: String
   public let fields: [Field]
   public let classNames: [String] = []
   public let count: Int
-  /// [count], each all fields one after the other.
+  /// [count], each with all fields in order.
   private let values: [Float]
 
   /// - Parameters:
-  ///   - fields: of float32.
-  ///   - values: of all samples in their order, each all fields one after the other.
+  ///   - fields: fields of type float32.
+  ///   - values: values of all samples in order, each with all fields in order.
   public init(name: String, split: Split, fields: [Field], values: [Float]) {
     let size = fields.reduce(0) { $0 + $1.elementCount }
     precondition(
