@@ -1,7 +1,7 @@
 import COpenBLAS
 import Kernels
 
-/// A matrix of float64 in row-major memory of its own, aligned as OpenBLAS's results may depend on.
+/// A float64 matrix, row-major, in its own memory; aligned, because OpenBLAS's results may depend on alignment.
 final class DoubleMatrix {
   let rows: Int
   let columns: Int
@@ -54,7 +54,7 @@ struct DoubleBlock {
   }
 }
 
-/// Products of float64 matrices by OpenBLAS, on the calling thread: `ThreadPool` pins OpenBLAS to one.
+/// Products of float64 matrices by OpenBLAS, on the calling thread: `ThreadPool` limits OpenBLAS to one thread.
 enum DoubleProduct {
   /// `output` [left.rows, right.rows] = left · rightᵀ.
   static func timesTransposed(

@@ -1,8 +1,8 @@
-/// Why sets of images or features cannot be evaluated.
+/// The reason why sets of images or features cannot be evaluated.
 public struct EvaluationError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// The file, the directory or the set that the error is about.
+  /// The file, directory or set that the error is about.
   public let place: String
-  /// What was found, what was expected, what to do.
+  /// What was found, what was expected, and how to fix it.
   public let problem: String
 
   public var description: String { "\(place): \(problem)" }

@@ -2,16 +2,16 @@ import Kernels
 import Synchronization
 
 extension ThreadPool {
-  /// What `body` returns for each index, in order, computed on all threads.
+  /// The results of `body` for each index, in order, computed on all threads.
   ///
-  /// - Throws: what `body` threw for the lowest index, whatever the number of threads.
+  /// - Throws: the error of `body` at the lowest failing index, whatever the number of threads.
   func results<Value>(_ count: Int, _ body: (_ index: Int, _ worker: Int) throws -> Value) throws -> [Value] {
     var results = [Result<Value, any Error>?](repeating: nil, count: count)
     let failure = LowestIndex()
     results.withUnsafeMutableBufferPointer { results in
       let results = results
       parallel(count) { index, worker in
-        // Those before the failure may fail too, and then count.
+        // Indices before the failure still run, because they may fail too and take precedence.
         guard index < failure.value else { return }
         let result = Result { try body(index, worker) }
         if case .failure = result { failure.lower(to: index) }
@@ -26,7 +26,7 @@ extension ThreadPool {
   }
 }
 
-/// The lowest index that any thread has told of.
+/// The lowest index reported by any thread.
 private final class LowestIndex: Sendable {
   private let lowest = Atomic(Int.max)
 

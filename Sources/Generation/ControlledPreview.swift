@@ -1,16 +1,16 @@
 import Pictures
 import Tensors
 
-/// What a controlled denoiser draws, beside what controlled it.
+/// A preview of a controlled denoiser: each control image next to the image drawn from it.
 public struct ControlledPreview: Preview {
   private let sampling: ImageSampling
-  /// [H, W, C] of the images that control.
+  /// [H, W, C] of the control images.
   private let shape: [Int]
   private let images: [[Float]]
 
   /// - Parameters:
-  ///   - sampling: whose image i is controlled by number i of `images`.
-  ///   - images: from 0 to 1.
+  ///   - sampling: image i of which is controlled by number i of `images`.
+  ///   - images: the control images, from 0 to 1.
   ///   - shape: [H, W, C] of each.
   public init(_ sampling: ImageSampling, images: [[Float]], shape: [Int]) {
     self.sampling = sampling
@@ -24,7 +24,7 @@ public struct ControlledPreview: Preview {
 
   public func steps(count: Int, worldSize: Int) -> Int { sampling.steps(count: count, worldSize: worldSize) }
 
-  /// Pairs, about as many to the side as down; without the images that control where these are no pictures of that size.
+  /// Pairs in a roughly square grid; without the control images if these are not pictures of the same size.
   public func grid(_ values: [Float]) throws -> Picture {
     let drawn = sampling.pictures(values)
     let shown = Picture.all(of: images.joined().map { 2 * $0 - 1 }, shape: shape)

@@ -1,24 +1,24 @@
-/// Latents that are decoded tile by tile, since a decoder's activations at the size of the image would not fit into
-/// memory: tiles overlap, and where they do the image goes over from one to the next linearly.
+/// Decodes latents tile by tile when a decoder's activations at the full image size would not fit into memory. Tiles
+/// overlap, and are blended linearly in the overlap.
 ///
-/// A tile does not see what is beyond it, so the image is not quite that of all latents at once. Which latents are cut,
-/// and where, follows from their shape alone.
+/// A tile is decoded without its surroundings, so the image differs slightly from one decoded at once. Whether and
+/// where latents are split depends only on their shape.
 package struct DecodingTiles {
   /// [h, w, c].
   package let shape: [Int]
 
-  /// Pixels of a tile's side, and of the overlap of two, in the latents: 768 and 128 of Stable Diffusion's images.
+  /// The side of a tile and the overlap of two, in latent pixels: 768 and 128 pixels of Stable Diffusion's images.
   package static let (side, overlap) = (96, 16)
-  /// Latents with a longer side are cut: images of more than 1024 pixels.
+  /// Latents with a longer side are split: images of more than 1024 pixels.
   private static let longestSide = 128
 
-  /// nil for latents that are decoded at once.
+  /// Returns nil for latents that are decoded at once.
   package init?(shape: [Int]) {
     guard max(shape[0], shape[1]) > Self.longestSide else { return nil }
     self.shape = shape
   }
 
-  /// Where tiles begin along a side: evenly, the last at its end.
+  /// The start of each tile along a side: evenly spaced, with the last tile at the end.
   package static func starts(_ length: Int) -> [Int] {
     guard length > side else { return [0] }
     let count = (length - overlap + side - overlap - 1) / (side - overlap)
@@ -27,9 +27,9 @@ package struct DecodingTiles {
 
   /// - Parameters:
   ///   - latents: [h, w, c].
-  ///   - scale: pixels of an image's side for each of the latents'.
+  ///   - scale: image pixels per latent pixel, along each side.
   ///   - channels: of the image.
-  ///   - decode: gives the image [H, W, C] of a tile of some shape [h, w, c].
+  ///   - decode: decodes a tile of the given shape [h, w, c] to an image [H, W, C].
   /// - Returns: [H, W, C].
   package func image(
     of latents: [Float], scale: Int, channels: Int, decode: (_ tile: [Float], _ shape: [Int]) -> [Float]
@@ -66,7 +66,7 @@ package struct DecodingTiles {
     }
   }
 
-  /// Grows from the tile's edge over the overlap.
+  /// Increases linearly from the tile's edge over the overlap.
   private func weight(_ place: Int, _ length: Int, _ scale: Int) -> Float {
     let distance = min(place, length - 1 - place) + 1
     return min(Float(distance) / Float(Self.overlap * scale), 1)

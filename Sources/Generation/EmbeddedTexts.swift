@@ -1,18 +1,18 @@
 import Synchronization
 import Tensors
 
-/// Embedded texts, each computed when it is first asked for: the same numbers whenever and wherever that is.
+/// A cache of embedded texts, each computed on first use; results do not depend on when or where that is.
 public final class EmbeddedTexts: Sendable {
   private let embedding: TextEmbedding
-  /// By UTF-8: texts that are equal to Unicode may have other tokens.
+  /// Keyed by UTF-8: texts that Unicode considers equal may have different tokens.
   private let known = Mutex<[[UInt8]: [Float]]>([:])
 
-  /// Bytes of embeddings that are kept; texts beyond are computed each time.
+  /// The size limit of the cache in bytes; further texts are computed each time.
   private static let limit = 1 << 30
 
   public init(_ embedding: TextEmbedding) { self.embedding = embedding }
 
-  /// [L, D] of each.
+  /// [L, D] of each embedded text.
   public var shape: [Int] { embedding.shape }
 
   /// [L, D].

@@ -3,21 +3,21 @@ import Models
 import Pictures
 import Tensors
 
-/// What an autoencoder makes of images, beside them: of their latents' means, without noise.
+/// An autoencoder's reconstructions next to the original images, from the means of their latents, without noise.
 public struct ImageReconstruction: Preview {
   private let model: AutoencoderKL
   private let weights: ParameterBuffer
   /// [H, W, C].
   private let shape: [Int]
   private let engine: Engine
-  /// What the images are, where they are no pictures; nil for pictures.
+  /// The field of the images; nil for pictures.
   private let field: Field?
   private let read: (Int) throws -> [Float]
 
   /// - Parameters:
   ///   - imageShape: [H, W, C].
-  ///   - field: what the images are; nil, or one of bytes: pictures.
-  ///   - read: gives the values of image i.
+  ///   - field: the field of the images; nil, or a field of bytes, means pictures.
+  ///   - read: returns the values of image i.
   public init(
     model: AutoencoderKL, weights: ParameterBuffer, imageShape: [Int], field: Field? = nil, engine: Engine,
     read: @escaping (_ index: Int) throws -> [Float]
@@ -45,7 +45,7 @@ public struct ImageReconstruction: Preview {
 
   public func steps(count: Int, worldSize: Int) -> Int { (count + worldSize - 1) / worldSize }
 
-  /// Pairs, about as many to the side as down; of fields with what their colours stand for.
+  /// Pairs in a roughly square grid; fields get a colour scale.
   public func grid(_ values: [Float]) throws -> Picture {
     let pictures =
       field == nil ? Picture.all(of: values, shape: shape) : Picture.plots(of: values, shape: shape)

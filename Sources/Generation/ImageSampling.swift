@@ -11,28 +11,28 @@ public struct ImageSampling: Preview {
   private let model: any Denoiser
   private let sampler: SamplingLoop
   private let weights: PassWeights
-  /// [H, W, C] of what the model draws.
+  /// [H, W, C] of the model's output.
   private let shape: [Int]
   private let conditions: SampleConditions
-  /// Of a model that draws latents.
+  /// Decodes the output of a model of latents.
   private let decoder: LatentDecoder?
-  /// What takes the place of the images' first noise: [n, H, W, C], of unit variance.
+  /// Replaces the initial noise of the images: [n, H, W, C], of unit variance.
   private let latents: [Float]?
-  /// What all images are drawn from, where that is not noise alone.
+  /// The image from which sampling starts, instead of pure noise.
   private let startImage: StartImage?
-  /// What controls them.
+  /// The control networks.
   private let controls: [SampleControl]
-  /// The field that the images belong to, if they are not pictures.
+  /// The field of the images, if they are not pictures.
   private let field: Field?
   private let engine: Engine
 
-  /// Images that go through the model together: enough to keep the threads busy, few enough to stay small.
+  /// Images per model evaluation: enough to keep the threads busy, few enough to limit memory.
   private var imagesPerPass: Int { max(1, min(32, (1 << 15) / (shape[0] * shape[1]))) }
 
   /// - Parameters:
-  ///   - shape: [H, W, C] of what the model draws: images or, with a decoder, their latents.
-  ///   - latents: what takes the place of the first noise, [n, H, W, C], of unit variance.
-  ///   - field: what the images are; nil, or one of bytes: pictures.
+  ///   - shape: [H, W, C] of the model's output: images or, with a decoder, their latents.
+  ///   - latents: replaces the initial noise, [n, H, W, C], of unit variance.
+  ///   - field: the field of the images; nil, or a field of bytes, means pictures.
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: PassWeights, shape: [Int],
     conditions: SampleConditions = SampleConditions(), decoder: LatentDecoder? = nil,
@@ -52,7 +52,7 @@ public struct ImageSampling: Preview {
     self.engine = engine
   }
 
-  /// With the weights of the model as they are.
+  /// Uses the model's weights as they are.
   public init(
     model: any Denoiser, sampler: SamplingLoop, weights: ParameterBuffer,
     precision: ProductPrecision = .float32, shape: [Int],
@@ -67,7 +67,7 @@ public struct ImageSampling: Preview {
       field: field, engine: engine)
   }
 
-  /// Model evaluations for each image.
+  /// The number of model evaluations per image.
   public var steps: Int {
     let first = startImage.map { sampler.plan.firstEvaluation(strength: $0.strength) } ?? 0
     return sampler.plan.evaluations.count - first
@@ -76,15 +76,15 @@ public struct ImageSampling: Preview {
   /// [H, W, C] of the images.
   public var imageShape: [Int] { decoder?.imageShape(of: shape) ?? shape }
 
-  /// The images of what the model draws [n, H, W, C].
+  /// The images for the model's output [n, H, W, C].
   public func decoded(_ drawn: some Collection<Float>) -> [Float] {
     decoder?.images(of: drawn, shape: shape) ?? Array(drawn)
   }
 
-  /// Images number `samples`, one after the other [n, H, W, C].
+  /// Draws the images numbered `samples`, consecutively [n, H, W, C].
   ///
-  /// - Parameter onStep: called with how many of `samples.count * steps` evaluations are done, and with what the model
-  ///   draws in the pass as it is now.
+  /// - Parameter onStep: called with how many of the `samples.count * steps` evaluations are done, and with the current
+  ///   state of the pass's images.
   public func images(
     _ samples: Range<Int>,
     onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) throws -> Void
@@ -108,7 +108,7 @@ public struct ImageSampling: Preview {
     return images
   }
 
-  /// What images number `pass` begin from.
+  /// The starting point of the images numbered `pass`.
   private func beginning(of pass: Range<Int>) -> SamplingStart {
     let size = shape.reduce(1, *)
     let noise = latents.map { Array($0[pass.lowerBound * size..<pass.upperBound * size]) }
@@ -116,7 +116,7 @@ public struct ImageSampling: Preview {
     return startImage.start(pass.count, noise: noise)
   }
 
-  /// The model's outputs for x [n, H, W, C]; with the second pass, those without conditions after them.
+  /// The model's outputs for x [n, H, W, C]; with a second pass, followed by those without conditions.
   private func outputs(
     for x: UnsafeBufferPointer<Float>, timestep: Float, _ pass: GuidancePass, samples: Range<Int>
   ) -> [Float] {
@@ -141,19 +141,19 @@ public struct ImageSampling: Preview {
     try images(samples) { _, _, _ in try onStep() }
   }
 
-  /// Pictures in a grid; of fields with what their colours stand for.
+  /// Pictures in a grid; fields get a colour scale.
   public func grid(_ values: [Float]) throws -> Picture {
     let grid = try grid(pictures(values))
     return try field.map { grid.above(try .scale(of: values, $0, width: grid.width)) } ?? grid
   }
 
-  /// Whether pictures can show what is drawn.
+  /// Whether the images can be shown as pictures.
   public var canBeShown: Bool { field != nil || imageShape[2] == 1 || imageShape[2] == 3 }
 
-  /// Images number 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
+  /// Images numbered 0..<count [count, H, W, C] on rank 0, nil elsewhere; each rank draws its part. Collective.
   ///
-  /// - Parameter onStep: called as that of `images(_:onStep:)`, for this rank's part.
-  /// - Throws: `MPIError`; what `onStep` throws, which must be the same on all ranks at once.
+  /// - Parameter onStep: like that of `images(_:onStep:)`, for this rank's part.
+  /// - Throws: `MPIError`; errors of `onStep`, which must throw the same on all ranks at once.
   public func images(
     count: Int, on communicator: Communicator,
     onStep: (_ done: Int, _ pass: Range<Int>, _ images: UnsafeBufferPointer<Float>) throws -> Void = {
@@ -164,13 +164,13 @@ public struct ImageSampling: Preview {
     return try communicator.gather(try images(own, onStep: onStep), root: 0).map { $0.flatMap { $0 } }
   }
 
-  /// How often `onStep` is called on the rank that draws most of `count` images.
+  /// The number of calls of `onStep` on the rank that draws the most of `count` images.
   public func steps(count: Int, worldSize: Int) -> Int {
     let most = (count + worldSize - 1) / worldSize
     return (most + imagesPerPass - 1) / imagesPerPass * steps
   }
 
-  /// The numbers of the images that a rank draws.
+  /// The range of images that a rank draws.
   public static func part(of count: Int, rank: Int, worldSize: Int) -> Range<Int> {
     count * rank / worldSize..<count * (rank + 1) / worldSize
   }
@@ -180,10 +180,10 @@ public struct ImageSampling: Preview {
     field == nil ? Picture.all(of: images, shape: imageShape) : Picture.plots(of: images, shape: imageShape)
   }
 
-  /// The pictures in a grid, enlarged so that small ones can be looked at. Where classes take turns, each has its
-  /// column; where they follow one another, its row. Prompts stand under their pictures.
+  /// The pictures in a grid, enlarged so that small ones are legible. When classes alternate, each has a column; when
+  /// each has consecutive images, a row. Prompts are printed below their pictures.
   ///
-  /// - Throws: `PictureError` when there is no memory to write prompts in.
+  /// - Throws: `PictureError` if there is not enough memory to write prompts.
   private func grid(_ pictures: [Picture]) throws -> Picture {
     var columns: Int?
     if let known = model.classes, known.count > 1 {

@@ -1,15 +1,15 @@
 import Models
 import Tensors
 
-/// Turns a denoiser's latents into images with a frozen autoencoder, and the reverse: one at a time, so that no image
-/// depends on those beside it, and memory not on their number.
+/// Converts a denoiser's latents to images with a frozen autoencoder, and the reverse, one at a time: no image depends
+/// on the others, and memory does not depend on their number.
 public struct LatentDecoder {
   private let autoencoder: AutoencoderKL
   private let weights: ParameterBuffer
   private let scaling: LatentScaling
   private let engine: Engine
 
-  /// - Parameter scaling: how latents are scaled; nil: as the autoencoder's settings say.
+  /// - Parameter scaling: the scaling of latents; nil selects that of the autoencoder's settings.
   public init(
     _ autoencoder: AutoencoderKL, weights: ParameterBuffer, scaling: LatentScaling? = nil, engine: Engine
   ) {
@@ -19,7 +19,7 @@ public struct LatentDecoder {
     self.engine = engine
   }
 
-  /// [H, W, C] of the image of latents [h, w, c].
+  /// The shape [H, W, C] of the image for latents [h, w, c].
   public func imageShape(of latentShape: [Int]) -> [Int] {
     [
       latentShape[0] * autoencoder.downsampling, latentShape[1] * autoencoder.downsampling,
@@ -43,8 +43,7 @@ public struct LatentDecoder {
     return images
   }
 
-  /// The image of latents [h, w, c] as the autoencoder has them: at once, or tile by tile where that takes too much
-  /// memory.
+  /// The image for latents [h, w, c] in the autoencoder's scaling: decoded at once, or tile by tile to limit memory.
   private func image(of latents: [Float], shape: [Int]) -> [Float] {
     guard let tiling = DecodingTiles(shape: shape) else { return decode(latents, shape: shape) }
     return tiling.image(
@@ -61,13 +60,13 @@ public struct LatentDecoder {
     return Array(autoencoder.decode(input).elements)
   }
 
-  /// The most probable latents of an image, of about unit variance.
+  /// The mean latents of an image, of about unit variance.
   ///
   /// - Parameters:
   ///   - image: [H, W, C], in [-1, 1].
   ///   - shape: [H, W, C].
   /// - Returns: [h, w, c].
-  /// - Throws: `ModelError` for images of another size than the autoencoder takes.
+  /// - Throws: `ModelError` for images of a size that the autoencoder does not accept.
   public func latents(of image: [Float], shape: [Int]) throws -> [Float] {
     try autoencoder.check(height: shape[0], width: shape[1], channels: shape[2])
     let tape = Tape(engine: engine, weights: weights, gradients: nil)
@@ -76,13 +75,13 @@ public struct LatentDecoder {
     return autoencoder.encode(input).mean.elements.map(scaling.scaled)
   }
 
-  /// [h, w, c] of the latents of an image [H, W, C].
+  /// The shape [h, w, c] of the latents of an image [H, W, C].
   public func latentShape(of imageShape: [Int]) -> [Int] {
     [imageShape[0] / downsampling, imageShape[1] / downsampling, autoencoder.latentChannels]
   }
 
-  /// Pixels of an image's side for each of its latents'.
+  /// Image pixels per latent pixel, along each side.
   public var downsampling: Int { autoencoder.downsampling }
-  /// Channels of the images that have latents.
+  /// The channels of the images that the autoencoder encodes.
   public var imageChannels: Int { autoencoder.imageChannels }
 }

@@ -1,12 +1,12 @@
-/// A word that a text encoder does not know, and what textual inversion has found for it (Gal et al., "An Image is Worth One
-/// Word", 2022).
+/// A word that is new to a text encoder, with the vectors that textual inversion has learned for it (Gal et al., "An
+/// Image is Worth One Word", 2022).
 public struct LearnedWord: Sendable {
-  /// As texts write it.
+  /// The word as written in texts.
   public let text: String
-  /// [n, D]: in the place of the embeddings of n tokens.
+  /// [n, D]: replaces the embeddings of n tokens.
   public let vectors: [[Float]]
 
-  /// - Parameter vectors: some, of one width.
+  /// - Parameter vectors: at least one, all of the same width.
   public init(_ text: String, vectors: [[Float]]) {
     precondition(
       !text.isEmpty && Set(vectors.map(\.count)).count == 1, "\(vectors.map(\.count)) numbers for \(text)")

@@ -3,7 +3,7 @@ import Foundation
 import Pictures
 
 extension Picture {
-  /// Each image of `images` [n, H, W, C] as a picture: grey or coloured, or for other numbers of channels as `plots`.
+  /// Each image of `images` [n, H, W, C] as a picture: grey or coloured, or like `plots` for other numbers of channels.
   static func all(of images: some RandomAccessCollection<Float>, shape: [Int]) -> [Picture] {
     guard shape[2] == 1 || shape[2] == 3 else { return plots(of: images, shape: shape) }
     let size = shape.reduce(1, *)
@@ -15,8 +15,8 @@ extension Picture {
     }
   }
 
-  /// Each image of `images` [n, H, W, C], its channels beside and below one another in the colours of a map, each from its
-  /// least value to its greatest in all the images.
+  /// Each image of `images` [n, H, W, C] with its channels side by side in a grid, through a colour map that spans the
+  /// smallest to the largest value of the channel over all images.
   static func plots(of images: some RandomAccessCollection<Float>, shape: [Int]) -> [Picture] {
     let size = shape.reduce(1, *)
     let ranges = ranges(of: images, channels: shape[2])
@@ -27,9 +27,9 @@ extension Picture {
     }
   }
 
-  /// What the colours of `plots` stand for, in the units of a field's source.
+  /// The colour scale of `plots`, in the units of a field's source.
   ///
-  /// - Throws: `PictureError` when there is no memory for the letters.
+  /// - Throws: `PictureError` if there is not enough memory for the text.
   static func scale(
     of images: some RandomAccessCollection<Float>, _ field: Field, width: Int
   ) throws -> Picture {

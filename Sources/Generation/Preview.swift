@@ -1,18 +1,18 @@
 import Pictures
 
-/// Images by which a run shows how far it is: ranks draw a part each, and one puts them together. Image i is the same
-/// wherever it is drawn.
+/// Images that show a run's progress: each rank draws a part, and one assembles them. Image i is the same wherever it
+/// is drawn.
 public protocol Preview {
-  /// The values of images number `samples`, one after the other.
+  /// The values of the images numbered `samples`, consecutively.
   ///
-  /// - Parameter onStep: called as often as `steps(count:worldSize:)` says on the rank that has most of the images.
+  /// - Parameter onStep: called `steps(count:worldSize:)` times on the rank that draws the most images.
   func drawn(_ samples: Range<Int>, onStep: () throws -> Void) throws -> [Float]
 
-  /// How often `onStep` is called on the rank that draws most of `count` images.
+  /// The number of calls of `onStep` on the rank that draws the most of `count` images.
   func steps(count: Int, worldSize: Int) -> Int
 
-  /// A picture of all that `drawn` has given, in order.
+  /// A picture of all values returned by `drawn`, in order.
   ///
-  /// - Throws: `PictureError` when there is no memory to write captions in.
+  /// - Throws: `PictureError` if there is not enough memory to write captions.
   func grid(_ values: [Float]) throws -> Picture
 }

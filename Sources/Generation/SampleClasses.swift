@@ -1,15 +1,15 @@
 import Models
 
-/// Which class each image is drawn of. Models that know no classes draw what they know.
+/// The class of each image. Has no effect for models without classes.
 public struct SampleClasses: Hashable, Sendable {
   public enum Choice: Hashable, Sendable {
     /// Image i is of class i modulo the number of classes.
     case inTurn
     /// All images are of this class.
     case one(Int)
-    /// The first so many images are of class 0, as many of class 1, and so on.
+    /// The first `images` images are of class 0, the next of class 1, and so on.
     case each(images: Int)
-    /// Image i is of number i of these, beginning anew behind the last; nil: of none.
+    /// Image i is of entry i, repeating the list; nil means no class.
     case listed([Int?])
   }
 
@@ -17,7 +17,7 @@ public struct SampleClasses: Hashable, Sendable {
 
   public init(_ choice: Choice = .inTurn) { self.choice = choice }
 
-  /// The class of image number `sample`, for a model of `classes`.
+  /// The class of the image numbered `sample`, for a model of `classes`.
   func label(_ sample: Int, of classes: ModelClasses) -> Int? {
     switch choice {
     case .inTurn: sample % classes.count
@@ -27,9 +27,9 @@ public struct SampleClasses: Hashable, Sendable {
     }
   }
 
-  /// Throws unless `model` can draw what is asked for.
+  /// Throws unless `model` supports the requested classes.
   ///
-  /// - Parameter guidance: the scale of classifier-free guidance, 1 for none.
+  /// - Parameter guidance: the scale of classifier-free guidance; 1 disables it.
   public func check(_ model: any Denoiser, guidance: Double) throws {
     guard let classes = model.classes else {
       if choice != .inTurn { throw ModelError("the model knows no classes: leave --class away") }

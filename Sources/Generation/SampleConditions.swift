@@ -1,13 +1,13 @@
 import Models
 import Tensors
 
-/// What each image is drawn of.
+/// The conditions of each image.
 public struct SampleConditions: Sendable {
   public let classes: SampleClasses
-  /// nil for models that attend to no text.
+  /// nil for models without text conditioning.
   public let prompts: SamplePrompts?
 
-  /// nil for models that see no fields.
+  /// nil for models without field conditioning.
   public let fields: SampleFields?
 
   public init(
@@ -18,9 +18,9 @@ public struct SampleConditions: Sendable {
     self.fields = fields
   }
 
-  /// Throws unless `model` can draw what is asked for.
+  /// Throws unless `model` supports the requested conditions.
   ///
-  /// - Parameter guidance: the scale of classifier-free guidance, 1 for none.
+  /// - Parameter guidance: the scale of classifier-free guidance; 1 disables it.
   public func check(_ model: any Denoiser, guidance: Double) throws {
     if let fields {
       guard model.conditionChannels > 0 else {
@@ -29,7 +29,7 @@ public struct SampleConditions: Sendable {
       precondition(
         fields.shape[2] == model.conditionChannels,
         "fields of \(fields.shape) for \(model.conditionChannels) channels")
-      // Without fields there is always something to guide away from, if that was trained.
+      // Sampling without fields gives guidance an unconditional output, provided that it was trained.
       if model.classes == nil, prompts == nil, guidance != 1 {
         guard fields.canBeLeftOut else {
           throw ModelError(
@@ -50,11 +50,11 @@ public struct SampleConditions: Sendable {
       throw ModelError("the model attends to no text: leave --prompt away")
     }
     precondition(prompts.shape[1] == width, "a context of \(prompts.shape) for \(width) numbers a token")
-    // Without a class and with the negative prompt there is always something to guide away from.
+    // Sampling without a class and with the negative prompt always gives guidance an unconditional output.
     try classes.check(model, guidance: model.classes == nil ? 1 : guidance)
   }
 
-  /// What the model is told of images number `samples`.
+  /// The conditioning of the images numbered `samples`.
   func conditioning(_ model: any Denoiser, _ samples: Range<Int>, on tape: Tape) -> Conditioning {
     var conditioning = Conditioning.none(batch: samples.count)
     if let known = model.classes { conditioning.classes = samples.map { classes.label($0, of: known) } }
@@ -63,11 +63,11 @@ public struct SampleConditions: Sendable {
     return conditioning
   }
 
-  /// What it is told in the pass that guidance leads away from.
+  /// The conditioning of guidance's unconditional pass.
   func unconditional(_ samples: Range<Int>, on tape: Tape) -> Conditioning {
     var conditioning = Conditioning.none(batch: samples.count)
     conditioning.context = prompts?.negativeContext(samples.count, on: tape)
-    // Where a class or a text leads, the fields count in both passes.
+    // Where guidance uses a class or a text, both passes see the fields.
     if let fields, !fields.canBeLeftOut { conditioning.image = fields.image(of: samples, on: tape) }
     return conditioning
   }

@@ -1,17 +1,17 @@
 import Models
 import Tensors
 
-/// A network that controls what is drawn, by images: several at once, each as strongly as one likes.
+/// A network that controls sampling by images: any number of them, each with its own strength.
 public struct SampleControl: Sendable {
-  /// What the network sees.
+  /// An input of the network.
   public struct Condition: Sendable {
-    /// [s H, s W, C] each, from 0 to 1, s the network's scale; images take turns.
+    /// [s H, s W, C] each, from 0 to 1, with s the network's scale; used cyclically.
     let images: [[Float]]
     let strength: Float
 
     /// - Parameters:
-    ///   - images: [s H, s W, C] each, from 0 to 1: drawn image i sees number i, beginning anew behind the last.
-    ///   - strength: what the residuals are multiplied by.
+    ///   - images: [s H, s W, C] each, from 0 to 1; sample i uses number i, cyclically.
+    ///   - strength: the factor of the residuals.
     public init(_ images: [[Float]], strength: Float = 1) {
       precondition(!images.isEmpty, "a condition without images")
       self.images = images
@@ -23,7 +23,7 @@ public struct SampleControl: Sendable {
   private let weights: ParameterBuffer
   private let conditions: [Condition]
 
-  /// - Parameter conditions: what the network makes of each is added up.
+  /// - Parameter conditions: the network's residuals for each are summed.
   public init(_ network: any ControlNetwork, weights: ParameterBuffer, _ conditions: [Condition]) {
     precondition(!conditions.isEmpty, "a control network that sees nothing")
     self.network = network
@@ -31,10 +31,11 @@ public struct SampleControl: Sendable {
     self.conditions = conditions
   }
 
-  /// The set that a tape binds beside the denoiser's.
+  /// The parameters that a tape binds in addition to the denoiser's.
   var bound: BoundParameters { BoundParameters(network.parameters.set, weights: weights) }
 
-  /// What the network adds to a denoiser of noisy images number `samples` [n, H, W, C] that is told `conditioning`.
+  /// The residuals that the network adds to a denoiser with the given conditioning, for noisy images numbered `samples`
+  /// [n, H, W, C].
   func residuals(
     _ noisy: Tensor, timesteps: [Float], _ conditioning: Conditioning, samples: Range<Int>
   ) -> Conditioning.ControlResiduals {
@@ -62,7 +63,7 @@ extension Conditioning.ControlResiduals {
     return Self(skips: skips.map { $0.scaled(by: factor) }, middle: middle.scaled(by: factor))
   }
 
-  /// What several networks add together: in their order.
+  /// The sum of the residuals of several networks, in their order.
   static func sum(_ parts: [Self]) -> Self {
     parts.dropFirst().reduce(parts[0]) { sum, part in
       Self(skips: zip(sum.skips, part.skips).map { $0 + $1 }, middle: sum.middle + part.middle)

@@ -1,19 +1,19 @@
 import Datasets
 import Tensors
 
-/// The fields that images are drawn for: image i is of sample i modulo their number.
+/// The condition fields of images: image i uses those of sample i modulo their number.
 public struct SampleFields: Sendable {
   private let planes: FieldPlanes
-  /// Of each field, those of all samples, as a network sees them.
+  /// For each field, the values of all samples, in the network's units.
   private let values: [[Float]]
-  /// How many samples there are.
+  /// The number of samples.
   public let count: Int
-  /// Whether the model was also trained without them.
+  /// Whether the model was also trained without the fields.
   let canBeLeftOut: Bool
 
   /// - Parameters:
-  ///   - values: of each field, those of `count` samples, as a network sees them.
-  ///   - canBeLeftOut: whether training has left them out at times.
+  ///   - values: for each field, the values of `count` samples, in the network's units.
+  ///   - canBeLeftOut: whether training sometimes dropped the fields.
   public init(_ planes: FieldPlanes, values: [[Float]], count: Int, canBeLeftOut: Bool) {
     precondition(
       count > 0 && zip(values, planes.fields).allSatisfy { $0.count == count * $1.elementCount },
@@ -24,10 +24,10 @@ public struct SampleFields: Sendable {
     self.canBeLeftOut = canBeLeftOut
   }
 
-  /// [H, W, C] of what a model sees.
+  /// [H, W, C] of the model's condition image.
   var shape: [Int] { planes.shape }
 
-  /// What it sees for images number `samples`, [n, H, W, C].
+  /// The condition image of the images numbered `samples`, [n, H, W, C].
   func image(of samples: Range<Int>, on tape: Tape) -> Tensor {
     let image = tape.input([samples.count] + planes.shape)
     let size = image.count / samples.count

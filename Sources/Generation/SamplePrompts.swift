@@ -1,16 +1,16 @@
 import Tensors
 
-/// The texts that images are drawn of, embedded: image i is of prompt i modulo their number.
+/// The prompts of images, embedded: image i uses prompt i modulo their number.
 public struct SamplePrompts: Sendable {
   public let texts: [String]
-  /// What guidance leads away from; empty for none.
+  /// The negative prompt; empty for none.
   public let negative: String
   /// [L, D].
   let shape: [Int]
-  /// Of each text, then of the negative one, [L, D].
+  /// [L, D] of each text, followed by that of the negative prompt.
   private let contexts: [[Float]]
 
-  /// - Parameter contexts: [L, D] of each text, then of the negative one.
+  /// - Parameter contexts: [L, D] of each text, followed by that of the negative prompt.
   public init(_ texts: [String], negative: String, contexts: [[Float]], shape: [Int]) {
     precondition(
       !texts.isEmpty && contexts.count == texts.count + 1
@@ -22,7 +22,7 @@ public struct SamplePrompts: Sendable {
     self.shape = shape
   }
 
-  /// What image number `sample` is drawn of.
+  /// The prompt of the image numbered `sample`.
   public func text(_ sample: Int) -> String { texts[sample % texts.count] }
 
   /// [n, L, D].
@@ -30,7 +30,7 @@ public struct SamplePrompts: Sendable {
     input(samples.map { contexts[$0 % texts.count] }, on: tape)
   }
 
-  /// The negative text's for `count` images, [n, L, D].
+  /// The negative prompt's context for `count` images, [n, L, D].
   func negativeContext(_ count: Int, on tape: Tape) -> Tensor {
     input([[Float]](repeating: contexts[texts.count], count: count), on: tape)
   }

@@ -2,10 +2,10 @@ import Models
 import Tensors
 import Text
 
-/// Embeds texts for a denoiser that attends to them: each text alone, so that what becomes of it depends on no other.
+/// Embeds texts for a denoiser with cross-attention: each text alone, so that its embedding does not depend on others.
 ///
-/// A text may have more tokens than the encoder takes: then it goes through in chunks, each with a start and an end token,
-/// whose outputs follow one another. All texts have as many chunks, the last ones of the empty text.
+/// A text with more tokens than the encoder takes is split into chunks, each with a start and an end token, whose
+/// outputs are concatenated. All texts have the same number of chunks; missing ones are encoded from the empty text.
 public struct TextEmbedding: Sendable {
   private let tokenizer: CLIPTokenizer
   private let encoder: any TextEncoder
@@ -15,8 +15,8 @@ public struct TextEmbedding: Sendable {
   private let chunks: Int
 
   /// - Parameters:
-  ///   - encoder: knows the tokeniser's tokens, and takes as many of a text as that makes.
-  ///   - words: words that the encoder does not know, of its width.
+  ///   - encoder: supports all of the tokeniser's tokens, and its context length.
+  ///   - words: words that are new to the encoder, with vectors of its width.
   ///   - chunks: the number of chunks of each text.
   public init(
     tokenizer: CLIPTokenizer, encoder: any TextEncoder, weights: ParameterBuffer, words: [LearnedWord] = [],
@@ -35,7 +35,7 @@ public struct TextEmbedding: Sendable {
     tokens = Self.tokens(of: words.map { ($0.text, $0.vectors.count) }, behind: encoder)
   }
 
-  /// The tokens of words that an encoder does not know: behind its own, in order.
+  /// The tokens of words that are new to an encoder: after its own tokens, in order.
   public static func tokens(
     of words: [(text: String, count: Int)], behind encoder: any TextEncoder
   ) -> [(text: String, tokens: [Int])] {
@@ -46,10 +46,10 @@ public struct TextEmbedding: Sendable {
     }
   }
 
-  /// [L, D] of every embedded text.
+  /// [L, D] of each embedded text.
   public var shape: [Int] { [chunks * tokenizer.contextLength, encoder.width] }
 
-  /// - Returns: [L, D], and how many tokens of the text had no room.
+  /// - Returns: [L, D], and the number of tokens of the text that were cut.
   public func callAsFunction(_ text: String, engine: Engine) -> (context: [Float], cut: Int) {
     let own = tokenizer.chunks(of: text, words: tokens, most: chunks)
     let all = own + [TokenizedText](repeating: tokenizer.encode(""), count: chunks - own.count)

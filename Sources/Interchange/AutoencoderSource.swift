@@ -7,9 +7,9 @@ import Safetensors
 import Settings
 import Tensors
 
-/// An autoencoder that lies at a path.
+/// Reads an autoencoder from a path.
 struct AutoencoderSource {
-  /// The section `model` of a configuration for it.
+  /// The section `model` of a configuration that describes it.
   let section: SettingsNode
   let model: AutoencoderKL
   let weights: ParameterBuffer
@@ -71,7 +71,7 @@ struct AutoencoderSource {
     return model
   }
 
-  /// Settings that change nothing in what encoder and decoder compute.
+  /// Settings that do not affect the encoder and the decoder.
   private static let passive = ["kind", "sample_size", "force_upcast", "scaling_factor", "shift_factor"]
 
   func digest() throws -> String {

@@ -6,32 +6,32 @@ import Layers
 import Optimization
 import Tensors
 
-/// An average of a run's weights of any width, made afterwards of the averages that its checkpoints hold
+/// An average of a run's weights of any width, reconstructed after training from the averages in its checkpoints
 /// (Karras et al., 2024, "Analyzing and Improving the Training Dynamics of Diffusion Models", section 3).
 public struct AverageReconstruction {
-  /// The averages that a checkpoint holds.
+  /// The averages in one checkpoint.
   private struct Snapshot {
     let checkpoint: Checkpoint
     let members: [StateMember]
-    /// Of each member.
+    /// One per member.
     let averages: [PowerProfile.Average]
   }
 
-  /// The step whose average it is.
+  /// The step of the average.
   public let step: Int
-  /// How many averages of how many checkpoints it is made of.
+  /// The number of averages and of checkpoints that are combined.
   public let averages: Int
   public let checkpoints: Int
-  /// [flat memory of the model].
+  /// [the model's flat memory].
   let weights: ParameterBuffer
   let manifest: CheckpointManifest
 
   /// - Parameters:
-  ///   - run: the run directory, whose checkpoints are as many as `checkpoint.keep` left.
-  ///   - width: σ_rel of the average that is wanted.
-  ///   - step: the step at whose end it is wanted; nil: the last that has a checkpoint.
-  ///   - onDamage: is told of checkpoints that are damaged, and left out.
-  /// - Throws: `CheckpointError` where the run keeps no averages that could be used; `AverageError`; `FileError`.
+  ///   - run: the run directory; its checkpoints are those kept by `checkpoint.keep`.
+  ///   - width: σ_rel of the reconstructed average.
+  ///   - step: the step at whose end the average is taken; nil selects the last one with a checkpoint.
+  ///   - onDamage: called with damaged checkpoints, which are skipped.
+  /// - Throws: `CheckpointError` if the run has no usable averages; `AverageError`; `FileError`.
   public init(
     run: String, width: Double, step wanted: Int?, onDamage: (CheckpointError) -> Void
   ) throws {
@@ -85,7 +85,7 @@ public struct AverageReconstruction {
     }
   }
 
-  /// In double precision, in the order of steps.
+  /// Computed in double precision, in the order of steps.
   private static func sum(
     _ snapshots: [Snapshot], _ coefficients: [Double], layout: ParameterLayout
   ) throws -> ParameterBuffer {
@@ -103,7 +103,7 @@ public struct AverageReconstruction {
     return flat
   }
 
-  /// Writes a safetensors file of it, as PyTorch's state dict.
+  /// Writes the average as a safetensors file with PyTorch's state dict.
   ///
   /// - Throws: `FileError`, `SettingsError`.
   public func write(to path: String) throws {

@@ -9,10 +9,10 @@ import Safetensors
 import Settings
 import Tensors
 
-/// Weights on their way from a checkpoint to PyTorch, and from PyTorch to a checkpoint.
+/// Converts weights from checkpoints to PyTorch, and from PyTorch to checkpoints.
 public enum Conversion {
-  /// Metadata that our files have. The first is what PyTorch's own programs look for, the second what `oboro check`
-  /// does; the others let the file become a checkpoint again.
+  /// Metadata keys of our files. PyTorch programs read the first, `oboro check` the second; the others allow the file
+  /// to be converted back to a checkpoint.
   private enum Key {
     static let format = "format"
     static let model = "model"
@@ -23,11 +23,11 @@ public enum Conversion {
     static let weights = "weights"
   }
 
-  /// Where a configuration lies in the whole of its settings.
+  /// The key of the model's section in a complete configuration.
   private static let modelSection = "model"
 
-  /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict; of an adapter's run those of its
-  /// base with the adapter merged; of one that trains a word the word.
+  /// Writes the weights of a checkpoint to a safetensors file, as PyTorch's state dict; for an adapter's run, the
+  /// base's weights with the adapter merged; for a run that trains a word, the word.
   ///
   /// - Throws: `FileError`, `CheckpointError`, `HDF5Error`.
   public static func export(
@@ -59,15 +59,15 @@ public enum Conversion {
     try file.write(to: path)
   }
 
-  /// Makes a checkpoint of the weights in a safetensors file: before the first step, with no moments yet, the average
-  /// equal to the weights.
+  /// Makes a checkpoint from the weights in a safetensors file: before the first step, without moments, and with
+  /// averages equal to the weights.
   ///
   /// - Parameters:
-  ///   - configuration: of the model and of what is to be trained; nil: what the file's metadata say.
-  ///   - size: height and width of the images; nil: what the metadata, the model or the dataset says.
+  ///   - configuration: of the model and of its training; nil selects that in the file's metadata.
+  ///   - size: height and width of the images; nil selects those of the metadata, the model or the dataset.
   ///   - directory: the checkpoint, which must not exist yet.
-  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, and what else is not
-  ///   known; `SafetensorsError`, `SettingsError`, `FileError`, `HDF5Error`.
+  /// - Throws: `ModelFileError` naming tensors that are missing, unused or of another shape, or other missing
+  ///   information; `SafetensorsError`, `SettingsError`, `FileError`, `HDF5Error`.
   public static func makeCheckpoint(
     from path: String, configuration: SettingsNode?, size: (height: Int, width: Int)?, in directory: String
   ) throws {
@@ -79,9 +79,9 @@ public enum Conversion {
       classNames: { try classNames(file) }, in: directory)
   }
 
-  /// The same of a pipeline folder's network.
+  /// Makes a checkpoint from the denoiser of a pipeline folder.
   ///
-  /// - Throws: as the other.
+  /// - Throws: as the other overload.
   public static func makeCheckpoint(
     from folder: PipelineFolder, configuration: SettingsNode?, size: (height: Int, width: Int)?,
     in directory: String
@@ -95,10 +95,10 @@ public enum Conversion {
       of: resolved, from: folder.denoiserFiles(), imageShape: { shape }, classNames: { [] }, in: directory)
   }
 
-  /// The same of a folder of a control network.
+  /// Makes a checkpoint from a control network's folder.
   ///
-  /// - Parameter configuration: with the base that it controls.
-  /// - Throws: as the others.
+  /// - Parameter configuration: names the controlled base.
+  /// - Throws: as the other overloads.
   public static func makeCheckpoint(
     from folder: ControlFolder, configuration: SettingsNode, size: (height: Int, width: Int)?,
     in directory: String
@@ -109,7 +109,7 @@ public enum Conversion {
       classNames: { [] }, in: directory)
   }
 
-  /// A configuration that says which denoiser a control network belongs to.
+  /// Completes the configuration of a control network with that of its denoiser.
   private static func completed(_ configuration: SettingsNode) throws -> SettingsNode {
     TaskSettings.trainsControl(configuration) ? try BaseModel.completing(configuration) : configuration
   }
@@ -127,7 +127,7 @@ public enum Conversion {
     }
     let layout = resolved.model.parameters
     let weights = try StateDict.weights(of: layout, in: source)
-    // Behind them is what the model is trained with, and that begins anew.
+    // The state after the weights belongs to training, and starts afresh.
     let state = TrainingState(
       layout: resolved.trainedParameters, seed: resolved.training.seed, schema: StateSchema(resolved.ema))
     state.weights.pointer.update(from: weights.pointer, count: weights.count)
@@ -161,14 +161,14 @@ public enum Conversion {
         file.path,
         "its metadata do not say which model its tensors are of: name a configuration with --config")
     }
-    // The defaults of all but the model; there is no dataset to name.
+    // Only the model is known: the rest keeps its defaults, and there is no dataset to name.
     return [
       "dataset": ["path": ""],
       "model": try SettingsNode(yaml: text, source: "\(file.path), metadata \(Key.model)"),
     ]
   }
 
-  /// None if the metadata have none.
+  /// Empty if the metadata have none.
   private static func classNames(_ file: SafetensorsFile) throws -> [String] {
     guard let text = file.metadata[Key.classNames] else { return [] }
     let source = "\(file.path), metadata \(Key.classNames)"
@@ -206,7 +206,7 @@ public enum Conversion {
 }
 
 extension SettingsNode {
-  /// A configuration of the model alone, which has become what an adapter made of it; a control network's still needs its base.
+  /// The configuration of the model alone, with any adapter merged; a control network keeps its base.
   fileprivate var withoutAdapter: SettingsNode {
     guard !TaskSettings.trainsControl(self) else { return self }
     let keys = [AdapterSection.key, TrainingConfiguration.baseKey]

@@ -8,22 +8,21 @@ import Safetensors
 import Settings
 import Tensors
 
-/// An autoencoder whose weights are read and never changed, on every rank: one that was trained here, or one of
-/// diffusers.
+/// An autoencoder with frozen weights, on every rank: trained here, or a diffusers model.
 public struct FrozenAutoencoder: Sendable {
-  /// As it was named.
+  /// The path as given by the user.
   public let path: String
   public let model: AutoencoderKL
   public let weights: ParameterBuffer
-  /// A digest of settings and weights: the same wherever the same autoencoder lies.
+  /// A digest of settings and weights, independent of their path.
   public let digest: String
 
-  /// Rank 0 reads it, and gives it to the others. Collective.
+  /// Reads the autoencoder on rank 0, and sends it to the others. Collective.
   ///
   /// - Parameters:
-  ///   - path: a run, whose newest good checkpoint is taken, or a checkpoint: its averaged weights; a safetensors file
-  ///     that `oboro convert` has made; diffusers' folder of an `AutoencoderKL`, or of a pipeline with one as `vae`.
-  ///   - onDamage: told of checkpoints that are passed over.
+  ///   - path: a run (its newest intact checkpoint) or a checkpoint, with averaged weights; a safetensors file made by
+  ///     `oboro convert`; a diffusers folder of an `AutoencoderKL`, or of a pipeline that contains one as `vae`.
+  ///   - onDamage: called with damaged checkpoints, which are skipped.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public static func load(
     _ path: String, on communicator: Communicator, onDamage: (CheckpointError) -> Void = { _ in }

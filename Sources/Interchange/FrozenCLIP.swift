@@ -8,23 +8,22 @@ import Settings
 import Tensors
 import Text
 
-/// A CLIP whose weights are read and never changed, with its tokeniser, on every rank: one of transformers, or one that was
-/// trained here.
+/// A CLIP with frozen weights and its tokeniser, on every rank: a transformers model, or trained here.
 public struct FrozenCLIP: Sendable {
-  /// As it was named.
+  /// The path as given by the user.
   public let path: String
   public let model: CLIP
   public let weights: ParameterBuffer
   public let tokenizer: CLIPTokenizer
-  /// Where it is said how pictures are prepared for it; nil for one that was trained here.
+  /// The file that describes how to prepare pictures; nil for a CLIP trained here.
   public let preparationFile: String?
 
   private static let preparation = "preprocessor_config.json"
 
-  /// Rank 0 reads the weights, and gives them to the others. Collective.
+  /// Reads the weights on rank 0, and sends them to the others. Collective.
   ///
-  /// - Parameter path: a folder of transformers with `config.json` of a `CLIPModel`, its weights and its tokeniser; a run or
-  ///   a checkpoint of clip.
+  /// - Parameter path: a transformers folder with the `config.json` of a `CLIPModel`, its weights and its tokeniser; a
+  ///   run or a checkpoint of clip.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public static func load(_ path: String, on communicator: Communicator) throws -> FrozenCLIP {
     let isPublished = try communicator.agree {
@@ -56,7 +55,7 @@ public struct FrozenCLIP: Sendable {
     return frozen
   }
 
-  /// What `preparationFile` says; nil where it is not there, and the processor's defaults hold.
+  /// The content of `preparationFile`; nil if there is none, so that the processor's defaults apply.
   ///
   /// - Throws: `FileError`.
   public func preparation() throws -> [UInt8]? {
@@ -64,15 +63,15 @@ public struct FrozenCLIP: Sendable {
     return try WholeFile.read(preparationFile)
   }
 
-  /// What lies at the path.
+  /// Reads a CLIP from a path.
   private struct Source {
-    /// The section `model` of a configuration for it.
+    /// The section `model` of a configuration that describes it.
     let section: SettingsNode
     let model: CLIP
     let weights: ParameterBuffer
     let tokenizer: String
 
-    /// Of transformers.
+    /// Reads a transformers folder.
     init(folder: String) throws {
       typealias Name = PipelineFolder.Name
       section = try PipelineFolder.json("\(folder)/\(Name.configuration)")
@@ -82,12 +81,12 @@ public struct FrozenCLIP: Sendable {
       weights = try StateDict.weights(
         of: model.parameters,
         in: ComponentWeights(folder: folder, stem: Name.textWeights) { name in
-          // Files of before version 5 keep the numbers of positions.
+          // Files from before version 5 contain position indices.
           name.hasSuffix(".embeddings.position_ids") ? nil : name
         })
     }
 
-    /// Of a run.
+    /// Reads a checkpoint.
     init(_ checkpoint: Checkpoint) throws {
       let node = checkpoint.manifest.configuration
       guard case .contrastive(let trained) = try TrainingConfiguration(node).task else {

@@ -7,20 +7,19 @@ import Safetensors
 import Settings
 import Tensors
 
-/// A control network whose weights are read and never changed, on every rank: one that was trained here, or one of
-/// diffusers.
+/// A control network with frozen weights, on every rank: trained here, or a diffusers model.
 public struct FrozenControl: Sendable {
-  /// As it was named.
+  /// The path as given by the user.
   public let path: String
   public let network: any ControlNetwork
   public let weights: ParameterBuffer
 
-  /// Rank 0 reads it, and gives it to the others. Collective.
+  /// Reads the network on rank 0, and sends it to the others. Collective.
   ///
   /// - Parameters:
-  ///   - path: a run, whose newest good checkpoint is taken, or a checkpoint: its averaged weights; a safetensors file
-  ///     that `oboro convert` has made; diffusers' folder of a `ControlNetModel`.
-  ///   - onDamage: told of checkpoints that are passed over.
+  ///   - path: a run (its newest intact checkpoint) or a checkpoint, with averaged weights; a safetensors file made by
+  ///     `oboro convert`; a diffusers folder of a `ControlNetModel`.
+  ///   - onDamage: called with damaged checkpoints, which are skipped.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public static func load(
     _ path: String, on communicator: Communicator, onDamage: (CheckpointError) -> Void = { _ in }
@@ -39,9 +38,9 @@ public struct FrozenControl: Sendable {
     return control
   }
 
-  /// What lies at a path.
+  /// Reads a control network from a path.
   private struct Source {
-    /// The section `model` of a configuration for it.
+    /// The section `model` of a configuration that describes it.
     let section: SettingsNode
     let network: any ControlNetwork
     let weights: ParameterBuffer

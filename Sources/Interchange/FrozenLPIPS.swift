@@ -5,17 +5,17 @@ import Models
 import Safetensors
 import Tensors
 
-/// The weights of LPIPS that a user has brought, once a host.
+/// The weights of LPIPS, supplied by the user and shared by the ranks of a host.
 public struct FrozenLPIPS: Sendable {
   public let model: LPIPS
   public let weights: ParameterBuffer
-  /// Of the weights: the same wherever they lie.
+  /// A digest of the weights, independent of their path.
   public let digest: String
 
   /// Collective.
   ///
-  /// - Parameter path: a safetensors file with the tensors of the class `LPIPS(net="vgg")` of the package lpips.
-  /// - Throws: `CollectiveFailure` with what is wrong with the file; `MPIError`.
+  /// - Parameter path: a safetensors file with the tensors of `LPIPS(net="vgg")` from the lpips package.
+  /// - Throws: `CollectiveFailure` with the problem of the file; `MPIError`.
   public static func load(_ path: String, on communicator: Communicator) throws -> FrozenLPIPS {
     let model = try communicator.agree { try Self.model(of: SafetensorsFile(path: path)) }
     let layout = model.parameters
@@ -30,7 +30,7 @@ public struct FrozenLPIPS: Sendable {
     return FrozenLPIPS(model: model, weights: frozen.memory, digest: own)
   }
 
-  /// A model as wide as the first convolution of each stage in the file.
+  /// A model with the widths of the first convolution of each stage in the file.
   private static func model(of file: SafetensorsFile) throws -> LPIPS {
     let published = LPIPS().parameters.fileTensors
     let widths = try LPIPS.convolutions.indices.map { stage -> Int in

@@ -9,23 +9,23 @@ import Settings
 import Tensors
 import Text
 
-/// A text encoder whose weights are read and never changed, with its tokeniser, on every rank: one of transformers, or
-/// the text half of a CLIP that was trained here.
+/// A text encoder with frozen weights and its tokeniser, on every rank: a transformers model, or the text half of a
+/// CLIP trained here.
 public struct FrozenTextEncoder: Sendable {
-  /// As it was named.
+  /// The path as given by the user.
   public let path: String
   public let tokenizerPath: String
   public let tokenizer: CLIPTokenizer
   public let model: any TextEncoder
   public let weights: ParameterBuffer
-  /// A digest of settings, weights and vocabulary: the same wherever the same encoder lies.
+  /// A digest of settings, weights and vocabulary, independent of their path.
   public let digest: String
 
-  /// Rank 0 reads the weights, and gives them to the others. Collective.
+  /// Reads the weights on rank 0, and sends them to the others. Collective.
   ///
   /// - Parameters:
-  ///   - path: a pipeline's folder with `text_encoder`, or such a folder itself; a run or a checkpoint of clip.
-  ///   - tokenizer: where the tokeniser lies; nil: in the pipeline's folder, or where the run had it.
+  ///   - path: a pipeline folder with `text_encoder`, or such a folder itself; a run or a checkpoint of clip.
+  ///   - tokenizer: the tokeniser's path; nil selects that in the pipeline folder, or that used by the run.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public static func load(
     _ path: String, tokenizer: String?, on communicator: Communicator
@@ -59,17 +59,17 @@ public struct FrozenTextEncoder: Sendable {
     throw ModelFileError(path, "has no tokenizer with it: name one as conditioning.tokenizer")
   }
 
-  /// What a checkpoint says of it.
+  /// The description of the encoder in checkpoints.
   public var space: TextSpace { TextSpace(encoder: path, tokenizer: tokenizerPath, digest: digest) }
 }
 
-/// A text encoder that lies at a path.
+/// Reads a text encoder from a path.
 struct TextEncoderSource {
-  /// The section `model` of a configuration for it.
+  /// The section `model` of a configuration that describes it.
   let section: SettingsNode
   let model: any TextEncoder
   let weights: ParameterBuffer
-  /// Where its tokeniser was when it was trained here; nil for one of elsewhere.
+  /// The path of its tokeniser, if it was trained here; nil otherwise.
   let tokenizer: String?
 
   /// - Throws: `ModelFileError`, `SettingsError`, `SafetensorsError`, `CheckpointError`, `FileError`.
@@ -90,7 +90,7 @@ struct TextEncoderSource {
     weights = try StateDict.weights(of: model.parameters, in: PipelineFolder.textEncoderFiles(folder))
   }
 
-  /// The text half of a CLIP that was trained here.
+  /// Reads the text half of a CLIP trained here.
   private init(_ checkpoint: Checkpoint) throws {
     let node = checkpoint.manifest.configuration
     guard case .contrastive(let trained) = try TrainingConfiguration(node).task else {
@@ -119,7 +119,7 @@ struct TextEncoderSource {
     return model
   }
 
-  /// Settings that the embedding of a text follows from, beside shapes.
+  /// Settings that affect a text's embedding, in addition to shapes.
   private static let active = ["num_attention_heads", "hidden_act", "layer_norm_eps", "clip_skip"]
 
   func digest(with tokenizer: CLIPTokenizer) throws -> String {

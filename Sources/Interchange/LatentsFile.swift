@@ -1,6 +1,6 @@
 import Safetensors
 
-/// Noise for samplers to begin from, of unit variance: a safetensors file with one tensor, `latents` [B, C, H, W].
+/// Initial noise for samplers, of unit variance: a safetensors file with one tensor, `latents` [B, C, H, W].
 public struct LatentsFile {
   /// B.
   public let count: Int
@@ -13,7 +13,7 @@ public struct LatentsFile {
 
   /// - Parameters:
   ///   - shape: [H, W, C] of the images to be drawn.
-  ///   - ofAnySize: whether images may be of another height and width.
+  ///   - ofAnySize: whether images may have another height and width.
   /// - Throws: `ModelFileError`, `SafetensorsError`, `FileError`.
   public init(_ path: String, imageShape shape: [Int], ofAnySize: Bool = false) throws {
     let file = try SafetensorsFile(path: path)

@@ -3,14 +3,14 @@ import Configuration
 import Foundation
 import Safetensors
 
-/// Words that textual inversion has learned, as files have them: diffusers' `learned_embeds.safetensors`, whose tensors [D] or
-/// [n, D] are called as the words are; files of other programs with one tensor `emb_params`; runs.
+/// Words learned by textual inversion, in files: diffusers' `learned_embeds.safetensors`, whose tensors [D] or [n, D]
+/// are named after the words; files of other programs with one tensor `emb_params`; runs.
 public enum LearnedWords {
-  /// The tensor of files that do not name the word, which is then the file's name.
+  /// The tensor of files that do not name the word; the word is then the file name.
   private static let unnamed = "emb_params"
 
   /// - Returns: each word with its vectors.
-  /// - Throws: `ModelFileError` for a file that holds none; `SafetensorsError`, `CheckpointError`, `FileError`.
+  /// - Throws: `ModelFileError` for a file without words; `SafetensorsError`, `CheckpointError`, `FileError`.
   public static func read(_ path: String) throws -> [(text: String, vectors: [[Float]])] {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -50,7 +50,7 @@ public enum LearnedWords {
     return (table.word, table.values(try checkpoint.weights(member, layout: table.parameters)))
   }
 
-  /// Writes the word of a checkpoint as diffusers' `load_textual_inversion` takes it.
+  /// Writes a checkpoint's word in the format of diffusers' `load_textual_inversion`.
   ///
   /// - Throws: as `word`; `FileError`.
   static func export(_ checkpoint: Checkpoint, weights member: StateMember, to path: String) throws {

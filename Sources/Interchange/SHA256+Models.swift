@@ -3,10 +3,10 @@ import Layers
 import Tensors
 
 extension SHA256.Stream {
-  /// A line of text.
+  /// Appends a line of text.
   func append(line: String) { Array("\(line)\n".utf8).withUnsafeBytes { append($0) } }
 
-  /// All tensors of `layout` as files hold them, with their names and shapes.
+  /// Appends all tensors of `layout` as stored in files, with their names and shapes.
   func append(_ layout: ParameterLayout, _ weights: ParameterBuffer) {
     for tensor in layout.fileTensors {
       append(line: "\(tensor.name) \(tensor.shape)")

@@ -3,9 +3,9 @@ import Layers
 import Safetensors
 import Tensors
 
-/// A model's tensors in a safetensors file: PyTorch's state dict, under its names and in its layouts.
+/// A model's tensors in a safetensors file: PyTorch's state dict, with its names and layouts.
 enum StateDict {
-  /// What a state dict of `layout` holds.
+  /// The shapes of the tensors in a state dict of `layout`.
   static func shapes(of layout: ParameterLayout) -> [String: [Int]] {
     var shapes: [String: [Int]] = [:]
     for tensor in layout.fileTensors { shapes[tensor.name] = tensor.shape }
@@ -13,10 +13,10 @@ enum StateDict {
     return shapes
   }
 
-  /// The tensors of `layout`, and nothing else, from a file.
+  /// Reads the tensors of `layout` from a file that contains no others.
   ///
-  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, or that hold what is no
-  ///   finite number; `SafetensorsError`, `FileError`.
+  /// - Throws: `ModelFileError` naming tensors that are missing, unused, of another shape or non-finite;
+  ///   `SafetensorsError`, `FileError`.
   static func weights(of layout: ParameterLayout, in file: some TensorSource) throws -> ParameterBuffer {
     try require(shapes(of: layout), in: file)
     let weights = try read(layout, from: file)
@@ -24,7 +24,7 @@ enum StateDict {
     return weights
   }
 
-  /// Throws unless the file has these tensors, of these shapes, and no others.
+  /// Throws unless the file contains exactly these tensors, with these shapes.
   static func require(_ expected: [String: [Int]], in file: some TensorSource) throws {
     let present = Set(file.names)
     let lists = [
@@ -38,17 +38,17 @@ enum StateDict {
     guard problems.isEmpty else { throw ModelFileError(file.path, problems.joined(separator: "; ")) }
     for (name, shape) in expected.sorted(by: { $0.key < $1.key }) {
       let found = try file.shape(of: name)
-      // A number may also come as a list of one.
+      // A scalar may also be stored as a list of one element.
       guard found == shape || shape.isEmpty && found == [1] else {
         throw ModelFileError(file.path, "\(name) has shape \(found), the model's is \(shape)")
       }
     }
   }
 
-  /// The tensors of `layout`, from a file that has been found to hold them.
+  /// The tensors of `layout`, from a file already checked to contain them.
   ///
-  /// - Parameter name: what the file calls a tensor.
-  /// - Throws: `FileError`; `SafetensorsError`, also for tensors that are no floats.
+  /// - Parameter name: maps a tensor to its name in the file.
+  /// - Throws: `FileError`; `SafetensorsError`, also for tensors of another type than float.
   static func read(
     _ layout: ParameterLayout, from file: some TensorSource, name: (FileTensor) -> String = \.name
   ) throws -> ParameterBuffer {
@@ -59,7 +59,7 @@ enum StateDict {
     return flat
   }
 
-  /// - Throws: `ModelFileError` naming the first tensor that nothing could be computed with.
+  /// - Throws: `ModelFileError` naming the first tensor with a non-finite value.
   static func requireFinite(_ layout: ParameterLayout, _ flat: ParameterBuffer, of file: some TensorSource)
     throws
   {
@@ -76,8 +76,8 @@ enum StateDict {
   /// Adds the tensors of `layout` to a file.
   ///
   /// - Parameters:
-  ///   - batches: what PyTorch's counters of batches say.
-  ///   - names: what the file calls tensors, where that differs.
+  ///   - batches: the value of PyTorch's batch counters.
+  ///   - names: tensors' names in the file, where they differ.
   static func add(
     _ layout: ParameterLayout, from flat: ParameterBuffer, batches: Int, to file: inout SafetensorsWriter,
     names: [String: String] = [:]
@@ -90,7 +90,7 @@ enum StateDict {
   }
 }
 
-/// A file of tensors that does not fit the model, or lacks what it should say about itself.
+/// A tensor file that does not fit the model, or lacks a description of itself.
 public struct ModelFileError: Error, CustomStringConvertible, Equatable {
   public let path: String
   public let problem: String

@@ -1,12 +1,12 @@
 import Safetensors
 
-/// Where tensors are read from: one safetensors file, or several.
+/// A source of tensors: one safetensors file, or several.
 protocol TensorSource {
-  /// What messages name.
+  /// The path in messages.
   var path: String { get }
   var names: [String] { get }
   func shape(of name: String) throws -> [Int]
-  /// The elements of a tensor of floats, in the order of its shape.
+  /// The elements of a float tensor, in row-major order.
   func floats(_ name: String) throws -> [Float]
 }
 

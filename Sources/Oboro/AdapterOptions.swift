@@ -1,7 +1,7 @@
 import ArgumentParser
 import Interchange
 
-/// Adapters that change a model before it is used.
+/// Adapters to merge into a model before use.
 struct AdapterOptions: ParsableArguments {
   @Option(
     name: .customLong("adapter"),

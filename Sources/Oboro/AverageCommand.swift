@@ -4,7 +4,7 @@ import Interchange
 import Optimization
 import Reporting
 
-/// `oboro average`: an average of a run's weights of another width than those that it kept.
+/// `oboro average`: makes an average of a run's weights of another width than those it kept.
 struct Average: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make an average of a run's weights of any width, after training.",

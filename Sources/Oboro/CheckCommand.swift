@@ -4,7 +4,7 @@ import Interchange
 import Settings
 import Tensors
 
-/// `oboro check`: compares a model with what another program computed.
+/// `oboro check`: compares a model with another program's results.
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare a model's output, loss and gradients with a case made elsewhere.",
@@ -42,7 +42,7 @@ struct Check: ParsableCommand {
       case: file,
       engine: Engine(threadCount: try threadOptions.count(environment: ProcessInfo.processInfo.environment)))
     try print(json ? report(check).indentedJSON : table(check), terminator: "")
-    // NaN passes no comparison.
+    // NaN fails every comparison.
     guard check.worst <= tolerance else { throw ExitCode(ExitStatus.failure.rawValue) }
   }
 

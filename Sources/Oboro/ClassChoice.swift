@@ -12,12 +12,12 @@ enum ClassChoice: ExpressibleByArgument {
   }
 }
 
-/// A class as a user names it: by its name or, where no class is called so, by its number.
+/// A class named by the user: by its name or, if no class has that name, by its number.
 struct NamedClass {
   let text: String
 
-  /// - Parameter names: those that the checkpoint remembers, label 0 first.
-  /// - Throws: `ModelError` if no class has this name, and it is no number.
+  /// - Parameter names: the names stored in the checkpoint, label 0 first.
+  /// - Throws: `ModelError` if no class has this name, and it is not a number.
   func label(of names: [String]) throws -> Int {
     if let label = names.firstIndex(of: text) { return label }
     if let number = Int(text), number >= 0 { return number }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import RunReports
 
-/// `oboro compare`: whether runs came to the same bits.
+/// `oboro compare`: checks whether runs are identical bit for bit.
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare runs bit for bit: losses, and all tensors of the newest checkpoints.",
@@ -33,6 +33,6 @@ struct Compare: ParsableCommand {
     if !allSame { throw ExitCode(ExitStatus.failure.rawValue) }
   }
 
-  /// How many differences are named.
+  /// The maximum number of differences listed.
   private static let listed = 5
 }

@@ -6,7 +6,7 @@ import Generation
 import HDF5
 import Models
 
-/// Where the fields come from that a denoiser sees beside an image.
+/// The source of the fields on which a denoiser is conditioned.
 struct ConditionFieldOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -14,11 +14,11 @@ struct ConditionFieldOptions: ParsableArguments {
       valueName: "path"))
   var conditions: String?
 
-  /// What the model is told; nil for a model that sees no fields.
+  /// The condition fields; nil for a model without any.
   ///
   /// - Parameters:
-  ///   - shape: [H, W, C] of what the model draws.
-  ///   - limit: samples that are needed at most.
+  ///   - shape: [H, W, C] of the model's output.
+  ///   - limit: the maximum number of samples needed.
   /// - Throws: `ModelError`; `DatasetError`, `ConditionFieldError` for fields that are missing or of other shapes.
   func read(_ model: SampledModel, shape: [Int], limit: Int) throws -> SampleFields? {
     guard let known = model.conditions else {
@@ -42,15 +42,15 @@ struct ConditionFieldOptions: ParsableArguments {
   }
 }
 
-/// Values of fields, one sample after the other.
+/// The values of fields, sample by sample.
 private protocol ConditionFieldSource {
   var count: Int { get }
 
-  /// Those of a field as a model sees them that was trained on `field`.
+  /// The values of a field, in the units of a model trained on `field`.
   func values(of field: Field) throws -> [Float]
 }
 
-/// Those of a dataset, whose own normalization may be another.
+/// The fields of a dataset, which may be normalised differently.
 private struct ConditionDataset: ConditionFieldSource {
   private let dataset: ShardedDataset
 
@@ -86,13 +86,13 @@ private struct ConditionDataset: ConditionFieldSource {
   }
 }
 
-/// Those of an HDF5 file, in the units of the source.
+/// The fields of an HDF5 file, in the units of the source.
 private struct ConditionFile: ConditionFieldSource {
   let count: Int
   private let path: String
   private let datasets: [String: Dataset]
 
-  /// - Parameter fields: that it must have.
+  /// - Parameter fields: the fields that it must contain.
   init(_ path: String, _ fields: [Field], limit: Int) throws {
     guard FileManager.default.fileExists(atPath: path) else { throw FileError("open", path, code: ENOENT) }
     let root = try HDF5.File(opening: path).root
@@ -104,7 +104,7 @@ private struct ConditionFile: ConditionFieldSource {
       }
       let dataset = try root.dataset(field.name)
       let shape = Array(dataset.shape.dropFirst())
-      // The last dimension may be left out where it is 1.
+      // A last dimension of 1 may be omitted.
       guard !dataset.shape.isEmpty, shape == field.shape || shape + [1] == field.shape else {
         throw ConditionFieldError(
           path: path,
@@ -135,7 +135,7 @@ private struct ConditionFile: ConditionFieldSource {
   }
 }
 
-/// Fields that a model cannot be told of.
+/// Fields on which a model cannot be conditioned.
 struct ConditionFieldError: Error, CustomStringConvertible, ExitStatusProviding {
   let path: String
   let problem: String
@@ -145,7 +145,7 @@ struct ConditionFieldError: Error, CustomStringConvertible, ExitStatusProviding 
 }
 
 extension Field {
-  /// What a model sees of a value in the units of the source.
+  /// Converts a value from the units of the source to the model's.
   fileprivate func seen(_ value: Double, channel: Int) -> Float {
     if let normalization { return Float(normalization.normalized(value, channel: channel)) }
     return switch type {

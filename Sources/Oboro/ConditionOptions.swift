@@ -4,9 +4,9 @@ import Foundation
 import Pictures
 import Reporting
 
-/// What a picture is turned into before a network is controlled by it.
+/// The filter that converts a picture to the input of a control network.
 struct PictureFilterOptions: ParsableArguments {
-  /// The filters, by their names on the command line.
+  /// The filters, as named on the command line.
   enum Kind: String, CaseIterable, ExpressibleByArgument {
     case edges, blur, mask
   }
@@ -48,7 +48,7 @@ struct PictureFilterOptions: ParsableArguments {
   }
 }
 
-/// Fields of what images are to be controlled by.
+/// Condition fields for control networks.
 struct ConditionOptions: ParsableArguments {
   @Option(
     name: .customLong("condition"),
@@ -63,7 +63,8 @@ struct ConditionOptions: ParsableArguments {
 
   /// The samples with their conditions.
   ///
-  /// - Throws: `DatasetError`; `ValidationError` for a folder of pictures beside something else than pictures.
+  /// - Throws: `DatasetError`; `ValidationError` if a folder of pictures is combined with samples that are not
+  ///   pictures.
   func added(to images: any SampleSource, threadCount: Int, _ console: Console) throws -> any SampleSource {
     guard !names.isEmpty else { return images }
     return try Self.conditioned(images, names.map { try condition($0, of: images, threadCount, console) })

@@ -7,7 +7,7 @@ import Models
 import Pictures
 import Tensors
 
-/// The images that control networks see.
+/// The input images of control networks.
 struct ControlOptions: ParsableArguments {
   @Option(
     name: .customLong("control"), parsing: .upToNextOption,
@@ -41,7 +41,7 @@ struct ControlOptions: ParsableArguments {
     }
   }
 
-  /// The networks that `paths` name. Collective.
+  /// The networks at `paths`. Collective.
   ///
   /// - Throws: `CollectiveFailure`, `MPIError`.
   func load(for denoiser: any Denoiser, on communicator: Communicator) throws -> [Network] {
@@ -58,11 +58,11 @@ struct ControlOptions: ParsableArguments {
     }
   }
 
-  /// What controls a denoiser of `shape` [H, W, C].
+  /// The controls of a denoiser with the output shape `shape` [H, W, C].
   ///
   /// - Parameters:
-  ///   - networks: all that there are.
-  ///   - imageChannels: of what is drawn in the end.
+  ///   - networks: all control networks.
+  ///   - imageChannels: the channels of the final images.
   /// - Throws: `PictureError`, `FileError`; `ModelError`, `StartImageError` for images that do not fit.
   func read(_ networks: [Network], shape: [Int], imageChannels: Int) throws -> [SampleControl] {
     guard !networks.isEmpty else {
@@ -92,7 +92,7 @@ struct ControlOptions: ParsableArguments {
     }
   }
 
-  /// A picture's path, and the strength.
+  /// The path and the strength of a picture.
   private static func parts(_ text: String) -> (path: String, strength: Float) {
     guard let colon = text.lastIndex(of: ":"), !FileManager.default.fileExists(atPath: text),
       let strength = Float(text[text.index(after: colon)...]), strength.isFinite
@@ -100,7 +100,7 @@ struct ControlOptions: ParsableArguments {
     return (String(text[..<colon]), strength)
   }
 
-  /// The picture as the network sees it, [s H, s W, C] from 0 to 1.
+  /// The picture as the network's input, [s H, s W, C] from 0 to 1.
   private func image(
     _ path: String, for network: any ControlNetwork, shape: [Int], imageChannels: Int
   ) throws -> [Float] {
@@ -108,7 +108,7 @@ struct ControlOptions: ParsableArguments {
       throw StartImageError(
         "the control network sees \(network.conditionChannels) channels, and pictures have 1 or 3")
     }
-    // Edges and masks are made of pictures like those that are drawn, as `oboro prepare` makes them.
+    // Edges and masks are computed from pictures with the channels of the final images, as in `oboro prepare`.
     let isOfImages = filter == .edges || filter == .mask
     var picture = try ImageFile(path)
       .decode(channels: isOfImages ? imageChannels == 1 ? 1 : 3 : network.conditionChannels)

@@ -3,10 +3,10 @@ import Checkpoints
 import Interchange
 import Reporting
 
-// Conversion of adapters: between the names of several programs, out of runs, and into models.
+// Conversion of adapters: between the namings of several programs, from runs, and by merging into models.
 
 extension Convert {
-  /// The dialect of an adapter's file; nil for what is none.
+  /// The dialect of an adapter's file; nil for other formats.
   private var dialect: AdapterTensors.Dialect? {
     switch format {
     case nil, .peft: .peft
@@ -16,8 +16,8 @@ extension Convert {
     }
   }
 
-  /// - Returns: whether it is an adapter that is converted, or merged.
-  /// - Throws: `ValidationError` for options that do not go together.
+  /// - Returns: whether an adapter is converted or merged.
+  /// - Throws: `ValidationError` for options that exclude each other.
   func validateAdapter() throws -> Bool {
     if !adapters.texts.isEmpty {
       guard merge else { throw ValidationError("--adapter needs --merge") }
@@ -31,7 +31,7 @@ extension Convert {
       if format == .peft || format == .kohya, merge {
         throw ValidationError("--merge makes a model, and --format \(format?.rawValue ?? "") an adapter")
       }
-      // Whether a run has trained an adapter is seen when it is read.
+      // Whether a run has trained an adapter is only known once it is read.
       return format == .peft || format == .kohya
     }
     guard !merge else {

@@ -5,7 +5,7 @@ import Interchange
 import Reporting
 import Settings
 
-/// `oboro convert`: weights to PyTorch and from it.
+/// `oboro convert`: converts weights to and from PyTorch.
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turn a checkpoint into a safetensors file for PyTorch, or the reverse.",
@@ -41,7 +41,7 @@ struct Convert: ParsableCommand {
   )
   var weights = StateSchema.ema
 
-  /// What a checkpoint becomes.
+  /// The output format of a conversion.
   enum Format: String, CaseIterable, ExpressibleByArgument {
     case oboro
     case safetensors
@@ -124,9 +124,9 @@ struct Convert: ParsableCommand {
     case nil: output.hasSuffix(Self.fileType)
     }
   }
-  /// Whether what is read is all of Stable Diffusion in one file.
+  /// Whether the input is a complete Stable Diffusion in one file.
   private var isSingleFile: Bool { input.hasSuffix(Self.fileType) && format == .diffusers }
-  /// Whether what is read was made elsewhere, or for elsewhere.
+  /// Whether the input was made by, or for, another program.
   var isForeign: Bool {
     input.hasSuffix(Self.fileType) || PipelineFolder.isOne(input) || ControlFolder.isOne(input)
   }

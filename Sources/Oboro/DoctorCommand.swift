@@ -3,7 +3,7 @@ import Diagnosis
 import Foundation
 import MPI
 
-/// `oboro doctor`: what this machine, or under mpirun this set of machines, offers and lacks.
+/// `oboro doctor`: reports what this machine, or under mpirun all machines, offer and lack for training.
 struct Doctor: ParallelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say what this machine, or under mpirun all machines, offer and lack for training.",

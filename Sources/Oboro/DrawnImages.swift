@@ -10,33 +10,33 @@ import Models
 import Pictures
 import Tensors
 
-/// Images that a trained model has drawn, to be evaluated. A rank has those of its part.
+/// Images drawn by a trained model for evaluation. Each rank holds its part.
 struct DrawnImages: EvaluatedImages {
   let path: String
   let count: Int
   let type: FieldType
   private let shape: ImageShape
-  /// Of a model that reads texts, the prompt of each image.
+  /// The prompt of each image, for a model with text conditioning.
   let texts: [String]?
-  /// The number of the first that this rank has.
+  /// The number of this rank's first image.
   private let first: Int
   /// [n, H, W, C], about in [-1, 1].
   private let values: [Float]
 
-  /// Whether `path` is a run, a checkpoint or a pipeline's folder, and no dataset or folder of pictures.
+  /// Whether `path` is a run, a checkpoint or a pipeline folder, and not a dataset or a folder of pictures.
   static func areOf(_ path: String) -> Bool {
     func holds(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
     return !holds(DatasetManifest.fileName)
       && (holds("config.yaml") || holds("manifest.json") && holds("model.h5") || PipelineFolder.isOne(path))
   }
 
-  /// Draws `count` images, of each class in turn, as `oboro sample` does; each rank those of its part.
+  /// Draws `count` images, cycling through the classes, as `oboro sample` does; each rank draws its part.
   ///
   /// - Parameters:
-  ///   - path: what messages call the model.
-  ///   - type: bytes, to which the drawn values are then rounded, or what they are compared with.
-  ///   - progress: called with how many evaluations are done, of how many.
-  /// - Throws: `SamplingError`, `NonFiniteSampleError`, what `SampleClasses.check` throws.
+  ///   - path: the name of the model in messages.
+  ///   - type: the type of the images' values: `uint8` and `uint16` round the drawn values, others keep them.
+  ///   - progress: called with the number of evaluations done, and their total.
+  /// - Throws: `SamplingError`, `NonFiniteSampleError`, errors of `SampleClasses.check`.
   init(
     _ model: SampledModel, path: String, count: Int, type: FieldType, seed: UInt64, rank: Int, of size: Int,
     engine: Engine, progress: (_ done: Int, _ total: Int) -> Void
@@ -79,7 +79,7 @@ struct DrawnImages: EvaluatedImages {
     let own = self.values(of: index)
     switch type {
     case .uint8, .uint16:
-      // As a file would hold them.
+      // Rounded as in a file.
       let greatest: Float = type == .uint8 ? 255 : 65_535
       for (place, value) in own.enumerated() {
         values[place] = min(max(((value + 1) * greatest / 2).rounded(), 0), greatest) / greatest
@@ -91,7 +91,7 @@ struct DrawnImages: EvaluatedImages {
   func commonShape(pool: ThreadPool) -> ImageShape { shape }
 }
 
-/// Images of a run that Inception-v3 cannot see.
+/// A run's images that Inception-v3 cannot process.
 struct NoPictureError: Error, CustomStringConvertible, ExitStatusProviding {
   let path: String
   let channels: Int

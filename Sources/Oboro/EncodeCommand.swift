@@ -6,7 +6,7 @@ import MPI
 import Reporting
 import Tensors
 
-/// `oboro encode`: a dataset of latents, for denoisers that work in them.
+/// `oboro encode`: makes a dataset of latents, for latent-space denoisers.
 struct Encode: ParallelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a dataset of an autoencoder's latents.",

@@ -9,7 +9,7 @@ import Settings
 import Tensors
 
 extension Evaluate {
-  /// Measures an autoencoder on `dataset`, each rank its part. Collective.
+  /// Evaluates an autoencoder on `dataset`, each rank on its part. Collective.
   func measure(
     _ autoencoder: AutoencoderKL, _ model: TrainedModel, _ dataset: String, on communicator: Communicator,
     _ engine: Engine

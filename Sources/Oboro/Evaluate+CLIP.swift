@@ -5,8 +5,8 @@ import MPI
 import Tensors
 
 extension Evaluate {
-  /// How the first set agrees with its texts, and with the second one if there is one, by a CLIP's embeddings; on rank 0,
-  /// nil elsewhere. Collective.
+  /// The agreement of the first set with its texts, and with the second set if there is one, by CLIP embeddings; on
+  /// rank 0, nil elsewhere. Collective.
   func scores(
     _ path: String, _ sets: [EvaluatedSet], on communicator: Communicator, _ engine: Engine
   ) throws -> CLIPScores? {
@@ -56,9 +56,9 @@ extension Evaluate {
     }
   }
 
-  /// What each image of a set shows; nil where nothing says it.
+  /// The text of each image of a set; nil if unknown.
   private func texts(of set: EvaluatedSet) throws -> [String]? {
-    // A model has drawn what it was told.
+    // Images drawn by a model have their prompts.
     guard let captions, !DrawnImages.areOf(generated ?? "") else { return try set.texts }
     let dataset = try DatasetCaptions(captions)
     guard dataset.count == set.imageCount else {

@@ -9,7 +9,7 @@ import Settings
 import Tensors
 
 extension Evaluate {
-  /// Measures the model at `checkpoint` on `dataset`, each rank its part. Collective.
+  /// Evaluates the model at `checkpoint` on `dataset`, each rank on its part. Collective.
   func measure(_ checkpoint: String, _ dataset: String, on communicator: Communicator, _ engine: Engine)
     throws
   {
@@ -76,10 +76,10 @@ extension Evaluate {
     ]
   }
 
-  /// Rows of the table of timesteps.
+  /// The maximum number of rows of the timestep table.
   private static let rows = 20
 
-  /// Why a model has no bits per dimension.
+  /// The reason why a model has no bits per dimension.
   private func withoutBound(_ model: TrainedModel) -> String {
     guard case .diffusion(let section) = model.configuration.task, section.process.kind != .ddpm else {
       return "images are floating-point numbers"

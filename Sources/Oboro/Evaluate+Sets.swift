@@ -8,9 +8,9 @@ import Settings
 import Tensors
 
 extension Evaluate {
-  /// Computes the features of the sets, each rank its part, and compares them on rank 0. Collective.
+  /// Computes the features of the sets, each rank those of its part, and compares them on rank 0. Collective.
   ///
-  /// - Parameter reference: nil: only CLIP scores are computed.
+  /// - Parameter reference: nil computes only CLIP scores.
   func compare(
     _ generated: String, _ reference: String?, on communicator: Communicator, _ engine: Engine
   ) throws {
@@ -46,7 +46,7 @@ extension Evaluate {
     }
   }
 
-  /// Why the pixels of two sets cannot be compared; nil: they can, or are not to be.
+  /// The reason why the pixels of two sets cannot be compared; nil if they can, or need not be.
   private func pixelProblem(
     _ sets: [EvaluatedSet], _ extractor: FeatureExtractor, _ engine: Engine
   ) throws -> String? {
@@ -86,7 +86,7 @@ extension Evaluate {
     return metrics
   }
 
-  /// The sets at `paths`; nil for those that are to be drawn.
+  /// The sets at `paths`; nil for those that must be drawn.
   private func open(_ paths: [String]) throws -> ([EvaluatedSet?], FeatureExtractor) {
     let sets = try paths.map { DrawnImages.areOf($0) ? nil : try EvaluatedSet($0) }
     if !sets.contains(where: { $0 == nil }) {
@@ -95,7 +95,7 @@ extension Evaluate {
       }
     }
     guard let features else {
-      // What is drawn has the units of the other set.
+      // Drawn images take the units of the other set.
       if sets.count > 1, let generated = sets[0], let reference = sets[1] {
         try EvaluatedSet.requireSameUnits(generated, reference)
       }
@@ -107,7 +107,7 @@ extension Evaluate {
     return (sets, .inception(try InceptionV3(features)))
   }
 
-  /// Images of the model at `path`, to be compared with the set at place `other`. Collective.
+  /// Images of the model at `path`, to be compared with the set at index `other`. Collective.
   private func draw(
     _ path: String, beside other: Int?, _ paths: [String], _ sets: [EvaluatedSet?],
     on communicator: Communicator, _ engine: Engine

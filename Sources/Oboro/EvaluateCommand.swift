@@ -6,7 +6,7 @@ import MPI
 import Reporting
 import Tensors
 
-/// `oboro evaluate`: how generated images compare with a reference set, or how well a model does on a dataset.
+/// `oboro evaluate`: compares generated images with a reference set, or evaluates a model on a dataset.
 struct Evaluate: ParallelCommand {
   static let configuration = CommandConfiguration(
     abstract:
@@ -74,7 +74,7 @@ struct Evaluate: ParallelCommand {
         + "the other set has if not given.", valueName: "n"))
   var count: Int?
 
-  /// What `--count` is at most if not given.
+  /// The default limit on `--count`.
   static let defaultCount = 1000
 
   @OptionGroup var samplingOverrides: SamplingOverrides

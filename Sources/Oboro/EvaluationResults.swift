@@ -3,39 +3,39 @@ import Foundation
 import Reporting
 import Settings
 
-/// What a comparison of sets has found.
+/// The results of a comparison of sets.
 struct EvaluationResults {
   struct DescribedSet {
     let path: String
     let images: Int
-    /// Which features were compared; nil: none.
+    /// The compared features; nil for none.
     var features: String?
     var width: Int?
   }
 
-  /// What was generated, and the reference if there is one.
+  /// The generated set, and the reference if there is one.
   var sets: [DescribedSet]
   /// nil without a reference.
   var metrics: SetMetrics?
   /// nil without a CLIP.
   var clip: CLIPScores?
 
-  /// What was left out, and why.
+  /// Results that are missing, with the reasons.
   var notes: [String] = []
 
-  /// What to know before the numbers are used.
+  /// Caveats about the results.
   var warnings: [String] {
     let own = notes + (metrics?.warnings ?? [])
     guard let clip, clip.score != nil, clip.shuffled == nil else { return own }
     return own + ["all pictures are of one text: there is no other one to compare their CLIP score with"]
   }
 
-  /// What is measured, in the order in which it is shown.
+  /// The results, in display order.
   private struct Measure {
     let key: String
     let name: String
     let value: Double?
-    /// nil: none is estimated; nil in it: of no value.
+    /// The outer nil means that the metric has no error estimate; the inner nil, that its value is missing.
     let error: Double??
     let isBetterHigher: Bool
   }
@@ -74,7 +74,7 @@ struct EvaluationResults {
     return measures
   }
 
-  /// What scripts read.
+  /// The results for scripts.
   var node: SettingsNode {
     var entries = zip(["generated", "reference"], sets).map { label, set in
       var node: SettingsNode = ["path": SettingsNode(set.path), "images": SettingsNode(set.images)]
@@ -94,7 +94,7 @@ struct EvaluationResults {
     return SettingsNode(.section(entries))
   }
 
-  /// What people read.
+  /// The results for the terminal.
   var table: String {
     var described = TextTable(["set", "path", "features", "images", "width"], textColumns: 3)
     for (label, set) in zip(["generated", "reference"], sets) {

@@ -19,7 +19,7 @@ import Settings
 import Text
 import Training
 
-// How each error of the modules below ends the process.
+// The exit status of each error of the modules below.
 
 extension SettingsError: ExitStatusProviding {
   package var exitStatus: ExitStatus { .usage }
@@ -49,7 +49,7 @@ extension RunDirectoryError: ExitStatusProviding {
   package var exitStatus: ExitStatus {
     switch self {
     case .notARun, .otherConfiguration: .usage
-    // Not the call is wrong, but the moment.
+    // The call is valid, but must be repeated later.
     case .inUse: .inputOutput
     }
   }
@@ -60,7 +60,7 @@ extension ReplicaError: ExitStatusProviding {
 }
 
 extension CheckpointError: ExitStatusProviding {
-  /// What is missing is bad data, what the system refuses is not.
+  /// A missing checkpoint is bad data, a system error is not.
   package var exitStatus: ExitStatus { code == nil || code == ENOENT ? .badData : .inputOutput }
 }
 
@@ -122,7 +122,7 @@ extension MetricsError: ExitStatusProviding {
 }
 
 extension HDF5Error: ExitStatusProviding {
-  /// What the system refuses, and what cannot be written, is the system's fault; what cannot be read is the file's.
+  /// System errors and write errors count as input/output failures, unreadable content as bad data.
   package var exitStatus: ExitStatus {
     if let code = systemErrorNumber, code != ENOENT { return .inputOutput }
     guard case .library(let function, _) = problem else { return .badData }

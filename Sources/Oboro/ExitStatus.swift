@@ -1,20 +1,19 @@
-/// What the command tells its caller when it ends. The numbers are those of BSD's sysexits, and part of the contract
-/// with scripts.
+/// The command's exit status. The numbers are those of BSD's sysexits, and part of the contract with scripts.
 package enum ExitStatus: Int32, Sendable {
   case done = 0
-  /// What no other status is for.
+  /// Any failure without its own status.
   case failure = 1
-  /// The command line or the configuration is wrong: the same call fails again.
+  /// The command line or the configuration is invalid: the same call will fail again.
   case usage = 64
-  /// A file is there but says nothing usable.
+  /// A file exists but has no usable content.
   case badData = 65
-  /// Reading or writing failed.
+  /// An input or output operation failed.
   case inputOutput = 74
-  /// Stopped on request, after saving a checkpoint: the same call goes on.
+  /// Stopped on request, after saving a checkpoint: the same call resumes the run.
   case stopped = 75
 }
 
-/// An error that knows how the process ends. Modules below know nothing of exit statuses; their errors are mapped here.
+/// An error with an exit status. Modules below this one know nothing of exit statuses; their errors are mapped here.
 package protocol ExitStatusProviding: Error {
   var exitStatus: ExitStatus { get }
 }

@@ -2,11 +2,11 @@ import Datasets
 import Files
 import HDF5
 
-/// Drawn fields in an HDF5 file: each variable of the source by its name, in its units, with what the source says of it.
-/// Dimensions are scales with their coordinates, as netCDF-4 has them; so xarray reads the file, too.
+/// Drawn fields in an HDF5 file: each variable of the source under its name, in its units, with its attributes.
+/// Dimensions are scales with coordinates, as in netCDF-4, so that xarray can read the file.
 struct FieldFile {
   let field: Field
-  /// [N, H, W, C], as the model draws them.
+  /// [N, H, W, C], as drawn by the model.
   let values: [Float]
   /// N, H, W, C.
   let shape: [Int]
@@ -30,7 +30,7 @@ struct FieldFile {
     field.variables ?? [Field.Variable(name: field.name, channels: shape[3])]
   }
 
-  /// Of samples, rows and columns: coordinates of the source, or numbers from 0.
+  /// The scales of samples, rows and columns: coordinates of the source, or numbers from 0.
   private func writeScales(to root: Group) throws -> [Dataset] {
     try (0..<3).map { axis in
       let known = field.coordinates?.first { $0.axis == axis - 1 }
@@ -44,7 +44,7 @@ struct FieldFile {
     }
   }
 
-  /// `name`, or the next to it that is not taken.
+  /// `name`, or the next variation that is not taken.
   private static func free(_ name: String, among taken: [String]) -> String {
     taken.contains(name) ? free("\(name)_", among: taken) : name
   }
@@ -67,7 +67,7 @@ struct FieldFile {
     try write(variable.attributes, to: dataset.attributes)
   }
 
-  /// The scale of a variable's own last dimension.
+  /// The scale of the last dimension of a variable.
   private func channelScale(of variable: Field.Variable, in root: Group) throws -> Dataset {
     let name = "\(variable.name.drop { $0 == "/" })_channel"
     let known = variables.count == 1 ? field.coordinates?.first { $0.axis == 2 } : nil
@@ -78,14 +78,14 @@ struct FieldFile {
     return scale
   }
 
-  /// The values of some channels in the source's units.
+  /// The values of some channels, in the source's units.
   private func restored<Element>(_ channels: Range<Int>, _ convert: (Double) -> Element) -> [Element] {
     stride(from: 0, to: values.count, by: shape[3]).flatMap { pixel in
       channels.map { channel in convert(field.sourceValue(values[pixel + channel], channel: channel)) }
     }
   }
 
-  /// Whether float32 would not keep the differences between a channel's values.
+  /// Whether float32 is too coarse for the differences between a channel's values.
   private func needsDouble(_ channels: Range<Int>) -> Bool {
     guard let normalization = field.normalization else { return false }
     return channels.contains { channel in
@@ -105,7 +105,7 @@ struct FieldFile {
     }
   }
 
-  /// What the file format has of its own, and what said how the source's numbers were packed.
+  /// Attributes owned by the file format, and those that described the packing of the source's values.
   private static let reserved: Set = [
     "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates", "_FillValue",
     "missing_value", "scale_factor", "add_offset", "valid_range", "valid_min", "valid_max",

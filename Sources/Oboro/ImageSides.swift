@@ -5,7 +5,7 @@ struct ImageSides {
   let height: Int
   let width: Int
 
-  /// - Throws: `ValidationError` for a text that is neither `HEIGHTxWIDTH` nor one number for both.
+  /// - Throws: `ValidationError` for text other than `HEIGHTxWIDTH` or one number for both.
   init(_ text: String) throws {
     let sides = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
     guard (1...2).contains(sides.count),

@@ -1,7 +1,7 @@
 import ArgumentParser
 import RunReports
 
-/// `oboro inspect`: says what a path holds.
+/// `oboro inspect`: describes the content of a path.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a dataset, a shard, a checkpoint, a run directory or a configuration holds.",

@@ -1,14 +1,14 @@
-/// What the launcher of this process says of it, before MPI starts or where it cannot.
+/// The launcher's information about this process, available before and without MPI.
 package struct Launch: Sendable, Equatable {
-  /// nil when the process was started alone.
+  /// nil if the process was started without a launcher.
   package let rank: Int?
-  /// How many ranks run on this host, as far as the launcher says; 1 for a process that was started alone.
+  /// The number of ranks on this host according to the launcher; 1 without one.
   package let ranksOnHost: Int
 
-  /// Open MPI, PMIx, PMI (MPICH, Intel MPI) and Slurm each have their name for the rank.
+  /// The names for the rank in Open MPI, PMIx, PMI (MPICH, Intel MPI) and Slurm.
   private static let rankNames = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"]
 
-  /// Open MPI's, MPICH's and Intel MPI's name for the number of ranks on a host.
+  /// The names for the number of ranks on a host in Open MPI, and in MPICH and Intel MPI.
   private static let ranksOnHostNames = ["OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS"]
 
   package init(environment: [String: String]) {

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `oboro manual`: the text of Docs/Commands.md, made from what the commands say of themselves.
+/// `oboro manual`: prints the text of Docs/Commands.md, generated from the commands' help.
 struct Manual: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print the manual of all commands, Markdown.", shouldDisplay: false)

@@ -1,7 +1,7 @@
-/// The argument parser takes `-1` for an option, and so says of `--seed -1` that the value is missing. Joined, it is taken
-/// for what it is.
+/// The argument parser takes `-1` for an option, and so reports for `--seed -1` that the value is missing. Joined to
+/// the option, it is parsed as a value.
 enum NegativeNumbers {
-  /// `arguments` with each negative number joined to the option before it: `--seed=-1`.
+  /// `arguments` with each negative number joined to the preceding option: `--seed=-1`.
   static func joined(_ arguments: [String]) -> [String] {
     var result: [String] = []
     var isOver = false

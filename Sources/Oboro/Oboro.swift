@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Kernels
 
-/// The command `oboro`: parses, calls, prints.
+/// The command `oboro`: parses arguments, calls the modules, prints results.
 @main
 package struct OboroCommand: ParsableCommand {
   package static let configuration = CommandConfiguration(
@@ -27,13 +27,13 @@ package struct OboroCommand: ParsableCommand {
 
   package init() {}
 
-  /// Runs the command of the process's arguments and ends the process with the exit status of its outcome.
+  /// Runs the command given by the process's arguments, and exits with the status of its outcome.
   package static func main() {
     Processor.restartWithBetterBLASKernels()
     StandardOutputError.occupyClosedDescriptors()
-    // A pipe that nobody reads any more is an error of writing as well.
+    // A write to a closed pipe should return an error.
     signal(SIGPIPE, SIG_IGN)
-    // A file that grows beyond the process's limit is an error of writing, like a full disk: not a reason to die.
+    // So should a write beyond the file size limit, like one to a full disk, instead of killing the process.
     signal(SIGXFSZ, SIG_IGN)
     let launch = Launch(environment: ProcessInfo.processInfo.environment)
     do {
@@ -46,7 +46,7 @@ package struct OboroCommand: ParsableCommand {
   }
 }
 
-/// A build for another processor than this one.
+/// The build requires a processor feature that this machine lacks.
 struct ProcessorError: Error, CustomStringConvertible, ExitStatusProviding {
   let missingFeature: String
 

@@ -2,18 +2,18 @@ import ArgumentParser
 import Foundation
 import Reporting
 
-/// How an error, or a request for help, ends the process: a status and what is printed.
+/// The end of the process after an error or a request for help: an exit status and printed text.
 package struct Outcome: Equatable {
   package let exitStatus: Int32
   package let standardOutput: String
   package let standardError: String
-  /// Whether another rank prints, and needs the time to: a launcher ends all processes when the first one fails.
+  /// Whether another rank prints, and needs time to do so: a launcher ends all processes when the first one fails.
   package let isSilent: Bool
 
-  /// Of a wrong command line or configuration, which all ranks share, rank 0 alone speaks. Any other error is printed
-  /// by the rank that has it.
+  /// An invalid command line or configuration is the same on all ranks, and is reported only by rank 0. Any other error
+  /// is printed by the rank where it occurs.
   ///
-  /// - Parameter arguments: the command line's.
+  /// - Parameter arguments: the command line's arguments.
   package init(of error: any Error, arguments: [String] = [], launch: Launch) {
     let status = Self.status(of: error)
     let printed = Self.text(of: error, status, arguments)
@@ -27,7 +27,7 @@ package struct Outcome: Equatable {
     standardError = isPrinted && status != ExitStatus.done.rawValue ? name + printed + "\n" : ""
   }
 
-  /// Prints and ends the process.
+  /// Prints the text and ends the process.
   package func exitProcess() -> Never {
     do {
       try print(standardOutput, terminator: "")
@@ -48,18 +48,18 @@ package struct Outcome: Equatable {
     if (error as NSError).domain == NSPOSIXErrorDomain || error is CocoaError {
       return ExitStatus.inputOutput.rawValue
     }
-    // What the argument parser throws is known to the argument parser: help, or a usage error. All else is 1 to it.
+    // The argument parser recognises its own errors: help requests and usage errors. It maps all others to 1.
     return OboroCommand.exitCode(for: error).rawValue
   }
 
   private static func text(of error: any Error, _ status: Int32, _ arguments: [String]) -> String {
     if error is any ExitStatusProviding { return "\(error)" }
-    // A command that ends with a bare status has said what there is to say.
+    // A command that ends with a bare status has already printed everything.
     if error is ExitCode { return "" }
     guard status == ExitStatus.usage.rawValue || status == ExitStatus.done.rawValue else {
       return OboroCommand.message(for: error)
     }
-    // The message with the usage of the command in question, under our name in place of the parser's label.
+    // The message with the usage of the command, prefixed with our name instead of the parser's label.
     let full = OboroCommand.fullMessage(for: error)
     let label = "Error: "
     let text = full.hasPrefix(label) ? String(full.dropFirst(label.count)) : full

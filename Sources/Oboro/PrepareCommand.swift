@@ -4,7 +4,7 @@ import Files
 import Foundation
 import Reporting
 
-/// `oboro prepare`: makes a dataset's directory.
+/// `oboro prepare`: makes a dataset directory.
 struct Prepare: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make a dataset to train on.",
@@ -22,7 +22,7 @@ struct Prepare: ParsableCommand {
     ])
 }
 
-/// What all datasets are made with.
+/// Options shared by all datasets.
 struct PrepareOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("The directory to make, or that holds an earlier copy to replace.", valueName: "dir"))
@@ -51,9 +51,9 @@ struct PrepareOptions: ParsableArguments {
     get throws { try threadOptions.count(environment: ProcessInfo.processInfo.environment) }
   }
 
-  /// Writes the samples, with a progress bar, and says what came of it.
+  /// Writes the samples, with a progress bar, and prints a summary.
   ///
-  /// - Parameter skipsUnreadable: whether images that cannot be read are left out, and listed.
+  /// - Parameter skipsUnreadable: whether unreadable images are skipped and listed.
   func write(_ images: any SampleSource, skipsUnreadable: Bool = false) throws {
     if let shards, shards > images.count {
       throw ValidationError("--shards \(shards) are more than the \(images.count) images")
@@ -83,7 +83,7 @@ struct PrepareOptions: ParsableArguments {
     if let line = try vocabulary.write(of: output) { try print(line) }
   }
 
-  /// How many pictures to name on the terminal that could not be read.
+  /// The maximum number of unreadable pictures named on the terminal.
   private static let shownReasons = 20
 
   private func summary(_ manifest: DatasetManifest, skipped: Int) -> String {
@@ -103,7 +103,7 @@ struct PrepareOptions: ParsableArguments {
       "  \(classes.count) classes" + (classes.isEmpty ? "" : ": \(names)"),
       "  \(manifest.shards.count) \(manifest.shards.count == 1 ? "shard" : "shards"), \(megabytes) MB",
     ]
-    // What every dataset has needs no word.
+    // Fields present in every dataset are not listed.
     lines += manifest.fields.filter { $0.role != .label && ($0.role != .image || $0.type != .uint8) }.map(
       Self.words)
     if skipped > 0 {
@@ -114,7 +114,7 @@ struct PrepareOptions: ParsableArguments {
 }
 
 extension PrepareOptions {
-  /// A field in a line.
+  /// A one-line description of a field.
   private static func words(_ field: Field) -> String {
     let shape = field.shape.isEmpty ? "" : " " + field.shape.map { "\($0)" }.joined(separator: " x ")
     var words = "  \(field.name): \(field.role.rawValue), \(field.type.rawValue)\(shape)"
@@ -134,7 +134,7 @@ extension Split: ExpressibleByArgument {}
 extension Normalization.Kind: ExpressibleByArgument {}
 extension ArrayImport.Missing: ExpressibleByArgument {}
 
-/// What the images of a file are called, and what is known of them besides.
+/// Names and metadata of the images in a file.
 struct ArrayOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The dataset's name; that of the file, without its end, if not given."))
   var name: String?
@@ -200,7 +200,7 @@ struct ArrayOptions: ParsableArguments {
     }
   }
 
-  /// What the options ask for.
+  /// The import described by the options.
   func arrays(images: String?, labels: String?) throws -> ArrayImport {
     if images != nil && variables != nil {
       throw ValidationError("--images and --variables exclude each other")

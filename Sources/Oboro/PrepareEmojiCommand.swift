@@ -3,7 +3,7 @@ import Datasets
 import Pictures
 import Reporting
 
-/// `oboro prepare emoji`: makes a dataset of a font's coloured pictures and their names.
+/// `oboro prepare emoji`: makes a dataset from a font's colour glyphs and their names.
 struct PrepareEmoji: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "emoji",

@@ -3,7 +3,7 @@ import Datasets
 import Foundation
 import Reporting
 
-// `oboro prepare` for datasets that lie in files of their own.
+// `oboro prepare` for datasets in their own file formats.
 
 /// `oboro prepare numpy`
 struct PrepareNumPy: ParsableCommand {
@@ -82,7 +82,7 @@ struct PrepareHDF5: ParsableCommand {
 }
 
 extension PrepareOptions {
-  /// Looks at arrays, with a progress bar where they must be read for that, and writes them.
+  /// Analyses arrays, with a progress bar if that requires reading them, and writes them.
   fileprivate func write(_ path: String, _ format: ArrayImport.Format, _ arrays: ArrayImport, name: String)
     throws
   {
@@ -120,7 +120,7 @@ struct PrepareFashionMNIST: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fashion-mnist", abstract: "Make a dataset of Fashion-MNIST's IDX files, gzip or plain.")
 
-  /// Where Debian's package dataset-fashion-mnist puts the files.
+  /// The directory used by Debian's package dataset-fashion-mnist.
   @Option(help: ArgumentHelp("The directory that holds the IDX files.", valueName: "dir"))
   var source = "/usr/share/datasets/fashion-mnist"
 
@@ -149,7 +149,7 @@ struct PrepareMNIST: ParsableCommand {
   }
 }
 
-/// For images on black: a larger size by more of it.
+/// For images on a black background: enlarges them by extending it.
 struct CenteringOptions: ParsableArguments {
   @Option(
     help: "Height and width in pixels, no less than the images', which are centred on black.")

@@ -5,7 +5,7 @@ import Foundation
 import Pictures
 import Reporting
 
-/// `oboro prepare images`: makes a dataset of a folder of pictures.
+/// `oboro prepare images`: makes a dataset from a folder of pictures.
 struct PrepareImages: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "images",
@@ -81,7 +81,7 @@ struct PrepareImages: ParsableCommand {
     }
   }
 
-  /// The bytes of what was given: an argument that is not UTF-8 reaches us with its wrong bytes replaced.
+  /// The raw bytes of the argument: Swift replaces invalid UTF-8 in arguments.
   private var sourcePath: RawPath {
     let arguments = (0..<Int(CommandLine.argc)).compactMap { CommandLine.unsafeArgv[$0] }.map { argument in
       Array(UnsafeRawBufferPointer(start: argument, count: strlen(argument)))
@@ -96,7 +96,7 @@ struct PrepareImages: ParsableCommand {
 
   private var datasetName: String {
     let name = sourcePath.bytes.split(separator: RawPath.slash).last.map { RawPath.text($0) } ?? ""
-    // A folder that is named by its place, or the root.
+    // A folder given by a relative location, or the root.
     return ["", ".", ".."].contains(name)
       ? URL(fileURLWithPath: source).standardizedFileURL.lastPathComponent : name
   }
@@ -133,7 +133,7 @@ struct PrepareImages: ParsableCommand {
     through folder: ImageFolder, _ captions: FolderCaptions?, _ console: Console
   ) throws -> ImageFolderSource {
     let bar = ProgressBar("look", total: folder.files.count, console: console)
-    // With both given, there is nothing to look for.
+    // Scanning is not needed if both are given.
     defer { if size == nil || channels == nil { bar.finish() } }
     return try ImageFolderSource(
       folder, name: name ?? datasetName,
@@ -146,7 +146,7 @@ struct PrepareImages: ParsableCommand {
 
 extension FolderCaptions.Origin: ExpressibleByArgument {}
 
-/// `#ffee00`, or one number for a grey.
+/// `#ffee00`, or one number for a grey level.
 struct Background: ExpressibleByArgument {
   let colour: PictureColour
 

@@ -97,6 +97,6 @@ struct PrepareReactionDiffusion: ParallelCommand {
     }
   }
 
-  /// Samples between two looks at the progress.
+  /// The number of samples between updates of the progress bar.
   private static let together = 32
 }

@@ -3,7 +3,7 @@ import Generation
 import Interchange
 import Models
 
-/// Options that say what pictures are of, for models that read texts.
+/// Prompt options, for models with text conditioning.
 struct PromptOptions: ParsableArguments {
   @Option(
     name: .customLong("prompt"), parsing: .upToNextOption,
@@ -40,7 +40,7 @@ struct PromptOptions: ParsableArguments {
         prompts, negative: negative, clipSkip: clipSkip ?? 0, mayBeLong: longPrompts, embeddings: embeddings))
   }
 
-  /// diffusers' guidance of prompts.
+  /// The default guidance scale of diffusers for prompts.
   static let guidance = 7.5
 
   func validate() throws {
@@ -48,7 +48,7 @@ struct PromptOptions: ParsableArguments {
     if prompts.isEmpty, let given { throw ValidationError("\(given) is of no use without --prompt") }
   }
 
-  /// The option that needs a prompt, if it was given.
+  /// An option that needs a prompt and was given, if there is one.
   private var given: String? {
     negative != nil
       ? "--negative-prompt"

@@ -2,16 +2,16 @@ import Generation
 import Interchange
 import Models
 
-/// What a model that reads texts is to draw.
+/// The prompts for a model with text conditioning.
 struct Prompts: Sendable {
   var texts: [String]
-  /// What not to draw; nil: nothing is said.
+  /// The negative prompt; nil if none was given.
   var negative: String?
-  /// Layers of the text encoder that are left out at its end for the texts, not for the negative one.
+  /// The number of final layers of the text encoder that are skipped for prompts, but not for the negative prompt.
   var clipSkip: Int
-  /// Whether texts that are longer than the encoder takes go through it in chunks, or are cut.
+  /// Whether texts that are too long for the encoder are split into chunks instead of being cut.
   var mayBeLong: Bool
-  /// Files and runs of words learned by textual inversion.
+  /// Files and runs with words learned by textual inversion.
   var embeddings: [String]
 
   init(
@@ -28,9 +28,10 @@ struct Prompts: Sendable {
   /// The learned words, for a text encoder of `width`.
   ///
   /// - Parameters:
-  ///   - own: those of the model.
-  ///   - width: the width of its tokens.
-  /// - Throws: `ModelFileError` and what else reading them throws; `ModelError` for one of another width, or two alike.
+  ///   - own: the model's learned words.
+  ///   - width: the width of the encoder's tokens.
+  /// - Throws: `ModelFileError` and other errors of reading them; `ModelError` for a word of another width, or a
+  ///   duplicate.
   func words(besides own: [LearnedWord], width: Int) throws -> [LearnedWord] {
     var words = own
     for path in embeddings {
@@ -50,18 +51,18 @@ struct Prompts: Sendable {
   }
 }
 
-/// Where a model's prompts come from.
+/// The source of a model's prompts.
 enum PromptRequest {
-  /// From the user, who gives some if the model reads texts, and else none.
+  /// The user, who must give prompts if the model has text conditioning, and none otherwise.
   case given(Prompts)
-  /// From elsewhere, if the model reads texts.
+  /// Another source, used if the model has text conditioning.
   case ifRead(() throws -> [String])
 
   var clipSkip: Int { if case .given(let prompts) = self { prompts.clipSkip } else { 0 } }
 
-  /// - Parameter model: what messages call it, such as `the model of runs/first`.
-  /// - Returns: nil for a model that reads no texts.
-  /// - Throws: `ModelError` where the user should give some, or none.
+  /// - Parameter model: the model's name in messages, such as `the model of runs/first`.
+  /// - Returns: nil for a model without text conditioning.
+  /// - Throws: `ModelError` if the user's prompts are missing, or given for a model without text conditioning.
   func prompts(readsTexts: Bool, _ model: String) throws -> Prompts? {
     switch self {
     case .ifRead(let texts): return readsTexts ? Prompts(try texts()) : nil

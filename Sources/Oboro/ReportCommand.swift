@@ -3,7 +3,7 @@ import Files
 import Foundation
 import RunReports
 
-/// `oboro report`: a run as a page to look at.
+/// `oboro report`: writes a run's report as a web page.
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a run as one page of HTML: curves, samples, waits, events, configuration.",

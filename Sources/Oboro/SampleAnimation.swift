@@ -1,33 +1,33 @@
 import MPI
 
-/// The way from noise to the first images, of all ranks that draw some of them.
+/// An animation of the first images from noise to result, collected from all ranks that draw some of them.
 struct SampleAnimation {
-  /// Images that it shows at most, and moments that it shows them at.
+  /// The maximum number of images, and of frames.
   private static let images = 16
   private static let frames = 60
 
-  /// Numbers of an image.
+  /// The number of values of an image.
   private let size: Int
   private let steps: Int
-  /// The images of this rank that it shows.
+  /// The shown images that this rank draws.
   private let own: Range<Int>
-  /// Of each moment, these images [n, H, W, C].
+  /// For each frame, these images [n, H, W, C].
   private var moments: [[Float]] = []
 
   /// - Parameters:
-  ///   - steps: of each image.
-  ///   - samples: the numbers of the images that this rank draws, the first of which go through the model together.
+  ///   - steps: per image.
+  ///   - samples: the numbers of the images that this rank draws, the first of which form one pass.
   init(size: Int, steps: Int, samples: Range<Int>) {
     self.size = size
     self.steps = steps
     own = samples.clamped(to: 0..<Self.images)
   }
 
-  /// Takes what is to be shown of the images of `pass` after `step` steps.
+  /// Records the images of `pass` after `step` steps.
   ///
   /// - Parameters:
-  ///   - drawn: what the model draws of them.
-  ///   - image: the images of that.
+  ///   - drawn: the model's output for them.
+  ///   - image: converts output to images.
   mutating func add(
     step: Int, pass: Range<Int>, _ drawn: UnsafeBufferPointer<Float>,
     image: (Slice<UnsafeBufferPointer<Float>>) -> [Float]
@@ -39,13 +39,13 @@ struct SampleAnimation {
     moments.append(image(drawn.prefix(drawn.count / pass.count * own.count)))
   }
 
-  /// Of each moment, the images of all ranks on rank 0, nil elsewhere. Collective.
+  /// For each frame, the images of all ranks on rank 0, nil elsewhere. Collective.
   ///
   /// - Throws: `MPIError`.
   func gathered(on communicator: Communicator) throws -> [[Float]]? {
     let shown = try communicator.allGather(own.count)
     guard let all = try communicator.gather(moments.flatMap { $0 }) else { return nil }
-    // Ranks without such images have no moments.
+    // Ranks without shown images have no frames.
     var count = 0
     for (values, images) in zip(all, shown) where images > 0 { count = values.count / (images * size) }
     return (0..<count).map { moment in

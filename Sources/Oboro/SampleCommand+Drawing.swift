@@ -9,7 +9,7 @@ import Tensors
 
 extension Sample {
   private static let pictureChannels = [1, 3]
-  /// How many images are drawn where nothing says.
+  /// The default number of images.
   private static let usualCount = 36
 
   /// Draws the images, each rank its part, and writes them on rank 0. Collective.
@@ -67,7 +67,7 @@ extension Sample {
     }
   }
 
-  /// What to draw with, and how many images.
+  /// The sampling setup, and the number of images.
   private func sampling(_ trained: SampledModel, engine: Engine) throws -> (ImageSampling, count: Int) {
     let model = trained.model
     let latents = try latents.map {
@@ -107,7 +107,7 @@ extension Sample {
     return (sampling, total)
   }
 
-  /// Of which classes images are, and how many there are.
+  /// The choice of classes, and the number of images.
   private func choice(
     _ trained: SampledModel, count: Int?
   ) throws -> (SampleClasses.Choice, total: Int) {

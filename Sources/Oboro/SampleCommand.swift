@@ -112,7 +112,7 @@ struct Sample: ParallelCommand {
   }
 }
 
-/// A model that draws what are no numbers.
+/// A model that draws non-finite values.
 struct NonFiniteSampleError: Error, CustomStringConvertible, ExitStatusProviding {
   let path: String
   let image: Int

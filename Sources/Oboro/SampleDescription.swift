@@ -3,12 +3,12 @@ import Files
 import Foundation
 import Generation
 
-/// What the PNG file of a drawn picture says about how it was drawn.
+/// The metadata in the PNG file of a drawn picture: how it was drawn.
 struct SampleDescription {
   private let prompts: SamplePrompts?
   private let common: [(keyword: String, text: String)]
 
-  /// - Parameter latents: the file with the first noise, if there was one.
+  /// - Parameter latents: the file of the initial noise, if there was one.
   init(_ model: SampledModel, seed: UInt64, latents: String?) {
     prompts = model.prompts
     let digest = model.weightsDigest ?? Self.digest(of: UnsafeRawBufferPointer(model.weights.elements))
@@ -29,7 +29,7 @@ struct SampleDescription {
     return stream.finish()
   }
 
-  /// Of image number `sample`.
+  /// The metadata of the image numbered `sample`.
   func texts(of sample: Int) -> [(keyword: String, text: String)] {
     (prompts.map { [("prompt", $0.text(sample))] } ?? []) + [("image", "\(sample)")] + common
   }

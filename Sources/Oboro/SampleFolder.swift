@@ -1,17 +1,17 @@
 import Files
 import Foundation
 
-/// Where `oboro sample` writes. An earlier call's pictures are replaced when the new ones are all there.
+/// The output folder of `oboro sample`. Pictures of an earlier call are replaced once all new ones are complete.
 struct SampleFolder {
   let path: String
-  /// Hidden in it, with the pictures until they are complete.
+  /// A hidden subfolder, which holds the pictures until they are complete.
   private let staging: String
 
   private static let gridName = "grid.png"
   private static let animationName = "denoising.gif"
   private static let stagingName = "samples"
 
-  /// Makes the folder, or checks that it holds nothing but an earlier call's pictures.
+  /// Creates the folder, or checks that it contains only pictures of an earlier call.
   ///
   /// - Throws: `SampleFolderError`, `FileError`.
   init(_ path: String) throws {
@@ -29,7 +29,7 @@ struct SampleFolder {
     staging = try WholeFile.makeTemporaryFolder(in: path, name: Self.stagingName)
   }
 
-  /// Puts the new pictures in the place of those of an earlier call.
+  /// Replaces the pictures of an earlier call with the new ones.
   ///
   /// - Throws: `FileError`.
   func commit() throws {
@@ -37,7 +37,7 @@ struct SampleFolder {
     for name in try Self.contents(path) where !names.contains(name) {
       guard unlink("\(path)/\(name)") == 0 else { throw FileError("remove", "\(path)/\(name)", code: errno) }
     }
-    // The grid last: it shows what all of them are.
+    // The grid last, since it shows all of them.
     for name in names.sorted(by: { ($0 == Self.gridName ? 1 : 0, $0) < ($1 == Self.gridName ? 1 : 0, $1) }) {
       guard rename("\(staging)/\(name)", "\(path)/\(name)") == 0 else {
         throw FileError("write", "\(path)/\(name)", code: errno)
@@ -50,7 +50,7 @@ struct SampleFolder {
   /// Removes the new pictures.
   func abandon() { try? FileManager.default.removeItem(atPath: staging) }
 
-  /// What a user sees there.
+  /// The visible files in the folder.
   private static func contents(_ path: String) throws -> [String] {
     do {
       return try FileManager.default.contentsOfDirectory(atPath: path).filter { !$0.hasPrefix(".") }
@@ -59,9 +59,9 @@ struct SampleFolder {
     }
   }
 
-  /// Where the grid is in the end.
+  /// The final path of the grid.
   var grid: String { "\(path)/\(Self.gridName)" }
-  /// Where they are to be written.
+  /// The paths to which the pictures are written first.
   var newGrid: String { "\(staging)/\(Self.gridName)" }
   var newAnimation: String { "\(staging)/\(Self.animationName)" }
   func new(_ name: String) -> String { "\(staging)/\(name)" }
@@ -73,7 +73,7 @@ struct SampleFolder {
   }
 }
 
-/// A folder that holds something that samples should not be mixed with.
+/// A folder with content that must not be mixed with samples.
 struct SampleFolderError: Error, CustomStringConvertible, ExitStatusProviding {
   let path: String
   let stranger: String

@@ -3,13 +3,13 @@ import Datasets
 import Files
 import HDF5
 
-/// What `oboro sample` writes of images: pictures, or their numbers as the model draws them.
+/// The output format of `oboro sample`: pictures, or the values drawn by the model.
 enum SampleFormat: String, CaseIterable, ExpressibleByArgument {
   case png
   case hdf5
   case numpy
 
-  /// The file with all images; nil where each has its own.
+  /// The file with all images; nil if each image has its own file.
   var fileName: String? {
     switch self {
     case .png: nil
@@ -21,10 +21,10 @@ enum SampleFormat: String, CaseIterable, ExpressibleByArgument {
   /// The name of the array in an HDF5 file.
   private static let dataset = "images"
 
-  /// Writes float32 [N, H, W, C], neither rounded nor clipped: pixels span -1 to 1, as in training; fields have their
+  /// Writes float32 [N, H, W, C], neither rounded nor clipped: pixels span -1 to 1, as in training; fields use the
   /// source's units and, in HDF5, its names.
   ///
-  /// - Parameter field: what is known of the images; nil for pictures.
+  /// - Parameter field: the field of the images; nil for pictures.
   /// - Throws: `FileError`, `HDF5Error`.
   func write(_ images: [Float], shape: [Int], field: Field?, to path: String) throws {
     switch (self, field) {

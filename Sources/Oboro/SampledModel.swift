@@ -13,41 +13,42 @@ import Settings
 import Tensors
 import Text
 
-/// What `oboro sample` draws with, on every rank: a run's checkpoint, or a pipeline folder of diffusers.
+/// The model of `oboro sample`, on every rank: a run's checkpoint, or a diffusers pipeline folder.
 struct SampledModel {
   let model: any Denoiser
   let plan: SamplingPlan
-  /// [H, W, C] of what the model draws.
+  /// [H, W, C] of the model's output.
   let shape: [Int]
-  /// Whether it also draws other sizes.
+  /// Whether other sizes can be drawn too.
   let drawsOtherSizes: Bool
   let classNames: [String]
   let weights: ParameterBuffer
-  /// How passes round the factors of matrix products: as in training.
+  /// The precision of matrix products: as in training.
   var precision = ProductPrecision.float32
-  /// The SHA-256 of the file of the weights, on rank 0; nil for a checkpoint, whose weights have no file of their own.
+  /// The SHA-256 of the weight file, on rank 0; nil for a checkpoint, whose weights are not in a separate file.
   let weightsDigest: String?
-  /// What the images are; nil for pictures.
+  /// The field of the images; nil for pictures.
   let field: Field?
   let prompts: SamplePrompts?
-  /// The fields that the model sees beside an image, and whether it was trained without them, too; nil: none.
+  /// The condition fields of the model, and whether it was also trained without them; nil for none.
   var conditions: (fields: [Field], canBeLeftOut: Bool)?
-  /// Of a model that draws latents.
+  /// Decodes the output of a model of latents.
   let decoder: LatentDecoder?
-  /// What controls what is drawn.
+  /// The pipeline's control networks.
   var controls: [ControlOptions.Network] = []
-  /// What a user should know of how it was read, on rank 0.
+  /// Notes for the user on how it was read, on rank 0.
   var notes: [String] = []
 
   /// Collective.
   ///
   /// - Parameters:
   ///   - path: a checkpoint, a run directory, or a folder with `model_index.json`.
-  ///   - weights: of a checkpoint, the name of its weights or of an average.
-  ///   - adapters: what is merged into the weights.
+  ///   - weights: the name of a checkpoint's weights or of an average.
+  ///   - adapters: adapters to merge into the weights.
   ///   - overrides: `sampling.KEY=VALUE`.
-  ///   - autoencoder: where the autoencoder of a denoiser of latents lies now; nil: where it was.
-  ///   - onDamage: told of checkpoints that are passed over.
+  ///   - autoencoder: the current path of the autoencoder for a denoiser of latents; nil selects the path used in
+  ///     training.
+  ///   - onDamage: called with damaged checkpoints, which are skipped.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, adapters: [AdapterSource] = [], overrides: [String],
@@ -104,7 +105,7 @@ struct SampledModel {
     }
   }
 
-  /// The prompts of a model that was trained with captions; nil for one that reads no texts. Collective.
+  /// The prompts of a model trained with captions; nil for one without text conditioning. Collective.
   private static func texts(
     of trained: TrainedModel, _ request: PromptRequest, engine: Engine, on communicator: Communicator
   ) throws -> (SamplePrompts?, notes: [String]) {
@@ -137,7 +138,7 @@ struct SampledModel {
     let prompts = try communicator.agree {
       try request.prompts(readsTexts: folder.text != nil, "the pipeline \(path)")
     }
-    // One rank reads the weights and gives them to the others.
+    // Rank 0 reads the weights and sends them to the others.
     func shared(_ count: Int, _ read: () throws -> ParameterBuffer) throws -> ParameterBuffer {
       let weights = try communicator.agree {
         communicator.rank == 0 ? try read() : ParameterBuffer(count: count)
@@ -151,7 +152,7 @@ struct SampledModel {
         prompts, text.tokenizer, encoders: (text.promptEncoder, text.encoder),
         weights: {
           let weights = try folder.weights(of: text)
-          // What is to be told of them is told with the denoiser.
+          // Notes are already reported for the denoiser.
           try AdapterSource.merge(
             adapters, into: weights, of: text.encoder.parameters, .textEncoder, besides: [.denoiser]
           ) { _ in }
@@ -183,7 +184,7 @@ struct SampledModel {
       controls: controls)
   }
 
-  /// How the folder is sampled: as its scheduler says, where `overrides` do not.
+  /// The folder's sampling plan: from its scheduler, except where `overrides` apply.
   private static func plan(
     _ folder: PipelineFolder, _ overrides: [String], _ tell: (String) -> Void
   ) throws -> SamplingPlan {
@@ -201,13 +202,13 @@ struct SampledModel {
 }
 
 extension SampledModel {
-  /// The prompts as the network attends to them: embedded on rank 0, told to all. Collective.
+  /// The embedded prompts for cross-attention: computed on rank 0 and broadcast. Collective.
   ///
   /// - Parameters:
   ///   - encoders: for prompts, and for the negative one.
-  ///   - weights: of both, on rank 0.
-  ///   - own: words that the model has learned, on rank 0.
-  ///   - chunks: of each text, as the network was trained; more if the prompts may be long and are.
+  ///   - weights: of both encoders, on rank 0.
+  ///   - own: words learned by the model, on rank 0.
+  ///   - chunks: the number per text used in training; increased for longer prompts if these are allowed.
   static func embed(
     _ prompts: Prompts, _ tokenizer: CLIPTokenizer,
     encoders: (prompt: any TextEncoder, negative: any TextEncoder), weights: () throws -> ParameterBuffer,
@@ -223,7 +224,7 @@ extension SampledModel {
       let weights = try weights()
       let words = try prompts.words(besides: own, width: encoders.negative.width)
       var contexts: [Float] = []
-      // A text that is there several times is embedded once.
+      // Repeated texts are embedded once.
       var known: [[UInt8]: [Float]] = [:]
       for (text, encoder) in prompts.texts.map({ ($0, encoders.prompt) }) + [(negative, encoders.negative)] {
         let isPrompt = contexts.count < prompts.texts.count * shape.reduce(1, *)
@@ -253,9 +254,9 @@ extension SampledModel {
 }
 
 extension TrainedModel {
-  /// The fields that the model sees beside an image; nil: none.
+  /// The condition fields of the model; nil for none.
   ///
-  /// - Throws: `ModelError` for a checkpoint that does not say what they are.
+  /// - Throws: `ModelError` for a checkpoint that does not describe them.
   fileprivate var conditions: (fields: [Field], canBeLeftOut: Bool)? {
     get throws {
       guard case .diffusion(let section) = configuration.task, let fields = section.fields else { return nil }
@@ -271,18 +272,18 @@ extension TrainedModel {
 }
 
 extension CheckpointManifest {
-  /// What the images are that a model draws; nil for pictures.
+  /// The field of the images that a model draws; nil for pictures.
   ///
-  /// - Throws: `ModelError` for a description that is none.
+  /// - Throws: `ModelError` for an invalid description.
   var imageField: Field? {
     get throws {
       try field.map { try described($0, as: "image_field") }
     }
   }
 
-  /// The fields that a denoiser sees beside an image.
+  /// The condition fields of a denoiser.
   ///
-  /// - Throws: `ModelError` for a description that is none.
+  /// - Throws: `ModelError` for an invalid description.
   var seenFields: [Field] {
     get throws { try conditionFields.map { try described($0, as: "condition_fields") } }
   }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Diffusion
 
-/// Options for how images are drawn, where that is not as the run's configuration says.
+/// Options that override the sampling settings of a run's configuration.
 struct SamplingOverrides: ParsableArguments {
   @Option(help: "How noise becomes images: sampling.sampler.")
   var sampler: SamplerKind?
@@ -31,7 +31,7 @@ struct SamplingOverrides: ParsableArguments {
     }
   }
 
-  /// Overrides of a configuration: those of `--set`, and the options that are names for it.
+  /// Overrides of a configuration: those of `--set`, and the options that are shorthand for one.
   var overrides: [String] {
     let named = [
       sampler.map { "sampler=\($0.rawValue)" }, steps.map { "steps=\($0)" },

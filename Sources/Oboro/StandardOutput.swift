@@ -1,10 +1,10 @@
 import Files
 import Foundation
 
-/// Standard output, as all commands write it: what cannot be written is an error, so that nobody takes half of an answer
-/// for all of it.
+/// Writes standard output for all commands. A write error is thrown, so that nobody mistakes half of an answer for all
+/// of it.
 ///
-/// It has the name of the standard library's function, which ignores errors, so that none is written without a `try`.
+/// It shadows the standard library's function, which ignores errors, so that all output requires a `try`.
 func print(_ text: String, terminator: String = "\n") throws {
   try Array((text + terminator).utf8).withUnsafeBytes { bytes in
     var rest = bytes
@@ -19,19 +19,20 @@ func print(_ text: String, terminator: String = "\n") throws {
   }
 }
 
-/// The standard output could not be written.
+/// Standard output could not be written.
 struct StandardOutputError: Error, CustomStringConvertible, ExitStatusProviding {
   let code: Int32
 
   var exitStatus: ExitStatus { .inputOutput }
-  /// Who closes a pipe, as `head` does, has seen enough, and needs no message.
+  /// A reader that closes the pipe, such as `head`, has seen enough and needs no message.
   var isQuiet: Bool { code == EPIPE }
   var description: String {
     isQuiet ? "" : "cannot write standard output: \(String(cString: strerror(code)))"
   }
 
-  /// Descriptors 0 to 2 that whoever started the process has closed would become those of the first files that it
-  /// opens, and get what is written to standard output. In their places come ones that nothing can be written to.
+  /// If descriptors 0 to 2 are closed when the process starts, the first files that it opens would take their numbers,
+  /// and receive what is written to standard output. Opens /dev/null on them in the wrong direction, so that reading
+  /// input and writing output fail.
   static func occupyClosedDescriptors() {
     for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) == -1 {
       _ = open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY)

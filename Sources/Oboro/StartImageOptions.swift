@@ -3,7 +3,7 @@ import Generation
 import Models
 import Pictures
 
-/// Options that say which image to draw others from.
+/// Options for the image from which sampling starts.
 struct StartImageOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -33,11 +33,12 @@ struct StartImageOptions: ParsableArguments {
     }
   }
 
-  /// The image for a model that draws `shape` [H, W, C], with the shape that images then have; nil if there is none.
+  /// The start image for a model that draws `shape` [H, W, C], with the resulting shape of the images; nil if there is
+  /// none.
   ///
   /// - Parameters:
-  ///   - decoder: of a model that draws latents.
-  ///   - isAnySize: whether the model draws images of other sizes too.
+  ///   - decoder: for a model of latents.
+  ///   - isAnySize: whether the model also draws images of other sizes.
   /// - Throws: `PictureError`, `FileError`, `StartImageError`, `ModelError`.
   func read(
     shape: [Int], decoder: LatentDecoder?, isAnySize: Bool
@@ -68,8 +69,8 @@ struct StartImageOptions: ParsableArguments {
     )
   }
 
-  /// Of each latent of the image, whether it is drawn anew: as its first pixel says, the lighter half of grey being
-  /// white, as in diffusers.
+  /// For each latent pixel, whether it is redrawn: decided by the first image pixel that it covers, where grey levels
+  /// of 128 and above count as white, as in diffusers.
   private static func mask(_ path: String, of image: Picture, _ imagePath: String, step: Int) throws
     -> [Float]
   {
@@ -87,7 +88,7 @@ struct StartImageOptions: ParsableArguments {
   }
 }
 
-/// An image that nothing can be drawn from.
+/// An image from which sampling cannot start.
 struct StartImageError: Error, CustomStringConvertible, ExitStatusProviding {
   let description: String
 

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Kernels
 
-/// `--threads`, of the commands that compute.
+/// `--threads`, for the commands that compute.
 struct ThreadOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -22,7 +22,7 @@ struct ThreadOptions: ParsableArguments {
     ValidationError("\(name) must be \(allowed.lowerBound) to \(allowed.upperBound), is \(value)")
   }
 
-  /// - Throws: `ValidationError` if the environment says something that is no number of threads.
+  /// - Throws: `ValidationError` if the environment variable is not a valid number of threads.
   func count(environment: [String: String]) throws -> Int {
     if let threads { return threads }
     if let text = environment["OBORO_THREADS"] {
@@ -31,7 +31,7 @@ struct ThreadOptions: ParsableArguments {
       }
       return count
     }
-    // Ranks that are not bound to cores of their own share the host's.
+    // Ranks that are not bound to their own cores share the host's.
     let cores = ThreadPool.availableCores
     let isBound = cores < ProcessInfo.processInfo.processorCount
     return isBound ? cores : max(1, cores / Launch(environment: environment).ranksOnHost)

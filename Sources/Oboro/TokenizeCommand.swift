@@ -3,7 +3,7 @@ import Reporting
 import Settings
 import Text
 
-/// `oboro tokenize`: shows what a text encoder is given of a text.
+/// `oboro tokenize`: shows the tokens that a text encoder receives.
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the tokens of a text, as CLIP's text encoders take it.",

@@ -5,7 +5,7 @@ import MPI
 import Reporting
 import Training
 
-/// `oboro train`: trains, or takes up a run where it stopped.
+/// `oboro train`: starts a run, or resumes it where it stopped.
 struct Train: ParallelCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a model, on one process or on all ranks of mpirun.",
@@ -47,7 +47,7 @@ struct Train: ParallelCommand {
 
   func run() throws {
     let console = Console()
-    // Before MPI starts, which takes its time: a batch system may ask for the machine any moment.
+    // Before MPI starts, which takes time: a batch system may request a stop at any moment.
     let stopRequest = StopRequest()
     try runSession { session, environment in
       let start = Trainer.Start(

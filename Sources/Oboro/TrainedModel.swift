@@ -6,27 +6,26 @@ import MPI
 import Models
 import Tensors
 
-/// A checkpoint's description and its weights, on every rank.
+/// A checkpoint's manifest and weights, on every rank.
 struct TrainedModel {
-  /// The checkpoint, or the run that it is the newest of.
+  /// The checkpoint, or the run whose newest checkpoint it is.
   let path: String
   let manifest: CheckpointManifest
   let configuration: TrainingConfiguration
   let weights: ParameterBuffer
-  /// Of the denoiser that the model controls; nil for a model that is no control network.
+  /// The weights of the controlled denoiser; nil unless the model is a control network.
   let denoiserWeights: ParameterBuffer?
-  /// The word that its run has trained, on rank 0.
+  /// The words trained by the run, on rank 0.
   let words: [LearnedWord]
 
-  /// Rank 0 reads the checkpoint, and gives it to the others: while a run goes on, the newest one may be another a moment
-  /// later. Collective.
+  /// Reads the checkpoint on rank 0, and sends it to the others, since the newest checkpoint of an active run may
+  /// change between reads. Collective.
   ///
   /// - Parameters:
-  ///   - path: a checkpoint, or a run directory, whose newest good checkpoint is taken.
+  ///   - path: a checkpoint, or a run directory, whose newest intact checkpoint is used.
   ///   - weights: the name of the weights, or of an average of them.
-  ///   - overrides: what takes the place of values of the configuration that the checkpoint was trained with:
-  ///     `KEY=VALUE`, of keys on which no weight depends.
-  ///   - onDamage: told of checkpoints that are passed over.
+  ///   - overrides: `KEY=VALUE`, replacing values of the checkpoint's configuration that do not affect weights.
+  ///   - onDamage: called with damaged checkpoints, which are skipped.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   static func load(
     _ path: String, weights: String, overrides: [String] = [], on communicator: Communicator,
@@ -64,10 +63,10 @@ struct TrainedModel {
     return model
   }
 
-  /// What turns the latents that the model draws into images; nil if it draws images. Collective.
+  /// Decodes the latents that the model draws; nil if it draws images. Collective.
   ///
-  /// - Parameter path: where the autoencoder lies now; nil: where it was when the model was trained.
-  /// - Throws: `CollectiveFailure` if it is another one than the model was trained with; `MPIError`.
+  /// - Parameter path: the current path of the autoencoder; nil selects the path used in training.
+  /// - Throws: `CollectiveFailure` if it is not the autoencoder used in training; `MPIError`.
   func decoder(
     _ path: String? = nil, engine: Engine, on communicator: Communicator
   ) throws -> LatentDecoder? {

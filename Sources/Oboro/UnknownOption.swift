@@ -1,13 +1,13 @@
 import ArgumentParser
 import Settings
 
-/// An option that the command in question does not have. Where a required one is missing, the argument parser says only
-/// that, although it may just be misspelt.
+/// An option that the command does not have. If a required option is missing, the argument parser reports only that,
+/// although the option may just be misspelt.
 struct UnknownOption {
   private let name: String
   private let nearest: String?
 
-  /// nil if all options in a command line are known.
+  /// nil if all options on a command line are known.
   init?(in arguments: [String]) {
     var command: any ParsableCommand.Type = OboroCommand.self
     for argument in arguments {
@@ -22,11 +22,11 @@ struct UnknownOption {
     nearest = NearestKey.among(known, to: name)
   }
 
-  /// In the parser's own words.
+  /// Worded like the parser's message.
   var message: String { "Unknown option '\(name)'" + (nearest.map { ". Did you mean '\($0)'?" } ?? "") }
 }
 
 extension ParsableCommand {
-  /// What a command is called by.
+  /// The name of the command.
   static var word: String { configuration.commandName ?? "\(self)".lowercased() }
 }

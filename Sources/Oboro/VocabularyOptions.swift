@@ -2,7 +2,7 @@ import ArgumentParser
 import Datasets
 import Text
 
-/// Options for a tokeniser that is trained on the captions of a new dataset.
+/// Options for a tokeniser trained on the captions of a new dataset.
 struct VocabularyOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -28,7 +28,7 @@ struct VocabularyOptions: ParsableArguments {
     }
   }
 
-  /// - Throws: `ValidationError` for samples without captions, of which no tokeniser can be trained.
+  /// - Throws: `ValidationError` for samples without captions, on which a tokeniser cannot be trained.
   func requireCaptions(_ samples: any SampleSource) throws {
     guard vocabulary != nil, !samples.fields.contains(where: { $0.role == .caption }) else { return }
     throw ValidationError("--vocabulary is made of captions, and \(samples.name) has none")
@@ -36,14 +36,14 @@ struct VocabularyOptions: ParsableArguments {
 
   /// Trains the tokeniser on the captions of a dataset, and writes it.
   ///
-  /// - Returns: what came of it; nil if none was asked for.
+  /// - Returns: a summary; nil if no tokeniser was requested.
   /// - Throws: `DatasetError`, `TokenizerError`, `FileError`.
   func write(of directory: String) throws -> String? {
     guard let vocabulary else { return nil }
     let dataset = try ShardedDataset(directory: directory)
     guard let field = dataset.manifest.field(.caption) else { return nil }
     let place = try dataset.index(of: field.name)
-    // Captions that a sample lacks beside others are empty.
+    // Missing captions of a sample with several are stored as empty texts.
     let texts = try (0..<dataset.count).flatMap { index in
       try dataset.text(index, field: place).filter { field.shape.isEmpty || !$0.isEmpty }
     }

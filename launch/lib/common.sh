@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What every script in launch/ starts with: strict mode, the project's directory, messages.
+# Common start of every script in launch/: strict mode, the project's directory, messages.
 set -euo pipefail
 
-# Paths in messages, arguments and configurations start here.
+# Paths in messages, arguments and configurations are relative to this directory.
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # Messages go to standard error: standard output is for results.
@@ -13,7 +13,7 @@ fail() {
   exit 1
 }
 
-# Ctrl-C ends the script, also when the command that runs has caught it and ended well.
+# Ctrl-C ends the script, even if the running command has caught it and ended normally.
 end_on_interrupt() {
   trap 'exit 130' INT
   trap - TERM HUP
@@ -22,7 +22,7 @@ end_on_interrupt
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# try TIMES COMMAND...: until it works; for what depends on the network.
+# try TIMES COMMAND...: retries until it succeeds; for commands that depend on the network.
 try() {
   local times=$1 count
   shift

@@ -18,7 +18,7 @@ STOPPED = 75
 MEASURED_STEPS = 5
 DRAWN = 36
 VALIDATIONS = 20
-# Colours that people tell apart on white and on black, also those who see fewer (Okabe and Ito, 2008).
+# Colours that are distinguishable on white and on black, also with colour blindness (Okabe and Ito, 2008).
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 
 
@@ -61,7 +61,7 @@ class Program:
     def train(self, *arguments):
         """Ends the comparison where the run is stopped: it has saved what it has."""
         command, environment = self.command(("train", *arguments), self.ranks)
-        # Ctrl-C is for us to hand on: mpirun would give its ranks no time to save.
+        # Ctrl-C is forwarded by us: mpirun would not give its ranks time to save.
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, start_new_session=True)
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: process.send_signal(signal.SIGUSR1))

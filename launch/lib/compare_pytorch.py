@@ -107,7 +107,7 @@ def variants(path, options):
 
     def oboro(ranks, threads):
         command = [options.oboro, "bench", "step", "--config", path, "--steps", options.steps]
-        # A rank has one micro-batch at least.
+        # A rank has at least one micro-batch.
         command += ["--set", f"training.microbatches={max(microbatches, ranks)}"]
         command += ["--threads", threads, "--json"]
         return lambda: json.loads(run(under_mpi(ranks, command)))
@@ -178,7 +178,7 @@ def compare_sampling(path, options):
         torch.manual_seed(0)
         state = oboro_models.make(configuration["model"]).state_dict()
         torch.save(state, f"{folder}/weights.pt")
-        # It prints what it wrote, and standard output is for the table.
+        # It prints its output path, but standard output is for the table.
         with contextlib.redirect_stdout(sys.stderr):
             safetensors_format.write(
                 pathlib.Path(folder, "weights.safetensors"),

@@ -1,10 +1,10 @@
-// Lets system calls on files below a folder fail at random: preloaded by launch/verify-faults.
+// Makes system calls on files below a folder fail at random: preloaded by launch/verify-faults.
 //
-//   FAULT_ROOT   the folder; calls on other files, and all before the first open below it, work as ever
+//   FAULT_ROOT   the folder; calls on other files, and all before the first open below it, work normally
 //   FAULT_CALL   read, write, fsync, rename, open or mmap; pread and pwrite count as read and write
-//   FAULT_RARITY one in so many calls fails
+//   FAULT_RARITY one in this many calls fails
 //   FAULT_ONCE   if set, only the first
-//   FAULT_SEED   decides which
+//   FAULT_SEED   determines which
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static int is_below(const char *path) {
   return root && path && strncmp(path, root, strlen(root)) == 0;
 }
 
-// Whether this call is to fail.
+// Whether this call should fail.
 static int fails(const char *call) {
   const char *wanted = getenv("FAULT_CALL"), *rarity = getenv("FAULT_RARITY"), *seed = getenv("FAULT_SEED");
   if (!wanted || !rarity || !seed || !atomic_load(&has_begun) || strcmp(wanted, call)) return 0;

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # plan_... are for the scripts that read this file
-# Several machines: what each one has, who runs where, and who still answers.
+# Several machines: their resources, the placement of ranks, and which machines still answer.
 
-# What a host says of itself, run there by bash: its name, and a line "core SOCKET CPU,CPU" for each core that this user
-# may use, with the core's hardware threads.
+# Prints a host's description, when run there by bash: its name, and a line "core SOCKET CPU,CPU" for each core that
+# this user may use, with the core's hardware threads.
 survey_script() {
   cat <<'SCRIPT'
 echo "name $(uname -n)"
@@ -20,7 +20,7 @@ while IFS=, read -r cpu core socket; do
   [[ -n ${threads[$key]-} ]] || order+=("$key")
   threads[$key]+="${threads[$key]:+,}$cpu"
 done < <(lscpu -p=CPU,CORE,SOCKET 2>/dev/null || seq -f '%g,%g,0' 0 "$(($(getconf _NPROCESSORS_ONLN) - 1))")
-# A container may have a share of the cores only.
+# A container may be limited to a share of the cores.
 share=${#order[@]} quota=max period=1
 if [[ -r /sys/fs/cgroup/cpu.max ]]; then
   read -r quota period </sys/fs/cgroup/cpu.max
@@ -35,7 +35,7 @@ for key in "${order[@]}"; do echo "core ${key% *} ${threads[$key]}"; done
 SCRIPT
 }
 
-# Whether a name means this machine.
+# Whether a name refers to this machine.
 is_here() {
   local name=$1 address
   [[ $name == localhost || $name == "$(uname -n)" || $name == "$(uname -n | cut -d . -f 1)" ]] && return
@@ -50,7 +50,7 @@ address_of() {
   [[ -n $address ]] && echo "$address"
 }
 
-# on_host HOST COMMAND: runs a line of the shell's there, in the way that mpirun reaches its machines.
+# on_host HOST COMMAND: runs a shell command there, connecting in the way that mpirun does.
 on_host() {
   local host=$1 agent
   if is_here "$host"; then
@@ -62,7 +62,7 @@ on_host() {
   timeout -k 1 20 "${agent[@]}" "$host" "$2"
 }
 
-# survey FOLDER HOST...: asks all hosts at once; leaves a file for each that answers.
+# survey FOLDER HOST...: queries all hosts at once; writes a file for each that answers.
 survey() {
   local folder=$1 host
   local -a asked=()
@@ -76,7 +76,7 @@ survey() {
   for process in "${asked[@]}"; do wait "$process" || true; done
 }
 
-# The network that leads to all of the hosts, such as 10.0.0.0/24; nothing if there is not just one.
+# The network that leads to all of the hosts, such as 10.0.0.0/24; empty unless there is exactly one.
 common_network() {
   local host address device networks=''
   for host in "$@"; do
@@ -90,12 +90,13 @@ common_network() {
   return 0
 }
 
-# plan FOLDER MICROBATCHES RANKS THREADS HOST[:LIMIT]...: chooses who runs where from what `survey` left, and sets
-# plan_ranks, plan_threads, and plan_counts, a number for each host. RANKS and THREADS are 0 where they are to be chosen.
-# Fails if nothing fits.
+# plan FOLDER MICROBATCHES RANKS THREADS HOST[:LIMIT]...: places ranks according to the files of `survey`, and sets
+# plan_ranks, plan_threads, and plan_counts, the number of ranks on each host. RANKS and THREADS are 0 to be chosen
+# automatically. Fails if nothing fits.
 #
-# All ranks have the same part of each step, so that the smallest rank decides: most cores are at work where ranks times
-# threads is largest. Between equals the fewer ranks win, since they talk less. A rank's threads share a socket.
+# All ranks have the same part of each step, so that the slowest rank decides: most cores are used where ranks times
+# threads is largest. Among equal choices, fewer ranks are preferred, since they communicate less. A rank's threads
+# share a socket.
 plan() {
   local folder=$1 microbatches=$2 wanted_ranks=$3 wanted_threads=$4 ranks threads most=1 best=0 host limit total room index count
   local -a rooms sockets totals=() socket_cores=()
@@ -116,7 +117,7 @@ plan() {
       host=${!index} room=0
       read -ra sockets <<<"${socket_cores[index - 1]}"
       for count in "${sockets[@]}"; do ((room += count / threads)) || true; done
-      # Threads that were asked for may cross sockets.
+      # An explicit number of threads may span sockets.
       ((room || !wanted_threads)) || room=$((totals[index - 1] / threads))
       limit=${host#"${host%%:*}"} limit=${limit#:}
       if [[ -n $limit ]] && ((limit < room)); then room=$limit; fi
@@ -128,7 +129,7 @@ plan() {
       if ((wanted_ranks)); then
         ((ranks == wanted_ranks)) || continue
       else
-        # Only powers of two give the very same results on any number of ranks.
+        # Only powers of two give identical results for any number of ranks.
         (((ranks & (ranks - 1)) == 0)) || continue
       fi
       if ((ranks * threads > best)); then
@@ -140,7 +141,7 @@ plan() {
   ((plan_ranks))
 }
 
-# spread RANKS ROOM...: sets plan_counts, as even as the rooms allow.
+# spread RANKS ROOM...: sets plan_counts, as evenly as the rooms allow.
 spread() {
   local left=$1 index
   local -a rooms

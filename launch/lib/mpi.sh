@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Ranks on this machine.
 
-# Cores that this process may use: those it is bound to, or fewer where a container has a share of them.
+# Cores that this process may use: those it is bound to, or fewer in a container that is limited to a share of them.
 usable_cores() {
   local cores quota=max period=1 share
-  # nproc obeys OpenMP's variables, which say something else.
+  # nproc obeys OpenMP's variables, which mean something else.
   cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
   if [[ -r /sys/fs/cgroup/cpu.max ]]; then
     read -r quota period </sys/fs/cgroup/cpu.max
@@ -18,17 +18,17 @@ usable_cores() {
   echo "$cores"
 }
 
-# Settings of Open MPI for ranks that are all on this machine; what the caller has set stays.
+# Settings of Open MPI for ranks on this machine only; settings made by the caller are kept.
 prepare_open_mpi() {
   if ((EUID == 0)); then
-    # mpirun refuses to work for root, since a mistake could harm the system. We may be in a container, with no other
-    # user; and the ranks write to the directories named on their command lines only.
+    # mpirun refuses to run as root, since a mistake could harm the system. In a container there may be no other user,
+    # and the ranks write only to the directories named on their command lines.
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
-  # Shared memory only: no search for networks, and no warnings about those that are not there.
+  # Shared memory only: no search for networks, and no warnings about missing ones.
   export OMPI_MCA_pml="${OMPI_MCA_pml-ob1}" OMPI_MCA_btl="${OMPI_MCA_btl-self,vader}"
   export OMPI_MCA_btl_base_warn_component_unused="${OMPI_MCA_btl_base_warn_component_unused-0}"
-  # Containers forbid reading another process's memory, which Open MPI would try, and warn about.
+  # Containers forbid reading another process's memory, which Open MPI would try and then warn about.
   export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism-none}"
 }
 
@@ -37,19 +37,19 @@ run_ranks() {
   local count=$1
   shift
   prepare_open_mpi
-  # Threads share the cores that they are given: no binding of ranks. A machine may count fewer slots than cores.
+  # Threads share the available cores: ranks are not bound. A machine may count fewer slots than cores.
   run_mpirun --quiet --oversubscribe --bind-to none -n "$count" "$@"
 }
 
-# run_mpirun ARGUMENT...: runs mpirun; returns its exit status, or 130 if it was done all the same when asked to stop.
+# run_mpirun ARGUMENT...: runs mpirun; returns its exit status, or 130 if it completed although it was asked to stop.
 #
 # Ctrl-C must not reach mpirun: it would give the ranks a second to save their work, then kill them. So mpirun runs in
-# a process group of its own, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is
-# mpirun's to handle.
+# its own process group, and we ask the ranks to stop with SIGUSR1, which mpirun forwards. The second Ctrl-C is left to
+# mpirun.
 #
-# mpirun is killed where it does not end by itself: some seconds after its last rank has ended; and where there is a
-# function `given_up` that prints something once the run has been given up, some seconds after that: one that has lost a
-# machine can wait for it for ever.
+# mpirun is killed if it does not end by itself: some seconds after its last rank has ended, and, if there is a function
+# `given_up` that prints something once the run has been given up, some seconds after that, since an mpirun that has
+# lost a machine can wait for it forever.
 run_mpirun() {
   local process watchers=() watcher status signal=USR1 woken=0 asked=0
   set -m # a process group for each job
@@ -66,7 +66,7 @@ run_mpirun() {
   while true; do
     woken=0 status=0
     wait "$process" || status=$?
-    # A signal ends the waiting, not mpirun; unless it came just before.
+    # A signal interrupts the wait, not mpirun, unless mpirun ended just before.
     ((woken && status > 128)) || break
   done
   end_on_interrupt
@@ -83,9 +83,9 @@ end_when_given_up() {
   kill_mpirun "$1" "$reason"
 }
 
-# Open MPI 4.1 can lock itself up when a rank is killed while it starts: it then neither ends nor looks at ranks that have
-# ended, and the others wait in `MPI_Init`, where no failure detection runs yet. Where there is a function `has_ranks`, it
-# says whether other machines have any left.
+# Open MPI 4.1 can deadlock when a rank is killed during start-up: it then neither ends nor notices ranks that have
+# ended, and the others wait in `MPI_Init`, before failure detection runs. The function `has_ranks`, if defined, says
+# whether other machines still have ranks.
 end_when_deserted() {
   trap - INT TERM HUP
   local had_ranks=0 seconds=0 unseen=0
@@ -117,7 +117,7 @@ has_ranks_here() {
   read -ra children < <(cat "/proc/$1/task/"*/children 2>/dev/null) || true
   for child in "${children[@]}"; do
     read -r state 2>/dev/null <"/proc/$child/stat" || continue
-    # One that has ended is a zombie until mpirun looks.
+    # An ended process stays a zombie until mpirun reaps it.
     # shellcheck disable=SC2053 # a pattern
     [[ $state != *"(oboro) "$2* ]] || return 0
   done

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# A Python with PyTorch, for what compares Oboro with it. Oboro itself needs none.
+# A Python with PyTorch, for comparisons with Oboro. Oboro itself needs none.
 
-# Where --setup makes one.
+# The location of the environment made by --setup.
 pytorch_folder() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/oboro/pytorch"; }
 
 has_pytorch() { "$1" -c 'import torch, numpy' 2>/dev/null; }
@@ -18,7 +18,7 @@ pytorch_python() {
   return 1
 }
 
-# Makes a Python with PyTorch, unless there is one.
+# Makes a Python with PyTorch, unless one exists.
 set_up_pytorch() {
   local folder
   if pytorch_python >/dev/null; then return; fi
@@ -29,7 +29,7 @@ set_up_pytorch() {
     try 3 "$folder/bin/pip" install --quiet numpy torch >&2 || fail "pip could not install PyTorch; its message is above"
 }
 
-# As pytorch_python, with what to do if there is none.
+# Like pytorch_python, but with instructions if there is none.
 require_pytorch() {
   pytorch_python || fail "no Python with torch and numpy here: --setup installs one in $(pytorch_folder), or put one on PATH"
 }

@@ -125,7 +125,7 @@ def main():
     if rank == 0:
         print(json.dumps(result), flush=True)
     if ranks > 1:
-        # Not by Python's own way out: on it, Gloo's threads at times abort the process.
+        # Skips Python's normal exit, during which Gloo's threads sometimes abort the process.
         dist.barrier()
         os._exit(0)
 

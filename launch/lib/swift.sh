@@ -5,7 +5,7 @@
 readonly swift_needed=6.1
 readonly binary=.build/release/oboro
 
-# Installers of Swift change a shell's startup file, which this shell may not have read: look where they put it.
+# Swift installers change a shell startup file, which this shell may not have read: look in their usual location.
 if ! has swift; then
   for folder in "${SWIFTLY_BIN_DIR:-$HOME/.local/share/swiftly/bin}" "$HOME/.swiftly/bin" /opt/swift/usr/bin \
     /usr/local/swift/usr/bin /usr/libexec/swift/bin; do
@@ -16,7 +16,7 @@ if ! has swift; then
   done
 fi
 
-# Prints what is wrong with the toolchain, if anything is.
+# Prints the problem with the toolchain, if there is one.
 swift_problem() {
   local answer version
   if ! has swift; then
@@ -31,7 +31,7 @@ swift_problem() {
   fi
 }
 
-# A compiler for C: the toolchain's, or else the system's.
+# A C compiler: the toolchain's, or else the system's.
 c_compiler() {
   local swift
   if swift=$(command -v swift) && [[ -x $(dirname "$(readlink -f "$swift")")/clang ]]; then
@@ -41,10 +41,10 @@ c_compiler() {
   fi
 }
 
-# build ARGUMENT...: `swift build` as every script calls it. All builds have the same flags, so that they share what
-# they make.
+# build ARGUMENT...: `swift build` as every script calls it. All builds use the same flags, so that they share their
+# results.
 build() {
-  # The first build fetches the packages that we depend on; later ones need no network.
+  # The first build fetches the package dependencies; later ones need no network.
   [[ -d .build/checkouts ]] || try 3 swift package resolve ||
     fail "cannot fetch the packages that Package.swift names (is the network there?)"
   swift build -c release "$@"

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # constants are for the scripts that read this file
-# What Oboro needs of the system: how to see that it is there, and how to install it where apt is.
+# Oboro's system dependencies: how to detect them, and how to install them where apt is available.
 
 # name | pkg-config's name | header | Debian's package | module (of Environment Modules, Lmod or Spack).
-# libgd goes without pkg-config, as in Package.swift.
+# libgd is found without pkg-config, as in Package.swift.
 readonly libraries=(
   "Open MPI|ompi-c|mpi.h|libopenmpi-dev|openmpi"
   "OpenBLAS|openblas|cblas.h|libopenblas-pthread-dev|openblas"
@@ -23,7 +23,7 @@ readonly commands=(
   "pkg-config|pkg-config|pkgconf"
   "mpirun|openmpi-bin|openmpi"
 )
-# What else a bare Debian lacks: for linking, for fetching packages, and for running Swift itself.
+# Other packages missing from a minimal Debian: for linking, for fetching packages, and for running Swift itself.
 readonly swift_packages=(g++ ca-certificates tzdata libcurl4 libxml2 libsqlite3-0 libncurses6)
 
 readonly fashion_mnist_package=dataset-fashion-mnist
@@ -45,13 +45,13 @@ missing_parts() {
       flags=$(pkg-config --cflags --libs "$config" 2>/dev/null) || flags=-lmissing
     fi
     # shellcheck disable=SC2086  # several flags
-    # libjpeg's header wants that of files before it.
+    # libjpeg's header requires that of stdio before it.
     printf '#include <stdio.h>\n#include <%s>\nint main(void) { return 0; }\n' "$header" |
       "$compiler" -x c - -o /dev/null $flags >/dev/null 2>&1 || echo "$name|$package|$module"
   done
 }
 
-# Whether apt can be used, without a question nobody answers.
+# Whether apt can be used non-interactively.
 can_install() {
   has apt-get && has dpkg-query || return 1
   ((EUID == 0)) || { has sudo && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; }
@@ -61,8 +61,8 @@ as_root() {
   if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
-# install PACKAGE...: those that are not installed yet. Everything is fetched first; what then changes the system is out
-# of reach of Ctrl-C, which could leave packages half configured.
+# install PACKAGE...: installs those that are missing. Everything is fetched first; the subsequent changes to the system
+# are protected from Ctrl-C, which could leave packages half configured.
 install() {
   local package wanted=()
   for package in "$@"; do
@@ -71,13 +71,14 @@ install() {
   ((${#wanted[@]})) || return 0
   say "Installing ${wanted[*]}"
 
-  # The same settings for every call: no questions, changed configuration files stay, other users of apt are waited for.
+  # The same settings for every call: no questions, changed configuration files stay, and other users of apt are waited
+  # for.
   local apt=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y --no-install-recommends
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0
     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
-  # An installation that was cut off before ours would make it fail.
+  # An interrupted earlier installation would make it fail.
   [[ -z $(dpkg --audit 2>/dev/null) ]] || as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a >&2 || return 1
-  # A new machine has no lists of packages, an old one may have lists of packages that are gone.
+  # A new machine has no package lists; on an old one they may name packages that are gone.
   if ! as_root "${apt[@]}" install --download-only "${wanted[@]}" >/dev/null 2>&1; then
     try 3 as_root "${apt[@]}" update >&2 || note "apt-get update failed; going on with the lists that are there"
     try 3 as_root "${apt[@]}" install --download-only "${wanted[@]}" >&2 || return 1

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Networks and processes whose keys are tried. What they have in common is tried with the first.
+# Networks and processes whose keys are tried. Common keys are tried with the first.
 BASES = {
     "annotated-unet": {"model": {"dim": 8, "dim_mults": [1, 2]}, "diffusion": {"timesteps": 20}},
     "resnet-unet": {"model": {"dim": 8, "dim_mults": [1, 2], "groups": 4}, "diffusion": {"process": "edm"}},
@@ -49,7 +49,7 @@ LISTS = [
 ]
 TEXTS = ['""', "x", "null", "'" + "y" * 70000 + "'", "'\\u0000'", "../..", "true", "[]", "{}"]
 FLAGS = ["true", "false", "null", "1", "maybe"]
-# Seconds after which a run that goes on is asked to stop, and that it may take then.
+# Seconds after which a running run is asked to stop, and then given to do so.
 PATIENCE = 30
 
 
@@ -75,7 +75,7 @@ def extremes(value):
         float(value)
         return NUMBERS + ["''", "[1]"]
     except ValueError:
-        # What may be left out may be of any type.
+        # Optional keys may be of any type.
         return NUMBERS + LISTS + TEXTS if value == "null" else TEXTS + ["0", "-1"]
 
 

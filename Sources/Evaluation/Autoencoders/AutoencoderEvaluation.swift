@@ -5,24 +5,26 @@ import MPI
 import Models
 import Tensors
 
-/// How near an autoencoder's reconstructions come to images, and how far its latents are from a normal distribution.
+/// Measures the quality of an autoencoder's reconstructions, and the divergence of its latents from a normal
+/// distribution.
 ///
-/// Images go through it one by one, as means of their posteriors, without noise. So the result is the same for any
+/// Images are encoded one by one, to the means of their posteriors, without noise. So the result is the same for any
 /// number of ranks and threads.
 public struct AutoencoderEvaluation {
   private let model: AutoencoderKL
   private let weights: ParameterBuffer
   private let dataset: ShardedDataset
-  /// The places in the dataset of the images that are looked at.
+  /// The indices in the dataset of the evaluated images.
   private let images: [Int]
   private let field: Field
   private let fieldIndex: Int
   private let shape: ImageShape
 
-  /// Windows of structural similarity do not fit into smaller images.
+  /// The window of structural similarity does not fit into smaller images.
   private static let leastSide = 11
 
-  /// - Parameter count: how many images to look at, spread evenly over the dataset; nil, or more than there are: all.
+  /// - Parameter count: how many images to evaluate, spread evenly over the dataset; nil, or more than it has,
+  ///   evaluates all.
   /// - Throws: `DatasetError` for a dataset without images; `ModelError` or `EvaluationError` for one that does not fit
   ///   the autoencoder.
   public init(
@@ -48,7 +50,7 @@ public struct AutoencoderEvaluation {
     images.count * rank / size..<images.count * (rank + 1) / size
   }
 
-  /// How many images rank `rank` of `size` looks at.
+  /// The number of images that rank `rank` of `size` evaluates.
   public func images(rank: Int, of size: Int) -> Int { part(rank, size).count }
 
   /// The scores on rank 0, nil elsewhere. Collective.
@@ -69,7 +71,7 @@ public struct AutoencoderEvaluation {
     return try communicator.agree { try all.map { try scores(of: $0.flatMap { $0 }) } }
   }
 
-  /// Of one image: the mean squared error, the structural similarity, and the divergence of each latent channel.
+  /// The mean squared error, the structural similarity, and the divergence of each latent channel, for one image.
   private func measures(of index: Int, _ engine: Engine) throws -> [Double] {
     let image = try [Float](unsafeUninitializedCapacity: shape.count) { values, count in
       count = shape.count
@@ -81,7 +83,7 @@ public struct AutoencoderEvaluation {
     _ = input.elements.update(fromContentsOf: image)
     let posterior = model.encode(input)
     var reconstruction = Array(model.decode(posterior.mean).elements)
-    // A picture's values end there.
+    // Picture values are limited to [-1, 1].
     if !field.type.isFloatingPoint { reconstruction = reconstruction.map { min(max($0, -1), 1) } }
     let error = zip(image, reconstruction).reduce(0.0) {
       let difference = Double($1.0) - Double($1.1)
@@ -106,7 +108,7 @@ public struct AutoencoderEvaluation {
     return sums
   }
 
-  /// From the least value to the greatest, as the network sees them: 2 for pictures.
+  /// The distance from the smallest to the largest value, in the network's units: 2 for pictures.
   private var range: Double {
     guard field.type.isFloatingPoint, let statistics = field.statistics else { return 2 }
     let spans = zip(statistics.maximum, statistics.minimum).map { $0 - $1 }

@@ -1,18 +1,18 @@
-/// How well an autoencoder keeps images: means over those that were looked at.
+/// The quality of an autoencoder's reconstructions: means over the evaluated images.
 public struct AutoencoderScores: Sendable {
   public let images: Int
-  /// In dB, of the mean squared error of all images.
+  /// In dB, from the mean squared error over all images.
   public let peakSignalToNoise: Double
-  /// nil for images that its window does not fit into.
+  /// nil for images smaller than its window.
   public let structuralSimilarity: Double?
-  /// The divergence of the posterior from the standard normal distribution, in nats, of each channel of the latents,
-  /// summed over its pixels.
+  /// The divergence of the posterior from the standard normal distribution, in nats, for each latent channel, summed
+  /// over its pixels.
   public let divergences: [Double]
-  /// Pixels of a latent.
+  /// The number of pixels of a latent.
   public let latentPixels: Int
 
   /// In nats, summed over a latent.
   public var divergence: Double { divergences.reduce(0, +) }
-  /// Of a latent's value.
+  /// Per latent value, in nats.
   public var divergencePerDimension: Double { divergence / Double(latentPixels * divergences.count) }
 }

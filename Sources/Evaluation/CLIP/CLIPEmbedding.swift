@@ -8,7 +8,7 @@ public struct CLIPEmbedding: Sendable {
   public let model: CLIP
   let weights: ParameterBuffer
   let preparation: ImagePreparation
-  /// Where the network lies.
+  /// The path of the network.
   public let path: String
 
   public init(_ model: CLIP, weights: ParameterBuffer, preparation: ImagePreparation, path: String) {
@@ -18,7 +18,7 @@ public struct CLIPEmbedding: Sendable {
     self.path = path
   }
 
-  /// Numbers of an embedding.
+  /// The length of an embedding.
   var width: Int { model.settings.width }
 
   /// Writes the embedding of a picture to `result` [width].
@@ -31,11 +31,11 @@ public struct CLIPEmbedding: Sendable {
     result.update(from: model.embed(images: input).elements.baseAddress!, count: width)
   }
 
-  /// The embeddings of texts on rank 0, nil elsewhere; those that are there several times are computed once. Collective.
+  /// The embeddings of texts on rank 0, nil elsewhere; repeated texts are computed once. Collective.
   ///
   /// - Parameters:
-  ///   - name: what messages call the texts.
-  ///   - tokens: of each text.
+  ///   - tokens: the tokens of each text.
+  ///   - name: the name of the texts in messages.
   public func features(
     of tokens: [[Int]], name: String, on communicator: Communicator, engine: Engine
   ) throws -> FeatureSet? {

@@ -1,20 +1,20 @@
 import Kernels
 import Randomness
 
-/// How images agree with texts, and with other images, by their CLIP embeddings.
+/// The agreement of images with texts, and with other images, by their CLIP embeddings.
 public struct CLIPScores: Sendable, Equatable {
   /// The mean over the images of 100 cos(image, its text), see `CLIPScore`.
   public let score: CLIPScore?
-  /// The same with the texts of other images: what a model would reach that does not read them. nil where all texts are
-  /// alike.
+  /// The same with the texts of other images: the score of a model that ignores its texts. nil where all texts are
+  /// equal.
   public let shuffled: CLIPScore?
   /// nil without a reference set.
   public let discrepancy: CLIPMeanDiscrepancy?
 
   /// - Parameters:
-  ///   - captions: embeddings of the generated images' texts; nil: none are known.
+  ///   - captions: embeddings of the generated images' texts; nil if these are unknown.
   ///   - texts: numbers that are equal where the texts are.
-  ///   - seed: which texts are exchanged.
+  ///   - seed: determines which texts are exchanged.
   /// - Throws: `EvaluationError` if the shapes differ, an embedding is zero, or there are too few images.
   public init(
     generated: FeatureSet, captions: FeatureSet?, texts: [Int], reference: FeatureSet?, seed: UInt64,
@@ -28,10 +28,10 @@ public struct CLIPScores: Sendable, Equatable {
     discrepancy = try reference.map { try CLIPMeanDiscrepancy(generated, $0, pool: pool) }
   }
 
-  /// For each of `texts` a place at which another text is: the distinct ones, in the order of their first places, are
-  /// exchanged along one random cycle (Sattolo, "An algorithm to generate a random cyclic permutation", 1986).
+  /// For each of `texts`, an index with a different text: the distinct texts, in the order of their first occurrences,
+  /// are exchanged along one random cycle (Sattolo, "An algorithm to generate a random cyclic permutation", 1986).
   ///
-  /// - Returns: nil where there is one text only.
+  /// - Returns: nil if all texts are equal.
   static func exchanged(_ texts: [Int], seed: UInt64) -> [Int]? {
     var first: [Int: Int] = [:]
     var order: [Int] = []

@@ -1,26 +1,26 @@
 import Foundation
 import Pictures
 
-/// How a picture becomes what CLIP's image transformer sees.
+/// Prepares a picture for CLIP's image transformer.
 public struct ImagePreparation: Sendable, Equatable {
-  /// The size that pictures get first.
+  /// The size to which pictures are scaled first.
   enum Size: Sendable, Equatable {
     case asTheyAre
-    /// The shorter side has so many pixels, and the longer one its share, rounded down.
+    /// The shorter side gets this many pixels; the longer one is scaled in proportion and rounded down.
     case shortestSide(Int)
     case exactly(height: Int, width: Int)
   }
 
-  /// [H, W, C] of what the network sees: the middle of the picture.
+  /// The network's input is [H, W, C], with H = W = `side`: the centre of the picture.
   let side: Int
   let channels: Int
   let size: Size
-  /// y = (x factor - mean) / deviation of a byte x, for each channel.
+  /// y = (x factor - mean) / deviation for a byte x, per channel.
   let factor: Float
   let means: [Float]
   let deviations: [Float]
 
-  /// As training here shows pictures to a network: x / 127.5 - 1. Of those of another size it sees the middle.
+  /// The preparation used in training here: x / 127.5 - 1. Larger pictures are cropped at the centre.
   public init(side: Int, channels: Int) {
     self.side = side
     self.channels = channels
@@ -30,12 +30,13 @@ public struct ImagePreparation: Sendable, Equatable {
     deviations = [Float](repeating: 1, count: channels)
   }
 
-  /// As the `preprocessor_config.json` of a transformers folder says, whose `CLIPImageProcessor` has these defaults.
+  /// The preparation described by the `preprocessor_config.json` of a transformers folder, with the defaults of
+  /// `CLIPImageProcessor`.
   ///
   /// - Parameters:
-  ///   - json: the file's content; nil: there is none, and the defaults hold.
-  ///   - side: pixels of the network's sides.
-  /// - Throws: `EvaluationError` for what is not computed here.
+  ///   - json: the content of the file; nil selects the defaults.
+  ///   - side: the side of the network's input, in pixels.
+  /// - Throws: `EvaluationError` for settings that are not supported.
   public init(json: [UInt8]?, file: String, side: Int, channels: Int) throws {
     let settings: Settings
     do {
@@ -112,9 +113,9 @@ public struct ImagePreparation: Sendable, Equatable {
     }
   }
 
-  /// [side, side, C].
+  /// The prepared picture, [side, side, C].
   ///
-  /// - Throws: `EvaluationError` for a picture that is smaller than what is cut out of it.
+  /// - Throws: `EvaluationError` for a picture smaller than the crop.
   func callAsFunction(_ picture: Picture, of path: String) throws -> [Float] {
     var picture = picture.converted(toChannels: channels)
     switch size {

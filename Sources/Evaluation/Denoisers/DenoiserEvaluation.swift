@@ -7,51 +7,52 @@ import Models
 import Randomness
 import Tensors
 
-/// The training loss of a denoiser at each timestep, and of a discrete process the variational bound.
+/// Computes the training loss of a denoiser at each timestep, and the variational bound for a discrete process.
 ///
-/// Work is cut into passes of a few images at one timestep, always the same ones, which the ranks share. The noise of
-/// an image follows from (seed, image, timestep). So the result is the same for any number of ranks and threads.
+/// The work is divided into passes of a few images at one timestep, always the same ones, which are distributed over
+/// the ranks. The noise of an image is determined by (seed, image, timestep). So the result is the same for any number
+/// of ranks and threads.
 public struct DenoiserEvaluation {
   private let model: any Denoiser
   private let weights: ParameterBuffer
   private let process: any DiffusionProcess
   private let seed: UInt64
   private let dataset: ShardedDataset
-  /// The places in the dataset of the images that are looked at.
+  /// The indices in the dataset of the evaluated images.
   private let images: [Int]
   private let imageField: Int
-  /// Of latents, whose means are looked at; nil for images.
+  /// The scaling of latents, whose means are evaluated; nil for images.
   private let scaling: LatentScaling?
   private let labelField: Int?
   private let shape: ImageShape
   private let bound: VariationalBound?
-  /// Where losses are computed, from the least noise on.
+  /// The noise levels at which losses are computed, in order of increasing noise.
   private let levels: [NoiseLevel]
-  /// What tells apart the noise that an image gets at each of `levels`.
+  /// Numbers that distinguish the noise of an image at each of `levels`.
   private let noiseSteps: [Int]
-  /// The terms of the bound at `levels`.
+  /// The reverse steps at `levels`, for the terms of the bound.
   private let steps: [ReverseStep]
   private let imagesPerPass: Int
 
-  /// Values of the images of a pass: enough to keep the threads busy, few enough to stay small.
+  /// Image values per pass: enough to keep the threads busy, few enough to limit memory.
   private static let valuesPerPass = 1 << 17
   private static let mostImagesPerPass = 32
-  /// Timesteps that are visited in continuous time unless told otherwise.
+  /// The default number of timesteps evaluated in continuous time.
   private static let continuousTimesteps = 100
 
-  /// How many timesteps can be visited.
+  /// The maximum number of timesteps that can be evaluated.
   public static func mostTimesteps(of process: any DiffusionProcess) -> Int {
     (process as? DDPMProcess)?.schedule.timesteps ?? 100_000
   }
 
   /// - Parameters:
-  ///   - scaling: how latents are scaled, which the dataset holds; nil: it holds images. Latents are floating-point numbers,
-  ///     so there is no bound in bits of them.
-  ///   - count: how many images to look at, spread evenly over the dataset; nil, or more than there are: all.
-  ///   - timesteps: how many timesteps K to visit, at most `mostTimesteps(of:)`. Of a discrete process they are spread
-  ///     evenly over its T, nil is all, and the bound is that of the process of so many steps (Nichol and Dhariwal, 2021,
-  ///     section 4). In continuous time they are those below which training draws a part (k + 1/2) / K of its samples,
-  ///     and nil is 100.
+  ///   - scaling: the scaling of the dataset's latents; nil if it holds images. Latents are floating-point numbers, so
+  ///     there is no bound in bits for them.
+  ///   - count: how many images to evaluate, spread evenly over the dataset; nil, or more than it has, evaluates all.
+  ///   - timesteps: how many timesteps K to evaluate, at most `mostTimesteps(of:)`. For a discrete process they are
+  ///     spread evenly over its T, nil selects all, and the bound is that of the process with K steps (Nichol and
+  ///     Dhariwal, 2021, section 4). In continuous time they are the quantiles (k + 1/2) / K of the training
+  ///     distribution, and nil selects 100.
   /// - Throws: `DatasetError` for a dataset without images; `ModelError` or `EvaluationError` for one that does not fit
   ///   the model.
   public init(
@@ -88,7 +89,7 @@ public struct DenoiserEvaluation {
     shape = ImageShape(height: field.shape[0], width: field.shape[1], channels: field.shape[2])
     if let process = process as? DDPMProcess {
       let schedule = timesteps.map { process.schedule.respaced(to: $0) } ?? process.schedule
-      // The plain distance: neither weighted, nor with what variances learn by.
+      // The plain loss: neither weighted, nor with the term that trains variances.
       let visited = DDPMProcess(
         schedule: schedule, prediction: process.prediction, variance: process.variance, loss: process.loss,
         boundWeight: 0)
@@ -119,8 +120,8 @@ public struct DenoiserEvaluation {
     let level: Int
   }
 
-  /// Sums over the images of a pass: of the loss, of the bound's term and, at the last timestep, of the prior, per
-  /// value.
+  /// Sums over the values of a pass's images: of the loss, of the bound's term and, at the last timestep, of the prior,
+  /// each per value.
   private struct Sums {
     var loss = 0.0
     var term = 0.0
@@ -130,7 +131,7 @@ public struct DenoiserEvaluation {
     var values: [Double] { [loss, term, prior] }
   }
 
-  /// The passes, those of the same images one after the other.
+  /// The number of passes; those over the same images are consecutive.
   private var passCount: Int { (images.count + imagesPerPass - 1) / imagesPerPass * levels.count }
 
   private func pass(_ index: Int) -> Pass {
@@ -143,7 +144,7 @@ public struct DenoiserEvaluation {
     passCount * rank / size..<passCount * (rank + 1) / size
   }
 
-  /// The passes that rank `rank` of `size` computes.
+  /// The number of passes that rank `rank` of `size` computes.
   public func passes(rank: Int, of size: Int) -> Int { part(rank, size).count }
 
   /// The scores on rank 0, nil elsewhere. Collective.
@@ -159,7 +160,7 @@ public struct DenoiserEvaluation {
     return try communicator.agree { try all.map { try scores(of: $0.flatMap { $0 }) } }
   }
 
-  /// What the passes `own` find: of each the sums over its images.
+  /// The sums over the images of each of the passes `own`.
   package func sums(_ own: Range<Int>, engine: Engine, progress: (Int) -> Void = { _ in }) throws -> [Double]
   {
     var loaded: Samples?
@@ -175,7 +176,7 @@ public struct DenoiserEvaluation {
 
   /// Images of a pass.
   private struct Samples {
-    /// Among those that are looked at.
+    /// The range among the evaluated images.
     let range: Range<Int>
     /// [n, H, W, C].
     let values: [Float]
@@ -220,7 +221,7 @@ public struct DenoiserEvaluation {
     guard let bound else { return sums }
     let step = steps[index]
     let outputSize = output.count / count
-    // Each image's, to be added in their order.
+    // One entry per image, to be added in order.
     var terms = [(term: Double, prior: Double)](repeating: (0, 0), count: count)
     terms.withUnsafeMutableBufferPointer { terms in
       samples.values.withUnsafeBufferPointer { images in
@@ -245,15 +246,15 @@ public struct DenoiserEvaluation {
 
   private func predict(_ examples: TrainingExamples, _ labels: [Int32]) -> Tensor {
     guard let known = model.classes else { return model(examples.noisy, timesteps: examples.timesteps) }
-    // Of an only class all images are.
+    // With a single class, all images belong to it.
     let classes = labels.map { known.count == 1 ? 0 : $0 < 0 ? nil : Int($0) }
     return model(
       examples.noisy, timesteps: examples.timesteps, conditioning: Conditioning(classes: classes))
   }
 
-  /// Adds what all passes have found, in their order.
+  /// Adds the sums of all passes in order.
   ///
-  /// - Throws: `EvaluationError` if that is no finite number.
+  /// - Throws: `EvaluationError` if a result is not finite.
   package func scores(of values: [Double]) throws -> DenoiserScores {
     var sums = [Sums](repeating: Sums(), count: levels.count)
     for index in 0..<passCount {

@@ -1,23 +1,23 @@
-/// How well a denoiser does on images that it is given: means over all of them.
+/// The quality of a denoiser on given images: means over all of them.
 public struct DenoiserScores: Sendable {
-  /// The timesteps that were visited, from the least noise on: what the model is told.
+  /// The evaluated timesteps, as passed to the model, in order of increasing noise.
   public let timesteps: [Float]
-  /// A timestep's shortest digits, without a point if it is whole.
+  /// A timestep in its shortest decimal form, without a point if it is an integer.
   public static func text(of timestep: Float) -> String {
     Int(exactly: timestep).map { "\($0)" } ?? "\(timestep)"
   }
-  /// How many images were looked at.
+  /// The number of evaluated images.
   public let images: Int
   /// The training loss at each of `timesteps`.
   public let losses: [Double]
-  /// The mean of `losses`: what training minimises, but for weights, if all timesteps were visited.
+  /// The mean of `losses`: the training objective without weights, if all timesteps were evaluated.
   public var meanLoss: Double { losses.reduce(0, +) / Double(losses.count) }
-  /// The terms of the bound at each of `timesteps`, and that of x_T: bits per dimension. Nil in continuous time, and
-  /// where images have no steps to speak of, being floating-point numbers.
+  /// The terms of the bound at each of `timesteps`, and that of x_T, in bits per dimension. nil in continuous time, and
+  /// for images of floating-point numbers, which are not quantised.
   public let bound: Bound?
 
   public struct Bound: Sendable {
-    /// L_{t-1}; L_0, of the values themselves, first.
+    /// L_{t-1}; the first is L_0, the likelihood of the values.
     public let terms: [Double]
     /// L_T.
     public let prior: Double

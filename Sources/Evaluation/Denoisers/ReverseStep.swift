@@ -1,33 +1,33 @@
 import Diffusion
 import Foundation
 
-/// One step of a discrete diffusion process as the variational bound reads it, in double precision: everything that is
-/// taken from the process.
+/// One step of a discrete diffusion process for the variational bound, in double precision: all quantities taken from
+/// the process.
 struct ReverseStep {
   /// x_t = `signal` x_0 + `noise` ε.
   let signal: Double
   let noise: Double
-  /// How x_0 is read of x_t and the model's output.
+  /// The estimate of x_0 from x_t and the model's output.
   let readout: Readout
   /// The mean of q(x_{t-1} | x_t, x_0) is `posteriorFromImage` x_0 + `posteriorFromX` x_t.
   let posteriorFromImage: Double
   let posteriorFromX: Double
   /// The logarithm of the variance of q(x_{t-1} | x_t, x_0).
   let logPosteriorVariance: Double
-  /// That of p(x_{t-1} | x_t).
+  /// The logarithm of the variance of p(x_{t-1} | x_t).
   let logVariance: LogVariance
 
   enum LogVariance {
     case fixed(Double)
-    /// For the model's second output v it is at (v + 1) / 2 of the way from `small` to `large` (Nichol and Dhariwal,
+    /// Interpolated between `small` and `large` by (v + 1) / 2, with the model's second output v (Nichol and Dhariwal,
     /// 2021, equation 15).
     case learned(small: Double, large: Double)
   }
 
   /// Step t of `process`.
   ///
-  /// At t = 0, where β̃ is 0, that of the next step stands in for it, also for fixed large variances, as in
-  /// improved-diffusion (`posterior_log_variance_clipped`, `FIXED_LARGE`). An only step has β.
+  /// At t = 0, where β̃ is 0, the value of the next step is used instead, also for fixed large variances, as in
+  /// improved-diffusion (`posterior_log_variance_clipped`, `FIXED_LARGE`). A single step uses β.
   init(_ process: DDPMProcess, _ t: Int) {
     let (schedule, level) = (process.schedule, process.level(at: t))
     let (now, before) = (schedule.cumulativeAlphas[t], schedule.previousCumulativeAlpha(t))

@@ -1,10 +1,11 @@
 import Diffusion
 import Foundation
 
-/// The terms of the variational bound of -log p(x_0) (Ho et al., 2020, equation 5), in nats, as improved-diffusion
-/// computes them (`GaussianDiffusion.calc_bpd_loop`): the estimate of x_0 is clipped to the range of images, [-1, 1].
+/// The terms of the variational bound of -log p(x_0) (Ho et al., 2020, equation 5), in nats, computed as in
+/// improved-diffusion (`GaussianDiffusion.calc_bpd_loop`): the estimate of x_0 is clipped to the range of images, [-1,
+/// 1].
 struct VariationalBound {
-  /// Half of the distance between neighbouring values of an image: 1/255 for bytes.
+  /// Half the distance between adjacent values of an image: 1/255 for bytes.
   let halfStep: Double
 
   /// L_{t-1}, or L_0 at t = 0, of one image.
@@ -12,7 +13,7 @@ struct VariationalBound {
   /// - Parameters:
   ///   - image: x_0 [pixels, C], in [-1, 1].
   ///   - noisy: x_t [pixels, C].
-  ///   - output: what the model says of it: [pixels, C], or [pixels, 2 C] with learned variances behind.
+  ///   - output: the model's output: [pixels, C], or [pixels, 2 C], in which learned variances follow the prediction.
   ///   - channels: C.
   func term(
     of image: UnsafeBufferPointer<Float>, noisy: UnsafeBufferPointer<Float>,
@@ -21,7 +22,7 @@ struct VariationalBound {
     switch step.logVariance {
     case .fixed(let logVariance):
       precondition(output.count == image.count, "\(output.count) outputs for \(image.count) values")
-      // What the terms of all values share.
+      // Shared by the terms of all values.
       let constants = Constants(step, logVariance)
       return image.indices.reduce(0) { sum, index in
         sum + term(image[index], noisy[index], output[index], step, constants, isLast)
@@ -37,12 +38,12 @@ struct VariationalBound {
     }
   }
 
-  /// What follows from the variance of p(x_{t-1} | x_t).
+  /// Quantities that depend only on the variance of p(x_{t-1} | x_t).
   private struct Constants {
     let logDeviation: Double
     /// 1 / σ².
     let precision: Double
-    /// The divergence of distributions with the same mean.
+    /// The divergence for equal means.
     let divergence: Double
 
     init(_ step: ReverseStep, _ logVariance: Double) {
@@ -52,7 +53,7 @@ struct VariationalBound {
     }
   }
 
-  /// The term of one value.
+  /// The term for one value.
   private func term(
     _ image: Float, _ noisy: Float, _ output: Float, _ step: ReverseStep, _ constants: Constants,
     _ isLast: Bool
@@ -64,7 +65,7 @@ struct VariationalBound {
       let mean = step.posteriorFromImage * clipped + step.posteriorFromX * x
       return -logProbability(of: x0, mean: mean, logDeviation: constants.logDeviation)
     }
-    // Both means have the same part of x_t.
+    // The contribution of x_t is the same in both means.
     let distance = step.posteriorFromImage * (x0 - clipped)
     return constants.divergence + 0.5 * constants.precision * distance * distance
   }
@@ -87,8 +88,9 @@ struct VariationalBound {
         + distance * distance * exp(-b.logVariance))
   }
 
-  /// The logarithm of a normal distribution's probability of the values that are rounded to `value`; the least and the
-  /// greatest stand for all beyond them (Ho et al., 2020, equation 13). Probabilities below 1e-12 count as that.
+  /// The logarithm of a normal distribution's probability of the values that round to `value`; the smallest and the
+  /// largest include everything beyond them (Ho et al., 2020, equation 13). Probabilities below 1e-12 are raised to
+  /// 1e-12.
   func logProbability(of value: Double, mean: Double, logDeviation: Double) -> Double {
     let inverse = exp(-logDeviation)
     let above = Gaussian.approximateDistribution((value - mean + halfStep) * inverse).value
@@ -101,7 +103,7 @@ struct VariationalBound {
     } else {
       probability = above - below
     }
-    // Written so that NaN stays NaN.
+    // Written to preserve NaN.
     return log(probability < 1e-12 ? 1e-12 : probability)
   }
 }

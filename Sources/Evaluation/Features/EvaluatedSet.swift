@@ -5,15 +5,15 @@ import Kernels
 import MPI
 import Synchronization
 
-/// One side of a comparison: images, or features that were computed elsewhere.
+/// One side of a comparison: images, or features computed elsewhere.
 public enum EvaluatedSet {
   case images(any EvaluatedImages)
   /// The path of an array in NumPy's format.
   case features(String)
 
-  /// Looks what lies at `path`: a dataset, a folder of pictures, or a file of features.
+  /// Opens the set at `path`: a dataset, a folder of pictures, or a file of features.
   ///
-  /// - Throws: `DatasetError`; `EvaluationError` if there is nothing.
+  /// - Throws: `DatasetError`; `EvaluationError` if nothing exists there.
   public init(_ path: String) throws {
     let files = FileManager.default
     var isDirectory: ObjCBool = false
@@ -30,36 +30,36 @@ public enum EvaluatedSet {
     }
   }
 
-  /// Whether the set has images to compute features of.
+  /// Whether the set has images from which to compute features.
   public var hasImages: Bool {
     if case .images = self { true } else { false }
   }
 
-  /// The number of images; nil for features made elsewhere.
+  /// The number of images; nil for features computed elsewhere.
   public var imageCount: Int? {
     if case .images(let images) = self { images.count } else { nil }
   }
 
-  /// The one form that all images have; nil for features made elsewhere.
+  /// The shape that all images share; nil for features computed elsewhere.
   ///
   /// - Throws: `EvaluationError` naming two images that differ.
   public func commonShape(pool: ThreadPool) throws -> ImageShape? {
     if case .images(let images) = self { try images.commonShape(pool: pool) } else { nil }
   }
 
-  /// What each image shows, where that is known.
+  /// The text of each image; nil if unknown.
   ///
-  /// - Throws: what reading throws.
+  /// - Throws: errors of reading.
   public var texts: [String]? {
     get throws { if case .images(let images) = self { try images.texts } else { nil } }
   }
 
-  /// What the images' values are; nil for features made elsewhere.
+  /// The type of the images' values; nil for features computed elsewhere.
   public var type: FieldType? {
     if case .images(let images) = self { images.type } else { nil }
   }
 
-  /// Throws unless the values of both sets' images are in the same units, so that they can be compared themselves.
+  /// Requires the image values of both sets to be in the same units, so that they can be compared directly.
   ///
   /// - Throws: `EvaluationError` naming both.
   public static func requireSameUnits(_ a: EvaluatedSet, _ b: EvaluatedSet) throws {
@@ -81,21 +81,21 @@ public enum EvaluatedSet {
     }
   }
 
-  /// The images that rank `rank` computes features of, or 0 if there are none.
+  /// The number of images whose features this rank computes; 0 for a set without images.
   public func share(of communicator: Communicator) -> Int {
     guard case .images(let images) = self else { return 0 }
     return Self.part(of: images.count, communicator.rank, communicator.size).count
   }
 
-  /// The images of `count` that rank `rank` of `size` computes features of.
+  /// The range of `count` images whose features rank `rank` of `size` computes.
   package static func part(of count: Int, _ rank: Int, _ size: Int) -> Range<Int> {
     count * rank / size..<count * (rank + 1) / size
   }
 
-  /// The features of the set on rank 0, nil elsewhere: each rank computes those of its part of the images. Collective.
+  /// The features of the set on rank 0, nil elsewhere; each rank computes those of its part of the images. Collective.
   ///
-  /// - Parameter progress: called on any thread with how many images of this rank's part are done.
-  /// - Throws: `CollectiveFailure` for an image that cannot be read, or features that cannot be used; `MPIError`.
+  /// - Parameter progress: called on any thread with the number of this rank's images that are done.
+  /// - Throws: `CollectiveFailure` for an unreadable image or unusable features; `MPIError`.
   public func features(
     _ extractor: FeatureExtractor, on communicator: Communicator, pool: ThreadPool,
     progress: (Int) -> Void = { _ in }
@@ -129,7 +129,7 @@ public enum EvaluatedSet {
     }
   }
 
-  /// The features of the images `own`, one after the other; the caller frees them.
+  /// The features of the images `own`, consecutively; the caller frees them.
   private static func compute(
     _ plan: FeatureExtractor.Plan, _ own: Range<Int>, _ pool: ThreadPool, _ progress: (Int) -> Void
   ) throws -> UnsafeMutableBufferPointer<Float> {

@@ -1,16 +1,16 @@
 import Kernels
 import Tensors
 
-/// What turns images into features.
+/// Computes features from images.
 public enum FeatureExtractor {
-  /// The values of an image, [H, W, C]: bytes divided by 255. All images need one shape.
+  /// The values of an image, [H, W, C]: bytes divided by 255. All images must have the same shape.
   case pixels
-  /// The last pooling of Inception-v3, for images of any size.
+  /// The last pooling layer of Inception-v3, for images of any size.
   case inception(InceptionV3)
   /// CLIP's embedding, for pictures of any size.
   case clip(CLIPEmbedding)
 
-  /// What tables call the features.
+  /// The name of the features in tables.
   public var name: String {
     switch self {
     case .pixels: "pixels"
@@ -19,7 +19,7 @@ public enum FeatureExtractor {
     }
   }
 
-  /// How the features of one set of images are computed.
+  /// A plan for computing the features of one set of images.
   struct Plan {
     private enum Source {
       case values(ImageShape)
@@ -31,7 +31,7 @@ public enum FeatureExtractor {
     let width: Int
     private let source: Source
 
-    /// - Throws: `EvaluationError` if the images cannot have such features.
+    /// - Throws: `EvaluationError` if these features cannot be computed for the images.
     init(_ extractor: FeatureExtractor, _ images: any EvaluatedImages, pool: ThreadPool) throws {
       self.images = images
       switch extractor {
@@ -59,9 +59,9 @@ public enum FeatureExtractor {
   }
 }
 
-/// What one thread computes features with.
+/// The working memory of one thread for computing features.
 final class FeaturePass {
   let inference = InferencePass()
-  /// Of one thread, since images are computed beside each other.
+  /// Single-threaded, since images are computed in parallel.
   private(set) lazy var engine = Engine(threadCount: 1)
 }

@@ -1,19 +1,19 @@
 import Datasets
 
-/// The features of a set of images: N rows of D numbers.
+/// The features of a set of images: N rows of D values.
 ///
-/// Features are kept in float64, which holds what float32 files and networks give exactly.
+/// Features are kept in float64, which represents the values of float32 files and networks exactly.
 public struct FeatureSet {
-  /// What messages call the set: the path that it was read from or computed of.
+  /// The name of the set in messages: the path that it was read or computed from.
   public let name: String
   let matrix: DoubleMatrix
 
-  /// N, the images.
+  /// N, the number of images.
   public var count: Int { matrix.rows }
-  /// D, the numbers of each.
+  /// D, the number of features per image.
   public var width: Int { matrix.columns }
 
-  /// - Throws: `EvaluationError` if there is no row or no column, or a number is not finite.
+  /// - Throws: `EvaluationError` if there are no rows or no columns, or a value is not finite.
   init(name: String, _ matrix: DoubleMatrix) throws {
     guard matrix.rows > 0, matrix.columns > 0 else {
       throw EvaluationError(
@@ -31,7 +31,7 @@ public struct FeatureSet {
   }
 
   /// - Parameters:
-  ///   - values: [count, width], row after row.
+  ///   - values: [count, width], row-major.
   /// - Throws: `EvaluationError` as above.
   public init(name: String, count: Int, width: Int, values: some Collection<Float>) throws {
     precondition(values.count == count * width, "\(values.count) values for [\(count), \(width)]")
@@ -41,7 +41,7 @@ public struct FeatureSet {
   }
 
   /// - Parameters:
-  ///   - values: [count, width], row after row.
+  ///   - values: [count, width], row-major.
   /// - Throws: `EvaluationError` as above.
   public init(name: String, count: Int, width: Int, values: some Collection<Double>) throws {
     precondition(values.count == count * width, "\(values.count) values for [\(count), \(width)]")
@@ -52,7 +52,7 @@ public struct FeatureSet {
 
   /// Reads an array of features, float16, float32 or float64 [N, D], in NumPy's format.
   ///
-  /// - Throws: `DatasetError` for what is no such file; `EvaluationError` as above.
+  /// - Throws: `DatasetError` for any other file; `EvaluationError` as above.
   public init(file path: String) throws {
     let file = try NumPyMatrix(path)
     let matrix = DoubleMatrix(rows: file.rows, columns: file.columns)
@@ -66,7 +66,7 @@ public struct FeatureSet {
     try self.init(name: path, matrix)
   }
 
-  /// - Throws: `EvaluationError` unless both sets have features of one width.
+  /// - Throws: `EvaluationError` unless the features of both sets have the same width.
   static func requireSameWidth(_ a: FeatureSet, _ b: FeatureSet) throws {
     guard a.width == b.width else {
       throw EvaluationError(

@@ -1,11 +1,11 @@
 import Files
 import Foundation
 
-/// The power spectra of fields that were drawn beside those of the data: what a run keeps of each grid of samples.
+/// The power spectra of sampled fields next to those of the data, as recorded by a run for each grid of samples.
 public struct FieldSpectra: Codable, Sendable, Equatable {
   public struct Channel: Codable, Sendable, Equatable {
     public let name: String
-    /// For wavenumbers 1, 2, ..., see `PowerSpectrum`; in the squared units of the source.
+    /// For wavenumbers 1, 2, ... (see `PowerSpectrum`), in the squared units of the source.
     public let samples: [Double]
     public let data: [Double]
 
@@ -37,7 +37,7 @@ public struct FieldSpectra: Codable, Sendable, Equatable {
     do {
       try WholeFile.write(encoder.encode(self), to: path)
     } catch let error as EncodingError {
-      // Numbers that are none.
+      // Non-finite values.
       throw FileError("write", path, cause: error)
     }
   }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The discrete Fourier transform X_k = Σ_n x_n e^(-2πi kn/N) of N complex numbers, of any N: halved as long as it is even
-/// (Cooley and Tukey, 1965), the rest as its definition says. In double precision.
+/// The discrete Fourier transform X_k = Σ_n x_n e^(-2πi kn/N) of N complex numbers, for any N: even lengths are halved
+/// recursively (Cooley and Tukey, 1965), odd ones use the definition. In double precision.
 struct FourierTransform {
   let count: Int
   /// e^(-2πi k/N), k = 0..<N.
@@ -22,7 +22,7 @@ struct FourierTransform {
     return transform(values[...], step: 1)
   }
 
-  /// - Parameter step: N over the number of values.
+  /// - Parameter step: N divided by the number of values.
   private func transform(_ values: ArraySlice<(Double, Double)>, step: Int) -> [(Double, Double)] {
     let values = Array(values)
     let n = values.count

@@ -1,11 +1,11 @@
-/// How much of fields varies at which scale: the mean of |x̂(k_y, k_x)|² over images and over the modes whose wavenumber
-/// k = sqrt((k_y L/H)² + (k_x L/W)²) rounds to 1, 2, ..., L/2, with L the longer side, so that k counts waves along it,
-/// and x̂ = 1/(HW) Σ x e^(-2πi (k_y y/H + k_x x/W)). In double precision.
+/// The radial power spectrum of fields: the mean of |x̂(k_y, k_x)|² over images and over the modes whose wavenumber k =
+/// sqrt((k_y L/H)² + (k_x L/W)²) rounds to 1, 2, ..., L/2. L is the longer side, so that k counts waves along it, and
+/// x̂ = 1/(HW) Σ x e^(-2πi (k_y y/H + k_x x/W)). In double precision.
 public enum PowerSpectrum {
   /// - Parameters:
   ///   - images: [n, H, W, C].
   ///   - shape: [H, W, C].
-  /// - Returns: of each channel the means for k = 1 to L/2; 0 where no mode has that wavenumber.
+  /// - Returns: for each channel, the means for k = 1 to L/2; 0 where no mode has that wavenumber.
   public static func radial(_ images: [Float], shape: [Int]) -> [[Double]] {
     let (height, width, channels) = (shape[0], shape[1], shape[2])
     let size = height * width * channels

@@ -7,7 +7,7 @@ public struct DatasetCaptions {
   private let dataset: ShardedDataset
   private let field: Int
 
-  /// - Returns: nil for what is no dataset, or one without captions.
+  /// - Returns: nil if `path` is not a dataset, or has no captions.
   /// - Throws: `DatasetError`.
   public init?(ifAnyIn path: String) throws {
     guard FileManager.default.fileExists(atPath: "\(path)/\(DatasetManifest.fileName)") else { return nil }
@@ -18,7 +18,7 @@ public struct DatasetCaptions {
     self.field = try dataset.index(of: field.name)
   }
 
-  /// - Throws: `EvaluationError` for what has no captions; `DatasetError`.
+  /// - Throws: `EvaluationError` if there are no captions; `DatasetError`.
   public init(_ path: String) throws {
     guard let captions = try DatasetCaptions(ifAnyIn: path) else {
       throw EvaluationError(path, "is no dataset with captions")
@@ -34,7 +34,7 @@ public struct DatasetCaptions {
     return texts.first { !$0.isEmpty } ?? ""
   }
 
-  /// Those of `count` samples, spread evenly over the dataset; in turn if there are fewer.
+  /// The texts of `count` samples, spread evenly over the dataset, or cycling through it if it has fewer.
   public func texts(_ count: Int) throws -> [String] {
     try (0..<count).map { try text(count <= self.count ? $0 * self.count / count : $0 % self.count) }
   }

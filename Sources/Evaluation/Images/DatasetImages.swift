@@ -7,7 +7,7 @@ struct DatasetImages: EvaluatedImages {
   let path: String
   private let dataset: ShardedDataset
   private let field: Field
-  /// The field's place among those of the dataset.
+  /// The index of the image field among those of the dataset.
   private let place: Int
 
   init(_ path: String) throws {

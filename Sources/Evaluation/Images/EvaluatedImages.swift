@@ -2,34 +2,34 @@ import Datasets
 import Kernels
 import Pictures
 
-/// A set of images to evaluate. Any number of threads may read at once.
+/// A set of images to evaluate. Safe to read from several threads at once.
 public protocol EvaluatedImages {
-  /// What messages call the set.
+  /// The name of the set in messages.
   var path: String { get }
   var count: Int { get }
-  /// What the images' values are where they lie.
+  /// The type of the images' stored values.
   var type: FieldType { get }
-  /// How floating-point values follow from those of their source; nil if they are the same.
+  /// The normalisation that was applied to floating-point values; nil if there was none.
   var normalization: Normalization? { get }
 
-  /// What each image shows, where that is known.
+  /// The text of each image; nil if unknown.
   ///
-  /// - Throws: what reading throws.
+  /// - Throws: errors of reading.
   var texts: [String]? { get throws }
 
-  /// Image `index`, of bytes.
+  /// Image `index`, with byte values.
   ///
-  /// - Throws: `DatasetError`, `PictureError`, `FileError`; `EvaluationError` if it is no picture.
+  /// - Throws: `DatasetError`, `PictureError`, `FileError`; `EvaluationError` if it is not a picture.
   func picture(_ index: Int) throws -> Picture
 
-  /// Writes the values of image `index`, [H, W, C], to `values`: bytes and words as parts of the greatest, in [0, 1];
-  /// floating-point numbers as a network sees them.
+  /// Writes the values of image `index`, [H, W, C], to `values`: bytes and words scaled to [0, 1], floating-point
+  /// numbers as a network receives them.
   ///
-  /// - Parameter shape: what `commonShape` says.
+  /// - Parameter shape: the result of `commonShape`.
   /// - Throws: as `picture`; `EvaluationError` if the image has another shape.
   func read(_ index: Int, shape: ImageShape, into values: UnsafeMutableBufferPointer<Float>) throws
 
-  /// The one form that all images have.
+  /// The shape that all images share.
   ///
   /// - Throws: `EvaluationError` naming two images that differ.
   func commonShape(pool: ThreadPool) throws -> ImageShape

@@ -3,8 +3,8 @@ import Files
 import Kernels
 import Pictures
 
-/// The pictures in a folder and those below it, in the order of `ImageFolder`. What `oboro sample` writes beside the
-/// images, to look at all of them, is left out.
+/// The pictures in a folder and its subfolders, in the order of `ImageFolder`. Excludes the overviews that `oboro
+/// sample` writes next to the images.
 struct FolderImages: EvaluatedImages {
   let path: String
   private let files: [RawPath]
@@ -15,7 +15,7 @@ struct FolderImages: EvaluatedImages {
     self.files = Self.withoutOverviews(files)
   }
 
-  /// The files but for `grid.png` and `denoising.gif`, where all others are numbered as samples are.
+  /// Removes `grid.png` and `denoising.gif` if all other files are numbered like samples.
   private static func withoutOverviews(_ files: [RawPath]) -> [RawPath] {
     func name(_ path: RawPath) -> String {
       path.bytes.split(separator: RawPath.slash).last.map { RawPath.text($0) } ?? ""

@@ -1,6 +1,6 @@
 import Kernels
 
-/// One image's activations, [H, W, C] float32, in memory that goes back to its pass when the last reference goes.
+/// The activations of one image, [H, W, C] float32; their memory returns to the pass with the last reference.
 final class FeatureMap {
   let height: Int
   let width: Int
@@ -25,10 +25,10 @@ final class FeatureMap {
   var pixels: Int { height * width }
 }
 
-/// The memory of one image's way through the network, on one thread: what one image has left, the next one takes.
+/// The memory of one image's forward pass, on one thread; reused by the next image.
 final class InferencePass {
   private var free: [UnsafeMutableBufferPointer<Float>] = []
-  /// For patches of convolutions.
+  /// Scratch memory for the patches of convolutions.
   private var scratch: UnsafeMutableBufferPointer<Float>?
 
   deinit {
@@ -36,10 +36,10 @@ final class InferencePass {
     scratch?.deallocate()
   }
 
-  /// Memory for a map, not cleared.
+  /// Memory for a feature map, uninitialised.
   func map(_ height: Int, _ width: Int, _ channels: Int) -> FeatureMap {
     let count = height * width * channels
-    // The smallest that fits, so that large ones are left for large maps.
+    // The smallest that fits, to keep large blocks for large maps.
     let best = free.indices.filter { free[$0].count >= count }.min { free[$0].count < free[$1].count }
     let memory = best.map { free.remove(at: $0) } ?? FloatMemory.allocate(count)
     return FeatureMap(height: height, width: width, channels: channels, memory: memory, owner: self)
@@ -47,7 +47,7 @@ final class InferencePass {
 
   fileprivate func give(_ memory: UnsafeMutableBufferPointer<Float>) { free.append(memory) }
 
-  /// Memory for `count` floats that the next call gives again; not cleared.
+  /// Uninitialised memory for `count` floats, which the next call returns again.
   func patches(_ count: Int) -> UnsafeMutablePointer<Float> {
     if let scratch, scratch.count >= count { return scratch.baseAddress! }
     scratch?.deallocate()

@@ -1,12 +1,11 @@
 import Kernels
 
-/// A convolution with batch normalisation and ReLU behind it, for inference: normalisation with fixed statistics is a
-/// factor and an addend a channel, and both go into weights and bias.
+/// A convolution followed by batch normalisation and ReLU, for inference: normalisation with fixed statistics is a
+/// scale and a shift per channel, which are folded into weights and bias.
 ///
-/// Kernels need not be square. Computed as products of matrices over blocks of patches, on the calling
-/// thread.
+/// Kernels need not be square. Computed as matrix products over blocks of patches, on the calling thread.
 ///
-/// Letters: C input channels, K output channels, R and S the kernel's height and width.
+/// Dimensions: C input channels, K output channels, R and S the kernel's height and width.
 final class FoldedConvolution {
   struct Shape {
     let inputs: Int
@@ -22,7 +21,8 @@ final class FoldedConvolution {
     var isPointwise: Bool { kernel == (1, 1) && stride == 1 && padding == (0, 0) }
   }
 
-  /// What batch normalisation in evaluation mode holds, each [K]; y = (x - mean) / √(variance + ε) · scale + shift.
+  /// The parameters of batch normalisation in evaluation mode, each [K]; y = (x - mean) / √(variance + ε) · scale +
+  /// shift.
   struct Normalization {
     let scale: [Float]
     let shift: [Float]
@@ -69,11 +69,11 @@ final class FoldedConvolution {
     return output
   }
 
-  /// Patches of this many floats are gathered at a time, 1.5 MB: with fewer rows the products would copy the weights into
-  /// their panels more often.
+  /// Patches are gathered in blocks of this many floats, 1.5 MB: with fewer rows, the products would pack the weights
+  /// into panels more often.
   private static let patchFloats = 393_216
 
-  /// Writes channels `channel..<channel + K` of `output`, which may have more.
+  /// Writes channels `channel..<channel + K` of `output`, which may have more channels.
   func apply(_ input: FeatureMap, into output: FeatureMap, at channel: Int, _ pass: InferencePass) {
     precondition(input.channels == shape.inputs, "\(input.channels) channels, expected \(shape.inputs)")
     precondition(
@@ -115,13 +115,13 @@ final class FoldedConvolution {
       let values = output + row &* stride
       for k in 0..<count {
         let value = values[k] + bias[k]
-        // Not `max`: NaN stays NaN.
+        // Not `max`, to preserve NaN.
         values[k] = value < 0 ? 0 : value
       }
     }
   }
 
-  /// Copies the patches of output rows `rows` together: [rows.count, width, R, S, C], with zeros outside of the input.
+  /// Gathers the patches of output rows `rows`: [rows.count, width, R, S, C], with zeros outside the input.
   private func gather(
     _ input: FeatureMap, rows: Range<Int>, width: Int, into patches: UnsafeMutablePointer<Float>
   ) {
@@ -132,7 +132,7 @@ final class FoldedConvolution {
         let (top, left) = (
           row * shape.stride - shape.padding.height, column * shape.stride - shape.padding.width
         )
-        // Taps of a kernel's row lie side by side in memory.
+        // The taps of a kernel row are contiguous.
         let (first, last) = (max(-left, 0), min(shape.kernel.width, input.width - left))
         for r in 0..<shape.kernel.height {
           let y = top + r

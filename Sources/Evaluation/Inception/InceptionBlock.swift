@@ -1,4 +1,4 @@
-/// One branch of a block: layers one after the other, and perhaps several side by side at its end.
+/// One branch of a block: consecutive layers, optionally followed by several in parallel.
 struct InceptionBranch {
   enum Layer {
     case convolution(FoldedConvolution)
@@ -8,10 +8,10 @@ struct InceptionBranch {
   }
 
   let layers: [Layer]
-  /// Convolutions of what the layers give, whose results lie one behind the other.
+  /// Parallel convolutions of the layers' output, whose results are concatenated.
   let ends: [FoldedConvolution]
 
-  /// Writes the branch's channels of `output`, from `channel` on, and returns how many these are.
+  /// Writes the branch's channels of `output`, from `channel` on, and returns their number.
   func apply(_ input: FeatureMap, into output: FeatureMap, at channel: Int, _ pass: InferencePass) -> Int {
     var map = input
     for (index, layer) in layers.enumerated() {
@@ -43,11 +43,11 @@ struct InceptionBranch {
   }
 }
 
-/// Branches that read the same map; their channels lie one behind the other.
+/// Branches with the same input, whose outputs are concatenated along the channels.
 struct InceptionBlock {
   let branches: [InceptionBranch]
   let outputs: Int
-  /// 2 where the block halves height and width.
+  /// 2 if the block halves height and width.
   let stride: Int
 
   func callAsFunction(_ input: FeatureMap, _ pass: InferencePass) -> FeatureMap {

@@ -1,10 +1,10 @@
 /// Builds the blocks of Inception-v3 from their weights (Szegedy and others, "Rethinking the Inception Architecture for
-/// Computer Vision", 2016, figures 5 to 7), with torchvision's names and the poolings of pytorch-fid.
+/// Computer Vision", 2016, figures 5 to 7), with torchvision's names and pytorch-fid's pooling.
 struct InceptionBuilder {
   private typealias Branch = InceptionBranch
 
   var weights: InceptionWeights
-  /// Channels of the network so far.
+  /// Output channels of the network built so far.
   private(set) var channels = 3
 
   init(_ path: String) throws { weights = try InceptionWeights(path) }
@@ -19,7 +19,7 @@ struct InceptionBuilder {
     return layer
   }
 
-  /// One convolution of a branch: a name, channels, and a kernel with half its size around the input.
+  /// One convolution of a branch: name, channels, and kernel, with half the kernel's size as padding by default.
   private struct Layer {
     let name: String
     let outputs: Int
@@ -34,7 +34,7 @@ struct InceptionBuilder {
       padding = (height / 2, width / 2)
     }
 
-    /// 3 x 3 that halves the map, without anything around it.
+    /// A 3 x 3 convolution that halves the map, without padding.
     static func halving(_ name: String, _ outputs: Int) -> Layer {
       var layer = Layer(name, outputs, 3, 3)
       layer.stride = 2
@@ -131,8 +131,8 @@ struct InceptionBuilder {
 
   /// 8 x 8 pixels.
   ///
-  /// - Parameter pool: pytorch-fid's last block has a maximum where the paper and the first one have a mean, as the
-  ///   network has that FID was defined with.
+  /// - Parameter pool: pytorch-fid's last block takes a maximum where the paper and the first block take a mean,
+  ///   because the network with which FID was defined does so.
   mutating func blockE(_ name: String, pool: InceptionBranch.Layer) throws -> InceptionBlock {
     func ends(_ name: String, _ number: Int) -> [Layer] {
       [Layer("\(name)_\(number)a", 384, 1, 3), Layer("\(name)_\(number)b", 384, 3, 1)]

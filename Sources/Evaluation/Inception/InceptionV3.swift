@@ -1,22 +1,22 @@
 import Pictures
 
-/// Inception-v3 up to its last pooling, as FID was defined with it: the network of pytorch-fid, whose weights TensorFlow's
-/// of 2015 are, with its poolings.
+/// Inception-v3 up to its last pooling layer, as in the definition of FID: the network of pytorch-fid, with
+/// TensorFlow's weights of 2015 and its pooling.
 ///
 /// Inference only, one image at a time on one thread: a feature depends neither on other images nor on threads.
 public final class InceptionV3 {
-  /// What its name is in tables, and how many features it has.
+  /// The path of the weights, and the number of features.
   public let path: String
   public var width: Int { blocks.last?.outputs ?? 0 }
 
-  /// Pixels of a side that the network sees.
+  /// The side of the network's input, in pixels.
   static let side = 299
 
   private let stem: [FoldedConvolution]
   private let blocks: [InceptionBlock]
 
-  /// Reads the weights, a safetensors file with torchvision's names. Files of a network that is narrower by a factor of 2,
-  /// 4, 8 or 16 in all layers are taken as well.
+  /// Reads the weights from a safetensors file with torchvision's names. Files of a network whose layers are all
+  /// narrower by a factor of 2, 4, 8 or 16 are accepted too.
   ///
   /// - Throws: `SafetensorsError`, `FileError`; `EvaluationError` for tensors of other shapes or names.
   public init(_ path: String) throws {
@@ -45,7 +45,7 @@ public final class InceptionV3 {
     try builder.weights.requireNothingElse()
   }
 
-  /// Writes the features [width] of an image of any size: grey ones are taken as colour.
+  /// Writes the features [width] of an image of any size; grey images are converted to colour.
   func features(of image: Picture, _ pass: InferencePass, into result: UnsafeMutablePointer<Float>) {
     var map = Self.input(image, pass)
     map = stem[1](stem[0](map, pass), pass)
@@ -63,11 +63,11 @@ public final class InceptionV3 {
     }
   }
 
-  /// The image in 299 x 299 pixels of three channels, with values in [-1, 1].
+  /// The image scaled to 299 x 299 pixels of three channels, with values in [-1, 1].
   ///
-  /// Bytes are divided by 255 and interpolated between the two nearest pixels of each direction, whose middles lie at
-  /// half pixels, also where pixels become fewer: what pytorch-fid has PyTorch do (`bilinear`, `align_corners=False`,
-  /// without `antialias`).
+  /// Bytes are divided by 255 and interpolated between the two nearest pixels in each direction, with pixel centres at
+  /// half-integers, also when scaling down: as pytorch-fid calls PyTorch (`bilinear`, `align_corners=False`, without
+  /// `antialias`).
   static func input(_ image: Picture, _ pass: InferencePass) -> FeatureMap {
     let map = pass.map(side, side, 3)
     let (rows, columns) = (InterpolationAxis(from: image.height), InterpolationAxis(from: image.width))
@@ -92,7 +92,7 @@ public final class InceptionV3 {
   }
 }
 
-/// Which pixels of one direction lie around each of `InceptionV3.side` new ones.
+/// The pixels in one direction that surround each of `InceptionV3.side` new ones.
 private struct InterpolationAxis {
   private let scale: Float
   private let size: Int
@@ -102,7 +102,7 @@ private struct InterpolationAxis {
     scale = Float(size) / Float(InceptionV3.side)
   }
 
-  /// The pixels around new pixel `index`, and the second one's share.
+  /// The pixels around new pixel `index`, and the weight of the second.
   subscript(index: Int) -> (first: Int, second: Int, share: Float) {
     let place = max(scale * (Float(index) + 0.5) - 0.5, 0)
     let first = min(Int(place), size - 1)

@@ -3,23 +3,23 @@ import Safetensors
 /// The layers of an Inception-v3 in a safetensors file, under the names of torchvision's class.
 struct InceptionWeights {
   private let file: SafetensorsFile
-  /// What the width of every layer is divided by: 1 for Inception-v3 itself.
+  /// The divisor of every layer's width: 1 for Inception-v3 itself.
   let divisor: Int
   private var used: Set<String> = []
 
-  /// ε of all its batch normalisations.
+  /// ε of all batch normalisations.
   private static let epsilon = 0.001
   /// Channels of the first layer.
   private static let firstWidth = 32
   private static let firstWeight = "Conv2d_1a_3x3.conv.weight"
-  /// What such files hold beside: the classifiers, which features do not pass, and counters of training.
+  /// Other tensors in such files: the classifiers, which features do not use, and training counters.
   private static let unused = (prefixes: ["fc.", "AuxLogits."], suffixes: [".num_batches_tracked"])
 
   /// - Throws: `SafetensorsError`, `FileError`; `EvaluationError` for another network.
   init(_ path: String) throws {
     file = try SafetensorsFile(path: path)
     let shape = try file.shape(of: Self.firstWeight)
-    // Every other width is a multiple of 16.
+    // All other widths are multiples of 16.
     guard shape.count == 4, [2, 4, 8, 16, 32].contains(shape[0]) else {
       throw EvaluationError(
         path,
@@ -29,7 +29,7 @@ struct InceptionWeights {
     divisor = Self.firstWidth / shape[0]
   }
 
-  /// The layer `name`, whose widths are those of Inception-v3.
+  /// The layer `name`, with the widths of Inception-v3.
   ///
   /// - Throws: `SafetensorsError` for a missing tensor; `EvaluationError` for one of another shape.
   mutating func convolution(
@@ -65,7 +65,7 @@ struct InceptionWeights {
       normalization)
   }
 
-  /// - Throws: `EvaluationError` if the file holds tensors that no layer has read and that are not known to be unused.
+  /// - Throws: `EvaluationError` if the file holds tensors that no layer has read, except those known to be unused.
   func requireNothingElse() throws {
     let others = file.names.filter { name in
       !used.contains(name) && !Self.unused.prefixes.contains { name.hasPrefix($0) }

@@ -1,6 +1,6 @@
-/// Pooling of Inception-v3 over 3 x 3 pixels, on the calling thread.
+/// Pooling layers of Inception-v3 over 3 x 3 pixels, on the calling thread.
 enum Pooling {
-  /// The means of neighbourhoods, stride 1: pixels outside of the map do not count (`count_include_pad=False`).
+  /// Average pooling with stride 1; pixels outside the map do not count (`count_include_pad=False`).
   static func average(_ input: FeatureMap, _ pass: InferencePass) -> FeatureMap {
     pool(input, stride: 1, padding: 1, pass) { sum, values, count in
       for channel in 0..<count { sum[channel] += values[channel] }
@@ -10,11 +10,11 @@ enum Pooling {
     }
   }
 
-  /// The largest values of neighbourhoods.
+  /// Max pooling.
   static func largest(_ input: FeatureMap, stride: Int, padding: Int, _ pass: InferencePass) -> FeatureMap {
     pool(input, stride: stride, padding: padding, pass) { result, values, count in
       for channel in 0..<count {
-        // Not `max`: NaN stays NaN.
+        // Not `max`, to preserve NaN.
         if !(values[channel] <= result[channel]) { result[channel] = values[channel] }
       }
     } finish: { _, _, _ in
@@ -31,7 +31,7 @@ enum Pooling {
 
   private static let side = 3
 
-  /// Copies the first pixel of each neighbourhood and calls `add` with each other one.
+  /// Copies the first pixel of each neighbourhood and calls `add` for each of the others.
   @inline(__always)
   private static func pool(
     _ input: FeatureMap, stride: Int, padding: Int, _ pass: InferencePass,

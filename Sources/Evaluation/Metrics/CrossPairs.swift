@@ -1,16 +1,17 @@
 import Kernels
 
-/// What the pairs of a generated and a reference image say: sums of KID's kernel, and which image lies within the
-/// neighbourhood of which.
+/// Statistics over the pairs of generated and reference images: sums of KID's kernel, and which images lie within the
+/// neighbourhoods of which.
 struct CrossPairs {
   /// Σⱼ k(xᵢ, yⱼ) for each generated image i, and Σᵢ for each reference image j.
   let generatedKernelSums: [Double]
   let referenceKernelSums: [Double]
-  /// Generated images within the closed ball of any reference image, and the reverse; by the smaller neighbourhood.
+  /// The number of generated images within the closed ball of any reference image, and the reverse, with the smaller
+  /// neighbourhood.
   let generatedCovered: Int
   let referenceCovered: Int
-  /// Pairs with the generated image in the open ball of the reference image, and reference images with any such; by
-  /// the larger neighbourhood.
+  /// The number of pairs with the generated image in the open ball of the reference image, and of reference images in
+  /// any such pair, with the larger neighbourhood.
   let pairsWithin: Int
   let referenceReached: Int
 
@@ -18,7 +19,7 @@ struct CrossPairs {
   struct Radii {
     let generated: [Double]
     let reference: [Double]
-    /// Of the reference images' larger neighbourhood.
+    /// For the larger neighbourhood of the reference images.
     let referenceLarger: [Double]
   }
 
@@ -38,7 +39,7 @@ struct CrossPairs {
     var rowSums = [Double](repeating: 0, count: m)
     var rowCovered = [Bool](repeating: false, count: m)
     var rowCounts = [Int](repeating: 0, count: m)
-    // Sums of columns are added task by task, in order. Flags only ever rise: each worker has its own.
+    // Column sums are added task by task, in order. Flags are only ever set, so each worker has its own.
     let columnSums = DoubleMatrix(rows: pairs.tasks, columns: n, isCleared: true)
     var flags = [UInt8](repeating: 0, count: pool.threadCount * n)
     rowSums.withUnsafeMutableBufferPointer { rowSums in
@@ -59,7 +60,7 @@ struct CrossPairs {
                   let (own, other) = (radii.generated[row], radii.reference[column])
                   let larger = radii.referenceLarger[column]
                   let error = distance.error(row, column)
-                  // Too close to call: the radii have been summed directly, and the same pair gives the same bits.
+                  // Too close to call: the radii were summed directly, and the same pair gives the same bits.
                   if abs(squared - own) <= error || abs(squared - other) <= error
                     || abs(squared - larger) <= error
                   {

@@ -2,14 +2,13 @@ import COpenBLAS
 
 /// Decompositions of float64 matrices by LAPACK, on the calling thread.
 enum Decomposition {
-  /// A factor F [n, n] of a positive semidefinite matrix S, with F Fᵀ = S up to an orthogonal change: its rows are
-  /// √λᵢ vᵢᵀ, so Fᵀ F = S.
+  /// A factor F [n, n] of a positive semidefinite matrix S with Fᵀ F = S: its rows are √λᵢ vᵢᵀ.
   ///
-  /// Eigenvalues that rounding has made negative, or that are below what float64 resolves beside the largest
-  /// (n ε λ_max), count as zero.
+  /// Eigenvalues that rounding has made negative, or that are below the float64 resolution relative to the largest (n ε
+  /// λ_max), count as zero.
   ///
   /// - Parameter matrix: S, symmetric; overwritten.
-  /// - Throws: `EvaluationError` in the name of `place` if the iteration does not converge.
+  /// - Throws: `EvaluationError` naming `place` if the iteration does not converge.
   static func squareRootRows(_ matrix: DoubleMatrix, of place: String) throws -> DoubleMatrix {
     precondition(matrix.rows == matrix.columns, "\(matrix.rows) x \(matrix.columns) is not square")
     let n = matrix.rows
@@ -19,7 +18,7 @@ enum Decomposition {
       throw EvaluationError(
         place, "the eigenvalues of its covariance do not converge (dsyevd: \(info))")
     }
-    // Column-major in LAPACK: eigenvector i is row i here.
+    // LAPACK is column-major: eigenvector i is row i here.
     let floor = Double(n) * .ulpOfOne * max(values.last ?? 0, 0)
     for row in 0..<n {
       let factor = values[row] > floor ? values[row].squareRoot() : 0
@@ -30,13 +29,13 @@ enum Decomposition {
 
   /// The sum of the singular values of `matrix`, which is overwritten.
   ///
-  /// - Throws: `EvaluationError` in the name of `place` if the iteration does not converge.
+  /// - Throws: `EvaluationError` naming `place` if the iteration does not converge.
   static func nuclearNorm(_ matrix: DoubleMatrix, of place: String) throws -> Double {
-    // Row-major memory is the transpose to LAPACK, which has the same singular values.
+    // To LAPACK, row-major memory is the transpose, which has the same singular values.
     var (rows, columns) = (blasint(matrix.columns), blasint(matrix.rows))
     var values = [Double](repeating: 0, count: min(matrix.rows, matrix.columns))
     var integers = [blasint](repeating: 0, count: 8 * max(values.count, 1))
-    // Without vectors none of these is written.
+    // Not written, since no vectors are computed.
     var (left, right, leftStride, rightStride) = (0.0, 0.0, blasint(1), blasint(1))
     var (stride, info) = (rows, blasint(0))
     var (workCount, best) = (blasint(-1), 0.0)
@@ -54,11 +53,11 @@ enum Decomposition {
       throw EvaluationError(
         place, "the singular values of the product of covariances do not converge (dgesdd: \(info))")
     }
-    // From the smallest, where a sum loses least.
+    // From the smallest, to minimise rounding.
     return values.reversed().reduce(0, +)
   }
 
-  /// Replaces a symmetric matrix by its eigenvectors, one a row, and fills `values`, ascending.
+  /// Replaces a symmetric matrix by its eigenvectors, one per row, and fills `values` in ascending order.
   private static func symmetricEigenvectors(_ matrix: DoubleMatrix, _ values: inout [Double]) -> blasint {
     var (n, stride, info) = (blasint(matrix.rows), blasint(matrix.rows), blasint(0))
     var (workCount, integerCount) = (blasint(-1), blasint(-1))

@@ -1,9 +1,9 @@
 import Foundation
 import Kernels
 
-/// CLIP score of images and their captions: the mean of 100 cos(image, text) over the pairs (Hessel and others,
-/// "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", 2021, section 3, with the weight 100 of
-/// torchmetrics, which shows 0 where the mean is below).
+/// The CLIP score of images and their captions: the mean of 100 cos(image, text) over the pairs (Hessel and others,
+/// "CLIPScore: A Reference-free Evaluation Metric for Image Captioning", 2021, section 3, with torchmetrics' weight of
+/// 100; torchmetrics returns 0 for a negative mean).
 public struct CLIPScore: Sendable, Equatable {
   public let value: Double
   /// The standard error of the mean.
@@ -12,8 +12,8 @@ public struct CLIPScore: Sendable, Equatable {
   /// - Parameters:
   ///   - images: embeddings [N, D], of any length.
   ///   - captions: embeddings [N, D].
-  ///   - rows: of the captions, for each image; nil: row i is image i's.
-  /// - Throws: `EvaluationError` if the shapes differ, an embedding is zero, or there is one image only.
+  ///   - rows: the row of each image's caption; nil pairs row i with image i.
+  /// - Throws: `EvaluationError` if the shapes differ, an embedding is zero, or there is only one image.
   public init(images: FeatureSet, captions: FeatureSet, rows: [Int]? = nil) throws {
     try FeatureSet.requireSameWidth(images, captions)
     guard images.count == captions.count else {
@@ -35,16 +35,16 @@ public struct CLIPScore: Sendable, Equatable {
 }
 
 /// CMMD: the squared maximum mean discrepancy of CLIP embeddings with a Gaussian kernel, times 1000 (Jayasumana and
-/// others, "Rethinking FID: Towards a Better Evaluation Metric for Image Generation", 2024, equation 2, with the constants
-/// and the estimate of google-research/cmmd: σ = 10, all pairs, also of an image with itself).
+/// others, "Rethinking FID: Towards a Better Evaluation Metric for Image Generation", 2024, equation 2, with the
+/// constants and the estimator of google-research/cmmd: σ = 10, all pairs, including those of an image with itself).
 public struct CLIPMeanDiscrepancy: Sendable, Equatable {
   public let value: Double
-  /// The standard error of `value`: the jackknife's that leaves out one image at a time, of both sets.
+  /// The standard error of `value`, by the jackknife that leaves out one image of either set at a time.
   public let error: Double
 
   private static let (sigma, scale) = (10.0, 1000.0)
 
-  /// - Throws: `EvaluationError` if the widths differ, an embedding is zero, or a set has one image only.
+  /// - Throws: `EvaluationError` if the widths differ, an embedding is zero, or a set has only one image.
   public init(_ a: FeatureSet, _ b: FeatureSet, pool: ThreadPool) throws {
     try FeatureSet.requireSameWidth(a, b)
     for set in [a, b] { try set.require(atLeast: 2, for: "CMMD with its error") }
@@ -55,11 +55,11 @@ public struct CLIPMeanDiscrepancy: Sendable, Equatable {
     let (ownX, ownY, cross) = (xx.reduce(0, +), yy.reduce(0, +), xy.reduce(0, +))
     value = Self.scale * (ownX / (m * m) + ownY / (n * n) - 2 * cross / (m * n))
 
-    /// The squared error that the images of one set contribute.
+    /// The contribution of one set's images to the squared error.
     func variance(
       _ own: [Double], _ others: [Double], _ total: Double, _ m: Double, _ n: Double, other: Double
     ) -> Double {
-      // Of an image with itself k - 1 is 0, so it goes with nothing.
+      // For an image with itself k - 1 is 0, so there is no self term to add back.
       let left = zip(own, others).map { own, others in
         (total - 2 * own) / ((m - 1) * (m - 1)) + other - 2 * (cross - others) / ((m - 1) * n)
       }
@@ -72,7 +72,7 @@ public struct CLIPMeanDiscrepancy: Sendable, Equatable {
       + variance(yy, yx, ownY, n, m, other: ownX / (m * m))).squareRoot()
   }
 
-  /// Σⱼ (k(xᵢ, yⱼ) - 1) for each i: in the means the ones cancel, and so lose no digits.
+  /// Σⱼ (k(xᵢ, yⱼ) - 1) for each i: the ones cancel in the means; subtracting them first avoids a loss of precision.
   private static func sums(_ x: DoubleMatrix, _ y: DoubleMatrix, _ pool: ThreadPool) -> [Double] {
     let norms = (PairwiseProducts.squaredNorms(x, pool: pool), PairwiseProducts.squaredNorms(y, pool: pool))
     let distance = SquaredDistance(x, y, leftNorms: norms.0, rightNorms: norms.1)

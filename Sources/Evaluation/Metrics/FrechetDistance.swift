@@ -1,13 +1,13 @@
 import Kernels
 
-/// The Fréchet distance of two sets of features, each taken as a normal distribution (Heusel and others, "GANs Trained by
-/// a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017, equation 6):
+/// The Fréchet distance of two sets of features, each modelled as a normal distribution (Heusel and others, "GANs
+/// Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium", 2017, equation 6):
 ///
 ///     |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½)
 ///
-/// All is float64. The trace of the root is that of (C₁^½ C₂ C₁^½)^½, whose eigenvalues are the singular values of
-/// C₁^½ C₂^½. As C = Fᵀ F with F = Λ^½ Vᵀ, they are those of F₁ F₂ᵀ too: so no eigenvalue is squared before its root is
-/// taken, and covariances without full rank lose no digits.
+/// Computed in float64. The trace of the root is that of (C₁^½ C₂ C₁^½)^½, whose eigenvalues are the singular values of
+/// C₁^½ C₂^½. With C = Fᵀ F and F = Λ^½ Vᵀ, these are also the singular values of F₁ F₂ᵀ. So no eigenvalue is squared
+/// before its root is taken, and rank-deficient covariances lose no precision.
 public enum FrechetDistance {
   /// - Throws: `EvaluationError` if the widths differ, or a set has fewer than two images.
   public static func compute(_ a: FeatureSet, _ b: FeatureSet, pool: ThreadPool) throws -> Double {
@@ -36,11 +36,11 @@ public enum FrechetDistance {
         into: product.row(rows.lowerBound), stride: a.width)
     }
     let root = try Decomposition.nuclearNorm(product, of: a.name)
-    // Of equal distributions rounding may leave less than nothing.
+    // For equal distributions, rounding may give a negative result.
     return max(0, means + (traces[0] + traces[1] - 2 * root))
   }
 
-  /// What to know of the distance of sets this small; nil if there are enough images.
+  /// A warning about small sets; nil if there are enough images.
   static func warning(_ a: FeatureSet, _ b: FeatureSet) -> String? {
     let smaller = a.count <= b.count ? a : b
     guard smaller.count <= smaller.width else { return nil }

@@ -1,12 +1,12 @@
 import Foundation
 
-/// How near an image is to the one that it should be, pixel by pixel: what an autoencoder is measured by.
+/// The pixelwise similarity of an image to a reference, by which an autoencoder is evaluated.
 ///
 /// Images are [H, W, C]; all sums are float64.
 public enum ImageSimilarity {
   /// The peak signal-to-noise ratio in dB, 10 log₁₀(R² / MSE), over all values; infinite for equal images.
   ///
-  /// - Parameter range: R, from the smallest to the largest value that pixels can have: 255, 1, or 2 for [-1, 1].
+  /// - Parameter range: R, the distance from the smallest to the largest possible value: 255, 1, or 2 for [-1, 1].
   public static func peakSignalToNoise(_ image: [Float], _ reference: [Float], range: Double) -> Double {
     precondition(
       image.count == reference.count && !image.isEmpty, "\(image.count) against \(reference.count) values")
@@ -18,18 +18,18 @@ public enum ImageSimilarity {
     return 10 * log10(range * range * Double(image.count) / sum)
   }
 
-  /// Pixels to each side of a window's middle, and the deviation of its Gaussian weights.
+  /// The radius of a window in pixels, and the standard deviation of its Gaussian weights.
   private static let (radius, sigma) = (5, 1.5)
 
-  /// The structural similarity, at most 1 (Wang and others, "Image Quality Assessment: From Error Visibility to Structural
-  /// Similarity", 2004, equation 13): the mean over all channels and all 11 x 11 windows that lie in the image, with
-  /// Gaussian weights (σ = 1.5), biased (co)variances, K₁ = 0.01 and K₂ = 0.03. So scikit-image has it with
-  /// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1`, and torchmetrics by default.
+  /// The structural similarity, at most 1 (Wang and others, "Image Quality Assessment: From Error Visibility to
+  /// Structural Similarity", 2004, equation 13): the mean over all channels and all 11 x 11 windows within the image,
+  /// with Gaussian weights (σ = 1.5), biased (co)variances, K₁ = 0.01 and K₂ = 0.03. Agrees with scikit-image for
+  /// `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, channel_axis=-1`, and with torchmetrics' defaults.
   ///
   /// - Parameters:
   ///   - shape: H, W, C.
   ///   - range: as above.
-  /// - Throws: `EvaluationError` for images that no window fits into.
+  /// - Throws: `EvaluationError` for images smaller than a window.
   public static func structuralSimilarity(
     _ image: [Float], _ reference: [Float], shape: (height: Int, width: Int, channels: Int), range: Double
   ) throws -> Double {

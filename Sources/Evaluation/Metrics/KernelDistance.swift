@@ -17,12 +17,12 @@ struct CubicKernel {
 ///
 ///     Σ_{i≠j} k(xᵢ, xⱼ) / (m (m - 1)) + Σ_{i≠j} k(yᵢ, yⱼ) / (n (n - 1)) - 2 Σ_{ij} k(xᵢ, yⱼ) / (m n)
 ///
-/// It holds for sets of unequal sizes, so none is thinned out. With equal ones it is torch-fidelity's for one subset of
-/// all images.
+/// It allows sets of unequal sizes, so neither is subsampled. For equal sizes it is torch-fidelity's value for one
+/// subset of all images.
 public struct KernelDistance: Sendable, Equatable {
   public let value: Double
-  /// The standard error of `value`: the jackknife's that leaves out one image at a time, of both sets (Efron and Stein,
-  /// "The Jackknife Estimate of Variance", 1981), which needs no random subsets.
+  /// The standard error of `value`, by the jackknife that leaves out one image of either set at a time (Efron and
+  /// Stein, "The Jackknife Estimate of Variance", 1981), which needs no random subsets.
   public let error: Double
 
   /// - Parameters:
@@ -34,7 +34,7 @@ public struct KernelDistance: Sendable, Equatable {
     let (x, y, xy) = (own.x.reduce(0, +), own.y.reduce(0, +), cross.x.reduce(0, +))
     value = x / (m * (m - 1)) + y / (n * (n - 1)) - 2 * xy / (m * n)
 
-    /// The squared error that the images of one set contribute.
+    /// The contribution of one set's images to the squared error.
     func variance(
       _ own: [Double], _ cross: [Double], _ total: Double, _ m: Double, _ n: Double, other: Double
     )

@@ -7,7 +7,7 @@ struct Moments {
   /// [D, D], divided by N - 1.
   let covariance: DoubleMatrix
 
-  /// Columns of the covariance that a task computes, rows of features that one product adds up.
+  /// Columns of the covariance per task, and rows of features summed by one product.
   private static let (panel, depth) = (128, 1024)
 
   /// - Throws: `EvaluationError` if there are fewer than two images.

@@ -1,15 +1,15 @@
 import Kernels
 import Synchronization
 
-/// Walks over the inner products of all rows of one matrix with all rows of another, block by block, on all threads.
+/// Computes the inner products of all rows of one matrix with all rows of another, block by block, on all threads.
 ///
-/// A block is a function of the matrices' sizes alone, so the numbers are the same for every number of threads.
+/// The blocks depend only on the sizes of the matrices, so the results are the same for every number of threads.
 struct PairwiseProducts {
   let left: DoubleMatrix
   let right: DoubleMatrix
-  /// Rows of the left matrix that a task takes.
+  /// Rows of the left matrix per task.
   let rowsPerTask: Int
-  /// Rows of the right matrix that one product takes.
+  /// Rows of the right matrix per product.
   let columnsPerProduct: Int
 
   init(_ left: DoubleMatrix, _ right: DoubleMatrix, rowsPerTask: Int, columnsPerProduct: Int = 512) {
@@ -22,8 +22,8 @@ struct PairwiseProducts {
 
   var tasks: Int { (left.rows + rowsPerTask - 1) / rowsPerTask }
 
-  /// Some of the products: `row(i)[j]` is that of left row `rows.lowerBound + i` with right row
-  /// `columns.lowerBound + j`.
+  /// A block of products: `row(i)[j]` is that of left row `rows.lowerBound + i` with right row `columns.lowerBound +
+  /// j`.
   struct Block {
     let rows: Range<Int>
     let columns: Range<Int>
@@ -33,9 +33,9 @@ struct PairwiseProducts {
     func row(_ index: Int) -> UnsafeMutablePointer<Double> { products + index * stride }
   }
 
-  /// Calls `body` with blocks that cover the columns in order, for each task's rows; different tasks run at once.
+  /// Calls `body` with blocks that cover the columns in order, for each task's rows; different tasks run in parallel.
   ///
-  /// - Parameter progress: called after each task, on its thread, with how many rows are done.
+  /// - Parameter progress: called after each task, on its thread, with the number of rows done.
   func forEachBlock(
     _ pool: ThreadPool, progress: (Int) -> Void, _ body: (_ block: Block, _ task: Int, _ worker: Int) -> Void
   ) {

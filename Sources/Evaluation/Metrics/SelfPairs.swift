@@ -1,16 +1,16 @@
 import Kernels
 
-/// What the pairs of one set say: sums of KID's kernel, and the distances of the nearest neighbours.
+/// Statistics over the pairs within one set: sums of KID's kernel, and distances to nearest neighbours.
 struct SelfPairs {
   /// Σ_{j ≠ i} k(xᵢ, xⱼ) for each i.
   let kernelSums: [Double]
-  /// For each of the asked neighbours, the squared distance of each image to that neighbour of it.
+  /// For each requested neighbour k, the squared distance of each image to its k-th nearest neighbour.
   let squaredRadii: [[Double]]
 
-  /// A task keeps the products of its rows with all others: this many at most, 16 MB.
+  /// The maximum number of products that a task keeps, for its rows with all others: 16 MB.
   private static let productsPerTask = 1 << 21
 
-  /// - Parameter neighbours: k of each radius, ascending, below the number of images: the nearest other image is 1.
+  /// - Parameter neighbours: k for each radius, ascending, below the number of images; 1 is the nearest other image.
   init(
     _ features: FeatureSet, norms: [Double], kernel: CubicKernel, neighbours: [Int], pool: ThreadPool,
     progress: (Int) -> Void
@@ -57,7 +57,7 @@ struct SelfPairs {
   ) {
     guard let most = neighbours.last else { return }
     let n = distance.right.rows
-    // The smallest ones, with what the approximations may be wrong by: no neighbour lies above the largest of them.
+    // The smallest upper bounds on the distances: no neighbour lies beyond the largest of them.
     var bounds = [Double](repeating: .infinity, count: most)
     for column in 0..<n where column != row {
       let bound = distances[column] + distance.error(row, column)

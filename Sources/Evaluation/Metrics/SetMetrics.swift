@@ -1,33 +1,34 @@
 import Kernels
 
-/// How a set of generated images compares with a reference set, by their features.
+/// Metrics of a set of generated images against a reference set, from their features.
 public struct SetMetrics: Sendable, Equatable {
   /// The Fréchet distance, see `FrechetDistance`.
   public let fid: Double
   /// The kernel distance and its standard error, see `KernelDistance`.
   public let kid: KernelDistance
-  /// The share of generated images within the manifold of the reference images, and of reference images within that of
-  /// the generated ones: the balls around each image that reach its 3rd neighbour, with their surface (Kynkäänniemi and
-  /// others, "Improved Precision and Recall Metric for Assessing Generative Models", 2019, equation 2).
+  /// The fraction of generated images within the manifold of the reference images, and of reference images within that
+  /// of the generated ones: the union of closed balls around each image whose radius is the distance to its 3rd
+  /// neighbour (Kynkäänniemi and others, "Improved Precision and Recall Metric for Assessing Generative Models", 2019,
+  /// equation 2).
   public let precision: Double
   public let recall: Double
-  /// How many reference images' balls a generated image lies in, in fifths, and the share of reference images whose ball
-  /// holds a generated image: the balls reach the 5th neighbour, without their surface (Naeem and others, "Reliable
-  /// Fidelity and Diversity Metrics for Generative Models", 2020, equations 4 and 5).
+  /// The mean number of reference balls that contain a generated image, divided by 5, and the fraction of reference
+  /// images whose ball contains a generated image: open balls whose radius is the distance to the 5th neighbour (Naeem
+  /// and others, "Reliable Fidelity and Diversity Metrics for Generative Models", 2020, equations 4 and 5).
   public let density: Double
   public let coverage: Double
-  /// What to know before the numbers are used.
+  /// Caveats about the results.
   public let warnings: [String]
 
-  /// Neighbours of precision and recall, and of density and coverage.
+  /// The neighbours used for precision and recall, and for density and coverage.
   public static let (precisionNeighbours, densityNeighbours) = (3, 5)
-  /// Images that a set must have.
+  /// The minimum number of images in a set.
   public static let leastImages = densityNeighbours + 1
 
-  /// The rows that `progress` counts to, for sets of these sizes.
+  /// The total number of rows for `progress`, for sets of these sizes.
   public static func rows(generated: Int, reference: Int) -> Int { 2 * generated + reference }
 
-  /// - Parameter progress: called on any thread with how many rows of pairs are done, of `rows(generated:reference:)`.
+  /// - Parameter progress: called on any thread with the number of rows of pairs done, of `rows(generated:reference:)`.
   /// - Throws: `EvaluationError` if the widths differ or a set has too few images.
   public init(
     generated: FeatureSet, reference: FeatureSet, pool: ThreadPool, progress: (Int) -> Void = { _ in }

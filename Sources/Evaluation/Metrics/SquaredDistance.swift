@@ -1,14 +1,14 @@
-/// Squared Euclidean distances of the rows of two matrices: fast from inner products, and exactly where that is too
-/// coarse to tell two distances apart.
+/// Squared Euclidean distances between the rows of two matrices: fast from inner products, and directly where that is
+/// too inaccurate to order two distances.
 ///
-/// What is compared are distances of a pair with distances of other pairs: equal features must give equal distances,
-/// wherever they stand in their sets, or duplicates would be counted by rounding errors.
+/// Distances of a pair are compared with those of other pairs: equal features must give equal distances, wherever they
+/// are in their sets, or rounding errors would decide whether duplicates count.
 struct SquaredDistance {
   let left: DoubleMatrix
   let right: DoubleMatrix
   let leftNorms: [Double]
   let rightNorms: [Double]
-  /// What `approximate` may be wrong by, relative to the sum of both norms.
+  /// The error bound of `approximate`, relative to the sum of both norms.
   private let relativeError: Double
 
   init(_ left: DoubleMatrix, _ right: DoubleMatrix, leftNorms: [Double], rightNorms: [Double]) {
@@ -16,21 +16,21 @@ struct SquaredDistance {
     self.right = right
     self.leftNorms = leftNorms
     self.rightNorms = rightNorms
-    // Three sums of D products, each with an error of at most D ε of the norms.
+    // Three sums of D products, each with an error of at most D ε times the norms.
     relativeError = 4 * Double(left.columns + 2) * .ulpOfOne
   }
 
-  /// From the inner product of the pair.
+  /// Computed from the inner product of the pair.
   @inline(__always)
   func approximate(_ row: Int, _ column: Int, product: Double) -> Double {
     leftNorms[row] + rightNorms[column] - 2 * product
   }
 
-  /// What the approximation of a distance of this pair, or of the direct one, may be wrong by.
+  /// The error bound of the approximate or direct distance of this pair.
   @inline(__always)
   func error(_ row: Int, _ column: Int) -> Double { relativeError * (leftNorms[row] + rightNorms[column]) }
 
-  /// The sum of squared differences in a fixed order: the same bits for the same two rows.
+  /// The sum of squared differences in a fixed order: identical bits for the same two rows.
   func direct(_ row: Int, _ column: Int) -> Double {
     let (a, b) = (left.row(row), right.row(column))
     var sum = SIMD8<Double>.zero

@@ -2,14 +2,14 @@ import Layers
 import Tensors
 
 extension Adapter {
-  /// Adds what the adapter changes to a model's weights, which are then those of a model that needs no adapter.
+  /// Adds the adapter's changes to a model's weights, so that the model no longer needs the adapter.
   ///
   /// - Parameters:
-  ///   - weights: the adapter's.
-  ///   - model: the weights of the model that it is for, with `layout`.
-  ///   - original: the model's weights before any adapter was merged; nil: those in `model`.
-  ///   - factor: what the change is multiplied by.
-  /// - Throws: `AdapterMergeError` for a layer that does not use its weights as they are.
+  ///   - weights: the adapter's weights.
+  ///   - model: the weights of the adapted model, with `layout`.
+  ///   - original: the model's weights before any adapter was merged; nil selects those in `model`.
+  ///   - factor: the factor of the changes.
+  /// - Throws: `AdapterMergeError` for a layer that transforms its weights before use.
   public func merge(
     _ weights: ParameterBuffer, into model: ParameterBuffer, of layout: ParameterLayout,
     from original: ParameterBuffer? = nil, factor: Float = 1
@@ -21,7 +21,7 @@ extension Adapter {
         description: "\(module.name) standardises its weights, so that an adapter of it cannot be merged")
     }
     let engine = Engine()
-    // Each once: several modules may share packed weights.
+    // Each weight once: several modules may share packed weights.
     let distinct = Dictionary(
       targets.map { ($0.weight.parameter.offset, $0) }, uniquingKeysWith: { first, _ in first })
     for (offset, module) in distinct {
@@ -44,7 +44,7 @@ extension Adapter {
   }
 }
 
-/// An adapter that cannot become a part of its model's weights.
+/// An adapter that cannot be merged into its model's weights.
 public struct AdapterMergeError: Error, CustomStringConvertible {
   public let description: String
 }

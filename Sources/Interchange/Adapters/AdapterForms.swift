@@ -1,18 +1,19 @@
 import Layers
 import Settings
 
-/// What the names and shapes of an adapter's tensors say about the modules that it changes.
+/// The forms of the modules of an adapter, derived from the names and shapes of its tensors.
 struct AdapterForms {
-  /// By the names of modules.
+  /// The form of each module, by name.
   let byModule: [String: AdapterForm]
-  /// Modules with magnitudes.
+  /// The modules with magnitudes.
   let decomposed: Set<String>
 
   /// - Parameters:
   ///   - shapes: of all tensors, by peft's names.
-  ///   - layout: of the model that the adapter is for.
-  ///   - path: the file that they are in, for messages.
-  /// - Throws: `ModelFileError` naming tensors that are no adapter's, or of modules that the model does not have.
+  ///   - layout: of the adapted model.
+  ///   - path: the file of the tensors, for messages.
+  /// - Throws: `ModelFileError` naming tensors that do not belong to an adapter, or belong to modules that the model
+  ///   lacks.
   init(_ shapes: [String: [Int]], of layout: ParameterLayout, in path: String) throws {
     var tensors: [String: [String: [Int]]] = [:]
     for (name, shape) in shapes {

@@ -5,14 +5,14 @@ import Foundation
 import Layers
 import Tensors
 
-/// An adapter to be merged into a model, and how strongly: `FILE` or `FILE:WEIGHT`.
+/// An adapter to be merged into a model, with an optional weight: `FILE` or `FILE:WEIGHT`.
 public struct AdapterSource: Sendable {
-  /// A file of peft, diffusers, kohya's scripts or LyCORIS, peft's folder, or a run or checkpoint of an adapter.
+  /// A file of peft, diffusers, kohya's scripts or LyCORIS, a peft folder, or a run or checkpoint of an adapter.
   public let path: String
-  /// What the change is multiplied by.
+  /// The factor of the change.
   public let weight: Float
 
-  /// - Returns: nil if what follows the last colon is not a number, and there is no file of the whole name.
+  /// - Returns: nil if the text after the last colon is not a number, and no file has the whole name.
   public init?(_ text: String) {
     let files = FileManager.default
     guard let colon = text.lastIndex(of: ":"), !files.fileExists(atPath: text) else {
@@ -25,7 +25,7 @@ public struct AdapterSource: Sendable {
 
   /// The adapter's tensors.
   ///
-  /// - Parameter tell: told what a user should know of how they were read.
+  /// - Parameter tell: called with notes for the user on how they were read.
   /// - Throws: `ModelFileError`, `CheckpointError`, `SafetensorsError`, `FileError`, `SettingsError`.
   public func tensors(tell: (String) -> Void) throws -> AdapterTensors {
     guard FileManager.default.fileExists(atPath: path) else {
@@ -49,9 +49,9 @@ public struct AdapterSource: Sendable {
     }
   }
 
-  /// Merges adapters into the weights of a part of a pipeline, whose model has `layout`.
+  /// Merges adapters into the weights of a pipeline component, whose model has `layout`.
   ///
-  /// - Parameter others: the parts whose weights are changed as well, at another time.
+  /// - Parameter others: other components that the adapters may change, and that are merged separately.
   /// - Throws: as `tensors`; `ModelFileError` for an adapter that does not fit; `AdapterMergeError`.
   public static func merge(
     _ sources: [AdapterSource], into weights: ParameterBuffer, of layout: ParameterLayout,

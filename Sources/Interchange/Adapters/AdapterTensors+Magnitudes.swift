@@ -1,19 +1,19 @@
 import Layers
 
-// Magnitudes of decomposed weights have one name and shape in peft's files, another in kohya's and LyCORIS'.
+// Magnitudes of decomposed weights have different names and shapes in peft's files and in those of kohya and LyCORIS.
 
 extension AdapterTensors {
   private static let own = AdapterForm.magnitudeNames[0]
   private static let others = AdapterForm.magnitudeNames[1]
 
-  /// Dimensions of the weights that LoRA's tensors change.
+  /// The number of dimensions of the weights that LoRA's tensors change.
   private static func dimensions(_ tensors: [String: Tensor]) -> Int? {
     tensors["lora_A.weight"]?.shape.count
   }
 
-  /// A module's tensors with the magnitudes of LoRA as peft has them.
+  /// The tensors of a module, with the magnitudes of LoRA in peft's form.
   ///
-  /// - Throws: `ModelFileError` for magnitudes of another shape than one for each output.
+  /// - Throws: `ModelFileError` unless there is one magnitude per output.
   static func withOwnMagnitudes(
     _ tensors: [String: Tensor], of module: String, in path: String
   ) throws -> [String: Tensor] {
@@ -33,7 +33,7 @@ extension AdapterTensors {
     return result
   }
 
-  /// The other way round.
+  /// The tensors of a module, with the magnitudes of LoRA in the form of kohya and LyCORIS.
   static func withOthersMagnitudes(_ tensors: [String: Tensor]) -> [String: Tensor] {
     guard let magnitudes = tensors[own], let dimensions = dimensions(tensors) else { return tensors }
     var result = tensors
@@ -49,7 +49,7 @@ extension AdapterTensors {
     modules.contains { !Set($0.tensors.keys).isDisjoint(with: AdapterForm.magnitudeNames) }
   }
 
-  /// Throws if peft has no name for a part of the adapter.
+  /// Throws if peft has no name for one of the adapter's tensors.
   func requireNamesOfPeft(_ path: String) throws {
     guard let module = modules.first(where: { $0.tensors[Self.others] != nil }) else { return }
     throw ModelFileError(

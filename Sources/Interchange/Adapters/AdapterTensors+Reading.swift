@@ -5,13 +5,13 @@ import Safetensors
 import Settings
 
 extension AdapterTensors {
-  /// Where diffusers keeps the configuration of an adapter in a file's metadata.
+  /// The metadata key under which diffusers stores the configuration of an adapter.
   static let configurationKey = "lora_adapter_metadata"
-  /// peft's files of a folder.
+  /// The files of a peft folder.
   static let configurationFile = "adapter_config.json"
   static let weightsFile = "adapter_model.safetensors"
 
-  /// Whether a safetensors file holds an adapter, or a folder is peft's.
+  /// Whether `path` is a safetensors file of an adapter, or a peft folder.
   public static func isOne(_ path: String) -> Bool {
     let inFolder = "\(path)/\(weightsFile)"
     let isFolder = FileManager.default.fileExists(atPath: inFolder)
@@ -21,9 +21,9 @@ extension AdapterTensors {
     }
   }
 
-  /// Reads a file of peft, diffusers, kohya's scripts or LyCORIS, or a folder of peft.
+  /// Reads a file of peft, diffusers, kohya's scripts or LyCORIS, or a peft folder.
   ///
-  /// - Throws: `ModelFileError` naming a tensor that is none of an adapter; `SafetensorsError`, `FileError`,
+  /// - Throws: `ModelFileError` naming a tensor that does not belong to an adapter; `SafetensorsError`, `FileError`,
   ///   `SettingsError`.
   public init(path: String) throws {
     var isFolder: ObjCBool = false
@@ -71,7 +71,7 @@ extension AdapterTensors {
         ])
   }
 
-  /// What is found of a module while a file is read.
+  /// The tensors of a module collected while a file is read.
   private struct Part {
     let component: Component
     let name: String
@@ -79,13 +79,13 @@ extension AdapterTensors {
     var tensors: [String: Tensor] = [:]
     var alpha: Double?
 
-    /// What the file's own alpha makes of it; nil if there is none. Of a product of whole factors LyCORIS takes none.
+    /// The scale from the file's own alpha; nil if there is none. LyCORIS ignores alpha for a product of full factors.
     func scale(rank: Int?) -> Double? {
       guard let rank else { return isKohya || alpha != nil ? 1 : nil }
       return alpha.map { $0 / Double(rank) }
     }
 
-    /// The tensors of LoRA whose kernel is a tensor of its own, which becomes a part of the first one.
+    /// The tensors of LoRA, with a separate kernel tensor folded into the first factor.
     func folded(in path: String) throws -> [String: Tensor] {
       guard let middle = tensors[AdapterTensors.middleName] else { return tensors }
       guard let down = tensors["lora_A.weight"], down.shape.count >= 2, middle.shape.count == 4,
@@ -118,14 +118,14 @@ extension AdapterTensors {
 
   private static let alphaName = "alpha"
   private static let middleName = "lora_mid.weight"
-  /// Other names of peft's tensors.
+  /// Other names for peft's tensors.
   private static let synonyms = [
     "lora_down.weight": "lora_A.weight", "lora_up.weight": "lora_B.weight",
     "lora.down.weight": "lora_A.weight", "lora.up.weight": "lora_B.weight",
     "lora_magnitude_vector.weight": "lora_magnitude_vector",
   ]
 
-  /// The module of a tensor, and what the tensor is called behind its name; nil for a name of no known kind.
+  /// Splits a tensor's name into its module and the tensor's name within it; nil for unknown kinds of names.
   private static func place(
     of name: String
   ) -> (component: Component, module: String, tensor: String, isKohya: Bool)? {
@@ -153,7 +153,7 @@ extension AdapterTensors {
     return names.lazy.compactMap { tensors[$0]?.shape.first }.first
   }
 
-  /// What says alpha and rank of a component, if anything does.
+  /// The source of alpha and rank for each component, if there is one.
   private static func configuration(
     _ file: SafetensorsFile, folder: String
   ) throws -> ((Component) -> PublishedAdapterConfiguration)? {

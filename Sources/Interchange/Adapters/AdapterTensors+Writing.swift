@@ -4,20 +4,20 @@ import Safetensors
 import Settings
 
 extension AdapterTensors {
-  /// Whose names a file has.
+  /// The program whose naming a file follows.
   public enum Dialect: String, CaseIterable, Sendable {
-    /// Modules under their own names, as peft's `set_peft_model_state_dict` and diffusers' `load_lora_adapter` take
-    /// them; a folder as peft's `PeftModel.from_pretrained` does.
+    /// Modules under their own names, as in peft's `set_peft_model_state_dict` and diffusers' `load_lora_adapter`;
+    /// folders as in peft's `PeftModel.from_pretrained`.
     case peft
-    /// Modules behind the name of their component, as diffusers' `load_lora_weights` takes them.
+    /// Modules prefixed with the name of their component, as in diffusers' `load_lora_weights`.
     case diffusers
-    /// Those of kohya's scripts and LyCORIS.
+    /// The names of kohya's scripts and LyCORIS.
     case kohya
   }
 
-  /// Writes a safetensors file; in peft's dialect, where the path does not end as one, a folder.
+  /// Writes a safetensors file, or, in peft's dialect and for a path without its extension, a folder.
   ///
-  /// - Throws: `ModelFileError` for modules that cannot be in one file of the dialect; `FileError`.
+  /// - Throws: `ModelFileError` for modules that cannot share a file in the dialect; `FileError`.
   public func write(_ dialect: Dialect, to path: String) throws {
     let isFolder = dialect == .peft && !path.hasSuffix(".safetensors")
     guard dialect != .peft || components.count <= 1 else {
@@ -43,7 +43,7 @@ extension AdapterTensors {
       let name = Self.name(of: module, dialect, inFolder: isFolder)
       let tensors = dialect == .kohya ? Self.withOthersMagnitudes(module.tensors) : module.tensors
       for (suffix, tensor) in tensors {
-        // LyCORIS takes no alpha for a product of whole factors.
+        // LyCORIS ignores alpha for a product of full factors.
         let isScaled = dialect == .kohya && module.rank == nil && suffix == "lokr_w1"
         file.add(
           "\(name).\(dialect == .kohya ? Self.kohyaSuffix(suffix) : suffix)", shape: tensor.shape,
@@ -80,7 +80,7 @@ extension AdapterTensors {
     }
   }
 
-  /// As `adapter_config.json` has it: rank and alpha of most modules, and the others' by their names.
+  /// The content of `adapter_config.json`: rank and alpha of most modules, and exceptions by name.
   private func configuration(of component: Component) -> SettingsNode {
     let own = modules.filter { $0.component == component }
     let kinds = [("LORA", "lora_"), ("LOHA", "hada_"), ("LOKR", "lokr_")]
@@ -114,6 +114,6 @@ extension AdapterTensors {
 }
 
 extension AdapterTensors.Module {
-  /// The rank that its tensors have; nil for a product of whole factors.
+  /// The rank of its tensors; nil for a product of full factors.
   var rank: Int? { AdapterTensors.rank(tensors) }
 }

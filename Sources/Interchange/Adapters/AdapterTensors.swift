@@ -1,33 +1,33 @@
 import Layers
 import Tensors
 
-/// An adapter as files have it, whichever names they use: of each module its tensors and its alpha.
+/// An adapter read from a file, independent of its naming: the tensors and the alpha of each module.
 public struct AdapterTensors {
-  /// The part of a pipeline that a module belongs to.
+  /// The pipeline component to which a module belongs.
   public enum Component: String, CaseIterable, Sendable {
     case denoiser = "unet"
     case textEncoder = "text_encoder"
   }
 
   struct Tensor {
-    /// PyTorch's.
+    /// In PyTorch's order.
     let shape: [Int]
     let values: [Float]
   }
 
   struct Module {
     let component: Component
-    /// PyTorch's name.
+    /// The module's name in PyTorch.
     let name: String
-    /// By peft's names behind that of the module, such as `lora_A.weight`.
+    /// Keyed by peft's names within the module, such as `lora_A.weight`.
     var tensors: [String: Tensor]
-    /// What the product of the factors is multiplied by.
+    /// The factor of the product.
     var scale: Double
   }
 
-  /// In ascending order of components and names.
+  /// Sorted by component and name.
   let modules: [Module]
-  /// What a user should know of how a file was read.
+  /// Notes for the user on how the file was read.
   public let notes: [String]
 
   init(_ modules: [Module], notes: [String] = []) {
@@ -35,7 +35,7 @@ public struct AdapterTensors {
     self.notes = notes
   }
 
-  /// The weights of an adapter of a denoiser.
+  /// The tensors of an adapter of a denoiser.
   public init(_ adapter: Adapter, weights: ParameterBuffer) {
     let tensors = Dictionary(uniqueKeysWithValues: adapter.parameters.fileTensors.map { ($0.name, $0) })
     self.init(
@@ -51,14 +51,14 @@ public struct AdapterTensors {
       })
   }
 
-  /// The parts of a pipeline that it changes.
+  /// The pipeline components that the adapter changes.
   public var components: Set<Component> { Set(modules.map(\.component)) }
 
-  /// The adapter of one component, whose model has `layout`, and its weights.
+  /// The adapter of one component, whose model has `layout`, with its weights.
   ///
-  /// - Parameter path: the file that the tensors are from, for messages.
-  /// - Throws: `ModelFileError` naming modules that the model does not have, and tensors that are missing, not used or
-  ///   of another shape.
+  /// - Parameter path: the file of the tensors, for messages.
+  /// - Throws: `ModelFileError` naming modules that the model lacks, and tensors that are missing, unused or of another
+  ///   shape.
   func adapter(
     of component: Component, _ layout: ParameterLayout, in path: String
   ) throws -> (adapter: Adapter, weights: ParameterBuffer) {
@@ -87,7 +87,7 @@ public struct AdapterTensors {
     return (adapter, weights)
   }
 
-  /// Throws unless the tensors are those of the adapter.
+  /// Throws unless the tensors match the adapter's.
   private static func require(_ adapter: Adapter, _ shapes: [String: [Int]], in path: String) throws {
     let expected = Dictionary(
       uniqueKeysWithValues: adapter.parameters.fileTensors.map { ($0.name, $0.shape) })

@@ -1,14 +1,14 @@
-/// The names that kohya's scripts and LyCORIS have for modules: those of PyTorch with `_` for every `.`, so that they are
-/// told apart again by the names of diffusers' and transformers' modules that have a `_` of their own.
+/// Module names of kohya's scripts and LyCORIS: PyTorch's names with `_` instead of `.`. They are parsed with a list of
+/// those parts of the module names in diffusers and transformers that contain `_` themselves.
 enum KohyaNames {
   private static let prefixes: [(AdapterTensors.Component, String)] = [
     (.denoiser, "lora_unet_"), (.textEncoder, "lora_te_"), (.textEncoder, "lora_te1_"),
     (.denoiser, "lycoris_unet_"), (.textEncoder, "lycoris_te_"), (.denoiser, "lycoris_"),
   ]
-  /// What transformers' text encoders began all names with.
+  /// The former prefix of all names in transformers' text encoders.
   private static let textPrefix = "text_model."
 
-  /// Parts of names with a `_`, the longest first.
+  /// Parts of names that contain `_`, the longest first.
   private static let parts = [
     "controlnet_cond_embedding", "transformer_blocks", "controlnet_down_blocks", "controlnet_mid_block",
     "adaLN_modulation", "class_embedding", "add_embedding", "time_embedding", "time_emb_proj",
@@ -19,7 +19,7 @@ enum KohyaNames {
     "v_proj", "to_out", "to_k", "to_q", "to_v",
   ].map { (dotted: $0.split(separator: "_").map(String.init), name: $0) }
 
-  /// The component and PyTorch's name of a module; nil for a name of another kind.
+  /// The component and PyTorch's name of a module; nil for another kind of name.
   static func module(_ name: String) -> (component: AdapterTensors.Component, name: String)? {
     guard let (component, prefix) = prefixes.first(where: { name.hasPrefix($0.1) }) else { return nil }
     let words = name.dropFirst(prefix.count).split(separator: "_", omittingEmptySubsequences: false)
@@ -39,7 +39,7 @@ enum KohyaNames {
     name.hasPrefix(textPrefix) ? String(name.dropFirst(textPrefix.count)) : name
   }
 
-  /// That of a module of a component.
+  /// The name of a component's module.
   static func name(_ module: String, _ component: AdapterTensors.Component) -> String {
     let dotted = component == .textEncoder ? textPrefix + module : module
     let prefix = component == .denoiser ? "lora_unet_" : "lora_te_"

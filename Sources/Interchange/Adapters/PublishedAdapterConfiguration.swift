@@ -1,6 +1,6 @@
 import Settings
 
-/// What peft's `adapter_config.json`, or diffusers' metadata of a file, say of an adapter.
+/// The configuration of an adapter from peft's `adapter_config.json` or diffusers' file metadata.
 struct PublishedAdapterConfiguration {
   private let rank: Double?
   private let alpha: Double?
@@ -10,8 +10,8 @@ struct PublishedAdapterConfiguration {
   let isDecomposed: Bool
 
   /// - Parameters:
-  ///   - node: of all components, or of one.
-  ///   - component: whose keys may begin with its name.
+  ///   - node: the configuration of all components, or of one.
+  ///   - component: the component, whose name may prefix its keys.
   init(_ node: SettingsNode, _ component: AdapterTensors.Component) {
     let prefix = "\(component.rawValue)."
     let entries = node.entries ?? []
@@ -37,9 +37,9 @@ struct PublishedAdapterConfiguration {
     if case .scalar(let scalar) = node.content { Double(scalar.text) } else { nil }
   }
 
-  /// alpha / rank of a module; nil if the configuration does not say.
+  /// alpha / rank of a module (alpha / √rank if so configured); nil if the configuration does not say.
   ///
-  /// - Parameter formRank: that its tensors have, if they have one.
+  /// - Parameter formRank: the rank of the module's tensors, if they have one.
   func scale(of module: String, formRank: Int?) -> Double? {
     guard let alpha = Self.value(of: module, in: alphaPattern) ?? alpha,
       let rank = formRank.map(Double.init) ?? Self.value(of: module, in: rankPattern) ?? rank
@@ -47,7 +47,7 @@ struct PublishedAdapterConfiguration {
     return alpha / (scalesByRoot ? rank.squareRoot() : rank)
   }
 
-  /// The value of the first pattern that the end of the module's name matches, as peft takes it.
+  /// The value of the first pattern that matches the end of the module's name, as in peft.
   private static func value(of module: String, in patterns: [(pattern: String, value: Double)]) -> Double? {
     patterns.first { pattern, _ in
       if module == pattern || module.hasSuffix(".\(pattern)") { return true }

@@ -7,25 +7,25 @@ import Safetensors
 import Settings
 import Tensors
 
-/// A model that training starts from, or that an adapter changes: of a run, a checkpoint, a safetensors file or a folder
-/// of diffusers.
+/// A model from which training starts, or that an adapter changes: a run, a checkpoint, a safetensors file or a
+/// diffusers folder.
 public struct BaseModel {
   public let path: String
-  /// The section `model` of a configuration for it; nil for a file that does not say.
+  /// The section `model` of a configuration that describes it; nil for a file without a description.
   public let section: SettingsNode?
   private let source: Source
 
   private enum Source {
-    /// The run or checkpoint, which may be trained on while it is read: the newest good one counts.
+    /// A run or checkpoint. A run may still be training while it is read; its newest intact checkpoint is used.
     case checkpoint(onDamage: (CheckpointError) -> Void)
     case folder(PipelineFolder)
     case file(SafetensorsFile)
   }
 
-  /// Looks at what lies at `path`, without reading weights.
+  /// Opens the model at `path` without reading weights.
   ///
-  /// - Parameter onDamage: told of checkpoints of a run that are passed over.
-  /// - Throws: `ModelFileError` if there is nothing, or something else; `CheckpointError`, `SafetensorsError`,
+  /// - Parameter onDamage: called with a run's damaged checkpoints, which are skipped.
+  /// - Throws: `ModelFileError` if nothing, or something else, exists there; `CheckpointError`, `SafetensorsError`,
   ///   `SettingsError`, `FileError`.
   public init(_ path: String, onDamage: @escaping (CheckpointError) -> Void = { _ in }) throws {
     self.path = path
@@ -53,10 +53,10 @@ public struct BaseModel {
 
   package static let sectionKey = "model"
 
-  /// Reads the weights of a model with `layout`; of a run or checkpoint their average.
+  /// Reads the weights of a model with `layout`; the averaged weights for a run or checkpoint.
   ///
-  /// - Throws: `ModelFileError`, `CheckpointError` naming tensors that are missing, not used or of another shape, or
-  ///   that hold what is no finite number; `SafetensorsError`, `FileError`.
+  /// - Throws: `ModelFileError`, `CheckpointError` naming tensors that are missing, unused, of another shape or
+  ///   non-finite; `SafetensorsError`, `FileError`.
   public func read(_ layout: ParameterLayout, into weights: ParameterBuffer) throws {
     switch source {
     case .file(let file): try Self.read(layout, from: file, into: weights)
@@ -70,10 +70,10 @@ public struct BaseModel {
     }
   }
 
-  /// Writes the model, changed by adapters, as PyTorch's state dict.
+  /// Writes the model, with adapters merged, as PyTorch's state dict.
   ///
   /// - Parameter tell: see `AdapterSource.tensors`.
-  /// - Throws: as `read` and `AdapterSource.merge`; `ModelFileError` for a file that does not say which model it is.
+  /// - Throws: as `read` and `AdapterSource.merge`; `ModelFileError` for a file that does not describe its model.
   public func write(
     merging adapters: [AdapterSource], to output: String, tell: (String) -> Void
   ) throws {
@@ -91,11 +91,11 @@ public struct BaseModel {
     weights.copy(from: try StateDict.weights(of: layout, in: file))
   }
 
-  /// A configuration whose model is that of its base, where it names one: the section `model` may be left out; so may the
-  /// section `denoiser`, where the model is a control network and its base what it controls.
+  /// Completes a configuration that names a base with the base's model: the section `model` may be omitted, and so may
+  /// the section `denoiser` if the model is a control network and the base its denoiser.
   ///
-  /// - Throws: `ModelFileError` if the section is there and describes another model, or if neither says what it is;
-  ///   what `init` throws.
+  /// - Throws: `ModelFileError` if the section exists but describes another model, or if neither source describes it;
+  ///   errors of `init`.
   public static func completing(
     _ configuration: SettingsNode, onDamage: @escaping (CheckpointError) -> Void = { _ in }
   ) throws -> SettingsNode {

@@ -4,11 +4,11 @@ import Layers
 import Tensors
 
 extension Checkpoint {
-  /// The weights of the model that its run trains: for an adapter's run, the base's weights changed by the adapter; for a
-  /// run that trains a word, the base's; for an autoencoder's, without those of the discriminator.
+  /// The weights of the model that the run trains: for an adapter, the base's weights with the adapter merged; for a
+  /// word, the base's weights; for an autoencoder, without the discriminator.
   ///
   /// - Parameter configuration: the checkpoint's.
-  /// - Throws: as `weights(_:layout:)`, and what reading the base throws.
+  /// - Throws: as `weights(_:layout:)`, and errors of reading the base.
   public func modelWeights(
     _ member: StateMember, _ configuration: TrainingConfiguration
   ) throws -> ParameterBuffer {
@@ -22,9 +22,9 @@ extension Checkpoint {
     return model
   }
 
-  /// The weights of the frozen model that the checkpoint's run was trained beside.
+  /// The weights of the frozen model of the checkpoint's run.
   ///
-  /// - Throws: `ModelFileError` if the base holds others by now.
+  /// - Throws: `ModelFileError` if the base has changed since.
   public func baseWeights(_ configuration: TrainingConfiguration) throws -> ParameterBuffer {
     guard let path = configuration.base, let layout = configuration.frozenParameters else {
       preconditionFailure("\(directory) has no base")

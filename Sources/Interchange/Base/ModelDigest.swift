@@ -4,9 +4,9 @@ import Models
 import Settings
 import Tensors
 
-/// What tells a model with its weights from others, wherever it lies.
+/// Identifies a model and its weights, independently of their path.
 public enum ModelDigest {
-  /// SHA-256 of the settings on which results depend, and of all tensors as files hold them.
+  /// SHA-256 of the settings that affect results, and of all tensors as stored in files.
   ///
   /// - Parameter section: the section `model`.
   /// - Throws: `SettingsError`.
@@ -19,16 +19,16 @@ public enum ModelDigest {
     return stream.finish()
   }
 
-  /// In words, what differs between two models' settings.
+  /// Describes the differences between two models' settings.
   static func differences(_ a: SettingsNode, _ b: SettingsNode) throws -> [String] {
-    // What is dropped in training is none of the model's.
+    // Dropout affects only training.
     func relevant(_ section: SettingsNode) throws -> SettingsNode {
       SettingsNode(.section(try settings(section).filter { $0.key != "dropout" }))
     }
     return SettingsNode.differences(try relevant(a), try relevant(b)).map { "\($0)" }
   }
 
-  /// All settings with their values, but for those that change nothing in what is computed.
+  /// All settings with their values, except those that do not affect computation.
   private static func settings(_ section: SettingsNode) throws -> [SettingsEntry] {
     let resolved = try TrainedNetwork.described(by: section).resolved
     return (resolved.entries ?? []).filter { !$0.key.hasPrefix("_") && $0.key != "sample_size" }

@@ -8,15 +8,17 @@ import Settings
 import Tensors
 import Text
 
-/// All of Stable Diffusion 1 in one safetensors file, as its original program (CompVis) and most user interfaces have it.
+/// A complete Stable Diffusion 1 in one safetensors file, as used by its original program (CompVis) and most user
+/// interfaces.
 ///
-/// The file says nothing of its networks but by the names and shapes of tensors, from which their settings are found. What
-/// these leave open is Stable Diffusion's: eight attention heads, 32 groups, the scaled-linear schedule.
+/// The file describes its networks only by the names and shapes of tensors, from which their settings are inferred. The
+/// remaining settings are Stable Diffusion's: eight attention heads, 32 groups, the scaled-linear schedule.
 public struct CompVisFile {
   private let file: SafetensorsFile
   private typealias Prefix = CompVisNames.Prefix
 
-  /// - Throws: `ModelFileError` for another file, and one whose text encoder is not read here; `SafetensorsError`, `FileError`.
+  /// - Throws: `ModelFileError` for another file, or one with an unsupported text encoder; `SafetensorsError`,
+  ///   `FileError`.
   public init(_ path: String) throws {
     file = try SafetensorsFile(path: path)
     guard file.names.contains(where: { $0.hasPrefix(Prefix.denoiser) }) else {
@@ -33,7 +35,7 @@ public struct CompVisFile {
     }
   }
 
-  /// Tensors that belong to no part that is used here, such as the average of the weights beside them.
+  /// Tensors that are not used here, such as the averaged weights.
   public var unused: [String] {
     let prefixes = [Prefix.denoiser, Prefix.autoencoder, Prefix.textEncoder]
     let names = file.names.filter { name in
@@ -42,7 +44,7 @@ public struct CompVisFile {
     return Set(names.map { String($0.prefix { $0 != "." }) }).sorted()
   }
 
-  /// What the original program keeps of its noise schedule.
+  /// Tensors in which the original program stores its noise schedule.
   private static let buffers: Set = [
     "betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
     "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod",
@@ -50,13 +52,13 @@ public struct CompVisFile {
     "logvar", "model_ema.decay", "model_ema.num_updates",
   ]
 
-  /// Writes diffusers' folder of it.
+  /// Writes a diffusers folder.
   ///
   /// - Parameters:
-  ///   - tokenizer: where the tokeniser lies, which the file does not have.
+  ///   - tokenizer: the path of the tokeniser, which the file does not contain.
   ///   - overrides: `PART.KEY=VALUE` for the settings of `unet`, `vae`, `text_encoder` and `scheduler`.
   ///   - directory: must not exist yet; it appears when it is complete.
-  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape; `SettingsError`,
+  /// - Throws: `ModelFileError` naming tensors that are missing, unused or of another shape; `SettingsError`,
   ///   `TokenizerError`, `SafetensorsError`, `FileError`.
   public func write(tokenizer path: String, overrides: [String], to directory: String) throws {
     guard !FileManager.default.fileExists(atPath: directory) else {
@@ -78,7 +80,7 @@ public struct CompVisFile {
     let decoder = try network(autoencoderSection, "vae") { try AutoencoderKind.model($0) }
     let textSection = section(Name.textEncoder, try textEncoder())
     let encoder = try network(textSection, "text_encoder") { try TextEncoderKind.model($0) }
-    // The original merges file does not say it: Stable Diffusion 1 pads with the end token.
+    // The original merges file does not define padding: Stable Diffusion 1 pads with the end token.
     let read = try CLIPTokenizer(path: path)
     let tokenizer = read.padding(with: read.endToken)
     try PipelineText.requireFit(tokenizer, encoder, path)
@@ -114,7 +116,7 @@ public struct CompVisFile {
     PipelineFolder.Name.scheduler,
   ]
 
-  /// Stable Diffusion 1's noise, in the class that its samplers are of.
+  /// Stable Diffusion 1's noise schedule, in the class of its sampler.
   private static let scheduler: SettingsNode = [
     "_class_name": "DDIMScheduler", "num_train_timesteps": 1000, "beta_schedule": "scaled_linear",
     "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": false, "set_alpha_to_one": false,
@@ -130,22 +132,22 @@ public struct CompVisFile {
     return network
   }
 
-  // MARK: What shapes say
+  // MARK: Settings inferred from shapes
 
   private func shape(_ name: String) throws -> [Int] {
     guard file.contains(name) else { throw ModelFileError(file.path, "lacks \(name)") }
     return try file.shape(of: name)
   }
 
-  /// How many of `name(0)`, `name(1)`, ... there are.
+  /// The number of consecutive tensors `name(0)`, `name(1)`, ...
   private func count(_ name: (Int) -> String) -> Int {
     var count = 0
     while file.contains(name(count)) { count += 1 }
     return count
   }
 
-  /// The settings of the U-Net; whether its blocks attend on the way up, from the lowest resolution; residual blocks at a
-  /// resolution.
+  /// The settings of the U-Net; whether its up blocks have attention, from the lowest resolution; and the number of
+  /// residual blocks per resolution.
   private func denoiser() throws -> (SettingsNode, attendsUp: [Bool], layers: Int) {
     let input = Prefix.denoiser + "input_blocks."
     let output = Prefix.denoiser + "output_blocks."
@@ -223,15 +225,15 @@ public struct CompVisFile {
 /// The tensors of one part of a file under other names.
 private struct RenamedTensors: TensorSource {
   private let file: SafetensorsFile
-  /// What the file calls a tensor, and its shape here.
+  /// A tensor's name in the file, and its shape here.
   private let places: [String: (name: String, shape: [Int])]
   let names: [String]
 
   var path: String { file.path }
 
   /// - Parameters:
-  ///   - prefix: of the part's names.
-  ///   - name: what the file calls a tensor of the layout.
+  ///   - prefix: the prefix of the part's names.
+  ///   - name: maps the name of a tensor of the layout to that in the file.
   init(_ file: SafetensorsFile, prefix: String, _ layout: ParameterLayout, _ name: (String) -> String) throws
   {
     self.file = file
@@ -242,12 +244,12 @@ private struct RenamedTensors: TensorSource {
       guard file.contains(stored) else { continue }
       used.insert(stored)
       let found = try file.shape(of: stored)
-      // Linear layers of attention are 1x1 convolutions there.
+      // Linear layers of attention are 1x1 convolutions in the file.
       let isConvolution = tensor.shape.count == 2 && found == tensor.shape + [1, 1]
       places[tensor.name] = (stored, isConvolution ? tensor.shape : found)
     }
     for stored in file.names where stored.hasPrefix(prefix) && !used.contains(stored) {
-      // Numbers of positions, and what the autoencoder was trained against.
+      // Skips position indices, and the networks of the autoencoder's training loss.
       guard !stored.hasSuffix(".position_ids"), !stored.hasPrefix("\(prefix)loss.") else { continue }
       places[stored] = (stored, try file.shape(of: stored))
     }

@@ -1,19 +1,19 @@
-/// What the original program of Stable Diffusion (CompVis) calls the tensors of diffusers' and transformers' classes.
+/// The tensor names of Stable Diffusion's original program (CompVis) for the classes of diffusers and transformers.
 enum CompVisNames {
-  /// The beginnings of the names of each part.
+  /// The prefixes of each part's names.
   enum Prefix {
     static let denoiser = "model.diffusion_model."
     static let autoencoder = "first_stage_model."
     static let textEncoder = "cond_stage_model.transformer."
-    /// Of the encoder of Stable Diffusion 2, which is open_clip's.
+    /// The prefix of Stable Diffusion 2's encoder, which is open_clip's.
     static let openTextEncoder = "cond_stage_model.model."
   }
 
-  /// Of a `UNet2DConditionModel`.
+  /// The name of a tensor of a `UNet2DConditionModel`.
   ///
   /// - Parameters:
-  ///   - layers: residual blocks of each resolution on the way down; there is one more on the way up.
-  ///   - attendsUp: whether the blocks of each resolution attend, in the order of the way up.
+  ///   - layers: residual blocks per resolution in the down path; the up path has one more.
+  ///   - attendsUp: whether the up blocks of each resolution have attention, in their order.
   static func denoiser(_ name: String, layers: Int, attendsUp: [Bool]) -> String {
     let parts = name.split(separator: ".").map(String.init)
     func number(_ place: Int) -> Int { Int(parts[place]) ?? 0 }
@@ -31,7 +31,7 @@ enum CompVisNames {
       place =
         parts[1] == "attentions"
         ? "middle_block.1.\(rest(from: 3))" : "middle_block.\(2 * number(2)).\(resnet(from: 3))"
-    // The first convolution is a block of its own.
+    // The first convolution counts as a block.
     case ("down_blocks", "downsamplers"):
       place = "input_blocks.\((number(1) + 1) * (layers + 1)).0.op.\(rest(from: 5))"
     case ("down_blocks", "attentions"):
@@ -57,7 +57,7 @@ enum CompVisNames {
     "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
   ]
 
-  /// Of an `AutoencoderKL` with so many resolutions.
+  /// The name of a tensor of an `AutoencoderKL` with the given number of resolutions.
   static func autoencoder(_ name: String, resolutions: Int) -> String {
     let parts = name.split(separator: ".").map(String.init)
     guard let (up, level) = half(parts, resolutions) else { return Prefix.autoencoder + name }
@@ -79,7 +79,8 @@ enum CompVisNames {
     return "\(Prefix.autoencoder)\(parts[0]).\(place)"
   }
 
-  /// Whether it is the decoder's tensor, and of which resolution, from full resolution on; nil for one of neither half.
+  /// Whether the tensor is the decoder's, and the index of its resolution, counted from full resolution; nil for
+  /// tensors outside encoder and decoder.
   private static func half(_ parts: [String], _ resolutions: Int) -> (isDecoder: Bool, level: Int)? {
     let block = parts.count > 2 ? Int(parts[2]) ?? 0 : 0
     switch parts[0] {
@@ -92,10 +93,10 @@ enum CompVisNames {
   private static func attention(_ parts: ArraySlice<String>) -> String {
     let renames = ["group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out": "proj_out"]
     guard let first = parts.first else { return "" }
-    // A module `to_out` has its linear layer at 0.
+    // The linear layer of the module `to_out` is at index 0.
     return ([renames[first] ?? first] + parts.dropFirst(first == "to_out" ? 2 : 1)).joined(separator: ".")
   }
 
-  /// Of a `CLIPTextModel`.
+  /// The name of a tensor of a `CLIPTextModel`.
   static func textEncoder(_ name: String) -> String { "\(Prefix.textEncoder)text_model.\(name)" }
 }

@@ -5,9 +5,9 @@ import Models
 import Safetensors
 import Settings
 
-/// A folder that diffusers' `AutoencoderKL.from_pretrained` loads: `config.json` and safetensors of the weights.
+/// A folder for diffusers' `AutoencoderKL.from_pretrained`: `config.json` and a safetensors file of the weights.
 enum AutoencoderFolder {
-  /// Writes the weights of a checkpoint of an autoencoder.
+  /// Writes the weights of an autoencoder's checkpoint.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `FileError`, `CheckpointError`.

@@ -3,8 +3,8 @@ import Foundation
 import Safetensors
 import Settings
 
-/// The weights of one component of a pipeline folder: one safetensors file, or the shards that an index lists, under the
-/// names that the component's class has for them today.
+/// The weights of one component of a pipeline folder: one safetensors file, or the shards listed in an index, under the
+/// current names of the component's class.
 struct ComponentWeights: TensorSource {
   /// The file, or the index.
   let path: String
@@ -14,10 +14,10 @@ struct ComponentWeights: TensorSource {
   private let places: [String: (file: SafetensorsFile, name: String)]
 
   /// - Parameters:
-  ///   - folder: the component's.
-  ///   - stem: the file's name before `.safetensors`.
-  ///   - current: today's name of a tensor; nil for one that computes nothing.
-  /// - Throws: `ModelFileError` where files, or tensors of an index, are missing; `SafetensorsError`, `FileError`.
+  ///   - folder: the component's folder.
+  ///   - stem: the file name before `.safetensors`.
+  ///   - current: maps a tensor's stored name to its current name; nil for a tensor that is not used.
+  /// - Throws: `ModelFileError` if files, or tensors listed in an index, are missing; `SafetensorsError`, `FileError`.
   init(folder: String, stem: String, current: (String) -> String?) throws {
     let single = "\(folder)/\(stem).safetensors"
     let index = "\(single).index.json"
@@ -44,7 +44,7 @@ struct ComponentWeights: TensorSource {
     if path == index { try requireListed(current) }
   }
 
-  /// The files that an index names, in the order of their names.
+  /// The files listed in an index, sorted by name.
   private static func shards(of index: String, in folder: String) throws -> [String] {
     let names = try Set(list(of: index).map(\.file)).sorted()
     guard !names.isEmpty else { throw ModelFileError(index, "lists no tensors") }
@@ -73,7 +73,7 @@ struct ComponentWeights: TensorSource {
     }
   }
 
-  /// - Throws: `ModelFileError` where the index lists what its files lack.
+  /// - Throws: `ModelFileError` if the index lists tensors that its files lack.
   private func requireListed(_ current: (String) -> String?) throws {
     for (tensor, file) in try Self.list(of: path) {
       if let name = current(tensor), places[name] == nil {
@@ -100,7 +100,7 @@ struct ComponentWeights: TensorSource {
     return try place.file.floats(place.name)
   }
 
-  /// What the files call each tensor.
+  /// The stored name of each tensor.
   var storedNames: [String: String] { places.mapValues(\.name) }
 
   private func place(of name: String) throws -> (file: SafetensorsFile, name: String) {

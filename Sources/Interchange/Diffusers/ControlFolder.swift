@@ -6,12 +6,12 @@ import Safetensors
 import Settings
 import Tensors
 
-/// A folder that diffusers' `ControlNetModel.from_pretrained` loads: `config.json` and safetensors of the weights.
+/// A folder for diffusers' `ControlNetModel.from_pretrained`: `config.json` and a safetensors file of the weights.
 public struct ControlFolder {
   private static let className = "ControlNetModel"
 
   public let path: String
-  /// The section `model` of a configuration for it.
+  /// The section `model` of a configuration that describes it.
   public let section: SettingsNode
   public let network: any ControlNetwork
 
@@ -26,7 +26,7 @@ public struct ControlFolder {
 
   /// Reads the configuration.
   ///
-  /// - Throws: `SettingsError` for what cannot be computed here; `FileError`.
+  /// - Throws: `SettingsError` for unsupported settings; `FileError`.
   public init(_ path: String) throws {
     self.path = path
     let file = "\(path)/\(PipelineFolder.Name.configuration)"
@@ -44,9 +44,9 @@ public struct ControlFolder {
     try StateDict.weights(of: network.parameters, in: files())
   }
 
-  /// A configuration whose section `model` is the folder's.
+  /// Sets the section `model` of a configuration to the folder's.
   ///
-  /// - Throws: `ModelFileError` where it says otherwise.
+  /// - Throws: `ModelFileError` if the configuration contradicts the folder.
   func configuration(_ own: SettingsNode) throws -> SettingsNode {
     for entry in own["model"]?.entries ?? [] {
       guard let theirs = section[entry.key] else { continue }
@@ -59,7 +59,7 @@ public struct ControlFolder {
     return own.setting("model", to: missing.reduce(section) { $0.setting($1.key, to: $1.node) })
   }
 
-  /// Writes the weights of a checkpoint of a control network.
+  /// Writes the weights of a control network's checkpoint.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `FileError`, `CheckpointError`.

@@ -6,8 +6,8 @@ import Settings
 import Tensors
 
 extension PipelineFolder {
-  /// Writes the pipeline anew: configurations, tokenizer and scheduler as they are, weights as float32 in one file a
-  /// component. What this program does not use is left out.
+  /// Writes a copy of the pipeline: configurations, tokeniser and scheduler unchanged, weights as float32 in one file
+  /// per component. Components that this program does not use are omitted.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: as `init` and `weights()`.
@@ -42,7 +42,7 @@ extension PipelineFolder {
     }
   }
 
-  /// Lets `body` fill a folder that gets its name when it is complete.
+  /// Lets `body` fill a temporary folder, which is renamed when it is complete.
   static func whole(_ directory: String, _ body: (_ temporary: String) throws -> Void) throws {
     let place = URL(fileURLWithPath: directory)
     let temporary = try WholeFile.makeTemporaryFolder(
@@ -56,7 +56,7 @@ extension PipelineFolder {
     }
   }
 
-  /// The index without the components that are left out, as diffusers writes those that a pipeline lacks.
+  /// The index without the omitted components, written as diffusers does for components that a pipeline lacks.
   private func indexOfUsed() throws -> SettingsNode {
     var index = try Self.json("\(path)/\(Name.index)")
     for name in unused { index = index.setting(name, to: SettingsNode(.list([.null, .null]))) }
@@ -64,7 +64,7 @@ extension PipelineFolder {
     return index[checks] == nil ? index : index.setting(checks, to: false)
   }
 
-  /// Copies the files of a component that hold no weights.
+  /// Copies the files of a component that contain no weights.
   private func copyFiles(of component: String, to folder: String) throws {
     let source = "\(path)/\(component)"
     let names: [String]
@@ -81,7 +81,7 @@ extension PipelineFolder {
     }
   }
 
-  /// Writes a component's weights under the names that they have in `source`.
+  /// Writes a component's weights under their names in `source`.
   private func writeWeights(_ layout: ParameterLayout, _ source: ComponentWeights, to file: String) throws {
     let weights = try StateDict.weights(of: layout, in: source)
     var writer = SafetensorsWriter(metadata: ["format": "pt"])

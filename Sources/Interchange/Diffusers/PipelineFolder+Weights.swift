@@ -5,30 +5,30 @@ import Models
 import Tensors
 
 extension PipelineFolder {
-  /// The weights of the network that denoises, and nothing else.
+  /// The weights of the denoiser.
   ///
-  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape, or that hold what is no
-  ///   finite number; `SafetensorsError`, `FileError`.
+  /// - Throws: `ModelFileError` naming tensors that are missing, unused, of another shape or non-finite;
+  ///   `SafetensorsError`, `FileError`.
   public func weights() throws -> ParameterBuffer {
     try StateDict.weights(of: model.parameters, in: denoiserFiles())
   }
 
-  /// The same for the autoencoder.
+  /// The weights of the autoencoder. Throws like `weights()`.
   public func weights(of autoencoder: AutoencoderKL) throws -> ParameterBuffer {
     try StateDict.weights(of: autoencoder.parameters, in: autoencoderFiles())
   }
 
-  /// The same for the text encoder.
+  /// The weights of the text encoder. Throws like `weights()`.
   public func weights(of text: PipelineText) throws -> ParameterBuffer {
     try StateDict.weights(of: text.encoder.parameters, in: textEncoderFiles())
   }
 
-  /// The same for the control network.
+  /// The weights of the control network. Throws like `weights()`.
   public func weights(of control: any ControlNetwork) throws -> ParameterBuffer {
     try StateDict.weights(of: control.parameters, in: controlFiles())
   }
 
-  /// The SHA-256 of the file of the denoiser's weights; of several files, that of their digests.
+  /// The SHA-256 of the denoiser's weight file; for several files, that of their digests.
   ///
   /// - Throws: `ModelFileError`, `FileError`.
   public func weightsDigest() throws -> String {
@@ -60,7 +60,7 @@ extension PipelineFolder {
     try ComponentWeights(folder: folder, stem: Name.textWeights, current: textEncoderName)
   }
 
-  /// Before version 0.15 diffusers had other names for the attention of autoencoders, which its files still have.
+  /// Before version 0.15, diffusers had other names for the attention of autoencoders, which published files still use.
   private static func autoencoderName(_ name: String) -> String? {
     let formerNames = [
       ".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0.",
@@ -69,7 +69,7 @@ extension PipelineFolder {
     return formerNames.reduce(name) { $0.replacingOccurrences(of: $1.key, with: $1.value) }
   }
 
-  /// Before version 5 transformers put the part of CLIP before all names, and kept the numbers of positions.
+  /// Before version 5, transformers prefixed all names with the part of CLIP, and stored position indices.
   private static func textEncoderName(_ name: String) -> String? {
     let prefix = "text_model."
     let name = name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : name

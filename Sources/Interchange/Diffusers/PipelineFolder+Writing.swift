@@ -10,9 +10,9 @@ import Settings
 import Tensors
 
 extension PipelineFolder {
-  /// Writes the weights of a checkpoint as a folder that diffusers' `DDPMPipeline.from_pretrained` loads, or those of an
+  /// Writes the weights of a checkpoint as a folder for diffusers' `DDPMPipeline.from_pretrained`, or those of an
   /// autoencoder or a control network as one for `from_pretrained` of `AutoencoderKL` or `ControlNetModel`. A run on
-  /// latents and captions becomes one for `StableDiffusionPipeline.from_pretrained`.
+  /// latents and captions is written for `StableDiffusionPipeline.from_pretrained`.
   ///
   /// - Parameter directory: must not exist yet; it appears when it is complete.
   /// - Throws: `ModelFileError` for a network or a process that diffusers does not have; `FileError`,

@@ -6,10 +6,10 @@ import Safetensors
 import Settings
 import Tensors
 
-/// A folder in the layout of diffusers' pipelines: `model_index.json` and a folder for each component, with a
-/// `config.json` and safetensors of the component's weights.
+/// A folder in the layout of diffusers' pipelines: `model_index.json` and a folder per component, with a `config.json`
+/// and safetensors files of its weights.
 public struct PipelineFolder {
-  /// Names that the layout has.
+  /// File names and keys of the layout.
   enum Name {
     static let index = "model_index.json"
     static let pipelineClass = "_class_name"
@@ -21,28 +21,28 @@ public struct PipelineFolder {
     static let scheduler = "scheduler"
     static let configuration = "config.json"
     static let schedulerConfiguration = "scheduler_config.json"
-    /// Before `.safetensors`.
+    /// The file name of weights before `.safetensors`.
     static let weights = "diffusion_pytorch_model"
-    /// The same for models of transformers.
+    /// The same for transformers models.
     static let textWeights = "model"
     static let library = "diffusers"
     static let size = "sample_size"
   }
 
   public let path: String
-  /// The network that denoises.
+  /// The denoiser.
   public let model: any Denoiser
-  /// What it attends to is made of prompts; nil for a model that attends to none.
+  /// Embeds prompts for cross-attention; nil for a model without text conditioning.
   public let text: PipelineText?
-  /// What turns its latents into images; nil for a network of pixels.
+  /// Decodes the model's latents to images; nil for a pixel-space model.
   public let autoencoder: AutoencoderKL?
-  /// What controls what is drawn by an image; nil if nothing does.
+  /// Controls sampling by an image; nil if there is no control network.
   public let control: (any ControlNetwork)?
-  /// [H, W, C] of the images or latents that the network was made for.
+  /// [H, W, C] of the images or latents for which the network was made.
   public let shape: [Int]
-  /// The names of components that are left out.
+  /// The names of omitted components.
   public let unused: [String]
-  /// The section `model` of a configuration for it.
+  /// The section `model` of a configuration that describes it.
   let section: SettingsNode
 
   /// Whether `path` is such a folder.
@@ -52,9 +52,9 @@ public struct PipelineFolder {
 
   /// Reads the configurations.
   ///
-  /// - Parameter skippedLayers: layers of the text encoder that are left out at the end for prompts.
-  /// - Throws: `ModelFileError` for pipelines and networks that are not computed here, for components that are missing or
-  ///   do not fit together; `SettingsError`, `TokenizerError`, `FileError`.
+  /// - Parameter skippedLayers: the number of final layers of the text encoder that are skipped for prompts.
+  /// - Throws: `ModelFileError` for unsupported pipelines and networks, and for components that are missing or do not
+  ///   fit together; `SettingsError`, `TokenizerError`, `FileError`.
   public init(_ path: String, skippedLayers: Int = 0) throws {
     self.path = path
     let index = try PipelineIndex(folder: path)
@@ -75,7 +75,7 @@ public struct PipelineFolder {
     shape = try Self.shape(configuration, model, file)
   }
 
-  /// What a component's settings describe.
+  /// The network described by a component's settings.
   ///
   /// - Throws: `SettingsError`, which names keys of `file`.
   static func network<Network>(
@@ -134,7 +134,7 @@ public struct PipelineFolder {
     return network
   }
 
-  /// Images are as large as `sample_size` says: a number, or height and width.
+  /// The image size is given by `sample_size`: one number, or height and width.
   private static func shape(
     _ configuration: SettingsNode, _ model: any Denoiser, _ file: String
   ) throws -> [Int] {
@@ -156,18 +156,19 @@ public struct PipelineFolder {
     return sides + [model.imageChannels]
   }
 
-  /// How the pipeline samples.
+  /// The pipeline's sampling settings.
   ///
-  /// - Parameter sampler: whose class reads the scheduler's settings; nil: the class that they name.
+  /// - Parameter sampler: the sampler whose class interprets the scheduler's settings; nil selects the class that they
+  ///   name.
   /// - Throws: `SettingsError`, `FileError`.
   public func scheduler(for sampler: SamplerKind? = nil) throws -> SchedulerConfiguration {
     let file = "\(path)/\(Name.scheduler)/\(Name.schedulerConfiguration)"
     return try SchedulerConfiguration(json: Self.content(file), source: file, sampler: sampler)
   }
 
-  /// A configuration to train the network further with, of which the rest has its defaults.
+  /// A configuration for training the network further, otherwise with defaults.
   ///
-  /// - Throws: `ModelFileError` where the scheduler's noise schedule is none that a configuration can name.
+  /// - Throws: `ModelFileError` if a configuration cannot express the scheduler's noise schedule.
   public func trainingConfiguration() throws -> SettingsNode {
     let scheduler = try scheduler()
     let schedule = scheduler.schedule
@@ -189,7 +190,7 @@ public struct PipelineFolder {
     return ["dataset": ["path": ""], "model": section, "diffusion": diffusion]
   }
 
-  /// How images are drawn: by `options`, and where these say nothing, as `scheduler` does, the folder's.
+  /// The sampling plan from `options`, with defaults from the folder's `scheduler`.
   ///
   /// - Throws: `ModelFileError`, `SettingsError`, `SamplingError`.
   public func samplingPlan(
@@ -208,7 +209,7 @@ public struct PipelineFolder {
 }
 
 extension DenoiserKind {
-  /// The published class whose `config.json` describes it.
+  /// The published class that the `config.json` names.
   var className: String? {
     switch self {
     case .unet2D: "UNet2DModel"

@@ -2,23 +2,22 @@ import Files
 import Foundation
 import Settings
 
-/// `model_index.json` of a pipeline folder: which components there are, and of which classes.
+/// `model_index.json` of a pipeline folder: its components and their classes.
 struct PipelineIndex {
   let path: String
-  /// The pipeline's class, such as `StableDiffusionPipeline`; nil if it is not named.
+  /// The pipeline's class, such as `StableDiffusionPipeline`; nil if none is named.
   let pipelineClass: String?
-  /// Classes of the components that the pipeline has, in the file's order.
+  /// The components that the pipeline has, with their classes, in the file's order.
   let components: [(name: String, className: String)]
 
-  /// Components that change no picture, or that only other uses of the pipeline need.
+  /// Components that do not affect images, or that only other uses of the pipeline need.
   private static let dispensable: Set = ["safety_checker", "feature_extractor", "image_encoder"]
   private static let known: Set = [
     PipelineFolder.Name.unet, PipelineFolder.Name.autoencoder, PipelineFolder.Name.textEncoder,
     PipelineFolder.Name.tokenizer, PipelineFolder.Name.scheduler, PipelineFolder.Name.control,
   ]
 
-  /// - Throws: `ModelFileError` for a component without which the pipeline would draw other pictures;
-  ///   `SettingsError`, `FileError`.
+  /// - Throws: `ModelFileError` for an unsupported component that affects images; `SettingsError`, `FileError`.
   init(folder: String) throws {
     path = "\(folder)/\(PipelineFolder.Name.index)"
     let index = try PipelineFolder.json(path)
@@ -28,7 +27,7 @@ struct PipelineIndex {
       pipelineClass = nil
     }
     components = (index.entries ?? []).compactMap { entry in
-      // A component that was left out is [null, null].
+      // A missing component is [null, null].
       guard case .list(let names) = entry.node.content, names.count == 2,
         case .scalar(let name) = names[1].content, name.meaning != .nothing
       else { return nil }
@@ -45,10 +44,10 @@ struct PipelineIndex {
     }
   }
 
-  /// The components that are left out here.
+  /// The components that are omitted here.
   var unused: [String] { components.map(\.name).filter(Self.dispensable.contains) }
 
-  /// The component's class, which must be there in the folder; nil if the pipeline has none.
+  /// The component's class; nil if the pipeline has no such component. Requires its folder to exist.
   ///
   /// - Throws: `ModelFileError`.
   func className(of component: String) throws -> String? {
@@ -61,7 +60,7 @@ struct PipelineIndex {
     return entry.className
   }
 
-  /// The class of a component that must be there, one of `known`.
+  /// The class of a required component, one of `known`.
   ///
   /// - Throws: `ModelFileError`.
   func requiredClass(of component: String, among known: [String], for reason: String) throws -> String {

@@ -2,19 +2,20 @@ import Models
 import Settings
 import Text
 
-/// The parts of a pipeline that read prompts.
+/// The text components of a pipeline.
 public struct PipelineText: Sendable {
   public let tokenizer: CLIPTokenizer
-  /// For negative prompts, and for none.
+  /// Used for negative and empty prompts.
   public let encoder: any TextEncoder
-  /// For prompts: the same weights, of which the last layers may be left out. diffusers leaves none out for negative
+  /// Used for prompts: the same weights, possibly without the last layers. diffusers skips no layers for negative
   /// prompts.
   public let promptEncoder: any TextEncoder
 
   private static let tokenizers = ["CLIPTokenizer", "CLIPTokenizerFast"]
 
-  /// - Returns: nil for a pipeline whose network attends to no text.
-  /// - Throws: `ModelFileError` for parts that are missing or do not fit; `SettingsError`, `TokenizerError`, `FileError`.
+  /// - Returns: nil for a pipeline whose network has no text conditioning.
+  /// - Throws: `ModelFileError` for components that are missing or do not fit; `SettingsError`, `TokenizerError`,
+  ///   `FileError`.
   init?(_ path: String, _ index: PipelineIndex, model: any Denoiser, skippedLayers: Int) throws {
     guard let width = model.contextWidth else { return nil }
     typealias Name = PipelineFolder.Name
@@ -57,7 +58,7 @@ public struct PipelineText: Sendable {
     }
   }
 
-  /// What a user should know; nil: nothing.
+  /// A note for the user; nil if there is none.
   public var note: String? {
     guard tokenizer.vocabularySize < encoder.vocabularySize else { return nil }
     return

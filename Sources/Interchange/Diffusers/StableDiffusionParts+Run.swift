@@ -7,11 +7,11 @@ import Settings
 import Text
 
 extension StableDiffusionParts {
-  /// The weights of a run that was trained on latents and captions, with the autoencoder and the text encoder that these
-  /// are of.
+  /// The weights of a run that was trained on latents and captions, with the autoencoder and the text encoder of its
+  /// dataset.
   ///
-  /// - Throws: `ModelFileError` for a run that the pipeline cannot draw with; `CheckpointError` where autoencoder or text
-  ///   encoder are others by now; what reading them throws.
+  /// - Throws: `ModelFileError` for a run that the pipeline does not support; `CheckpointError` if the autoencoder or
+  ///   the text encoder has changed since; errors of reading them.
   init(_ checkpoint: Checkpoint, weights which: StateMember) throws {
     let manifest = checkpoint.manifest
     func refuse(_ problem: String) -> ModelFileError { ModelFileError(checkpoint.directory, problem) }
@@ -73,7 +73,7 @@ extension StableDiffusionParts {
 }
 
 extension SettingsNode {
-  /// Whether it has a key with another value than null or 0.
+  /// Whether the key is present with a value other than null or 0.
   fileprivate func saysSomething(of key: String) -> Bool {
     guard case .scalar(let value)? = self[key]?.content else { return false }
     return value.meaning != .nothing && value.text != "0"

@@ -7,21 +7,21 @@ import Settings
 import Tensors
 import Text
 
-/// The parts of diffusers' `StableDiffusionPipeline`, on their way into a folder.
+/// The parts of diffusers' `StableDiffusionPipeline`, to be written to a folder.
 struct StableDiffusionParts {
   /// A network.
   struct Component {
-    /// What `config.json` says.
+    /// The content of `config.json`.
     let configuration: SettingsNode
     let layout: ParameterLayout
     let weights: ParameterBuffer
 
-    /// Keys that are ours, or say of which type weights were elsewhere: they are float32 here.
+    /// Keys that are our own, or state an original weight type: weights are written as float32.
     private static let others = ["kind", "dtype", "torch_dtype"]
 
     /// - Parameters:
-    ///   - section: the section `model` of a configuration for it.
-    ///   - keys: what takes the place of its keys, or is put beside them.
+    ///   - section: the section `model` of a configuration that describes it.
+    ///   - keys: entries that replace or extend those of the section.
     init(
       _ section: SettingsNode, _ keys: [(String, SettingsNode)], _ layout: ParameterLayout,
       _ weights: ParameterBuffer
@@ -39,7 +39,7 @@ struct StableDiffusionParts {
     static let textEncoder = "CLIPTextModel"
   }
 
-  /// What transformers needs to know a text encoder by.
+  /// The keys by which transformers recognises a text encoder.
   static let textEncoderKeys: [(String, SettingsNode)] = [
     ("architectures", SettingsNode([Class.textEncoder])), ("model_type", "clip_text_model"),
   ]
@@ -50,7 +50,7 @@ struct StableDiffusionParts {
   let tokenizer: CLIPTokenizer
   let scheduler: SchedulerConfiguration
 
-  /// What transformers has before the names of a text encoder's tensors, in files of all its versions.
+  /// transformers' prefix for the names of a text encoder's tensors, in files that all its versions accept.
   private static let textPrefix = "text_model."
   private static let offset = "steps_offset"
 
@@ -84,7 +84,7 @@ struct StableDiffusionParts {
     }
   }
 
-  /// The pipeline sets the offset of `leading` spacing to 1 wherever it is another.
+  /// The pipeline overrides any offset of `leading` spacing other than 1 with 1.
   private var schedulerNode: SettingsNode {
     let node = scheduler.resolved
     return node[Self.offset] == nil ? node : node.setting(Self.offset, to: 1)

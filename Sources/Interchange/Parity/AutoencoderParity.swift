@@ -4,7 +4,7 @@ import Models
 import Settings
 import Tensors
 
-/// An autoencoder: its output is the reconstruction of images `x` from mean + deviation `noise`, and to the loss is added
+/// An autoencoder: its output is the reconstruction of images `x` from mean + deviation `noise`, and the loss includes
 /// `kl_weight` times the divergence of the latents from the standard normal distribution.
 struct AutoencoderParity: ParityNetwork {
   static let kinds = AutoencoderKind.allCases.map(\.rawValue)

@@ -3,8 +3,8 @@ import Models
 import Settings
 import Tensors
 
-/// Two encoders that are trained against each other: the output are the logits of each image `x` with each text
-/// `tokens`, and the loss is contrastive.
+/// Two encoders trained contrastively: the output is the logits of each image `x` with each text `tokens`, and the loss
+/// is contrastive.
 struct ContrastiveParity: ParityNetwork {
   static let kinds = ContrastiveKind.allCases.map(\.rawValue)
   private static let lossName = "contrastive"

@@ -3,10 +3,10 @@ import Models
 import Settings
 import Tensors
 
-/// A control network before a denoiser: the network sees an image `control` as well, and its residuals go to the denoiser,
-/// whose parameters have no gradients.
+/// A control network with its denoiser: the network also receives an image `control`, and its residuals go to the
+/// denoiser, whose parameters have no gradients.
 struct ControlParity: ParityNetwork {
-  /// Its section `model` has a section for each network, and no kind of its own.
+  /// Its section `model` has a section for each network, but no kind.
   static let kinds: [String] = []
   private let denoiser: DenoiserParity
   private let control: any ControlNetwork

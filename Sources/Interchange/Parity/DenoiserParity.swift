@@ -3,7 +3,7 @@ import Models
 import Settings
 import Tensors
 
-/// A denoiser: it predicts something of noisy images `x` at timesteps `t`, told of classes `y` or a `context`.
+/// A denoiser: its output is a prediction from noisy images `x` at timesteps `t`, with classes `y` or a `context`.
 struct DenoiserParity: ParityNetwork {
   static let kinds = DenoiserKind.allCases.map(\.rawValue)
   let model: any Denoiser
@@ -57,7 +57,7 @@ struct DenoiserParity: ParityNetwork {
     model.classes != nil && file.file.contains(ParityFile.Name.labels)
   }
 
-  /// The images' classes. A number that is one too large stands for no class, as in DiT.
+  /// The images' classes. The number of classes itself stands for no class, as in DiT.
   private func labels(_ file: ParityFile) throws -> [Int?] {
     guard let classes = model.classes else { return [] }
     let labels = try file.file.int64s(ParityFile.Name.labels).map { Int($0) }

@@ -2,11 +2,11 @@ import Layers
 import Models
 import Settings
 
-/// The adapter of a parity check: the case's tensors say what it consists of, its settings what it should.
+/// The adapter of a parity check: built from the case's tensors and checked against its settings.
 enum ParityAdapter {
   /// The adapter of a case whose network has `layout`; nil for a case without one.
   ///
-  /// - Throws: `SettingsError`; `ModelFileError` naming tensors that make no adapter of the network.
+  /// - Throws: `SettingsError`; `ModelFileError` naming tensors that do not form an adapter of the network.
   static func adapter(_ file: ParityFile, of layout: ParameterLayout) throws -> Adapter? {
     typealias Name = ParityFile.Name
     guard let text = file.file.metadata[Name.adapter] else { return nil }
@@ -22,7 +22,7 @@ enum ParityAdapter {
           (String($0.dropFirst(Name.adapterWeights.count)), try file.file.shape(of: $0))
         }), of: layout, in: file.file.path)
     let targets = layout.adaptableModules.filter { settings.targets.contains($0.name) }
-    // What a named set consists of is for the case to say.
+    // For a named set of targets, the case's tensors decide what it includes.
     if case .names = settings.targets {
       if let missing = targets.first(where: { forms.byModule[$0.name] == nil }) {
         throw file.problem("has no tensors of the target \(Name.adapterWeights)\(missing.name)")

@@ -1,10 +1,10 @@
 import Layers
 import Tensors
 
-/// A case made elsewhere, such as by PyTorch: a model with its weights, an input, and what should come out of a forward
-/// and a backward pass. Compares what comes out here.
+/// A case made elsewhere, such as by PyTorch: a model with its weights, an input, and the expected results of a forward
+/// and a backward pass. Compares them with the results computed here.
 public struct ParityCheck: Sendable {
-  /// How far off a tensor is: ‖ours - theirs‖ / ‖theirs‖; for a gradient that is zero, relative to all gradients.
+  /// The deviation of a tensor: ‖ours - theirs‖ / ‖theirs‖; for a zero gradient, relative to all gradients.
   public struct Deviation: Sendable {
     public let name: String
     public let error: Double
@@ -19,20 +19,20 @@ public struct ParityCheck: Sendable {
     gradients.max { $0.error.isNaN ? false : $1.error.isNaN || $0.error < $1.error }
   }
 
-  /// The largest of all deviations; NaN if one is.
+  /// The largest of all deviations; NaN if any is NaN.
   public var worst: Double {
     ([output, loss] + gradients.map(\.error)).reduce(0) { $0.isNaN || $1.isNaN ? .nan : max($0, $1) }
   }
 
-  /// What each role does with a case.
+  /// The roles, each of which evaluates its own cases.
   private static var roles: [any ParityNetwork.Type] {
     [DenoiserParity.self, AutoencoderParity.self, TextEncoderParity.self, ContrastiveParity.self]
   }
 
   /// Runs the case in the file at `path`.
   ///
-  /// - Throws: `ModelFileError` naming tensors that are missing, not used or of another shape; `SafetensorsError`;
-  ///   `FileError`; `SettingsError` for a model that cannot be made.
+  /// - Throws: `ModelFileError` naming tensors that are missing, unused or of another shape; `SafetensorsError`;
+  ///   `FileError`; `SettingsError` for an invalid model.
   public init(case path: String, engine: Engine) throws {
     typealias Name = ParityFile.Name
     let parityFile = try ParityFile(path: path)
@@ -90,11 +90,11 @@ public struct ParityCheck: Sendable {
     }
   }
 
-  /// A gradient that is a smaller part of all of them together is what rounding leaves of zero, such as that of a bias
-  /// before a normalisation of its channel. Its deviation is relative to all of them.
+  /// A gradient with a smaller fraction of the norm of all gradients is zero up to rounding, such as that of a bias
+  /// before a normalisation of its channel. Its deviation is relative to all gradients.
   private static let zeroGradient = 1e-6
 
-  /// Relative to their length, or the one given; absolute where that is 0.
+  /// Relative to the norm of `theirs`, or to the given one; absolute if that is 0.
   private static func deviation(
     of ours: some Collection<Float>, from theirs: [Float], length given: Double? = nil
   ) -> Double {

@@ -3,7 +3,7 @@ import Safetensors
 import Settings
 import Tensors
 
-/// A case of a parity check: a safetensors file that names a network and holds its weights, inputs, and what comes out.
+/// The file of a parity check: a safetensors file with a network's description, weights, inputs and expected results.
 struct ParityFile {
   /// Names of a case's tensors and metadata.
   enum Name {
@@ -33,7 +33,7 @@ struct ParityFile {
   /// An error about this file.
   func problem(_ message: String) -> ModelFileError { ModelFileError(file.path, message) }
 
-  /// The network that the metadata describe.
+  /// The network described by the metadata.
   ///
   /// - Throws: `ModelFileError`, `SettingsError`.
   func network(among roles: [any ParityNetwork.Type]) throws -> any ParityNetwork {
@@ -47,7 +47,7 @@ struct ParityFile {
       try reader.finish()
       return network
     }
-    // The kind says which role reads the rest, that key included.
+    // The kind selects the role that reads the rest, including this key.
     let kind = try SettingsReader(node, path: Name.model)
       .requiredChoice("kind", among: roles.flatMap { $0.kinds }, help: "which network")
     guard let role = roles.first(where: { $0.kinds.contains(kind) }) else {
@@ -59,7 +59,7 @@ struct ParityFile {
     return network
   }
 
-  /// The loss that compares the output with the target.
+  /// The loss function between output and target.
   func predictionLoss() throws -> PredictionLoss {
     let names = PredictionLoss.allCases.map(\.rawValue).joined(separator: ", ")
     guard let loss = file.metadata[Name.loss].flatMap({ PredictionLoss(rawValue: $0) }) else {
@@ -69,7 +69,7 @@ struct ParityFile {
     return loss
   }
 
-  /// The loss of an output that is compared with the target.
+  /// The loss of an output against the target.
   func loss(of output: Tensor) throws -> Tensor {
     output.meanLoss(try predictionLoss(), target: try tensor(Name.target, on: output.tape))
   }
@@ -83,7 +83,7 @@ struct ParityFile {
     return shape
   }
 
-  /// A tensor of the file as an input: images [B, C, H, W] as [B, H, W, C], others as they are.
+  /// A tensor of the file as an input: images [B, C, H, W] as [B, H, W, C], others unchanged.
   func tensor(_ name: String, on tape: Tape) throws -> Tensor {
     let shape = try file.shape(of: name)
     let input = tape.input(Self.memoryShape(shape))
@@ -91,7 +91,7 @@ struct ParityFile {
     return input
   }
 
-  /// Whole numbers or others.
+  /// Integers or floating-point numbers.
   func timesteps() throws -> [Float] {
     switch try file.elementType(of: Name.timesteps) {
     case .int64: try file.int64s(Name.timesteps).map { Float($0) }
@@ -99,7 +99,7 @@ struct ParityFile {
     }
   }
 
-  /// Texts of one length, as tokens below `vocabulary`.
+  /// Texts of equal length, as tokens below `vocabulary`.
   func tokens(below vocabulary: Int) throws -> [[Int]] {
     let shape = try file.shape(of: Name.tokens)
     let numbers = try file.int64s(Name.tokens)
@@ -120,12 +120,12 @@ struct ParityFile {
     return shape
   }
 
-  /// What `tensor` and a network make of this shape.
+  /// The shape in memory of a tensor with this shape in the file.
   static func memoryShape(_ shape: [Int]) -> [Int] {
     shape.count == 4 ? [shape[0], shape[2], shape[3], shape[1]] : shape
   }
 
-  /// [B, C, H, W] to [B, H, W, C]; other shapes as they are.
+  /// [B, C, H, W] to [B, H, W, C]; other shapes unchanged.
   static func channelsLast(_ values: [Float], _ shape: [Int]) -> [Float] {
     guard shape.count == 4 else { return values }
     let (channels, pixels) = (shape[1], shape[2] * shape[3])

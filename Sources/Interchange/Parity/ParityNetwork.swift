@@ -3,20 +3,20 @@ import Safetensors
 import Settings
 import Tensors
 
-/// What a parity check does with the networks of one role: which inputs a case has for them, and what is computed.
+/// Runs parity checks for the networks of one role: defines the inputs of a case and the computation.
 protocol ParityNetwork {
-  /// The kinds of network, as a section `model` names them.
+  /// The kinds of network, as named in a section `model`.
   static var kinds: [String] { get }
 
-  /// The network that the section describes.
+  /// The network described by the section.
   ///
   /// - Throws: `SettingsError`.
   init(_ reader: SettingsReader) throws
 
-  /// Its parameters, of which the last set may be adapted.
+  /// Its parameter sets, the last of which may be adapted.
   var sets: [ParitySet] { get }
 
-  /// Shapes of the inputs that the network takes of the case, which are found to fit it, and of its output.
+  /// Shapes of the network's inputs in the case, validated, and of its output.
   ///
   /// - Throws: `ModelFileError`, `SafetensorsError`.
   func shapes(of file: ParityFile) throws -> ParityShapes
@@ -26,7 +26,7 @@ protocol ParityNetwork {
   /// - Throws: `ModelFileError`, `SafetensorsError`, `FileError`.
   func pass(_ file: ParityFile, on tape: Tape) throws -> ParityPass
 
-  /// What the case's files call the tensor that is `name` here.
+  /// The name in the case's files of the tensor called `name` here.
   func fileName(_ name: String, in file: ParityFile) -> String
 }
 
@@ -34,7 +34,7 @@ extension ParityNetwork {
   func fileName(_ name: String, in file: ParityFile) -> String { name }
 }
 
-/// Shapes of a case's tensors beside weights and gradients, in the file's order.
+/// Shapes of a case's tensors other than weights and gradients, in the file's order.
 struct ParityShapes {
   /// By name.
   var inputs: [String: [Int]]
@@ -43,7 +43,7 @@ struct ParityShapes {
   var hasTarget = true
 }
 
-/// What a network computed of a case.
+/// The results of a network's forward pass for a case.
 struct ParityPass {
   let output: Tensor
   /// A scalar.

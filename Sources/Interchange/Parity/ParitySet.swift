@@ -1,11 +1,11 @@
 import Layers
 
-/// A set of parameters of a parity check.
+/// A parameter set of a parity check.
 struct ParitySet {
   let layout: ParameterLayout
-  /// What names of its tensors begin with in the case.
+  /// The prefix of its tensor names in the case.
   let prefix: String
-  /// Whether the case has gradients of it.
+  /// Whether the case contains its gradients.
   let isTrained: Bool
 
   init(_ layout: ParameterLayout, prefix: String, isTrained: Bool = true) {

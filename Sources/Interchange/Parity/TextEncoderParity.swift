@@ -22,7 +22,7 @@ struct TextEncoderParity: ParityNetwork {
     return ParityPass(output: output, loss: try file.loss(of: output))
   }
 
-  /// Before its fifth version transformers put the name of the part of CLIP before all names.
+  /// Before version 5, transformers prefixed all names with the part of CLIP.
   func fileName(_ name: String, in file: ParityFile) -> String {
     let prefix = "text_model."
     let isOlder = file.file.names.contains { $0.hasPrefix(ParityFile.Name.weights + prefix) }

@@ -4,7 +4,7 @@ import Configuration
 import Foundation
 import MPI
 
-/// `oboro bench allreduce`: times sums over ranks.
+/// `oboro bench allreduce`: times all-reduce over the ranks.
 struct BenchAllReduce: ParallelCommand {
   static let configuration = CommandConfiguration(
     commandName: "allreduce",

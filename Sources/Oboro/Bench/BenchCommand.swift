@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// `oboro bench`: how fast what is.
+/// `oboro bench`: measures performance.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure how fast training steps, kernels, sums over ranks and the loader are.",

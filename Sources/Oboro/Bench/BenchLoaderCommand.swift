@@ -1,7 +1,7 @@
 import ArgumentParser
 import Benchmarks
 
-/// `oboro bench loader`: how fast images come from a dataset.
+/// `oboro bench loader`: times reading images from a dataset.
 struct BenchLoader: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "loader",

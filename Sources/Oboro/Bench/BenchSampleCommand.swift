@@ -2,7 +2,7 @@ import ArgumentParser
 import Benchmarks
 import Foundation
 
-/// `oboro bench sample`: times what drawing images takes.
+/// `oboro bench sample`: times image sampling.
 struct BenchSample: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sample",

@@ -3,7 +3,7 @@ import Benchmarks
 import Foundation
 import MPI
 
-/// `oboro bench scaling`: what many ranks would make of a step.
+/// `oboro bench scaling`: predicts the time of a step on many ranks.
 struct BenchScaling: ParallelCommand {
   static let configuration = CommandConfiguration(
     commandName: "scaling",

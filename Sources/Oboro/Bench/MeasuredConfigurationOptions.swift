@@ -2,7 +2,7 @@ import ArgumentParser
 import Configuration
 import Settings
 
-/// How to change what a configuration says, and the size of the images to measure it with.
+/// Overrides of a configuration to measure, and the size of its images.
 struct MeasuredConfigurationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("Another value for a key, such as training.microbatches=4.", valueName: "key=value"))
@@ -18,7 +18,7 @@ struct MeasuredConfigurationOptions: ParsableArguments {
       valueName: "HxW"))
   var size: String?
 
-  /// What is measured if no configuration is named: the model of the Fashion-MNIST recipe.
+  /// The default configuration: the model of the Fashion-MNIST recipe.
   private static let recipe: SettingsNode = [
     "model": ["kind": "annotated-unet", "dim": 28, "dim_mults": [1, 2, 4], "channels": 1]
   ]
@@ -26,13 +26,13 @@ struct MeasuredConfigurationOptions: ParsableArguments {
 
   func validate() throws { _ = try size.map(ImageSides.init) }
 
-  /// The configuration in `file`, or the recipe's, and the images' shape [H, W, C].
+  /// The configuration in `file`, or the default, and the images' shape [H, W, C].
   ///
   /// - Throws: `SettingsError`, `FileError`, `ModelError`.
   func load(_ file: String?) throws -> (configuration: TrainingConfiguration, imageShape: [Int]) {
     var node = try file.map { try SettingsNode(contentsOfFile: $0) } ?? Self.recipe
     node = try node.applying(overrides: set)
-    // Only training needs images that are there.
+    // Only training needs an actual dataset.
     if node["dataset.path"] == nil { node = try node.applying(overrides: ["dataset.path=\"\""]) }
     let configuration = try TrainingConfiguration(node)
     let sides = try size.map(ImageSides.init)

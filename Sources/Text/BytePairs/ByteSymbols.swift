@@ -1,10 +1,10 @@
-/// The characters by which vocabularies name the 256 bytes: printable ones for themselves, and for the others those
-/// from U+0100 on (GPT-2's `bytes_to_unicode`).
+/// The characters by which vocabularies name the 256 bytes: a printable byte is its own character, the others use
+/// characters from U+0100 on (GPT-2's `bytes_to_unicode`).
 enum ByteSymbols {
-  /// What marks a symbol that ends a word.
+  /// The suffix of symbols that end a word.
   static let wordEnd = Array("</w>".utf8)
 
-  /// The bytes in the order in which CLIP numbers them: those that stand for themselves, then the others.
+  /// The bytes in the order in which CLIP numbers them: printable ones first, then the others.
   static let order: [UInt8] = {
     let printable = Array(33...126) + Array(161...172) + Array(174...255)
     return (printable + (0...255).filter { !printable.contains($0) }).map { UInt8($0) }
@@ -22,7 +22,7 @@ enum ByteSymbols {
 
   private static let printableCount = 188
 
-  /// The bytes by their characters.
+  /// The byte of each character.
   static let bytes: [Unicode.Scalar: UInt8] = {
     var bytes: [Unicode.Scalar: UInt8] = [:]
     for byte in UInt8.min...UInt8.max {
@@ -33,8 +33,8 @@ enum ByteSymbols {
     return bytes
   }()
 
-  /// The bytes that a symbol of a vocabulary stands for, and whether it ends a word; nil for one that is not made of
-  /// the bytes' characters, such as a special token's.
+  /// The bytes that a vocabulary symbol encodes, and whether it ends a word; nil for a symbol with other characters,
+  /// such as a special token's.
   static func decode(_ symbol: [UInt8]) -> (bytes: [UInt8], endsWord: Bool)? {
     let endsWord = symbol.count > wordEnd.count && symbol.suffix(wordEnd.count).elementsEqual(wordEnd)
     var decoded: [UInt8] = []

@@ -1,4 +1,4 @@
-/// A binary heap: the least of its elements at any time.
+/// A binary min-heap.
 struct Heap<Element: Comparable> {
   private var elements: [Element] = []
 
@@ -13,7 +13,7 @@ struct Heap<Element: Comparable> {
     }
   }
 
-  /// Removes the least element; nil if there is none.
+  /// Removes the least element; nil if the heap is empty.
   mutating func popMin() -> Element? {
     guard let first = elements.first, let last = elements.popLast() else { return nil }
     guard !elements.isEmpty else { return first }

@@ -1,13 +1,13 @@
-/// The merges of a vocabulary, as its encoder needs them: byte-pair encoding (Sennrich, Haddow and Birch, "Neural
-/// Machine Translation of Rare Words with Subword Units", 2016) of the bytes of words whose last byte is marked.
+/// The merges of a vocabulary, laid out for encoding: byte-pair encoding (Sennrich, Haddow and Birch, "Neural Machine
+/// Translation of Rare Words with Subword Units", 2016) of the bytes of words whose last byte is marked.
 struct MergeTable: Sendable {
-  /// Two symbols that follow each other, by their ids.
+  /// Two adjacent symbols, by their ids.
   struct Pair: Hashable, Sendable {
     let left: Int32
     let right: Int32
   }
 
-  /// What becomes of a pair. The lowest rank is merged first.
+  /// The symbol that replaces a pair. The lowest rank is merged first.
   struct Merge: Sendable {
     let rank: Int32
     let result: Int32
@@ -20,8 +20,8 @@ struct MergeTable: Sendable {
 
   /// The ids of a word.
   ///
-  /// Merges the pair of the lowest rank, of several the leftmost, until there is none. Takes O(n log n) for n bytes:
-  /// a word may be as long as a text.
+  /// Merges the pair of the lowest rank, the leftmost of equal ones, until none is left. Takes O(n log n) for n bytes,
+  /// because a word may be as long as a text.
   func encode(_ word: ArraySlice<UInt8>) -> [Int32] {
     guard let last = word.last else { return [] }
     var symbols = word.dropLast().map { inner[Int($0)] }
@@ -30,7 +30,7 @@ struct MergeTable: Sendable {
     return symbols.count <= Self.short ? encodeShort(symbols) : encodeLong(symbols)
   }
 
-  /// Up to this length looking for the best pair anew after each merge is faster than keeping a queue of them.
+  /// Up to this length, searching for the best pair again after each merge is faster than keeping a queue.
   private static let short = 32
 
   private func encodeShort(_ initial: [Int32]) -> [Int32] {
@@ -55,8 +55,7 @@ struct MergeTable: Sendable {
     static func < (a: Self, b: Self) -> Bool { (a.rank, a.place) < (b.rank, b.place) }
   }
 
-  /// A linked list of symbols and a queue of the pairs in it; pairs that are there no more are passed over when they
-  /// come up.
+  /// Uses a linked list of symbols and a queue of their pairs; stale pairs are skipped when they are dequeued.
   private func encodeLong(_ initial: [Int32]) -> [Int32] {
     var symbols = initial
     let gone: Int32 = -2

@@ -1,8 +1,8 @@
-/// Learns merges from texts: byte-pair encoding's training (Sennrich, Haddow and Birch, 2016, algorithm 1).
+/// Learns merges from texts: the training of byte-pair encoding (Sennrich, Haddow and Birch, 2016, algorithm 1).
 ///
-/// Again and again the pair of symbols that stands in the words most often becomes a symbol. Of pairs that are equally
-/// frequent the one whose left symbol has the lower id is taken, then the one whose right symbol has: ids count the bytes
-/// in CLIP's order, then the symbols in the order of their making. So the same words in any order give the same merges.
+/// Each iteration turns the most frequent pair of adjacent symbols into a symbol. Ties are broken by the lower id of
+/// the left symbol, then of the right symbol; ids count the bytes in CLIP's order, then the symbols in the order of
+/// their creation. So the merges do not depend on the order of the words.
 struct MergeTraining {
   private struct Word {
     var symbols: [Int32]
@@ -12,7 +12,7 @@ struct MergeTraining {
   private struct Candidate: Comparable {
     let count: Int
     let pair: MergeTable.Pair
-    /// Of the heap's least element the count is the largest.
+    /// The heap's least element has the largest count.
     static func < (a: Self, b: Self) -> Bool {
       (b.count, a.pair.left, a.pair.right) < (a.count, b.pair.left, b.pair.right)
     }
@@ -22,11 +22,11 @@ struct MergeTraining {
   private(set) var merges: [MergeTable.Pair: MergeTable.Merge] = [:]
   private var words: [Word] = []
   private var counts: [MergeTable.Pair: Int] = [:]
-  /// Words that have, or once had, a pair.
+  /// Words that contain a pair, or once did.
   private var places: [MergeTable.Pair: Set<Int>] = [:]
   private var queue = Heap<Candidate>()
 
-  /// - Parameter words: the words' bytes, and how often each stands in the texts.
+  /// - Parameter words: the bytes of each word, and how often it occurs in the texts.
   init(words: [[UInt8]: Int]) {
     let table = MergeTable(
       inner: Self.ids(vocabulary, suffix: []), final: Self.ids(vocabulary, suffix: ByteSymbols.wordEnd),
@@ -43,12 +43,12 @@ struct MergeTraining {
     }
   }
 
-  /// Merges until the vocabulary has `size` symbols, or no pair stands in the texts twice.
+  /// Merges until the vocabulary has `size` symbols, or no pair occurs twice.
   mutating func run(size: Int) {
     while vocabulary.count < size, let best = queue.popMin() {
       let count = counts[best.pair] ?? 0
       guard count == best.count else {
-        // The pair became rarer since it was queued; what became more frequent was queued again.
+        // The pair became rarer after it was queued; pairs that became more frequent were queued again.
         if count > 0, count < best.count { queue.insert(Candidate(count: count, pair: best.pair)) }
         continue
       }
@@ -61,7 +61,7 @@ struct MergeTraining {
     guard let left = vocabulary.symbol(Int(pair.left)), let right = vocabulary.symbol(Int(pair.right)) else {
       return
     }
-    // Another pair may have given the same symbol already.
+    // Another pair may already have produced the same symbol.
     let result = vocabulary.append(left + right)
     merges[pair] = MergeTable.Merge(rank: Int32(merges.count), result: result)
     var touched: Set<MergeTable.Pair> = []

@@ -1,13 +1,14 @@
-/// Finds the words of a text that was cleaned: contractions' endings, runs of letters, single numbers, and runs of
-/// what is none of these nor white space. As CLIP's regular expression
-/// `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`, with the special tokens' texts as alternatives before.
+/// Finds the words of a cleaned text: contraction endings, runs of letters, single numbers, and runs of characters that
+/// are neither letters, numbers nor white space. Follows CLIP's regular expression
+/// `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`, preceded by the texts of special tokens as
+/// alternatives.
 struct WordScanner: Sendable {
-  /// The texts of special tokens. Where one stands, nothing before it runs into it, nor it into what follows.
+  /// The texts of special tokens. No word extends into or out of one.
   let names: [[Unicode.Scalar]]
-  /// Whether those texts are words themselves, or only looked through for words.
+  /// Whether those texts are words themselves, or are scanned for words.
   let keepsNames: Bool
   let version: UnicodeVersion
-  /// Whether a long s counts as an s, as it does where upper and lower case are not told apart.
+  /// Whether a long s (ſ) counts as an s, as in case-insensitive matching.
   let foldsCase: Bool
 
   private enum Class { case space, letter, number, other }
@@ -18,7 +19,7 @@ struct WordScanner: Sendable {
     return scalar.properties.isWhitespace ? .space : .other
   }
 
-  /// Calls `body` with each word, and with the place in `names` of one that is a special token's text.
+  /// Calls `body` with each word, and with its index in `names` if it is the text of a special token.
   func forEachWord(in text: [Unicode.Scalar], _ body: (ArraySlice<Unicode.Scalar>, _ name: Int?) -> Void) {
     var place = 0
     while place < text.count {
@@ -49,7 +50,7 @@ struct WordScanner: Sendable {
     }
   }
 
-  /// The place behind the word that starts at `place`; `place` itself where there is white space.
+  /// The index after the word that starts at `place`; `place` itself at white space.
   private func end(ofWordAt place: Int, in text: ArraySlice<Unicode.Scalar>) -> Int {
     if text[place] == "'" {
       let rest = text[(place + 1)...]

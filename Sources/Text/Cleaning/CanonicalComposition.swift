@@ -4,7 +4,7 @@ import Foundation
 enum CanonicalComposition {
   /// `text` in normalisation form C.
   ///
-  /// Foundation shifts the rest of a text at every composition, so a text goes to it in pieces.
+  /// Foundation moves the rest of the text at every composition, so the text is normalised in pieces.
   static func normalize(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     guard text.contains(where: { $0.value >= firstAffected }) else { return text }
     var result: [Unicode.Scalar] = []
@@ -24,12 +24,12 @@ enum CanonicalComposition {
     return result
   }
 
-  /// Below U+0300 everything is in form C already.
+  /// Everything below U+0300 is already in form C.
   private static let firstAffected: UInt32 = 0x300
   private static let pieceLength = 512
 
-  /// Whether `scalar` never composes with, nor moves before, what stands before it. The second scalars of all
-  /// compositions are marks, but for Hangul's vowels and finals and a vowel of Kirat Rai.
+  /// Whether `scalar` never composes with, nor is reordered before, the preceding text. The second scalar of every
+  /// composition is a mark, except for Hangul vowels and finals and a vowel of Kirat Rai.
   static func isBoundary(before scalar: Unicode.Scalar) -> Bool {
     if scalar.value < firstAffected { return true }
     return !(scalar.isMark || (0x1160...0x11FF).contains(scalar.value) || scalar.value == 0x16D67)

@@ -1,7 +1,7 @@
-/// A character set of 256 characters, the lower half of which is ASCII.
+/// A character set of 256 characters whose lower half is ASCII.
 struct CharacterSet8: Sendable {
   let name: String
-  /// Whether a byte that means nothing stands for the control character of its number, and U+001A for U+FFFD.
+  /// Whether an unassigned byte decodes to the control character with its number, and U+FFFD encodes as 0x1A.
   let isSloppy: Bool
   private let upperHalf: [Unicode.Scalar]
   private let bytes: [Unicode.Scalar: UInt8]
@@ -25,7 +25,7 @@ struct CharacterSet8: Sendable {
     byte < 128 ? Unicode.Scalar(byte) : upperHalf[Int(byte) - 128]
   }
 
-  /// The text's bytes; nil if a scalar has none.
+  /// The bytes of `text`; nil if a scalar has none.
   func encode(_ text: [Unicode.Scalar]) -> [UInt8]? {
     var encoded: [UInt8] = []
     encoded.reserveCapacity(text.count)
@@ -41,7 +41,7 @@ struct CharacterSet8: Sendable {
     return encoded
   }
 
-  /// Whether the byte that is the scalar's number in Latin-1 means nothing in this character set.
+  /// Whether the byte that is the scalar's number in Latin-1 is unassigned in this character set.
   func lacks(_ scalar: Unicode.Scalar) -> Bool {
     isSloppy && (0x80...0x9F).contains(scalar.value) && bytes[scalar] == UInt8(scalar.value)
   }

@@ -2,7 +2,7 @@
 
 extension HTMLEntities {
   /// The named character references of HTML (WHATWG, https://html.spec.whatwg.org/#named-character-references), each
-  /// with its scalars in hexadecimal; those behind an exclamation mark are also valid without a semicolon.
+  /// with its scalars in hexadecimal; an exclamation mark precedes names that are also valid without a semicolon.
   static let names = """
     !AElig=c6 !AMP=26 !Aacute=c1 Abreve=102 !Acirc=c2 Acy=410 Afr=1d504 !Agrave=c0 Alpha=391 Amacr=100 \
     And=2a53 Aogon=104 Aopf=1d538 ApplyFunction=2061 !Aring=c5 Ascr=1d49c Assign=2254 !Atilde=c3 !Auml=c4 \

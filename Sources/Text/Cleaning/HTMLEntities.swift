@@ -1,7 +1,7 @@
-/// HTML's character references, as Python's `html.unescape` resolves them.
+/// HTML character references, resolved like Python's `html.unescape`.
 enum HTMLEntities {
-  /// Resolves every reference, also named ones without a semicolon where HTML allows that, and those that another
-  /// text follows directly.
+  /// Resolves every reference, including named ones without a semicolon where HTML allows that, even directly before
+  /// other text.
   static func unescape(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     guard text.contains("&") else { return text }
     var result: [Unicode.Scalar] = []
@@ -18,8 +18,8 @@ enum HTMLEntities {
     return result
   }
 
-  /// What a name, without ampersand and semicolon, stands for; nil for one that is unknown, or that needs the
-  /// semicolon which it has not.
+  /// The character for `name`, without ampersand and semicolon; nil for an unknown name, or for one that requires the
+  /// semicolon and lacks it.
   static func character(named name: String, hasSemicolon: Bool) -> [Unicode.Scalar]? {
     guard let entry = table[name], hasSemicolon || entry.isLegacy else { return nil }
     return entry.scalars
@@ -51,7 +51,7 @@ enum HTMLEntities {
     switch number {
     case 0: return ["\u{FFFD}"]
     case 0x0D: return ["\r"]
-    // The bytes of Windows-1252, which pages mean by these numbers.
+    // Web pages mean the bytes of Windows-1252 by these numbers.
     case 0x80...0x9F: return [Mojibake.windows1252.decode(UInt8(number))]
     case 1...8, 0x0B, 0x0E...0x1F, 0x7F, 0xFDD0...0xFDEF: return []
     case let number where number & 0xFFFE == 0xFFFE && number <= 0x10FFFF: return []
@@ -61,8 +61,7 @@ enum HTMLEntities {
 
   private static let longestName = 32
 
-  /// The named reference that starts with the ampersand at `place`; of a name that is unknown, its longest beginning
-  /// that is known.
+  /// The named reference that starts with the ampersand at `place`; the longest known prefix of an unknown name.
   private static func named(_ text: [Unicode.Scalar], at place: Int) -> Reference? {
     let excluded: [Unicode.Scalar] = ["\t", "\n", "\u{0C}", " ", "<", "&", "#", ";"]
     let rest = text[(place + 1)...].prefix(longestName).prefix { !excluded.contains($0) }

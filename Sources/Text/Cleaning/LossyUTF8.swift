@@ -1,6 +1,6 @@
-/// Bytes that should be UTF-8 but lost something on their way.
+/// Bytes that were once valid UTF-8 but lost information.
 enum LossyUTF8 {
-  /// Puts back no-break spaces that became spaces, where they complete a character that is likely to be meant.
+  /// Restores no-break spaces that became spaces, where they complete a character that was probably meant.
   static func restoringNoBreakSpaces(_ bytes: [UInt8]) -> [UInt8] {
     guard bytes.contains(where: { $0 >= 0xC2 }), bytes.contains(space) else { return bytes }
     var result = separatingWordsOfOneLetter(bytes)
@@ -19,8 +19,8 @@ enum LossyUTF8 {
   private static let space: UInt8 = 0x20
   private static let noBreakSpace: UInt8 = 0xA0
 
-  /// Makes `C3 20`, which is à whose second byte became a space, `C3 A0 20`: à is mostly a word of its own. Not so in
-  /// Portuguese às, àquele, àquela and àquilo, nor before another space.
+  /// Turns `C3 20`, an à whose second byte became a space, into `C3 A0 20`, because à is usually a word. Excludes
+  /// Portuguese às, àquele, àquela and àquilo, and `C3 20` before another space.
   private static func separatingWordsOfOneLetter(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     var place = 0
@@ -38,11 +38,11 @@ enum LossyUTF8 {
     return result
   }
 
-  /// The length of a character at `place` that lacks only a no-break space.
+  /// The length of a character at `place` in which only a no-break space is missing.
   private static func restorableLength(_ bytes: [UInt8], at place: Int) -> Int? {
     func at(_ offset: Int) -> UInt8 { place + offset < bytes.count ? bytes[place + offset] : 0 }
     func continues(_ offset: Int) -> Bool { (0x80...0xBF).contains(at(offset)) }
-    // Neither the ellipsis' byte in Windows-1252 nor another no-break space.
+    // Neither the byte of the ellipsis in Windows-1252 nor another no-break space.
     func isLikely(_ offset: Int) -> Bool {
       continues(offset) && at(offset) != 0x85 && at(offset) != noBreakSpace
     }
@@ -59,7 +59,8 @@ enum LossyUTF8 {
     }
   }
 
-  /// Puts U+FFFD for characters of which bytes became substitutes (1A) or, at most once a character, question marks.
+  /// Replaces characters with U+FFFD if some of their bytes became substitutes (1A) or, at most once per character, a
+  /// question mark.
   static func replacingLostBytes(_ bytes: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     var place = 0
@@ -82,7 +83,7 @@ enum LossyUTF8 {
     func at(_ offset: Int) -> UInt8 { place + offset < bytes.count ? bytes[place + offset] : 0 }
     func isLost(_ offset: Int) -> Bool { at(offset) == substitute || at(offset) == questionMark }
     func continues(_ offset: Int) -> Bool { (0x80...0xBF).contains(at(offset)) }
-    /// Whether the bytes from 1 to `last` continue the character, one of them lost, the others lost or there.
+    /// Whether bytes 1 to `last` continue the character, with one of them lost and the others lost or valid.
     func isLossy(_ last: Int) -> Bool {
       (1...last).contains { lost in
         isLost(lost) && (1...last).allSatisfy { $0 == lost || at($0) == substitute || continues($0) }
@@ -102,7 +103,7 @@ enum LossyUTF8 {
     }
   }
 
-  /// Decodes UTF-8, also with NUL as two bytes and pairs of surrogates as six (CESU-8); nil if it is neither.
+  /// Decodes UTF-8, also with NUL as two bytes and surrogate pairs as six (CESU-8); nil for anything else.
   static func decode(_ bytes: [UInt8]) -> [Unicode.Scalar]? {
     guard bytes.contains(where: { $0 == 0xED || $0 == 0xC0 }) else { return strict(bytes[...]) }
     var result: [Unicode.Scalar] = []

@@ -1,5 +1,5 @@
 extension Mojibake {
-  /// Whether characters follow each other in `text` that rarely do so in text that was decoded well.
+  /// Whether `text` contains sequences of characters that are rare in correctly decoded text.
   static func isSuspect(_ text: [Unicode.Scalar]) -> Bool {
     let classes = text.map { Self.classes(of: $0) }
     return text.indices.contains { isSuspect(text, classes, at: $0) }
@@ -7,7 +7,7 @@ extension Mojibake {
 
   private static func isSuspect(_ text: [Unicode.Scalar], _ classes: [CharacterClass], at place: Int) -> Bool
   {
-    // Most texts are mostly ASCII, and only few of its characters start a suspect sequence.
+    // Fast path: most texts are mostly ASCII, and few ASCII characters start a suspect sequence.
     let scalar = text[place]
     if scalar.isASCII, place + 1 == text.count || text[place + 1].isASCII && !text[place + 1].isPythonSpace {
       return false
@@ -16,7 +16,7 @@ extension Mojibake {
     return isSuspectPair(window) || isSuspectTriple(window) || isKnown(window)
   }
 
-  /// The characters from one place on.
+  /// The characters from one index on.
   private struct Window {
     let text: [Unicode.Scalar]
     let classes: [CharacterClass]
@@ -83,7 +83,7 @@ extension Mojibake {
         && window.satisfies(2, isPythonWordPart)
   }
 
-  /// Sequences that are known from certain character sets.
+  /// Sequences typical of particular character sets.
   private static func isKnown(_ window: Window) -> Bool {
     let arabic: CharacterClass = [.common, .currency, .bad, .numeric, .startPunctuation]
     let between: CharacterClass = [.c1, .bad, .startPunctuation, .endPunctuation, .currency]
@@ -95,7 +95,7 @@ extension Mojibake {
       // Arabic in Windows-1252.
       window.has(0, anyOf: "ØÙ") && window.has(1, anyOf: "ŸŠ®°µ»", arabic)
       && window.has(2, anyOf: "ØÙ") && window.has(3, anyOf: "ŸŠ®°µ»", arabic)
-      // Alphabets of South Asia in Windows-1252.
+      // South Asian scripts in Windows-1252.
       || sequence("à", "²µ¹¼½¾")
       // MacRoman.
       || sequence("√", "±∂†≠®™´≤≥¥µø") || sequence("≈", "°¢")
@@ -111,7 +111,7 @@ extension Mojibake {
         && (window.has(1, anyOf: "ÃÂ") && window.has(2, anyOf: " ")
           || window.satisfies(1, \.isPythonSpace) && window.has(2, anyOf: "ÃÂ") && window.has(3, anyOf: " "))
       || window.isAtStart && sequence("ÃÂ", " ")
-      // Â before a character that it encodes.
+      // Â before a character that it prefixes in UTF-8.
       || window.satisfies(0) {
         isASCIILowercase($0) || ".,?!".unicodeScalars.contains($0)
           || classes(of: $0).contains(.endPunctuation)
@@ -129,7 +129,7 @@ extension Mojibake {
     isASCIILowercase(scalar) || ("A"..."Z").contains(scalar)
   }
 
-  /// `\w` of Python's `re`: letters, whatever has a numeric value, and the underscore.
+  /// `\w` in Python's `re`: letters, characters with a numeric value, and the underscore.
   private static func isPythonWordPart(_ scalar: Unicode.Scalar) -> Bool {
     scalar == "_" || scalar.isLetter(asOf: .newest) || scalar.properties.numericType != nil
   }

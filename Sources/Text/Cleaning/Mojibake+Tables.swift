@@ -1,7 +1,7 @@
 // Written by Tests/Fixtures/generators/character_tables.py.
 
 extension Mojibake {
-  /// The character sets that text is often decoded with by mistake, in the order in which they are tried.
+  /// The character sets with which text is often wrongly decoded, in the order of trial.
   static let characterSets = [
     CharacterSet8(
       name: "latin-1", isSloppy: false,
@@ -94,7 +94,7 @@ extension Mojibake {
         """),
   ]
 
-  /// The classes of characters that tell such text, with their scalars in hexadecimal.
+  /// The character classes by which such text is recognised, with their scalars in hexadecimal.
   static let classTable: [(CharacterClass, String)] = [
     (
       .common,

@@ -1,7 +1,8 @@
-/// Text that was decoded with the wrong character set, and how to undo that: the method of ftfy 6.3 (Robyn Speer,
-/// https://github.com/rspeer/python-ftfy), whose decisions have to be met exactly, since CLIP's texts went through it.
+/// Detects and undoes decoding with the wrong character set: the method of ftfy 6.3 (Robyn Speer,
+/// https://github.com/rspeer/python-ftfy), whose decisions must be reproduced exactly because CLIP's texts were cleaned
+/// with it.
 enum Mojibake {
-  /// Undoes wrong decodings, one after the other, until the text looks right.
+  /// Undoes wrong decodings one by one until the text looks right.
   static func repair(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var text = text
     while true {
@@ -25,7 +26,7 @@ enum Mojibake {
     }
     let mixed = repairParts(text)
     if mixed != text { return mixed }
-    // What is left of C1 controls was meant as Windows-1252, as web browsers take it.
+    // The remaining C1 controls were meant as Windows-1252, as in web browsers.
     if isLatin1, !text.contains(where: { windows1252.lacks($0) }) {
       let decoded = text.map { windows1252.decode(UInt8($0.value)) }
       if decoded != text { return decoded }
@@ -38,7 +39,8 @@ enum Mojibake {
     return text.map { (0x80...0x9F).contains($0.value) ? windows1252.decode(UInt8($0.value)) : $0 }
   }
 
-  /// Repairs those parts that look like UTF-8 in a single-byte character set, in a text that has others as well.
+  /// Repairs the parts that look like UTF-8 decoded with a single-byte character set, in a text with other characters
+  /// too.
   private static func repairParts(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     var place = 0
@@ -59,7 +61,7 @@ enum Mojibake {
     return result
   }
 
-  /// The number of scalars at `place` that look like the bytes of one character of UTF-8.
+  /// The number of scalars at `place` that look like the bytes of one UTF-8 character.
   private static func utf8Length(_ text: [Unicode.Scalar], at place: Int) -> Int? {
     guard place < text.count else { return nil }
     let first = classes(of: text[place])
@@ -87,32 +89,33 @@ enum Mojibake {
   static func classes(of scalar: Unicode.Scalar) -> CharacterClass { classesOfScalars[scalar] ?? [] }
 }
 
-/// What a character has to do with wrongly decoded text. A character may be in several classes.
+/// The role of a character in wrongly decoded text. A character may be in several classes.
 struct CharacterClass: OptionSet, Sendable {
   let rawValue: UInt32
 
   static let common = Self(rawValue: 1 << 0)
   static let c1 = Self(rawValue: 1 << 1)
-  /// Hardly ever meant as such.
+  /// Rarely intended.
   static let bad = Self(rawValue: 1 << 2)
   static let law = Self(rawValue: 1 << 3)
   static let currency = Self(rawValue: 1 << 4)
   static let startPunctuation = Self(rawValue: 1 << 5)
   static let endPunctuation = Self(rawValue: 1 << 6)
   static let numeric = Self(rawValue: 1 << 7)
-  /// Letters that emoticons are made of.
+  /// Letters used in emoticons.
   static let kaomoji = Self(rawValue: 1 << 8)
   static let upperAccented = Self(rawValue: 1 << 9)
   static let lowerAccented = Self(rawValue: 1 << 10)
   static let upperCommon = Self(rawValue: 1 << 11)
   static let lowerCommon = Self(rawValue: 1 << 12)
-  /// What boxes are drawn with.
+  /// Box-drawing characters.
   static let box = Self(rawValue: 1 << 13)
-  /// What the first bytes of two, three and four, and those that follow, look like in single-byte character sets.
+  /// How the first bytes of two-, three- and four-byte sequences, and continuation bytes, look in single-byte character
+  /// sets.
   static let utf8FirstOf2 = Self(rawValue: 1 << 14)
   static let utf8FirstOf3 = Self(rawValue: 1 << 15)
   static let utf8FirstOf4 = Self(rawValue: 1 << 16)
   static let utf8Continuation = Self(rawValue: 1 << 17)
-  /// Without spaces, dashes and quotation marks, which often stand for themselves.
+  /// Without spaces, dashes and quotation marks, which are often intended.
   static let utf8ContinuationStrict = Self(rawValue: 1 << 18)
 }

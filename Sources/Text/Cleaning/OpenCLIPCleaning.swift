@@ -1,5 +1,5 @@
-/// What open_clip does to a text before it looks for words: ftfy's repairs, HTML's character references twice, white
-/// space to one space and none at the ends, and Python's lower case.
+/// open_clip's cleaning of a text before word splitting: ftfy's repairs, two passes over HTML character references,
+/// runs of white space collapsed to one space and trimmed at the ends, and Python's lower case.
 enum OpenCLIPCleaning {
   static func clean(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
     var scalars = TextRepair.repair(Array(text))
@@ -23,7 +23,7 @@ enum OpenCLIPCleaning {
     return result
   }
 
-  /// Unicode's default lower case, in which a capital sigma at a word's end becomes the final form (section 3.13,
+  /// Unicode's default lower case, in which a capital sigma at the end of a word becomes the final form (section 3.13,
   /// table 3-17).
   static func lowercase(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []

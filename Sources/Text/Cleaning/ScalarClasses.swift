@@ -1,5 +1,5 @@
 extension Unicode.Scalar {
-  /// A letter (`\p{L}`), as of a version of Unicode.
+  /// Whether the scalar is a letter (`\p{L}`) in a version of Unicode.
   func isLetter(asOf version: UnicodeVersion) -> Bool {
     if isASCII { return ("a"..."z").contains(self) || ("A"..."Z").contains(self) }
     switch properties.generalCategory {
@@ -9,7 +9,8 @@ extension Unicode.Scalar {
     }
   }
 
-  /// A number (`\p{N}`): digits, letters and others that stand for numbers; as of a version of Unicode.
+  /// Whether the scalar is a number (`\p{N}`: digits, letters and other characters for numbers) in a version of
+  /// Unicode.
   func isNumber(asOf version: UnicodeVersion) -> Bool {
     if isASCII { return ("0"..."9").contains(self) }
     switch properties.generalCategory {
@@ -18,10 +19,10 @@ extension Unicode.Scalar {
     }
   }
 
-  /// What Python's `str.split()` and `str.strip()` take for white space: Unicode's, and four separators of ASCII.
+  /// White space according to Python's `str.split()` and `str.strip()`: Unicode's, and four ASCII separators.
   var isPythonSpace: Bool { properties.isWhitespace || ("\u{1C}"..."\u{1F}").contains(self) }
 
-  /// Part of a word in a regular expression (`\w`, Unicode Technical Standard 18, annex C).
+  /// Whether the scalar is part of a word in a regular expression (`\w`, Unicode Technical Standard 18, annex C).
   var isWordPart: Bool {
     if properties.isAlphabetic || properties.isJoinControl { return true }
     switch properties.generalCategory {
@@ -30,7 +31,7 @@ extension Unicode.Scalar {
     }
   }
 
-  /// A combining mark.
+  /// Whether the scalar is a combining mark.
   var isMark: Bool {
     switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark: true
@@ -39,13 +40,13 @@ extension Unicode.Scalar {
   }
 }
 
-/// A version of Unicode: scalars that a later one assigned are neither letters nor numbers to it.
+/// A version of Unicode: scalars that were assigned later are neither letters nor numbers.
 struct UnicodeVersion: Sendable {
   let major: Int
 
-  /// That of Oniguruma in the library tokenizers (0.23), which transformers uses.
+  /// The version of Oniguruma in the tokenizers library (0.23), which transformers uses.
   static let tokenizers = UnicodeVersion(major: 16)
-  /// That of Swift's own tables.
+  /// The version of Swift's tables.
   static let newest = UnicodeVersion(major: .max)
 
   func has(_ scalar: Unicode.Scalar) -> Bool {

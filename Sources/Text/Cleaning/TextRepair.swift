@@ -1,10 +1,10 @@
 import Foundation
 
 /// The repairs of ftfy 6.3 (`fix_text`, https://github.com/rspeer/python-ftfy) with its default settings: character
-/// references, wrong decodings, ligatures, wide and narrow forms, curly quotation marks, line breaks, terminal escapes,
-/// control characters, and normalisation form C.
+/// references, wrong decodings, ligatures, full- and half-width forms, curly quotation marks, line breaks, terminal
+/// escapes, control characters, and normalisation form C.
 enum TextRepair {
-  /// Repairs line by line: what is right for one need not be for the next.
+  /// Repairs each line separately: the right repair for one need not suit the next.
   static func repair(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     if text.allSatisfy(isPlain) { return text }
     var result: [Unicode.Scalar] = []
@@ -14,7 +14,7 @@ enum TextRepair {
       let line = text[place...].firstIndex(of: "\n").map { $0 + 1 } ?? text.count
       let end = min(line, place + longestSegment)
       let segment = Array(text[place..<end])
-      // Where a tag may be, references are part of the markup: in this line and all that follow.
+      // Text with a possible tag is markup, and so are its references: keep them in this line and all that follow.
       if segment.contains("<") { resolvesReferences = false }
       result += repair(segment: segment, resolvesReferences: resolvesReferences)
       place = end
@@ -24,7 +24,7 @@ enum TextRepair {
 
   private static let longestSegment = 1_000_000
 
-  /// What no repair changes: most text.
+  /// Whether no repair changes `scalar`; this holds for most text.
   private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
     (" "..."~").contains(scalar) && scalar != "&" || scalar == "\n" || scalar == "\t"
   }
@@ -43,8 +43,8 @@ enum TextRepair {
     }
   }
 
-  /// Resolves `&name;` and numeric references that end in a semicolon. Names of Latin letters and common signs may be
-  /// in upper case, which then is that of the character.
+  /// Resolves `&name;` and numeric references that end in a semicolon. Names of Latin letters and common symbols may be
+  /// in upper case, which makes the character upper case.
   private static func resolvingReferences(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     guard text.contains("&") else { return text }
     var result: [Unicode.Scalar] = []
@@ -81,7 +81,7 @@ enum TextRepair {
 
   private static func character(named name: String) -> [Unicode.Scalar]? {
     if let scalars = HTMLEntities.character(named: name, hasSemicolon: true) { return scalars }
-    // Upper case of a name that is all lower case, unless a part of it is a reference itself.
+    // The upper-case form of a lower-case name, unless part of it is a reference itself.
     let whole = Array("&\(name);".unicodeScalars)
     guard name == name.uppercased(), HTMLEntities.unescape(whole) == whole,
       let scalars = HTMLEntities.character(named: name.lowercased(), hasSemicolon: true)
@@ -89,7 +89,7 @@ enum TextRepair {
     return Array(String(scalars).uppercased().unicodeScalars)
   }
 
-  /// What `scalar` is in text without typographical variants.
+  /// The form of `scalar` without typographical variants.
   private static func standardForm(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
     switch scalar.value {
     case 0..<0x132: return [scalar]

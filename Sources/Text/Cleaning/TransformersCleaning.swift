@@ -1,6 +1,6 @@
-/// What transformers' `CLIPTokenizer` does to a text before it looks for words (version 5, whose one class is built
-/// upon the library tokenizers; diffusers loads it): normalisation form C, white space to one space, and lower case,
-/// scalar by scalar. Unlike the class in Python of versions before 5 it never used ftfy, nor took accents away.
+/// The cleaning of transformers' `CLIPTokenizer` before word splitting (version 5, whose only class is built on the
+/// tokenizers library; diffusers loads it): normalisation form C, white space collapsed to one space, and lower case,
+/// scalar by scalar. Unlike the Python class of versions before 5, it never used ftfy or removed accents.
 enum TransformersCleaning {
   static func clean(_ text: some Sequence<Unicode.Scalar>) -> [Unicode.Scalar] {
     let composed = CanonicalComposition.normalize(Array(text))

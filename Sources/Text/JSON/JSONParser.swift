@@ -10,12 +10,12 @@ struct JSONParser {
 
   /// The value in the file at `path`.
   ///
-  /// - Throws: ``TokenizerError`` with the line of the first mistake; `FileError`.
+  /// - Throws: ``TokenizerError`` with the line of the first error; `FileError`.
   static func value(of path: String) throws -> JSONValue {
     try value(of: try WholeFile.read(path), path: path)
   }
 
-  /// The value that `bytes`, the content of the file at `path`, hold.
+  /// The value encoded by `bytes`, the content of the file at `path`.
   static func value(of bytes: [UInt8], path: String) throws -> JSONValue {
     var parser = JSONParser(path: path, bytes: bytes)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.position = 3 }
@@ -57,7 +57,7 @@ struct JSONParser {
     skipSpace()
     let start = line
     guard let byte = next else { throw error("it ends where a value is expected") }
-    // Deeper nesting than any tokeniser has would exhaust the stack.
+    // Deeper nesting would exhaust the stack; no tokeniser comes near it.
     guard depth < 100 else { throw error("nested more than 100 deep") }
     depth += 1
     defer { depth -= 1 }

@@ -1,23 +1,23 @@
-/// A value of a JSON file, with the line that it stands in.
+/// A value of a JSON file, with its line.
 ///
-/// Foundation's reader neither tells the line of a value nor that a key is repeated, and of a vocabulary both must be
-/// known. Strings are kept as their UTF-8 bytes: Swift takes strings for equal that differ in normalisation only.
+/// Foundation's reader reports neither the line of a value nor repeated keys, and a vocabulary needs both. Strings are
+/// kept as UTF-8 bytes, because Swift considers strings equal that differ only in normalisation.
 struct JSONValue: Sendable {
   enum Content: Sendable {
     case object([(key: [UInt8], value: JSONValue)])
     case array([JSONValue])
     case string([UInt8])
-    /// A number as it is written.
+    /// A number as written.
     case number(String)
     case bool(Bool)
     case null
   }
 
   let content: Content
-  /// From 1.
+  /// Counted from 1.
   let line: Int
 
-  /// The value of `key`, if this is an object that has it.
+  /// The value of `key`, if this is an object that contains it.
   subscript(_ key: String) -> JSONValue? {
     guard case .object(let entries) = content else { return nil }
     let bytes = Array(key.utf8)
@@ -32,7 +32,7 @@ struct JSONValue: Sendable {
     if case .bool(let value) = content { value } else { nil }
   }
 
-  /// The number if it is a whole one; Python writes large ones as `1e+30`.
+  /// The number if it is an integer; Python writes large ones as `1e+30`.
   var int: Int? {
     guard case .number(let text) = content else { return nil }
     return Int(text) ?? Double(text).flatMap(Int.init(exactly:))
@@ -42,7 +42,7 @@ struct JSONValue: Sendable {
     if case .null = content { true } else { false }
   }
 
-  /// What the value is, for messages.
+  /// Describes the value in messages.
   var kind: String {
     switch content {
     case .object: "an object"

@@ -1,13 +1,13 @@
-/// A token that texts may name by its content, such as `<|endoftext|>`: it is looked for before words are.
+/// A token that texts may name by its content, such as `<|endoftext|>`: matched before word splitting.
 struct AddedToken: Sendable, Equatable {
   let content: [Unicode.Scalar]
-  /// Whether it is looked for in the text after cleaning, by its content after cleaning.
+  /// Whether its cleaned content is matched in the cleaned text.
   var isNormalized = false
-  /// Whether it counts only where no letter or digit touches it.
+  /// Whether it matches only where no letter or digit is adjacent.
   var isSingleWord = false
-  /// Whether it is one of the tokens that stand for no text, which decoding leaves out.
+  /// Whether it is one of the tokens without text, which decoding omits.
   var isSpecial = true
-  // White space next to a token never becomes a token, so these two change nothing; they are kept for writing.
+  // White space next to a token never becomes a token, so these two have no effect; they are kept for writing.
   var stripsLeft = false
   var stripsRight = false
 
@@ -17,7 +17,7 @@ struct AddedToken: Sendable, Equatable {
   var bytes: [UInt8] { Array(String(content).utf8) }
 }
 
-/// Finds added tokens in texts: at each place the longest, from left to right.
+/// Finds added tokens in texts: from left to right, the longest match at each position.
 struct AddedTokenFinder: Sendable {
   enum Piece: Equatable {
     case text(ArraySlice<Unicode.Scalar>)
@@ -30,10 +30,10 @@ struct AddedTokenFinder: Sendable {
     let id: Int32
   }
 
-  /// By the first scalar, the longest first.
+  /// Patterns by their first scalar, the longest first.
   private var patterns: [Unicode.Scalar: [Pattern]] = [:]
 
-  /// - Parameter tokens: what to look for, by ids.
+  /// - Parameter tokens: the tokens to find, with their ids.
   init(_ tokens: [(scalars: [Unicode.Scalar], isSingleWord: Bool, id: Int32)]) {
     for token in tokens {
       guard let first = token.scalars.first else { continue }
@@ -43,7 +43,7 @@ struct AddedTokenFinder: Sendable {
     for first in patterns.keys { patterns[first]?.sort { $0.scalars.count > $1.scalars.count } }
   }
 
-  /// `text` taken apart into tokens and the texts between them, none of which is empty.
+  /// Splits `text` into tokens and the texts between them, none of which is empty.
   func pieces(of text: [Unicode.Scalar]) -> [Piece] {
     var pieces: [Piece] = []
     var start = 0

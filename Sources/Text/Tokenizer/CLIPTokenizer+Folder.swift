@@ -2,9 +2,9 @@ import Files
 import Foundation
 
 extension CLIPTokenizer {
-  /// Reads a folder of transformers, as its class `CLIPTokenizer` of version 5 does: the vocabulary and the merges of
-  /// `tokenizer.json` if it is there, else of `vocab.json` and `merges.txt`; special tokens from `tokenizer_config.json`,
-  /// and, where that does not list the added tokens, from `special_tokens_map.json` and `added_tokens.json`.
+  /// Reads a transformers folder like `CLIPTokenizer` of version 5: the vocabulary and the merges from `tokenizer.json`
+  /// if it exists, otherwise from `vocab.json` and `merges.txt`; special tokens from `tokenizer_config.json`, and, if
+  /// that does not list the added tokens, from `special_tokens_map.json` and `added_tokens.json`.
   convenience init(folder: String) throws {
     let files = TokenizerFolder(path: folder)
     let parts =
@@ -24,24 +24,24 @@ extension CLIPTokenizer {
   }
 }
 
-/// The files of a tokeniser of transformers.
+/// The files of a transformers tokeniser.
 struct TokenizerFolder {
   let path: String
 
-  /// What the files with the vocabulary say.
+  /// The contents of the files with the vocabulary.
   struct Parts {
     var vocabulary: Vocabulary
     var merges: [MergeTable.Pair: MergeTable.Merge]
     /// Added tokens with their ids, as `tokenizer.json` lists them.
     var added: [StatedToken] = []
-    /// What it puts around texts.
+    /// The tokens around a text.
     var frame: (start: Int32, end: Int32)?
     var contextLength: Int?
   }
 
   func file(_ name: String) -> String { "\(path)/\(name)" }
 
-  /// The JSON object in the file `name`; nil if there is no such file.
+  /// The JSON object in the file `name`; nil if the file does not exist.
   func object(_ name: String) throws -> JSONValue? {
     guard FileManager.default.fileExists(atPath: file(name)) else { return nil }
     let value = try JSONParser.value(of: file(name))
@@ -103,7 +103,7 @@ struct TokenizerFolder {
     return parts
   }
 
-  /// The two symbols of a merge, which are one string with a space, or an array of two.
+  /// The two symbols of a merge, written as one string with a space or as an array of two strings.
   private func symbols(of entry: JSONValue) throws -> [[UInt8]] {
     var symbols: [[UInt8]] = []
     switch entry.content {
@@ -160,7 +160,7 @@ struct TokenizerFolder {
   }
 }
 
-/// An added token, with the id that a file gives it.
+/// An added token, with its id from a file.
 struct StatedToken {
   let token: AddedToken
   let id: Int
@@ -169,7 +169,7 @@ struct StatedToken {
 }
 
 extension AddedToken {
-  /// The token that a string or an object of a file describes.
+  /// The token described by a string or an object in a file.
   init(_ value: JSONValue, file: String) throws {
     if let content = value.string {
       self.init(content)
@@ -181,7 +181,7 @@ extension AddedToken {
     }
     self.init(content)
     isSpecial = value["special"]?.bool ?? false
-    // What tokenizers takes where a file does not say: special tokens are looked for in the text as it is.
+    // The defaults of the tokenizers library: special tokens are matched in the uncleaned text.
     isNormalized = value["normalized"]?.bool ?? !isSpecial
     isSingleWord = value["single_word"]?.bool ?? false
     stripsLeft = value["lstrip"]?.bool ?? false

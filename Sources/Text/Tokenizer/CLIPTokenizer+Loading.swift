@@ -2,14 +2,14 @@ import Files
 import Foundation
 
 extension CLIPTokenizer {
-  /// What CLIP's text transformers have positions for.
+  /// The number of positions of CLIP's text transformers.
   public static let standardContextLength = 77
 
   /// Reads a tokeniser.
   ///
-  /// - Parameter path: a folder of transformers, with `vocab.json` and `merges.txt`, or `tokenizer.json`; a pipeline's
-  ///   folder with such a folder `tokenizer` in it; or CLIP's original merges file, plain or compressed with gzip, or a
-  ///   folder that has it under its own name.
+  /// - Parameter path: a transformers folder with `vocab.json` and `merges.txt`, or `tokenizer.json`; a pipeline folder
+  ///   that contains such a folder as `tokenizer`; or CLIP's original merges file, plain or compressed with gzip, or a
+  ///   folder that contains it under its original name.
   /// - Throws: ``TokenizerError``; `FileError`.
   public convenience init(path: String) throws {
     var isFolder: ObjCBool = false

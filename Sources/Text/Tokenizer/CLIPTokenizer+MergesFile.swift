@@ -2,12 +2,12 @@ import CZlib
 import Files
 
 extension CLIPTokenizer {
-  /// How many merges of CLIP's original file count: its vocabulary of 49152 has 256 bytes, each within and at the end of
-  /// words, and OpenAI took two less. The file has more lines.
+  /// The number of merges used from CLIP's original file: its vocabulary of 49152 includes 256 bytes, each within and
+  /// at the end of words, and OpenAI used two merges fewer. The file has more lines.
   static let originalMergeCount = 49152 - 256 - 2
 
-  /// Reads the original merges file (`bpe_simple_vocab_16e6.txt.gz`), plain or compressed, as open_clip does. Texts are
-  /// cleaned as open_clip cleans them, and padded with 0.
+  /// Reads the original merges file (`bpe_simple_vocab_16e6.txt.gz`), plain or compressed, like open_clip. Texts are
+  /// cleaned as in open_clip and padded with 0.
   convenience init(mergesFile path: String) throws {
     var content = try WholeFile.read(path)
     if content.starts(with: [0x1F, 0x8B]) { content = try Gzip.inflate(content, path: path) }
@@ -43,13 +43,13 @@ extension CLIPTokenizer {
 
 /// Data compressed with gzip.
 enum Gzip {
-  /// More than any tokeniser's file holds.
+  /// Larger than any tokeniser's file.
   private static let largest = 1 << 28
 
-  /// - Throws: ``TokenizerError`` if the data is damaged or ends early.
+  /// - Throws: ``TokenizerError`` if the data is damaged or truncated.
   static func inflate(_ compressed: [UInt8], path: String) throws -> [UInt8] {
     var stream = z_stream()
-    // 16 for gzip's header.
+    // 16 selects gzip's header.
     let code = inflateInit2_(&stream, 16 + MAX_WBITS, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard code == Z_OK else { throw TokenizerError(path, "cannot be decompressed: zlib's error \(code)") }
     defer { inflateEnd(&stream) }
@@ -70,7 +70,7 @@ enum Gzip {
         guard result.count <= largest else { throw TokenizerError(path, "holds more than \(largest) bytes") }
         if code == Z_STREAM_END {
           if stream.avail_in == 0 { return result }
-          // Files may be joined.
+          // A file may consist of several gzip members.
           inflateReset(&stream)
         } else if code == Z_BUF_ERROR || code == Z_OK && count == 0 && stream.avail_in == 0 {
           throw TokenizerError(path, "is truncated: the gzip data ends early; fetch it again")

@@ -1,15 +1,14 @@
 extension CLIPTokenizer {
-  /// The tokens of `text` for one pass of a text encoder, as `encode(_:)`, where words that the vocabulary lacks have
-  /// tokens of their own. They are found as they are written, before cleaning; of several that begin at one place the
-  /// longest.
+  /// The tokens of `text` for one pass of a text encoder, like `encode(_:)`, where words missing from the vocabulary
+  /// have their own tokens. They are matched as written, before cleaning; the longest match at a position wins.
   ///
-  /// - Parameter words: each with its tokens.
+  /// - Parameter words: the words, each with its tokens.
   public func encode(_ text: String, words: [(text: String, tokens: [Int])]) -> TokenizedText {
     let found = ids(of: text, words: words)
     return framed(found.prefix(contextLength - 2), cut: max(0, found.count - (contextLength - 2)))
   }
 
-  /// The ids of all of `text`'s tokens, as `ids(of:)`, where words that the vocabulary lacks have tokens of their own.
+  /// The ids of all tokens of `text`, like `ids(of:)`, where words missing from the vocabulary have their own tokens.
   func ids(of text: String, words: [(text: String, tokens: [Int])]) -> [Int] {
     let patterns = words.enumerated().filter { !$0.element.text.isEmpty }.map {
       (scalars: Array($0.element.text.unicodeScalars), isSingleWord: false, id: Int32($0.offset))

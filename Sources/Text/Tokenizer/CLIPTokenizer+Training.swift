@@ -2,15 +2,15 @@ extension CLIPTokenizer {
   /// The smallest vocabulary: the bytes within and at the end of words, the start token and the end token.
   public static let smallestVocabulary = 2 * 256 + 2
 
-  /// A tokeniser whose merges are learned from texts, laid out like CLIP's: bytes, merged symbols in the order of their
-  /// making, start token, end token. Every text has tokens: no byte is unknown. The same texts in any order give the
-  /// same tokeniser (``MergeTraining`` says how ties are broken).
+  /// A tokeniser with merges learned from texts and CLIP's layout: bytes, merged symbols in the order of their
+  /// creation, start token, end token. Every text can be encoded: no byte is unknown. The order of the texts does not
+  /// matter (see ``MergeTraining`` for how ties are broken).
   ///
   /// - Parameters:
   ///   - texts: the captions.
-  ///   - vocabularySize: how many tokens to make. It becomes fewer where no pair of symbols is left that the texts have
-  ///     twice: see ``vocabularySize``.
-  ///   - contextLength: how many tokens the text encoder will take.
+  ///   - vocabularySize: the number of tokens to create. Fewer result if no pair of symbols is left that occurs twice:
+  ///     see ``vocabularySize``.
+  ///   - contextLength: the number of tokens that the text encoder will take.
   public static func trained(
     on texts: some Sequence<String>, vocabularySize: Int, contextLength: Int = standardContextLength
   ) -> CLIPTokenizer {

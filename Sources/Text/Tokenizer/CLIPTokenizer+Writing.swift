@@ -3,13 +3,13 @@ import Foundation
 
 extension CLIPTokenizer {
   /// Writes the tokeniser as a folder that transformers' `CLIPTokenizer` loads: `vocab.json`, `merges.txt`,
-  /// `tokenizer_config.json` and `special_tokens_map.json`. The configuration comes last: a folder without it is
+  /// `tokenizer_config.json` and `special_tokens_map.json`. The configuration is written last: a folder without it is
   /// incomplete.
   ///
-  /// A tokeniser of the original merges file gets the special tokens' names that transformers has for them. Its texts are
-  /// then cleaned as transformers does it: curly quotation marks, for one, stay.
+  /// A tokeniser read from the original merges file gets transformers' names for the special tokens. Its texts are then
+  /// cleaned as in transformers: for example, curly quotation marks stay.
   ///
-  /// - Throws: `FileError`; ``TokenizerError`` if `folder` holds a `tokenizer.json`, which would be read instead.
+  /// - Throws: `FileError`; ``TokenizerError`` if `folder` contains a `tokenizer.json`, which would be read instead.
   public func write(toFolder folder: String) throws {
     guard !FileManager.default.fileExists(atPath: "\(folder)/tokenizer.json") else {
       throw TokenizerError(
@@ -30,7 +30,7 @@ extension CLIPTokenizer {
     }
   }
 
-  /// The symbol with `id`, under the name that transformers has for it.
+  /// The symbol with `id`, under its name in transformers.
   private func writtenSymbol(_ id: Int) -> [UInt8]? {
     if style == .openCLIP {
       if id == startToken { return Array("<|startoftext|>".utf8) }
@@ -100,7 +100,7 @@ extension CLIPTokenizer {
     return "{\n\(lines.joined(separator: ",\n"))\n\(indent)}"
   }
 
-  /// UTF-8 as a string of JSON, in ASCII.
+  /// UTF-8 as a JSON string in ASCII.
   private static func quoted(_ bytes: [UInt8]) -> String {
     var text = "\""
     for unit in String(decoding: bytes, as: UTF8.self).utf16 {

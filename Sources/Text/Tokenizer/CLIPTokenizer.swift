@@ -3,21 +3,21 @@ import Synchronization
 /// The tokeniser of CLIP's text transformers (Radford et al., "Learning Transferable Visual Models From Natural Language
 /// Supervision", 2021): byte-pair encoding of lower-case words.
 ///
-/// Tokens are those of the program that the files belong to: transformers' `CLIPTokenizer` for its folders, open_clip
-/// for the original merges file. May be used from any thread.
+/// Produces the tokens of the program to which the files belong: transformers' `CLIPTokenizer` for its folders,
+/// open_clip for the original merges file. Safe to use from any thread.
 public final class CLIPTokenizer: Sendable {
-  /// Which program's treatment of texts is followed.
+  /// The program whose treatment of texts is followed.
   enum Style: Sendable { case transformers, openCLIP }
 
-  /// What the tokeniser was read from, or would be called in messages.
+  /// The source of the tokeniser, or its name in messages.
   public let path: String
-  /// How many tokens a text encoder takes at most, the start and the end token among them; CLIP's is 77.
+  /// The maximum number of tokens for a text encoder, including the start and end tokens; CLIP's is 77.
   public let contextLength: Int
   public let startToken: Int
   public let endToken: Int
-  /// What fills the room behind the end token: the end token again (Stable Diffusion 1.x), or 0 (2.x, open_clip).
+  /// Fills the positions after the end token: the end token again (Stable Diffusion 1.x), or 0 (2.x, open_clip).
   public let paddingToken: Int
-  /// What stands for bytes that the vocabulary lacks. Those of CLIP, and those trained here, lack none.
+  /// Replaces bytes missing from the vocabulary. CLIP's vocabularies, and those trained here, contain all bytes.
   public let unknownToken: Int
 
   let style: Style
@@ -27,13 +27,13 @@ public final class CLIPTokenizer: Sendable {
   private let table: MergeTable
   private let scanner: WordScanner
   private let nameTokens: [Int32]
-  /// Those looked for in a text as it is, and those looked for after cleaning.
+  /// The tokens matched in uncleaned text, and those matched after cleaning.
   private let rawTokens: AddedTokenFinder
   private let cleanTokens: AddedTokenFinder
-  /// The ids of words that were met before.
+  /// Cached ids of words.
   private let known = Mutex<[[UInt8]: [Int32]]>([:])
 
-  /// The tokens with a meaning of their own.
+  /// The tokens with a special meaning.
   struct SpecialTokens {
     var start: Int32
     var end: Int32
@@ -63,7 +63,7 @@ public final class CLIPTokenizer: Sendable {
     table = MergeTable(inner: symbol([]), final: symbol(ByteSymbols.wordEnd), merges: merges)
     switch style {
     case .transformers:
-      // The class's own pattern names these two, whatever the start and end tokens are.
+      // The pattern in the class names these two, whatever the start and end tokens are.
       scanner = WordScanner(
         names: ["<|startoftext|>", "<|endoftext|>"].map { Array($0.unicodeScalars) }, keepsNames: false,
         version: .tokenizers, foldsCase: false)
@@ -85,7 +85,7 @@ public final class CLIPTokenizer: Sendable {
     }
   }
 
-  /// The same tokeniser with another token behind the end token.
+  /// The same tokeniser with another padding token.
   public func padding(with token: Int) -> CLIPTokenizer {
     CLIPTokenizer(
       path: path, style: style, vocabulary: vocabulary, merges: merges, added: added,
@@ -94,14 +94,14 @@ public final class CLIPTokenizer: Sendable {
       contextLength: contextLength)
   }
 
-  /// How many embeddings a text encoder needs: one more than the largest id.
+  /// The number of embeddings that a text encoder needs: one more than the largest id.
   public var vocabularySize: Int {
     max(vocabulary.symbols.count, Int(added.keys.max() ?? 0) + 1)
   }
 }
 
 extension CLIPTokenizer {
-  /// The ids of all of `text`'s tokens, without start, end or padding. Time grows about linearly with the text.
+  /// The ids of all tokens of `text`, without start, end or padding. Takes about linear time.
   public func ids(of text: String) -> [Int] {
     var ids: [Int] = []
     let scalars = Array(text.unicodeScalars)
@@ -143,28 +143,29 @@ extension CLIPTokenizer {
     return ids
   }
 
-  /// Bounds of what is remembered: some megabytes.
+  /// Bounds on the cache: some megabytes.
   private static let longestKnown = 64
   private static let mostKnown = 1 << 16
 
-  /// The tokens of `text` for one pass of a text encoder. What is too long loses its last tokens; the end token stays.
+  /// The tokens of `text` for one pass of a text encoder. The end of a text that is too long is cut; the end token
+  /// stays.
   public func encode(_ text: String) -> TokenizedText {
     let ids = ids(of: text)
     return framed(ids.prefix(contextLength - 2), cut: max(0, ids.count - (contextLength - 2)))
   }
 
-  /// The tokens of `text` in chunks, each for a pass of its own: as many of the text's tokens as there is room for between
-  /// a start and an end token, then the next ones.
+  /// The tokens of `text` in chunks, one per pass: as many of the text's tokens as fit between a start and an end
+  /// token, then the next ones.
   ///
   /// - Parameters:
-  ///   - words: words that the vocabulary lacks, each with its tokens.
-  ///   - most: how many chunks there may be; further tokens are cut.
+  ///   - words: words missing from the vocabulary, each with its tokens.
+  ///   - most: the maximum number of chunks; further tokens are cut.
   public func chunks(
     of text: String, words: [(text: String, tokens: [Int])] = [], most: Int = .max
   ) -> [TokenizedText] {
     precondition(most > 0, "\(most) chunks")
     let ids = ids(of: text, words: words)
-    // Of a context of two tokens nothing is left for the text.
+    // A context of two tokens leaves no room for text.
     let room = max(contextLength - 2, 1)
     let count = contextLength > 2 ? min(max((ids.count + room - 1) / room, 1), most) : 1
     return (0..<count).map { index in
@@ -181,8 +182,8 @@ extension CLIPTokenizer {
       length: tokens.count, cut: cut)
   }
 
-  /// The text of `ids`: cleaned text, with a space behind each word; U+FFFD where ids end within a character, and for
-  /// ids that are not in the vocabulary. Special tokens are left out.
+  /// The text of `ids`: cleaned text with a space after each word; U+FFFD where ids end within a character, and for ids
+  /// that are not in the vocabulary. Special tokens are omitted.
   public func decode(_ ids: [Int]) -> String {
     var bytes: [UInt8] = []
     for id in ids {
@@ -199,7 +200,7 @@ extension CLIPTokenizer {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// What the vocabulary calls a token, such as `cat</w>`; nil for an id that it lacks.
+  /// The vocabulary's symbol for a token, such as `cat</w>`; nil for an unknown id.
   public func symbol(of id: Int) -> String? {
     if let token = Int32(exactly: id).flatMap({ added[$0] }) { return String(token.content) }
     return vocabulary.symbol(id).map { String(decoding: $0, as: UTF8.self) }

@@ -11,7 +11,7 @@ struct MergesReader {
     self.vocabulary = vocabulary
   }
 
-  /// Adds the merge of the symbols `left` and `right`, which has the next rank.
+  /// Adds the merge of the symbols `left` and `right`, with the next rank.
   mutating func add(_ left: [UInt8], _ right: [UInt8], line: Int?) throws {
     func id(_ symbol: [UInt8], _ what: String) throws -> Int32 {
       guard let id = vocabulary[symbol] else {
@@ -32,8 +32,8 @@ struct MergesReader {
 
   private func shown(_ symbol: [UInt8]) -> String { String(decoding: symbol, as: UTF8.self) }
 
-  /// The two symbols of each line of a list of merges, with the line's number. The first line is the list's title if
-  /// it names a version; the last may end in a line break.
+  /// The two symbols on each line of a list of merges, with the line's number. A first line that names a version is a
+  /// header; the last line may end in a line break.
   static func pairs(of content: [UInt8], path: String) throws -> [(left: [UInt8], right: [UInt8], line: Int)]
   {
     var lines = content.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

@@ -1,6 +1,6 @@
-/// The special tokens of a folder of transformers.
+/// The special tokens of a transformers folder.
 struct SpecialTokenSettings {
-  /// In the order in which transformers adds them: of two with one content, the later one's properties count.
+  /// In the order in which transformers adds them: for equal contents, the later token's properties apply.
   private static let names = [
     "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token",
   ]
@@ -13,9 +13,9 @@ struct SpecialTokenSettings {
 
   private var named: [String: Named] = [:]
   private var extra: [AddedToken] = []
-  /// Those that a file lists with their ids, in the order of these.
+  /// Tokens listed in a file with their ids, in the order of the ids.
   private var stated: [StatedToken]
-  /// `model_max_length`; nil where it is not given, or "as long as you like".
+  /// `model_max_length`; nil if missing or unlimited.
   let contextLength: Int?
   private let folder: String
 
@@ -45,7 +45,7 @@ struct SpecialTokenSettings {
       }
     }
     stated.sort { $0.id < $1.id }
-    // A named token has the properties that the list gives its content.
+    // A named token has the properties that the list gives for its content.
     for (name, entry) in named {
       if let token = stated.last(where: { $0.token.content == entry.token.content })?.token {
         named[name]?.token = token
@@ -107,11 +107,11 @@ struct SpecialTokenSettings {
       throw TokenizerError(
         file, line: value.line, "model_max_length is \(value.kind); expected a number of tokens, 2 at least")
     }
-    // transformers writes 1e30 where nothing is set.
+    // transformers writes 1e30 for an unset length.
     return number > 1e6 ? nil : Int(number)
   }
 
-  /// Settings that would change tokens, and that no tokeniser of CLIP has.
+  /// Rejects settings that would change tokens and that no CLIP tokeniser has.
   private static func checkSupported(_ config: JSONValue, _ file: String, hasTokenizerJSON: Bool) throws {
     func refuse(_ key: String, _ value: JSONValue, _ expected: String) -> TokenizerError {
       TokenizerError(
@@ -136,7 +136,7 @@ struct SpecialTokenSettings {
 }
 
 extension SpecialTokenSettings {
-  /// Gives every added token its id: that of the vocabulary, or the next one behind it.
+  /// Assigns an id to every added token: that in the vocabulary, or the next free one.
   mutating func resolve(in vocabulary: inout Vocabulary) throws -> [Int32: AddedToken] {
     var added: [Int32: AddedToken] = [:]
     var next = vocabulary.count

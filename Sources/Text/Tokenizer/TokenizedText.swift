@@ -1,9 +1,10 @@
-/// A text as a text encoder takes it.
+/// A tokenised text, ready for a text encoder.
 public struct TokenizedText: Sendable, Equatable {
-  /// The ids [L]: the start token, the text's, the end token, and padding up to the tokeniser's context length L.
+  /// The ids [L]: the start token, the text's tokens, the end token, and padding up to the tokeniser's context length
+  /// L.
   public let tokens: [Int]
-  /// How many of them are not padding.
+  /// The number of tokens that are not padding.
   public let length: Int
-  /// How many tokens of the text had no room and are missing.
+  /// The number of tokens of the text that did not fit and were cut.
   public let cut: Int
 }

@@ -1,11 +1,11 @@
 /// The symbols of a tokeniser and their ids.
 struct Vocabulary: Sendable {
-  /// Beyond any tokeniser's.
+  /// Larger than any tokeniser's ids.
   static let largestID = 1 << 24
 
-  /// The symbols by id; ids need not be without gaps.
+  /// The symbols by id; ids may have gaps.
   private(set) var symbols: [[UInt8]?] = []
-  /// Symbols are compared as bytes: Swift's strings are equal when they differ in normalisation only.
+  /// Symbols are compared as bytes: Swift considers strings equal that differ only in normalisation.
   private(set) var ids: [[UInt8]: Int32] = [:]
 
   subscript(_ symbol: [UInt8]) -> Int32? { ids[symbol] }
@@ -15,7 +15,7 @@ struct Vocabulary: Sendable {
   /// The number of symbols.
   var count: Int { ids.count }
 
-  /// The symbol that has `id` already, if another has.
+  /// Adds `symbol` with `id`. Returns the symbol that already has `id`, if there is one.
   mutating func add(_ symbol: [UInt8], id: Int) -> [UInt8]? {
     precondition((0...Self.largestID).contains(id), "the id \(id)")
     if let other = self.symbol(id) { return other }
@@ -25,7 +25,7 @@ struct Vocabulary: Sendable {
     return nil
   }
 
-  /// Gives `symbol` the id behind all others; the id that it has if it is there already.
+  /// Gives `symbol` the next id after all others, or returns the id that it already has.
   mutating func append(_ symbol: [UInt8]) -> Int32 {
     if let id = ids[symbol] { return id }
     let id = symbols.count
@@ -34,7 +34,7 @@ struct Vocabulary: Sendable {
     return Int32(id)
   }
 
-  /// The 256 bytes within a word, and at its end, as CLIP numbers them.
+  /// The 256 bytes within a word and at its end, as numbered by CLIP.
   static func ofBytes() -> Vocabulary {
     var vocabulary = Vocabulary()
     for suffix in [[], ByteSymbols.wordEnd] {
