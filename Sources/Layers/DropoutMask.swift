@@ -36,9 +36,10 @@ enum DropoutMask {
 }
 
 extension Convolution2D {
-  /// x with dropout as the input of this convolution; unchanged outside training.
+  /// x with dropout as the input of this convolution; unchanged outside training, and in a frozen network next to which
+  /// something else is trained.
   public func dropping(_ probability: Float, of x: Tensor) -> Tensor {
-    guard probability > 0, let samples = x.tape.trainingSamples else { return x }
+    guard probability > 0, let samples = x.tape.trainingSamples, x.tape.trains(weight) else { return x }
     return x
       * DropoutMask.make(
         x.shape, probability: probability, samples: samples, purpose: .blockDropout,

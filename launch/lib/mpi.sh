@@ -92,10 +92,10 @@ end_when_deserted() {
   while kill -0 "$1" 2>/dev/null; do
     if has_ranks_here "$1" Z; then unseen=$((unseen + 1)); else unseen=0; fi
     if ((unseen >= 20)); then
-      local ranks
-      mapfile -t ranks < <(pgrep -P "$1" -x oboro)
+      local left
+      mapfile -t left < <(pgrep -P "$1" -x oboro)
       kill_mpirun "$1" "a rank has ended, and it does not notice"
-      kill -KILL "${ranks[@]}" 2>/dev/null || true
+      kill -KILL "${left[@]}" 2>/dev/null || true
       return
     fi
     if has_ranks_here "$1" '[!ZX]'; then
