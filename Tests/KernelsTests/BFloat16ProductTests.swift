@@ -20,8 +20,9 @@ import Testing
 
   @Test(
     arguments: [
-      // The least; odd depths; several blocks of rows, of depth and of columns, and parts of vectors at their ends.
-      (32, 32, 32), (33, 35, 47), (65, 513, 161), (401, 300, 70), (40, 1201, 96), (770, 66, 130),
+      // Narrow ones; odd depths; several blocks of rows, of depth and of columns, and parts of vectors at their ends.
+      (1, 1, 1), (3, 32, 32), (33, 35, 47), (17, 64, 5), (65, 513, 161), (401, 300, 70), (40, 1201, 96),
+      (770, 66, 130),
     ], [(false, false), (true, false), (false, true), (true, true)])
   func productsOfRoundedFactors(size: (Int, Int, Int), transposed: (left: Bool, right: Bool)) {
     let (m, k, n) = size

@@ -101,22 +101,28 @@ import Testing
   @Test func elementsAreDroppedAsOftenAsAskedFor() {
     let builder = ParameterBuilder()
     let layers = (0..<2).map { Convolution2D(builder["conv\($0)"], 16, 4, kernel: 1) }
-    let tape = Tape(
-      engine: Engine(threadCount: 2),
-      sets: [BoundParameters(builder.layout.set, weights: builder.layout.initialWeights(seed: 1))],
-      trainingSamples: samples(0..<3))
-    let x = tape.input([3, 40, 40, 16])
-    x.elements.update(repeating: 1)
-    let masks = layers.map { Array($0.dropping(0.3, of: x).elements) }
+    let weights = builder.layout.initialWeights(seed: 1)
+    func masks(gradients: ParameterBuffer?) -> [[Float]] {
+      let tape = Tape(
+        engine: Engine(threadCount: 2),
+        sets: [BoundParameters(builder.layout.set, weights: weights, gradients: gradients)],
+        trainingSamples: samples(0..<3))
+      let x = tape.input([3, 40, 40, 16])
+      x.elements.update(repeating: 1)
+      return layers.map { Array($0.dropping(0.3, of: x).elements) }
+    }
+    // A frozen network drops nothing.
+    #expect(masks(gradients: nil).allSatisfy { $0.allSatisfy { $0 == 1 } })
+    let masks = masks(gradients: ParameterBuffer(count: builder.layout.flatCount))
     for mask in masks {
       #expect(mask.allSatisfy { $0 == 0 || $0 == 1 / 0.7 as Float })
       let share = Double(mask.count { $0 == 0 }) / Double(mask.count)
       #expect(abs(share - 0.3) < 0.01, "\(share)")
     }
     // Layers, and samples, drop independently of each other.
-    let both = Double(zip(masks[0], masks[1]).count { $0.0 == 0 && $0.1 == 0 }) / Double(x.count)
+    let both = Double(zip(masks[0], masks[1]).count { $0.0 == 0 && $0.1 == 0 }) / Double(masks[0].count)
     #expect(abs(both - 0.09) < 0.01, "\(both)")
-    let size = x.count / 3
+    let size = masks[0].count / 3
     let pairs = zip(masks[0][..<size], masks[0][size..<2 * size])
     #expect(abs(Double(pairs.count { $0.0 == 0 && $0.1 == 0 }) / Double(size) - 0.09) < 0.01)
   }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct BenchTests {
   private static let keys: Set = [
     "images_per_second", "step_seconds", "flops_per_image", "peak_resident_bytes", "ranks", "threads",
-    "parameters", "communication_wait_seconds", "communication_exposed_seconds",
+    "parameters", "precision", "communication_wait_seconds", "communication_exposed_seconds",
   ]
 
   private func object(_ text: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> [String:
@@ -47,6 +47,32 @@ import Testing
     #expect(result["parameters"] as? Int == model["parameters"] as? Int)
     let memory = try #require(result["peak_resident_bytes"] as? Int)
     #expect(memory > 1_000_000 && memory < 1_000_000_000)
+  }
+
+  /// A denoiser that attends to text, with guidance: each evaluation is of two passes through the network.
+  @Test func samplingIsMeasured() throws {
+    let trial = try Trial()
+    let model =
+      "{kind: unet-condition, sample_size: 8, in_channels: 4, out_channels: 4, block_out_channels: [8, 16], "
+      + "layers_per_block: 1, norm_num_groups: 4, attention_head_dim: 2, cross_attention_dim: 12, "
+      + "down_block_types: [CrossAttnDownBlock2D, DownBlock2D], up_block_types: [UpBlock2D, CrossAttnUpBlock2D]}"
+    try """
+    model: \(model)
+    diffusion: {timesteps: 20}
+    training: {batch_size: 4, microbatches: 2}
+    sampling: {sampler: ddim, steps: 3, guidance: 2}
+    """.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
+    let options = ["--config", trial.configuration, "--size", "8x8", "--threads", "1", "--json"]
+    let sampled = try oboro(["bench", "sample", "--count", "2"] + options)
+    try #require(sampled.exitStatus == 0 && sampled.errors == "", "\(sampled)")
+    let result = try object(sampled.output)
+    #expect(result["evaluations"] as? Int == 3 && result["images"] as? Int == 2)
+    let evaluation = try #require(result["seconds_per_evaluation"] as? Double)
+    let image = try #require(result["seconds_per_image"] as? Double)
+    #expect(evaluation > 0 && image > 0)
+    // Training steps of such a network are measured as well.
+    let trained = try oboro(["bench", "step", "--steps", "1"] + options)
+    #expect(trained.exitStatus == 0 && trained.errors == "", "\(trained)")
   }
 
   @Test func theSizeOfTheImagesIsAsked() throws {
@@ -90,7 +116,7 @@ import Testing
     let head =
       "\(trial.configuration): 8 images of 32x32x1 a step, microbatches: 4, ranks: 2, threads of each: 1"
     #expect(run.outputLines.first ?? "" == head)
-    #expect(run.outputLines.count == 9, "\(run)")
+    #expect(run.outputLines.count == 10, "\(run)")
   }
 
   @Test func aProfileAccountsForTheWholeStep() throws {

@@ -36,7 +36,7 @@ import Testing
   /// Layers wide enough for products of rounded factors, by linear layers, convolutions and their gradients.
   @Test(arguments: [
     "{kind: dit, image_size: 16, patch_size: 2, channels: 1, hidden_size: 64, depth: 2, heads: 2, classes: 8}",
-    "{kind: attention-unet, channels: 1, image_size: 16, width: 32, time_dim: 32}",
+    "{kind: resnet-unet, dim: 32, dim_mults: [1, 1], channels: 1, groups: 4}",
   ]) func ranksThreadsAndStopsChangeNothingInBF16(model: String) throws {
     let losses = try expectSameBits(model, ["training.precision=bf16"])
     guard ProductPrecision.hasBFloat16Products else { return }

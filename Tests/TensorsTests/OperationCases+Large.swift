@@ -22,6 +22,8 @@ extension OperationCase {
       .init("relu", [[3, 70_001]]) { $0[0].relu() },
       .init("silu", [[3, 70_001]]) { $0[0].silu() },
       .init("gelu", [[3, 70_001]]) { $0[0].gelu() },
+      .init("leaky relu", [[3, 70_001]]) { $0[0].leakyReLU(slope: 0.2) },
+      .init("padded periodically", [[3, 37, 30, 35]]) { $0[0].paddedPeriodically(before: 1, behind: 2) },
       .init("rows of a table", [[7, 40_001]]) { $0[0].rows([2, nil, 0, 6, 2, 2]) },
       .init("upsampled to nearest", [[3, 11, 12, 35]]) { $0[0].upsampledToNearest() },
       .init("largest of 2x2", [[3, 22, 12, 35]]) { $0[0].maxPooled() },

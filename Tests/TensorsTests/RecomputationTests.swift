@@ -124,14 +124,15 @@ import Testing
     #expect(runs == 2)
   }
 
-  /// Without a way back, or a part in what it starts from, nothing is computed again.
+  /// Without a backward pass, or a part in what it starts from, nothing is computed again.
   @Test func stagesWithoutGradientsAreComputedOnce() {
     for (recomputes, isRecording) in [(false, true), (true, false)] {
       var runs = 0
       let tape = Tape(
         engine: Engine(threadCount: 1), weights: memory(seed: 2),
         gradients: isRecording ? memory(seed: 3) : nil, recomputes: recomputes)
-      let x = tape.variable([6, 4])
+      // A variable would be reason enough to record.
+      let x = isRecording ? tape.variable([6, 4]) : tape.input([6, 4])
       x.elements.update(repeating: 1)
       backward(
         tape,

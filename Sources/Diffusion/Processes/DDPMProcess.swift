@@ -72,7 +72,7 @@ public struct DDPMProcess: DiffusionProcess {
     level(at: min(Int(quantile * Double(schedule.timesteps)), schedule.timesteps - 1))
   }
 
-  public var samplers: [SamplerKind] { SamplerKind.allCases }
+  public var defaultSampler: SamplerKind { .ddpm }
 
   public func readout(at point: PathPoint) -> Readout {
     prediction.readout(signal: point.signal, noise: point.noise)

@@ -26,8 +26,8 @@ public protocol DiffusionProcess: Sendable {
   /// Adds any terms of the loss other than the weighted distance, and their gradients with respect to the whole output.
   func addToLoss(_ batch: LossBatch)
 
-  /// The samplers that support this process; the first is the default.
-  var samplers: [SamplerKind] { get }
+  /// The sampler that is used unless another one is asked for.
+  var defaultSampler: SamplerKind { get }
 
   /// How an output is interpreted at a point of a sampling path.
   func readout(at point: PathPoint) -> Readout
@@ -40,6 +40,12 @@ public protocol DiffusionProcess: Sendable {
 }
 
 extension DiffusionProcess {
+  /// The samplers that support this process, the default first.
+  public var samplers: [SamplerKind] {
+    [defaultSampler]
+      + SamplerKind.allCases.filter { $0 != defaultSampler && $0.traits.processes.contains(kind) }
+  }
+
   public var outputsPerChannel: Int { 1 }
   public func addToLoss(_ batch: LossBatch) {}
 

@@ -64,7 +64,7 @@ public struct EDMProcess: DiffusionProcess {
     level(sigma: exp(logMean + logDeviation * Gaussian.quantile(quantile)))
   }
 
-  public var samplers: [SamplerKind] { [.heun, .euler, .eulerAncestral, .dpm2M, .dpm2MSDE, .unipc] }
+  public var defaultSampler: SamplerKind { .heun }
 
   public func readout(at point: PathPoint) -> Readout {
     precondition(point.signal == 1, "EDM's x holds the whole image, not \(point.signal) of it")

@@ -61,7 +61,7 @@ public struct FlowProcess: DiffusionProcess {
 
   private func level(logit: Double) -> NoiseLevel { level(time: shifted(1 / (1 + exp(-logit)))) }
 
-  public var samplers: [SamplerKind] { [.euler, .heun] }
+  public var defaultSampler: SamplerKind { .euler }
 
   /// x_0 = x - t v, ε = x + (1 - t) v.
   public func readout(at point: PathPoint) -> Readout {

@@ -18,12 +18,11 @@ extension DDPMProcess {
     let usesKarras = options.spacing == .karras || options.spacing == nil && scheduler.usesKarras
     let asked = options.spacing.flatMap { TimestepSpacing(rawValue: $0.rawValue) }
     let spacing = asked ?? scheduler.spacing
-    if sampler == .ddpm || sampler == .ddim {
+    if sampler.traits.levels == .trained {
       if usesKarras { return karrasPath(sampler, steps, scheduler, in: .variancePreserving) }
       return try trainedPath(sampler, steps, spacing, scheduler)
     }
-    let hasWholeImage = [.euler, .eulerAncestral, .heun].contains(sampler)
-    let coordinates: Coordinates = hasWholeImage ? .wholeImage : .variancePreserving
+    let coordinates: Coordinates = sampler.traits.levels == .anySigma ? .wholeImage : .variancePreserving
     var path =
       usesKarras
       ? karrasPath(sampler, steps, scheduler, in: coordinates)
@@ -119,12 +118,12 @@ extension DDPMProcess {
     let sigmas = karrasSigmas(
       from: scheduler.sigmaMax ?? table.sigmas[schedule.timesteps - 1],
       to: scheduler.sigmaMin ?? table.sigmas[0], steps: steps)
-    let isFractional = [.euler, .eulerAncestral, .heun].contains(sampler)
+    let isFractional = sampler.traits.levels == .anySigma
     let points = sigmas.map { sigma in
       let t = table.timestep(of: sigma)
       return coordinates(isFractional ? t : t.rounded(.toNearestOrEven), sigma)
     }
-    let isTrained = sampler == .ddpm || sampler == .ddim
+    let isTrained = sampler.traits.levels == .trained
     let alphas = points.map { $0.signal * $0.signal } + [1]
     return SamplingPath(
       points: points,

@@ -18,7 +18,7 @@ struct DiscreteTimesteps {
   ) throws {
     self.timesteps = timesteps
     // Multistep solvers take one more point and drop the last: they step to σ = 0 from the one before.
-    let isMultistep = [.dpm2M, .dpm2MSDE, .unipc].contains(sampler)
+    let isMultistep = sampler.traits.levels == .wholeTimesteps
     let points = isMultistep ? steps + 1 : steps
     switch spacing {
     case .leading:
@@ -47,7 +47,7 @@ struct DiscreteTimesteps {
         points == 1
         ? [end]
         : (0..<points).map { $0 == points - 1 ? end : Double($0) * (end / Double(points - 1)) }
-      let isFractional = [.euler, .eulerAncestral, .heun].contains(sampler)
+      let isFractional = sampler.traits.levels == .anySigma
       values = spread.reversed().prefix(steps).map { isFractional ? $0 : $0.rounded(.toNearestOrEven) }
     }
   }

@@ -17,6 +17,46 @@ public enum SamplerKind: String, CaseIterable, Sendable {
   /// UniPC-2 with B(h) = e^h - 1 (Zhao et al., 2023, algorithms 5 and 6).
   case unipc
 
+  var traits: SamplerTraits {
+    switch self {
+    case .ddpm: SamplerTraits(levels: .trained, processes: [.ddpm], schedulerClass: .ddpm)
+    case .ddim: SamplerTraits(levels: .trained, processes: [.ddpm], schedulerClass: .ddim, hasEta: true)
+    case .euler:
+      SamplerTraits(
+        levels: .anySigma, processes: [.ddpm, .edm, .flow], schedulerClass: .euler, hasChurn: true)
+    case .eulerAncestral:
+      SamplerTraits(levels: .anySigma, processes: [.ddpm, .edm], schedulerClass: .eulerAncestral)
+    case .heun:
+      SamplerTraits(
+        levels: .anySigma, processes: [.ddpm, .edm, .flow], schedulerClass: .heun, hasChurn: true)
+    case .dpm2M, .dpm2MSDE:
+      SamplerTraits(levels: .wholeTimesteps, processes: [.ddpm, .edm], schedulerClass: .dpmMultistep)
+    case .unipc: SamplerTraits(levels: .wholeTimesteps, processes: [.ddpm, .edm], schedulerClass: .unipc)
+    }
+  }
+
+  /// The sampler at the start of a path.
+  func sampler(
+    on path: SamplingPath, of process: any DiffusionProcess, _ options: SamplingOptions,
+    _ solver: SolverOptions, _ clipping: Clipping
+  ) -> any Sampler {
+    switch self {
+    case .ddpm:
+      guard let process = process as? DDPMProcess else {
+        preconditionFailure("ancestral sampling of the process \(process.kind.rawValue)")
+      }
+      return DDPMSampler(
+        path, variance: process.variance, readsNoise: process.prediction == .epsilon && clipping == .none)
+    case .ddim: return DDIMSampler(path, eta: options.eta)
+    case .euler: return EulerSampler(path, churn: options.churn)
+    case .eulerAncestral: return EulerAncestralSampler(path)
+    case .heun: return HeunSampler(path, churn: options.churn)
+    case .dpm2M: return DPMSolverSampler(path, isStochastic: false, options: solver)
+    case .dpm2MSDE: return DPMSolverSampler(path, isStochastic: true, options: solver)
+    case .unipc: return UniPCSampler(path, options: solver)
+    }
+  }
+
   static var names: String { list(allCases) }
 
   static func list(_ samplers: [SamplerKind]) -> String {

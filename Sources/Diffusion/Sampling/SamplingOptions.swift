@@ -78,8 +78,10 @@ public struct SamplingOptions: Hashable, Sendable {
 
   /// Throws an error for options that the sampler does not support, rather than ignoring them.
   func checkAgainst<E: Error>(_ sampler: SamplerKind, error: (_ key: String, _ message: String) -> E) throws {
-    if eta > 0, sampler != .ddim { throw error("eta", "is ddim's, and the sampler is \(sampler.rawValue)") }
-    if churn.amount > 0, sampler != .euler, sampler != .heun {
+    if eta > 0, !sampler.traits.hasEta {
+      throw error("eta", "is ddim's, and the sampler is \(sampler.rawValue)")
+    }
+    if churn.amount > 0, !sampler.traits.hasChurn {
       throw error("s_churn", "is euler's and heun's, and the sampler is \(sampler.rawValue)")
     }
   }

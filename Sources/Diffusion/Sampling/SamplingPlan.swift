@@ -37,7 +37,7 @@ public struct SamplingPlan: Sendable {
     clipping = Self.clipping(options, scheduler)
     solver = scheduler?.solver ?? SolverOptions()
     path = try process.path(for: sampler, options, scheduler)
-    evaluations = Self.sampler(sampler, path, process, options, solver, clipping).evaluations
+    evaluations = sampler.sampler(on: path, of: process, options, solver, clipping).evaluations
     for evaluation in evaluations {
       precondition(
         process.readout(at: evaluation.point).isDefined, "nothing can be read at \(evaluation.point)")
@@ -49,28 +49,7 @@ public struct SamplingPlan: Sendable {
 
   /// A sampler in its initial state, for one batch of images.
   func makeSampler() -> any Sampler {
-    Self.sampler(sampler, path, process, options, solver, clipping)
-  }
-
-  private static func sampler(
-    _ kind: SamplerKind, _ path: SamplingPath, _ process: any DiffusionProcess, _ options: SamplingOptions,
-    _ solver: SolverOptions, _ clipping: Clipping
-  ) -> any Sampler {
-    switch kind {
-    case .ddpm:
-      guard let process = process as? DDPMProcess else {
-        preconditionFailure("ancestral sampling of the process \(process.kind.rawValue)")
-      }
-      return DDPMSampler(
-        path, variance: process.variance, readsNoise: process.prediction == .epsilon && clipping == .none)
-    case .ddim: return DDIMSampler(path, eta: options.eta)
-    case .euler: return EulerSampler(path, churn: options.churn)
-    case .eulerAncestral: return EulerAncestralSampler(path)
-    case .heun: return HeunSampler(path, churn: options.churn)
-    case .dpm2M: return DPMSolverSampler(path, isStochastic: false, options: solver)
-    case .dpm2MSDE: return DPMSolverSampler(path, isStochastic: true, options: solver)
-    case .unipc: return UniPCSampler(path, options: solver)
-    }
+    sampler.sampler(on: path, of: process, options, solver, clipping)
   }
 
   private static func clipping(_ options: SamplingOptions, _ scheduler: SchedulerConfiguration?) -> Clipping {

@@ -11,18 +11,7 @@ public enum SchedulerClass: String, CaseIterable, Sendable {
   case unipc = "UniPCMultistepScheduler"
 
   /// The class that corresponds to a sampler.
-  public init(_ sampler: SamplerKind) {
-    self =
-      switch sampler {
-      case .ddpm: .ddpm
-      case .ddim: .ddim
-      case .euler: .euler
-      case .eulerAncestral: .eulerAncestral
-      case .heun: .heun
-      case .dpm2M, .dpm2MSDE: .dpmMultistep
-      case .unipc: .unipc
-      }
-  }
+  public init(_ sampler: SamplerKind) { self = sampler.traits.schedulerClass }
 
   /// The keys of the class's configuration, as of diffusers 0.42.
   var keys: Set<String> {

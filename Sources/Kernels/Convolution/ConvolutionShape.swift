@@ -40,7 +40,7 @@ public struct ConvolutionShape: Hashable, Sendable {
     self.stride = stride
     self.padding = padding
     self.endPadding = endPadding
-    self.precision = precision
+    self.precision = precision.of(inputs: inputChannels.min() ?? 0, outputs: outputChannels)
   }
 
   public var channels: Int { inputChannels.reduce(0, +) }

@@ -15,11 +15,6 @@ enum BFloat16Product {
   /// Rows of the output per block: their part of the left matrix stays in the second-level cache.
   private static let rowsPerBlock = 384
 
-  /// Whether the speed-up outweighs the cost of rounding and packing the factors.
-  static func suits(rows: Int, depth: Int, columns: Int) -> Bool {
-    oboro_has_bf16_products() && rows >= 32 && depth >= 32 && columns >= 32
-  }
-
   /// output [rows, columns] = left * right, or += if `accumulating`.
   static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool

@@ -29,7 +29,7 @@ public struct LinearTransform: Sendable {
     self.inputs = inputs
     self.outputs = outputs
     self.activation = activation
-    self.precision = precision
+    self.precision = precision.of(inputs: inputs, outputs: outputs)
   }
 
   /// - Parameters:

@@ -52,7 +52,7 @@ public enum MatrixProduct {
     let (m, k, n) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
     precondition(k == right.effectiveRows, "[\(m), \(k)] times [\(right.effectiveRows), \(n)]")
     guard m > 0, n > 0 else { return }
-    if precision == .bf16 && scale == 1 && BFloat16Product.suits(rows: m, depth: k, columns: n) {
+    if precision == .bf16 && scale == 1 && ProductPrecision.hasBFloat16Products {
       BFloat16Product.compute(left, right, into: output, stride: stride ?? n, accumulating: accumulating)
       return
     }

@@ -9,4 +9,12 @@ public enum ProductPrecision: String, CaseIterable, Sendable {
 
   /// Whether the processor that this program was compiled for supports products of bfloat16.
   public static var hasBFloat16Products: Bool { oboro_has_bf16_products() }
+
+  /// The precision of a layer with these channels: float32 if it is too thin to gain anything. It must depend on nothing
+  /// else: with the number of rows, say, an image would depend on the batch that it is in.
+  func of(inputs: Int, outputs: Int) -> ProductPrecision {
+    min(inputs, outputs) < Self.fewestChannels ? .float32 : self
+  }
+
+  private static let fewestChannels = 32
 }
