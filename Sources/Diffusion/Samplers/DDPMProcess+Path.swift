@@ -27,7 +27,7 @@ extension DDPMProcess {
       usesKarras
       ? karrasPath(sampler, steps, scheduler, in: coordinates)
       : try sigmaPath(sampler, steps, spacing, scheduler, in: coordinates)
-    if hasWholeImage {
+    if coordinates == .wholeImage {
       // diffusers' init_noise_sigma.
       let most = path.points[0].noise
       path.startScale = spacing == .leading ? (most * most + 1).squareRoot() : most
