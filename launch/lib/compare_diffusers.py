@@ -29,10 +29,10 @@ class Comparison:
         self.parameters = description["model"]["parameters"]
         model = self.configuration["model"]
         if model["kind"] != "unet-condition":
-            fail(f"{path}: is of {model['kind']}; compared are networks of unet-condition, UNet2DConditionModel's kind")
+            fail(f"{path}: model.kind is {model['kind']}, expected unet-condition: diffusers' UNet2DConditionModel")
         size = model.get("sample_size")
         if size is None:
-            fail(f"{path}: model.sample_size is missing: the height and width of the latents")
+            fail(f"{path}: model.sample_size is missing, the height and width of the latents")
         height, width = size if isinstance(size, list) else (size, size)
         self.image_shape = [height, width, model["in_channels"]]
 
@@ -94,7 +94,7 @@ class Comparison:
         take_turns(found, self.options.rounds, f"{title}, {measured}", lambda result: f"{result['seconds']:.3f} s")
         counts = {variant.program: variant.results[0]["parameters"] for variant in found}
         if len(set(counts.values())) > 1:
-            fail(f"{title}, {measured}: the networks differ, in weights they have {counts}")
+            fail(f"{title}, {measured}: the networks differ, their numbers of trained weights are {counts}")
         return [
             {
                 "configuration": title,
