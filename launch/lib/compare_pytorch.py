@@ -2,88 +2,26 @@
 prepares what it needs: the command oboro, mpirun's environment, a Python with PyTorch.
 """
 
-import argparse
 import contextlib
 import json
-import os
 import pathlib
-import socket
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-PROJECT = HERE.parent.parent
+from comparison import BENCHMARKS, PROJECT, Variant, describe, markdown, note, parser, ratios, run, run_torch
+from comparison import take_turns, torch_variants, under_mpi
+
+sys.path[:0] = [str(PROJECT / "Docs" / "pytorch"), str(PROJECT / "Tests" / "Fixtures" / "generators")]
+
 MOST_RANKS = 8
 SAMPLED_IMAGES = 36
+SCRIPT = "pytorch_step.py"
 
 
-def note(text):
-    print(f"    {text}", file=sys.stderr, flush=True)
-
-
-def run(command, **environment):
-    """Runs a command to its end; returns what it prints."""
-    done = subprocess.run(
-        [str(part) for part in command], stdout=subprocess.PIPE, text=True, check=False, env=os.environ | environment
-    )
-    if done.returncode != 0:
-        sys.exit(f"compare-pytorch: this failed: {' '.join(str(part) for part in command)}")
-    return done.stdout
-
-
-def under_mpi(ranks, command):
-    if ranks == 1:
-        return command
-    return ["mpirun", "--quiet", "--oversubscribe", "--bind-to", "none", "-n", ranks, *command]
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def pytorch(job, ranks=1):
-    """What pytorch_step.py measures."""
-    command = [sys.executable, HERE / "pytorch_step.py", json.dumps(job)]
-    if ranks == 1:
-        return json.loads(run(command, OMP_NUM_THREADS=str(job["threads"])))
-    shared = {
-        "WORLD_SIZE": str(ranks),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(free_port()),
-        "OMP_NUM_THREADS": str(job["threads"]),
-    }
-    processes = [
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=os.environ | shared | {"RANK": str(rank)}
-        )
-        for rank in range(ranks)
-    ]
-    outputs = [process.communicate()[0] for process in processes]
-    if any(process.returncode for process in processes):
-        sys.exit("compare-pytorch: PyTorch failed on several ranks; its message is above")
-    return json.loads(outputs[0])
-
-
-class Variant:
-    """A way to run a training step."""
-
-    def __init__(self, program, name, ranks, threads, measure, kind):
-        self.program, self.name, self.ranks, self.threads = program, name, ranks, threads
-        self.measure, self.kind = measure, kind
-        self.results = []
-
-    def median(self, key):
-        return statistics.median(result[key] for result in self.results)
-
-
-def describe(oboro, path):
+def read(path, options):
     """The configuration with its defaults, and the shape of its images."""
-    description = json.loads(run([oboro, "inspect", "--json", path]))
+    description = describe(options.oboro, path)
     return description["configuration"], description["model"]["image_shape"]
 
 
@@ -99,7 +37,7 @@ def job_of(configuration, image_shape, options):
 
 
 def variants(path, options):
-    configuration, image_shape = describe(options.oboro, path)
+    configuration, image_shape = read(path, options)
     training = configuration["training"]
     batch, microbatches, cores = training["batch_size"], training["microbatches"], options.cores
     job = job_of(configuration, image_shape, options)
@@ -112,40 +50,25 @@ def variants(path, options):
         command += ["--threads", threads, "--json"]
         return lambda: json.loads(run(under_mpi(ranks, command)))
 
-    def torch(ranks, threads, channels_last, bf16):
-        return lambda: pytorch(job | {"threads": threads, "channels_last": channels_last, "bf16": bf16}, ranks)
+    def torch(ranks, threads, settings):
+        return lambda: run_torch(SCRIPT, job | {"threads": threads} | settings, ranks)
 
     found = [
         Variant("Oboro", "float32", ranks, threads, oboro(ranks, threads), "ours")
         for ranks, threads in layouts
         if batch % ranks == 0
     ]
-    for bf16 in (False, True):
-        kind = "bf16" if bf16 else "float32"
-        for channels_last in (False, True):
-            name = f"{'bf16 autocast' if bf16 else 'float32'}{', channels_last' if channels_last else ''}"
-            found.append(Variant("PyTorch", name, 1, cores, torch(1, cores, channels_last, bf16), kind))
+    for name, kind, settings in torch_variants():
+        found.append(Variant("PyTorch", name, 1, cores, torch(1, cores, settings), kind))
         for ranks, threads in layouts[1:]:
-            if batch % ranks == 0:
-                name = f"{'bf16 autocast' if bf16 else 'float32'}, channels_last, DDP"
-                found.append(Variant("PyTorch", name, ranks, threads, torch(ranks, threads, True, bf16), kind))
+            if batch % ranks == 0 and settings["channels_last"]:
+                found.append(Variant("PyTorch", f"{name}, DDP", ranks, threads, torch(ranks, threads, settings), kind))
     return found
 
 
 def compare(path, options):
-    """Rounds in which every variant has its turn: what disturbs the machine for a while disturbs all."""
     found = variants(path, options)
-    for index in range(options.rounds):
-        for variant in found:
-            variant.results.append(variant.measure())
-            note(
-                f"{path}, round {index + 1} of {options.rounds}: {variant.program} {variant.name}, "
-                f"{variant.ranks} x {variant.threads}: {variant.results[-1]['images_per_second']:.2f} images/s"
-            )
-    best = {
-        kind: max(variant.median("images_per_second") for variant in found if variant.kind == kind)
-        for kind in ("float32", "bf16")
-    }
+    take_turns(found, options.rounds, path, lambda result: f"{result['images_per_second']:.2f} images/s")
     return [
         {
             "configuration": pathlib.Path(path).stem,
@@ -155,25 +78,21 @@ def compare(path, options):
             "threads": variant.threads,
             "images_per_second": variant.median("images_per_second"),
             "peak_resident_bytes": variant.median("peak_resident_bytes"),
-            "to_best_float32": variant.median("images_per_second") / best["float32"],
-            "to_best_bf16": variant.median("images_per_second") / best["bf16"],
         }
-        for variant in found
+        | ratio
+        for variant, ratio in zip(found, ratios(found, lambda variant: variant.median("images_per_second")))
     ]
 
 
 def compare_sampling(path, options):
     """Images drawn by ancestral sampling with the same weights. Oboro's time is that of the whole command, from reading
     the checkpoint to writing the pictures; PyTorch's begins when the model is loaded."""
-    import torch
-
-    sys.path[:0] = [str(PROJECT / "Docs" / "pytorch"), str(PROJECT / "Tests" / "Fixtures" / "generators")]
     import oboro_models
     import safetensors_format
+    import torch
 
-    configuration, image_shape = describe(options.oboro, path)
+    configuration, image_shape = read(path, options)
     job = job_of(configuration, image_shape, options) | {"count": SAMPLED_IMAGES, "threads": options.cores}
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
         state = oboro_models.make(configuration["model"]).state_dict()
@@ -193,39 +112,28 @@ def compare_sampling(path, options):
             start = time.perf_counter()
             sample = [options.oboro, "sample", "--checkpoint", f"{folder}/checkpoint", "--output", f"{folder}/samples"]
             run([*sample, "--count", SAMPLED_IMAGES, "--threads", options.cores])
-            return time.perf_counter() - start
+            return {"sampling_seconds": time.perf_counter() - start}
 
-        def torch_seconds(channels_last, bf16):
-            settings = {"weights": f"{folder}/weights.pt", "channels_last": channels_last, "bf16": bf16}
-            return lambda: pytorch(job | settings)["sampling_seconds"]
+        def torch_seconds(settings):
+            settings = settings | {"weights": f"{folder}/weights.pt"}
+            return lambda: run_torch(SCRIPT, job | settings)
 
-        found = [("Oboro", "float32", oboro)]
-        for bf16 in (False, True):
-            for channels_last in (False, True):
-                name = f"{'bf16 autocast' if bf16 else 'float32'}{', channels_last' if channels_last else ''}"
-                found.append(("PyTorch", name, torch_seconds(channels_last, bf16)))
-        times = [[] for _ in found]
-        for index in range(options.rounds):
-            for (program, name, measure), seconds in zip(found, times):
-                seconds.append(measure())
-                note(f"sampling, round {index + 1} of {options.rounds}: {program} {name}: {seconds[-1]:.1f} s")
-    for (program, name, _), seconds in zip(found, times):
-        rows.append(
-            {
-                "configuration": pathlib.Path(path).stem,
-                "program": program,
-                "variant": name,
-                "images": SAMPLED_IMAGES,
-                "steps": job["timesteps"],
-                "seconds": statistics.median(seconds),
-            }
-        )
-    return rows
-
-
-def markdown(header, rows):
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        cores = options.cores
+        found = [Variant("Oboro", "float32", 1, cores, oboro, "ours")]
+        for name, kind, settings in torch_variants():
+            found.append(Variant("PyTorch", name, 1, cores, torch_seconds(settings), kind))
+        take_turns(found, options.rounds, "sampling", lambda result: f"{result['sampling_seconds']:.1f} s")
+    return [
+        {
+            "configuration": pathlib.Path(path).stem,
+            "program": variant.program,
+            "variant": variant.name,
+            "images": SAMPLED_IMAGES,
+            "steps": job["timesteps"],
+            "seconds": variant.median("sampling_seconds"),
+        }
+        for variant in found
+    ]
 
 
 def training_table(rows):
@@ -263,23 +171,21 @@ def sampling_table(rows):
     )
 
 
+def benchmarks(options):
+    """The benchmarks whose networks are those of Docs/pytorch."""
+    import oboro_models
+
+    paths = sorted(str(path) for path in BENCHMARKS.glob("*.yaml"))
+    return [path for path in paths if read(path, options)[0]["model"]["kind"] in oboro_models.CLASSES]
+
+
 def main():
-    parser = argparse.ArgumentParser(prog="launch/compare-pytorch")
-    benchmarks = sorted(str(path) for path in pathlib.Path("configs/benchmarks").glob("*.yaml"))
-    parser.add_argument("--configs", nargs="+", default=benchmarks)
-    parser.add_argument("--steps", type=int, default=5, help="timed steps of each measurement, at least 5")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each has its turn")
-    parser.add_argument("--sampling", action="store_true", help="sampling instead of training")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--oboro", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--cores", type=int, required=True, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.steps < 5:
-        parser.error("--steps must be at least 5: the first ones after a start say little")
-    if options.rounds < 1:
-        parser.error("--rounds must be at least 1")
+    # The first steps after a start say little.
+    reader = parser(least_steps=5)
+    reader.add_argument("--sampling", action="store_true", help="sampling instead of training")
+    options = reader.parse_args()
     measure = compare_sampling if options.sampling else compare
-    rows = [row for path in options.configs for row in measure(path, options)]
+    rows = [row for path in options.configs or benchmarks(options) for row in measure(path, options)]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:

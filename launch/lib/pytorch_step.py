@@ -7,32 +7,20 @@ under DistributedDataParallel over Gloo, and rank 0 prints. A training step is f
 images, timesteps and noise are drawn once, before.
 """
 
-import contextlib
 import json
 import os
 import pathlib
-import resource
 import statistics
 import sys
 import time
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
+
+from torch_timing import in_layout, peak_resident_bytes, precision, training_seconds
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Docs" / "pytorch"))
 import oboro_models  # noqa: E402
-
-LOSSES = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.smooth_l1_loss}
-WARM_UP_STEPS = 2
-
-
-def in_layout(tensor, job):
-    return tensor.to(memory_format=torch.channels_last if job["channels_last"] else torch.contiguous_format)
-
-
-def precision(job):
-    return torch.autocast("cpu", dtype=torch.bfloat16) if job["bf16"] else contextlib.nullcontext()
 
 
 def load(job):
@@ -48,7 +36,7 @@ def labels(job, count):
     return [] if classes is None else [torch.randint(classes, (count,))]
 
 
-def training_seconds(job, ranks):
+def step_seconds(job, ranks):
     """The seconds of each step."""
     model = load(job).train()
     if ranks > 1:
@@ -62,17 +50,7 @@ def training_seconds(job, ranks):
     with torch.no_grad():
         target = torch.randn_like(model(x[:1], *[condition[:1] for condition in conditions])).expand(batch, -1, -1, -1)
         target = torch.randn_like(target)
-    loss_function = LOSSES[job["loss"]]
-    seconds = []
-    for _ in range(WARM_UP_STEPS + job["steps"]):
-        start = time.perf_counter()
-        with precision(job):
-            output = model(x, *conditions)
-        loss_function(output.float(), target).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        seconds.append(time.perf_counter() - start)
-    return seconds[WARM_UP_STEPS:]
+    return training_seconds(job, optimizer, lambda: model(x, *conditions), target)
 
 
 @torch.no_grad()
@@ -112,13 +90,13 @@ def main():
     if "count" in job:
         result["sampling_seconds"] = sampling_seconds(job)
     else:
-        seconds = torch.tensor(training_seconds(job, ranks))
+        seconds = torch.tensor(step_seconds(job, ranks))
         if ranks > 1:
             # A step takes as long as its slowest rank.
             dist.all_reduce(seconds, dist.ReduceOp.MAX)
         median = statistics.median(seconds.tolist())
         result |= {"step_seconds": median, "images_per_second": job["batch_size"] / median}
-    memory = torch.tensor(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    memory = torch.tensor(peak_resident_bytes())
     if ranks > 1:
         dist.all_reduce(memory, dist.ReduceOp.MAX)
     result["peak_resident_bytes"] = memory.item()
