@@ -28,10 +28,9 @@ public struct SampleBenchmark {
     let plan = try configuration.samplingPlan()
     let conditions = SampleConditions(prompts: prompts)
     try conditions.check(model, guidance: plan.guidance.scale)
-    let weights = ParameterBuffer(count: model.parameters.flatCount)
-    weights.copy(from: model.parameters.initialWeights(seed: configuration.training.seed))
     sampling = ImageSampling(
-      model: model, sampler: SamplingLoop(plan, seed: configuration.training.seed), weights: weights,
+      model: model, sampler: SamplingLoop(plan, seed: configuration.training.seed),
+      weights: model.parameters.initialWeights(seed: configuration.training.seed),
       precision: configuration.training.precision, shape: imageShape, conditions: conditions,
       engine: Engine(threadCount: threads))
     self.count = count
