@@ -149,7 +149,7 @@ extension Trainer {
         "gradient_bytes": "\(state.layout.flatCount * MemoryLayout<Float>.size)",
         "peak_gflops": "\(Int((peak * 1e-9).rounded()))",
       ])
-    if let process = configuration.task.diffusion?.process as? DDPMProcess,
+    if communicator.rank == 0, let process = configuration.task.diffusion?.process as? DDPMProcess,
       process.schedule.remainingSignal > NoiseSchedule.noticeableSignal
     {
       let remains = String(format: "%.3f", process.schedule.remainingSignal)
