@@ -39,7 +39,7 @@ import Testing
     }
   }
 
-  /// Without a way back, running averages normalise.
+  /// Without a backward pass, running averages normalise.
   @Test func evaluation() throws {
     let evaluation = try Evaluation()
     let output = try evaluation.output(gradients: nil)

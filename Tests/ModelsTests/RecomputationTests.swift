@@ -1,7 +1,7 @@
 import NumericsTestSupport
 import Testing
 
-/// Every model with its stages computed again on the way back.
+/// Every model with its stages computed again in the backward pass.
 @Suite struct RecomputationTests {
   /// Output, loss, gradients and running averages, and the order in which gradients are complete, with which they leave
   /// for other ranks.

@@ -29,7 +29,7 @@ struct GradientCheck {
     }
   }
 
-  /// The operation's output for `values`, without a way back.
+  /// The operation's output for `values`, without a backward pass.
   func output(_ values: [[Float]], threads: Int = 1) -> [Float] {
     withExtendedLifetime(tape(recording: false, threads: threads)) { tape in
       let output = operation(zip(shapes, values).map { filled(tape.input($0), $1) })

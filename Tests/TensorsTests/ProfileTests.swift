@@ -76,7 +76,7 @@ import Testing
     for (earlier, later) in zip(events.dropLast(2), events.dropFirst()) {
       #expect(earlier.end <= later.start)
     }
-    // The group ends last and spans the way back.
+    // The group ends last and spans the backward pass.
     let group = events[events.count - 1]
     #expect(group.name == "back" && group.kind == .group)
     #expect(backward.allSatisfy { group.start <= $0.start && $0.end <= group.end })

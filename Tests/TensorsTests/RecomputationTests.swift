@@ -3,7 +3,7 @@ import NumericsTestSupport
 import Tensors
 import Testing
 
-/// Stages that the way back computes again.
+/// Stages that the backward pass computes again.
 @Suite struct RecomputationTests {
   private let weight = Parameter(
     name: "weight", fileShape: [4, 4], outputs: 4, inputs: 4, offset: 0, initialization: .zeros)
@@ -79,7 +79,7 @@ import Testing
     #expect(kept.completed == recomputed.completed && kept.completed.count == 2)
   }
 
-  /// By the time of the way back, what the averages left may have gone to other ranks, and their sum be in its place.
+  /// By the time of the backward pass, what the averages left may have gone to other ranks, and their sum be in its place.
   @Test func runningAveragesAreLeftOnce() {
     let gradients = memory(seed: 3)
     let tape = Tape(

@@ -56,7 +56,7 @@ import Testing
     #expect(!tape.isRecording)
     let output = network(tape)
     #expect(engine.buffersInUse == 1)
-    // A way back that was not recorded changes nothing.
+    // A backward pass that was not recorded changes nothing.
     tape.backward(from: output, gradient: gradient(engine, output.count))
   }
 
@@ -120,7 +120,7 @@ import Testing
     #expect(fromZero[16..<164].allSatisfy { $0 != 0 })
   }
 
-  /// Parameters without a part in the output get zeros: those that were used when the way back comes by, others on
+  /// Parameters without a part in the output get zeros: those that were used when the backward pass comes by, others on
   /// demand.
   @Test func otherGradientsAreCleared() {
     let gradients = memory(seed: 3)
