@@ -50,12 +50,7 @@ struct AutoencoderSource {
 
   private init(file path: String) throws {
     let file = try SafetensorsFile(path: path)
-    guard let text = file.metadata["model"] else {
-      throw ModelFileError(
-        path,
-        "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
-    }
-    try self.init(weights: file, section: SettingsNode(yaml: text, source: "\(path), metadata model"))
+    try self.init(weights: file, section: file.modelSection())
   }
 
   private init(weights file: some TensorSource, section: SettingsNode) throws {

@@ -78,12 +78,7 @@ public struct FrozenControl: Sendable {
 
     private init(file path: String) throws {
       let file = try SafetensorsFile(path: path)
-      guard let text = file.metadata["model"] else {
-        throw ModelFileError(
-          path,
-          "its metadata do not say which model its tensors are of: name diffusers' folder, or a checkpoint")
-      }
-      section = try SettingsNode(yaml: text, source: "\(path), metadata model")
+      section = try file.modelSection()
       network = try Self.network(section)
       weights = try StateDict.weights(of: network.parameters, in: file)
     }

@@ -72,7 +72,7 @@ private struct ConditionDataset: ConditionFieldSource {
     let batch = try dataset.batch(
       Array(0..<count), fields: [FieldRequest(field.name, form: isSame ? .scaled : .stored)])
     guard let values = batch.fields[0].floats else {
-      throw ConditionFieldError(path: dataset.directory, problem: "its \(field.name) are no numbers")
+      throw ConditionFieldError(path: dataset.directory, problem: "its field \(field.name) is not numeric")
     }
     guard !isSame else { return values }
     let channels = own.channelCount
