@@ -160,8 +160,9 @@ let package = Package(
       name: "DatasetsTests",
       dependencies: ["CGD", "CZlib", "Datasets", "Files", "HDF5", "Pictures", "Randomness", "TestSupport"],
       exclude: ["Fixtures"], swiftSettings: common),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"], exclude: ["Fixtures"], swiftSettings: common),
-    .testTarget(name: "FilesTests", dependencies: ["Files"], swiftSettings: common),
+    .testTarget(
+      name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"], exclude: ["Fixtures"], swiftSettings: common),
+    .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"], swiftSettings: common),
     .testTarget(
       name: "RunReportsTests", dependencies: ["Models", "RunReports", "Settings", "Tensors"],
       swiftSettings: common),

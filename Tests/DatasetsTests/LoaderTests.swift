@@ -2,6 +2,7 @@ import Datasets
 import Foundation
 import Randomness
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("The loader")
@@ -109,27 +110,29 @@ struct LoaderTests {
   /// In a process of its own: the threads of the whole process are counted.
   @Test func stopsAtCloseAndWhenLetGo() async {
     await #expect(processExitsWith: .success) {
-      try withTemporaryDirectory { directory in
-        try DatasetWriter(directory: directory).write(PatternSource())
-        let dataset = try ShardedDataset(directory: directory)
-        func threadCount() throws -> Int {
-          try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
-        }
-        let before = try threadCount()
-        for _ in 0..<20 {
-          let loader = Loader(dataset: dataset, seed: 0, batchSize: 4, share: 0..<4)
-          _ = try loader.next()
-          if try threadCount() <= before { exit(2) }
-          loader.close()
-          loader.close()
-          let unused = Loader(dataset: dataset, seed: 0, batchSize: 4, share: 0..<4)
-          withExtendedLifetime(unused) {}
-        }
-        // A thread says that it ends a moment before it has.
-        let deadline = Date(timeIntervalSinceNow: 10)
-        while try threadCount() > before {
-          if Date() > deadline { exit(3) }
-          Thread.sleep(forTimeInterval: 0.01)
+      recordingErrors {
+        try withTemporaryDirectory { directory in
+          try DatasetWriter(directory: directory).write(PatternSource())
+          let dataset = try ShardedDataset(directory: directory)
+          func threadCount() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+          }
+          let before = try threadCount()
+          for _ in 0..<20 {
+            let loader = Loader(dataset: dataset, seed: 0, batchSize: 4, share: 0..<4)
+            _ = try loader.next()
+            if try threadCount() <= before { exit(2) }
+            loader.close()
+            loader.close()
+            let unused = Loader(dataset: dataset, seed: 0, batchSize: 4, share: 0..<4)
+            withExtendedLifetime(unused) {}
+          }
+          // A thread says that it ends a moment before it has.
+          let deadline = Date(timeIntervalSinceNow: 10)
+          while try threadCount() > before {
+            if Date() > deadline { exit(3) }
+            Thread.sleep(forTimeInterval: 0.01)
+          }
         }
       }
     }

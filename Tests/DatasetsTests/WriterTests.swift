@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @Suite("Making a dataset")
@@ -200,18 +201,20 @@ struct WriterTests {
   /// In a process of its own, as the limit on the size of files is the whole process's.
   @Test func aFullDiskLeavesNothing() async {
     await #expect(processExitsWith: .success) {
-      try withTemporaryDirectory { directory in
-        signal(SIGXFSZ, SIG_IGN)
-        var limit = rlimit(rlim_cur: 100_000, rlim_max: 100_000)
-        guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
-        do {
-          try DatasetWriter(directory: "\(directory)/a").write(PatternSource(count: 10_000))
-        } catch let error as DatasetError {
-          guard error.kind == .inputOutput, error.description.contains("File too large") else { exit(3) }
-          guard names(in: directory) == [] else { exit(4) }
-          return
+      recordingErrors {
+        try withTemporaryDirectory { directory in
+          signal(SIGXFSZ, SIG_IGN)
+          var limit = rlimit(rlim_cur: 100_000, rlim_max: 100_000)
+          guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
+          do {
+            try DatasetWriter(directory: "\(directory)/a").write(PatternSource(count: 10_000))
+          } catch let error as DatasetError {
+            guard error.kind == .inputOutput, error.description.contains("File too large") else { exit(3) }
+            guard names(in: directory) == [] else { exit(4) }
+            return
+          }
+          exit(5)
         }
-        exit(5)
       }
     }
   }

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import TestSupport
 import Testing
 
 @Suite final class FilesTests {
@@ -63,23 +64,25 @@ import Testing
   /// In a process of its own: the limit to the size of files is the process's.
   @Test func aLineThatDoesNotFitLeavesNoPart() async {
     await #expect(processExitsWith: .success) {
-      let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).txt").path
-      defer { unlink(path) }
-      signal(SIGXFSZ, SIG_IGN)
-      var limit = rlimit(rlim_cur: 100, rlim_max: rlim_t.max)
-      getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-      limit.rlim_cur = 100
-      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-      let file = try LineFile(appendingTo: path)
-      try file.append(String(repeating: "a", count: 59))
-      do {
-        try file.append(String(repeating: "b", count: 59))
-        exit(2)
-      } catch let error as FileError where error.code == EFBIG {
+      recordingErrors {
+        let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID()).txt").path
+        defer { unlink(path) }
+        signal(SIGXFSZ, SIG_IGN)
+        var limit = rlimit(rlim_cur: 100, rlim_max: rlim_t.max)
+        getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        limit.rlim_cur = 100
+        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        let file = try LineFile(appendingTo: path)
+        try file.append(String(repeating: "a", count: 59))
+        do {
+          try file.append(String(repeating: "b", count: 59))
+          exit(2)
+        } catch let error as FileError where error.code == EFBIG {
+        }
+        guard try WholeFile.size(path) == 60 else { exit(3) }
+        try file.append(String(repeating: "c", count: 39))
+        guard try WholeFile.size(path) == 100 else { exit(4) }
       }
-      guard try WholeFile.size(path) == 60 else { exit(3) }
-      try file.append(String(repeating: "c", count: 39))
-      guard try WholeFile.size(path) == 100 else { exit(4) }
     }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @Suite("Errors say what, where and why")
@@ -138,20 +139,22 @@ struct ErrorTests {
   /// In a process of its own, as the limit on the size of files is the whole process's.
   @Test func writesThatDoNotReachTheDiskAreErrorsNoLaterThanAtClose() async {
     await #expect(processExitsWith: .success) {
-      try withTemporaryDirectory { directory in
-        signal(SIGXFSZ, SIG_IGN)
-        var limit = rlimit(rlim_cur: 32_768, rlim_max: 32_768)
-        guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
-        do {
-          let file = try File(creating: directory.file("a.h5"))
-          try file.root.createDataset("x", of: UInt8.self, shape: [65_536])
-            .write([UInt8](repeating: 1, count: 65_536))
-          try file.close()
-        } catch let error as HDF5Error {
-          guard error.description.contains("File too large") else { exit(3) }
-          return
+      recordingErrors {
+        try withTemporaryDirectory { directory in
+          signal(SIGXFSZ, SIG_IGN)
+          var limit = rlimit(rlim_cur: 32_768, rlim_max: 32_768)
+          guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
+          do {
+            let file = try File(creating: directory.file("a.h5"))
+            try file.root.createDataset("x", of: UInt8.self, shape: [65_536])
+              .write([UInt8](repeating: 1, count: 65_536))
+            try file.close()
+          } catch let error as HDF5Error {
+            guard error.description.contains("File too large") else { exit(3) }
+            return
+          }
+          exit(4)
         }
-        exit(4)
       }
     }
   }
@@ -160,24 +163,26 @@ struct ErrorTests {
   /// is closed.
   @Test func aSinglePieceThatDoesNotReachTheDiskIsAnError() async {
     await #expect(processExitsWith: .success) {
-      try withTemporaryDirectory { directory in
-        signal(SIGXFSZ, SIG_IGN)
-        let file = try File(creating: directory.file("a.h5"))
-        func setLimit(_ bytes: rlim_t) {
-          var limit = rlimit(rlim_cur: bytes, rlim_max: 1 << 30)
-          guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
+      recordingErrors {
+        try withTemporaryDirectory { directory in
+          signal(SIGXFSZ, SIG_IGN)
+          let file = try File(creating: directory.file("a.h5"))
+          func setLimit(_ bytes: rlim_t) {
+            var limit = rlimit(rlim_cur: bytes, rlim_max: 1 << 30)
+            guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
+          }
+          do {
+            let dataset = try file.root.createDataset("x", of: UInt8.self, shape: [65_536])
+            setLimit(16_384)
+            defer { setLimit(1 << 30) }
+            let piece = [UInt8](repeating: 1, count: 100)
+            try piece.withUnsafeBufferPointer { try dataset.write(from: $0, offset: [60_000], count: [100]) }
+          } catch let error as HDF5Error {
+            guard error.description.contains("File too large") else { exit(3) }
+            return
+          }
+          exit(4)
         }
-        do {
-          let dataset = try file.root.createDataset("x", of: UInt8.self, shape: [65_536])
-          setLimit(16_384)
-          defer { setLimit(1 << 30) }
-          let piece = [UInt8](repeating: 1, count: 100)
-          try piece.withUnsafeBufferPointer { try dataset.write(from: $0, offset: [60_000], count: [100]) }
-        } catch let error as HDF5Error {
-          guard error.description.contains("File too large") else { exit(3) }
-          return
-        }
-        exit(4)
       }
     }
   }
@@ -185,20 +190,22 @@ struct ErrorTests {
   /// The library's second attempt to write, when it closes the file, must not crash.
   @Test func aFileThatCannotBeClosedIsLeftAlone() async {
     await #expect(processExitsWith: .success) {
-      try withTemporaryDirectory { directory in
-        signal(SIGXFSZ, SIG_IGN)
-        for _ in 0..<3 {
-          let file = try File(creating: directory.file("a.h5"))
-          for index in 0..<200 { _ = try file.root.createGroup("group \(index)") }
-          var limit = rlimit(rlim_cur: 512, rlim_max: 1 << 30)
-          guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
-          do {
-            try file.close()
-            exit(3)
-          } catch is HDF5Error {}
-          limit.rlim_cur = 1 << 30
-          guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
-          try FileManager.default.removeItem(atPath: directory.file("a.h5"))
+      recordingErrors {
+        try withTemporaryDirectory { directory in
+          signal(SIGXFSZ, SIG_IGN)
+          for _ in 0..<3 {
+            let file = try File(creating: directory.file("a.h5"))
+            for index in 0..<200 { _ = try file.root.createGroup("group \(index)") }
+            var limit = rlimit(rlim_cur: 512, rlim_max: 1 << 30)
+            guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
+            do {
+              try file.close()
+              exit(3)
+            } catch is HDF5Error {}
+            limit.rlim_cur = 1 << 30
+            guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(2) }
+            try FileManager.default.removeItem(atPath: directory.file("a.h5"))
+          }
         }
       }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @Suite("Handles and threads")
@@ -46,33 +47,35 @@ struct LifetimeTests {
   /// In a process of its own: objects are counted over the whole process.
   @Test func nothingIsLeftOpen() async {
     await #expect(processExitsWith: .success) {
-      try withTemporaryDirectory { directory in
-        func useEverything() throws {
-          let file = try File(creating: directory.file("a.h5"))
-          let group = try file.root.createGroup("g/h")
-          try group.attributes.write("text", ["a", "b"])
-          try group.attributes.write("number", 1.5)
-          let dataset = try group.createDataset(
-            "x", of: Float.self, shape: [4], layout: .chunked([2], gzip: 1))
-          try dataset.write([1, 2, 3, 4] as [Float])
-          try group.createDataset("names", strings: ["a"])
-          try file.close()
+      recordingErrors {
+        try withTemporaryDirectory { directory in
+          func useEverything() throws {
+            let file = try File(creating: directory.file("a.h5"))
+            let group = try file.root.createGroup("g/h")
+            try group.attributes.write("text", ["a", "b"])
+            try group.attributes.write("number", 1.5)
+            let dataset = try group.createDataset(
+              "x", of: Float.self, shape: [4], layout: .chunked([2], gzip: 1))
+            try dataset.write([1, 2, 3, 4] as [Float])
+            try group.createDataset("names", strings: ["a"])
+            try file.close()
 
-          let read = try File(opening: directory.file("a.h5"))
-          _ = try read.root.dataset("g/h/x").read(as: Float.self)
-          _ = try read.root.dataset("g/h/names").readStrings()
-          _ = try read.root.group("g/h").attributes.readStrings("text")
-          _ = try read.root.group("g/h").attributes.read("number", as: Double.self)
-          _ = try? read.root.dataset("g/h/x").read(as: Int32.self)
-          _ = try? read.root.dataset("g")
-          _ = try? read.root.dataset("missing")
-          if try read.openObjectCount() != 1 { exit(2) }
+            let read = try File(opening: directory.file("a.h5"))
+            _ = try read.root.dataset("g/h/x").read(as: Float.self)
+            _ = try read.root.dataset("g/h/names").readStrings()
+            _ = try read.root.group("g/h").attributes.readStrings("text")
+            _ = try read.root.group("g/h").attributes.read("number", as: Double.self)
+            _ = try? read.root.dataset("g/h/x").read(as: Int32.self)
+            _ = try? read.root.dataset("g")
+            _ = try? read.root.dataset("missing")
+            if try read.openObjectCount() != 1 { exit(2) }
+          }
+          try useEverything()
+          if try File.openObjectCount() != 0 { exit(3) }
+          let dataset = try File(opening: directory.file("a.h5")).root.dataset("g/h/x")
+          if try File.openObjectCount() != 2 { exit(4) }
+          withExtendedLifetime(dataset) {}
         }
-        try useEverything()
-        if try File.openObjectCount() != 0 { exit(3) }
-        let dataset = try File(opening: directory.file("a.h5")).root.dataset("g/h/x")
-        if try File.openObjectCount() != 2 { exit(4) }
-        withExtendedLifetime(dataset) {}
       }
     }
   }

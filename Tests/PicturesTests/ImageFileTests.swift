@@ -190,19 +190,21 @@ import Testing
   /// A size that a header claims may be as large as any that is read, so memory for that is not too much.
   @Test func damagedFilesAreReadOrRefused() async {
     let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
-      let folder = try TemporaryDirectory()
-      let path = "\(folder.path)/picture"
-      for original in try Encoding.allCases.map({ try $0.encode(smooth(60, 40)) }) + [
-        withTransparentColour(.png)
-      ] {
-        try DamagedCopies(of: original, header: 64).read(refused: 330) { error in
-          (error as? PictureError).map { $0.path == path && $0.reason.count < 400 } ?? false
-        } _: { bytes in
-          try write(bytes, to: path)
-          let file = try ImageFile(path)
-          let picture = try file.decode()
-          guard (picture.width, picture.height) == (file.header.width, file.header.height) else {
-            throw DamagedCopies.Failure(description: "\(picture.width) x \(picture.height)")
+      recordingErrors {
+        let folder = try TemporaryDirectory()
+        let path = "\(folder.path)/picture"
+        for original in try Encoding.allCases.map({ try $0.encode(smooth(60, 40)) }) + [
+          withTransparentColour(.png)
+        ] {
+          try DamagedCopies(of: original, header: 64).read(refused: 330) { error in
+            (error as? PictureError).map { $0.path == path && $0.reason.count < 400 } ?? false
+          } _: { bytes in
+            try write(bytes, to: path)
+            let file = try ImageFile(path)
+            let picture = try file.decode()
+            guard (picture.width, picture.height) == (file.header.width, file.header.height) else {
+              throw DamagedCopies.Failure(description: "\(picture.width) x \(picture.height)")
+            }
           }
         }
       }

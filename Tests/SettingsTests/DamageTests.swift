@@ -36,11 +36,14 @@ import Testing
 
   @Test func damagedTextIsReadOrRefused() async {
     await #expect(processExitsWith: .success) {
-      let text = Array(DamageTests.text.utf8)
-      try DamagedCopies(of: text, header: text.count).read(refused: 200, read: 200) { error in
-        (error as? SettingsError).map { $0.description.count < 2000 } ?? false
-      } _: { bytes in
-        try DamageTests.readAll(SettingsNode(yaml: String(decoding: bytes, as: UTF8.self), source: "a.yaml"))
+      recordingErrors {
+        let text = Array(DamageTests.text.utf8)
+        try DamagedCopies(of: text, header: text.count).read(refused: 200, read: 200) { error in
+          (error as? SettingsError).map { $0.description.count < 2000 } ?? false
+        } _: { bytes in
+          let text = String(decoding: bytes, as: UTF8.self)
+          try DamageTests.readAll(SettingsNode(yaml: text, source: "a.yaml"))
+        }
       }
     }
   }

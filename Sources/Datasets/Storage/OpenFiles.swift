@@ -16,7 +16,7 @@ final class OpenFiles: Sendable {
   private let capacity: Int
   private let state = Mutex(State())
 
-  /// - Parameter capacity: nil for a quarter of the process's descriptor limit.
+  /// - Parameter capacity: nil for a quarter of the descriptors that the process may still open.
   init(capacity: Int? = nil) {
     self.capacity = max(1, capacity ?? Self.fairShare)
   }
@@ -44,6 +44,8 @@ final class OpenFiles: Sendable {
   private static var fairShare: Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 64 }
-    return min(mostFiles, Int(clamping: limit.rlim_cur) / 4)
+    // The process may have been started with many open files, or hold many itself.
+    let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
+    return min(mostFiles, (Int(clamping: limit.rlim_cur) - open) / 4)
   }
 }
