@@ -114,9 +114,11 @@ import Testing
 
   @Test func twoProcessesDoNotTrainInOneDirectory() throws {
     let trial = try Trial()
-    _ = try oboro(trial.arguments(Reference.longSettings)) { process in
+    // The second one waits some seconds for the first to end, which must not be done by then.
+    let settings = Reference.longSettings + ["training.steps=1000000"]
+    _ = try oboro(trial.arguments(settings)) { process in
       #expect(process.wait { trial.loggedSteps >= 1 })
-      let second = try oboro(trial.arguments(Reference.longSettings))
+      let second = try oboro(trial.arguments(settings))
       expectFailure(second, 74, "another process is training in \(trial.run)", "--output")
       process.send(SIGTERM)
     }
