@@ -39,7 +39,7 @@ struct PictureFolderTests {
     try withTemporaryDirectory { directory in
       let paths = ["b/z/2.png", "b/1.PNG", "a/3.png", "Z/0.png", "9.png", "a/é.png", "a/e.png"]
       try draw(paths, in: directory)
-      for other in ["notes.txt", "b/Thumbs.db", ".hidden.png", "b/.cache/x.png"] {
+      for other in ["notes.txt", "b/1.txt", "b/Thumbs.db", ".hidden.png", "b/.cache/x.png"] {
         let path = "\(directory)/\(other)"
         try FileManager.default.createDirectory(
           atPath: URL(fileURLWithPath: path).deletingLastPathComponent().path,

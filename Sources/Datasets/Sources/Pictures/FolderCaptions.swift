@@ -29,6 +29,8 @@ public struct FolderCaptions: Sendable {
   public var mostOfAPicture: Int { texts.map(\.count).max() ?? 1 }
 
   static let metadataName = "metadata.jsonl"
+  /// Replaces a picture's extension in the name of the file with its caption.
+  static let fileEnd = ".txt"
   /// Longer files are not captions.
   private static let sizeLimit = 1 << 20
 
@@ -66,7 +68,7 @@ public struct FolderCaptions: Sendable {
     folder.files.map { file in
       let bytes = file.path.bytes
       let end = bytes.lastIndex(of: UInt8(ascii: ".")) ?? bytes.count
-      let path = RawPath(bytes: bytes[..<end] + Array(".txt".utf8))
+      let path = RawPath(bytes: bytes[..<end] + Array(fileEnd.utf8))
       var status = stat()
       return path.status(&status) == 0 && status.st_mode & S_IFMT == S_IFREG ? path : nil
     }

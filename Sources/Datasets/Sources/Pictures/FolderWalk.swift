@@ -14,6 +14,8 @@ struct FolderWalk {
 
   private(set) var found: [Entry] = []
   private(set) var otherCount = 0
+  /// Text files, which are captions if they lie beside a picture of the same name.
+  private(set) var texts: [RawPath] = []
   /// Metadata files with captions.
   private(set) var metadata: [RawPath] = []
   private(set) var unread: [String: Int] = [:]
@@ -99,6 +101,8 @@ struct FolderWalk {
         leaveOut(path, format.reason, name)
       } else if name == Array(FolderCaptions.metadataName.utf8) {
         metadata.append(path)
+      } else if name.suffix(4).elementsEqual(FolderCaptions.fileEnd.utf8) {
+        texts.append(path)
       } else {
         otherCount += 1
       }

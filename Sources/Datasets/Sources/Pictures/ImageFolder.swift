@@ -20,7 +20,7 @@ public struct ImageFolder: Sendable {
   public let files: [File]
   /// In natural order, as shown by `RawPath.text`.
   public let classNames: [String]
-  /// Number of files that are not pictures, by their names.
+  /// Number of files that are neither pictures, by their names, nor beside one with its caption.
   public let otherCount: Int
   /// The `metadata.jsonl` files, ordered by their paths' bytes.
   let metadata: [RawPath]
@@ -58,7 +58,8 @@ public struct ImageFolder: Sendable {
     self.directory = shown
     prefixLength = directory.bytes.last == RawPath.slash ? directory.bytes.count : directory.bytes.count + 1
     let prefix = prefixLength
-    otherCount = walk.otherCount
+    let pictures = Set(walk.found.map { Self.stem($0.path.bytes) })
+    otherCount = walk.otherCount + walk.texts.count { !pictures.contains(Self.stem($0.bytes)) }
     metadata = walk.metadata.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     unread = walk.unread
     /// The direct subfolder of `directory` that contains `path`.
