@@ -64,7 +64,7 @@ public struct TrainingSettings: Hashable, Sendable {
       help: "after which a rank that is gone, stands still or does not get on ends the run; 0: never")
     recomputes = try reader.value(
       "recompute", default: false,
-      help: "compute a model's stages again on the way back: less memory, more time, the same numbers")
+      help: "compute a model's stages again in the backward pass: less memory, more time, the same numbers")
     precision = try reader.choice(
       "precision", default: ProductPrecision.float32,
       help: "of the factors of matrix products: float32, or bf16 where the processor has products of bf16")

@@ -45,7 +45,7 @@ extension Tensor {
     gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor,
     activation: BatchNormalization.Activation = .relu
   ) -> Tensor {
-    precondition(!tape.isRecording, "given statistics are for evaluation: they have no way back")
+    precondition(!tape.isRecording, "given statistics are for evaluation: they have no backward pass")
     checkChannels(gamma, beta, mean, variance)
     let norm = BatchNormalization(rows: count / channels, channels: channels, activation: activation)
     let output = tape.result(shape, of: [self, gamma, beta, mean, variance])
