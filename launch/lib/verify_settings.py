@@ -6,23 +6,42 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
-# Networks and processes whose keys are tried. Common keys are tried with the first.
+# What is trained, in order: the folders that {runs} and {data} stand for hold the runs of earlier ones and the datasets.
+# Common keys are tried with the first; "tried" names the sections of the others, by default model and diffusion.
 BASES = {
-    "annotated-unet": {"model": {"dim": 8, "dim_mults": [1, 2]}, "diffusion": {"timesteps": 20}},
-    "resnet-unet": {"model": {"dim": 8, "dim_mults": [1, 2], "groups": 4}, "diffusion": {"process": "edm"}},
-    "conditional-unet": {"model": {"width": 8}, "diffusion": {"process": "flow"}},
+    "annotated-unet": {
+        "model": {"kind": "annotated-unet", "channels": 1, "dim": 8, "dim_mults": [1, 2]},
+        "diffusion": {"timesteps": 20},
+    },
+    "resnet-unet": {
+        "model": {"kind": "resnet-unet", "channels": 1, "dim": 8, "dim_mults": [1, 2], "groups": 4},
+        "diffusion": {"process": "edm"},
+    },
+    "conditional-unet": {
+        "model": {"kind": "conditional-unet", "channels": 1, "width": 8}, "diffusion": {"process": "flow"},
+    },
     "dit": {
-        "model": {"image_size": 16, "patch_size": 4, "hidden_size": 16, "depth": 1, "heads": 2},
+        "model": {
+            "kind": "dit", "channels": 1, "image_size": 16, "patch_size": 4, "hidden_size": 16, "depth": 1, "heads": 2,
+        },
         "diffusion": {"timesteps": 20, "prediction": "v", "zero_terminal_snr": True},
     },
-    "attention-unet": {"model": {"width": 8, "image_size": 16}, "diffusion": {"timesteps": 20, "weighting": "min-snr"}},
+    "attention-unet": {
+        "model": {"kind": "attention-unet", "channels": 1, "width": 8, "image_size": 16},
+        "diffusion": {"timesteps": 20, "weighting": "min-snr"},
+    },
     "unet-2d": {
         "model": {
+            "kind": "unet-2d",
+            "in_channels": 1,
+            "out_channels": 1,
             "block_out_channels": [8, 8],
             "down_block_types": ["DownBlock2D", "AttnDownBlock2D"],
             "up_block_types": ["AttnUpBlock2D", "UpBlock2D"],
@@ -30,6 +49,77 @@ BASES = {
             "layers_per_block": 1,
         },
         "diffusion": {"timesteps": 20, "schedule": "cosine"},
+    },
+    "adapter": {
+        "like": "unet-2d",
+        "base": "{runs}/unet-2d",
+        "adapter": {"kind": "lora", "rank": 2, "targets": ["attention"]},
+        "tried": ["base", "adapter."],
+    },
+    "autoencoder-kl": {
+        "model": {
+            "kind": "autoencoder-kl",
+            "in_channels": 1,
+            "out_channels": 1,
+            "latent_channels": 2,
+            "block_out_channels": [4, 8],
+            "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"],
+            "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"],
+            "norm_num_groups": 2,
+            "layers_per_block": 1,
+        },
+        "discriminator": {"start": 0, "width": 4, "layers": 1, "norm_num_groups": 2, "optimizer": {"warmup_steps": 1}},
+        "training": {"task": "autoencoder", "batch_size": 4, "microbatches": 2, "steps": 1},
+        "sampling": {"every": 1, "count": 1},
+        "tried": ["model.", "autoencoder.", "discriminator."],
+    },
+    "clip": {
+        "model": {
+            "kind": "clip",
+            "projection_dim": 6,
+            "text_config": {
+                "vocab_size": 520, "eos_token_id": 519, "max_position_embeddings": 16, "hidden_size": 8,
+                "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+            },
+            "vision_config": {
+                "image_size": 16, "patch_size": 8, "num_channels": 1, "hidden_size": 8, "intermediate_size": 8,
+                "num_hidden_layers": 1, "num_attention_heads": 2,
+            },
+        },
+        "conditioning": {"tokenizer": "{data}/tokenizer"},
+        "training": {"task": "contrastive", "batch_size": 4, "microbatches": 2, "steps": 1},
+        "sampling": None,
+        "tried": ["model.", "conditioning."],
+    },
+    "unet-condition": {
+        "model": {
+            "kind": "unet-condition",
+            "in_channels": 1,
+            "out_channels": 1,
+            "block_out_channels": [4, 4],
+            "layers_per_block": 1,
+            "norm_num_groups": 2,
+            "attention_head_dim": 2,
+            "cross_attention_dim": 8,
+            "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+            "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
+        },
+        "conditioning": {"text_encoder": "{runs}/clip", "caption_dropout": 0.1},
+        "diffusion": {"timesteps": 20},
+        "tried": ["model.", "conditioning."],
+    },
+    "inversion": {
+        "like": "unet-condition",
+        "base": "{runs}/unet-condition",
+        "inversion": {"word": "<new>", "vectors": 2, "initial": "a", "template": "a <new>"},
+        "tried": ["inversion."],
+    },
+    "controlnet": {
+        "like": "unet-condition",
+        "base": "{runs}/unet-condition",
+        "model": {"kind": "controlnet", "conditioning_channels": 1, "conditioning_embedding_out_channels": [4]},
+        "conditioning": {"text_encoder": "{runs}/clip", "condition": "edges", "condition_dropout": 0.1},
+        "tried": ["model.", "conditioning."],
     },
 }
 COMMON = {
@@ -111,6 +201,33 @@ def problem(binary, folder, base, key, value):
     return None
 
 
+def captioned_pictures(folder):
+    """Writes 20 grey pictures of 16 x 16 as PNG, in two classes, each with its caption beside it."""
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    for index in range(20):
+        rows = b"".join(bytes([0] + [(x * (index + 3) + y * 11) % 256 for x in range(16)]) for y in range(16))
+        picture = Path(folder, "ab"[index % 2], f"{index}.png")
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(
+            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 16, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+        picture.with_suffix(".txt").write_text(f"a picture with the number {index}")
+
+
+def configuration(name, places):
+    """The configuration of a base, with the folders in place of their names."""
+    base = {key: value for key, value in BASES[name].items() if key not in ("like", "tried")}
+    whole = {**COMMON, "dataset": {"path": "{data}/images"}}
+    if "like" in BASES[name]:
+        whole.update(configuration(BASES[name]["like"], {}))
+    text = json.dumps({key: value for key, value in {**whole, **base}.items() if value is not None})
+    for place, path in places.items():
+        text = text.replace("{" + place + "}", path)
+    return json.loads(text)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
@@ -119,40 +236,38 @@ def main():
     options = parser.parse_args()
     binary = str(Path(options.binary).resolve())
     with tempfile.TemporaryDirectory(prefix="oboro-settings.") as folder:
-        data = f"{folder}/data"
+        places = {"data": f"{folder}/data", "runs": f"{folder}/runs"}
+        captioned_pictures(Path(folder, "pictures"))
         subprocess.run(
-            [binary, "prepare", "shapes", "--count", "20", "--size", "16", "--channels", "1", "--output", data],
-            check=True, capture_output=True)
+            [binary, "prepare", "images", "--source", f"{folder}/pictures", "--size", "16", "--channels", "1",
+             "--captions", "files", "--condition", "edges", "--vocabulary", f"{places['data']}/tokenizer",
+             "--vocabulary-size", "520", "--context-length", "16", "--output", f"{places['data']}/images"],
+            check=True, stdout=subprocess.DEVNULL)
         trials = []
-        for kind, settings in BASES.items():
-            base = Path(folder, f"{kind}.yaml")
-            model = {"kind": kind, "channels": 1, **settings["model"]}
-            if kind == "unet-2d":
-                model["in_channels"] = model["out_channels"] = 1
-                del model["channels"]
+        for name, settings in BASES.items():
+            base = Path(folder, f"{name}.yaml")
             # JSON is YAML.
-            base.write_text(json.dumps(
-                {**COMMON, "dataset": {"path": data}, "model": model, "diffusion": settings["diffusion"]}))
-            run = Path(folder, f"{kind}-run")
+            base.write_text(json.dumps(configuration(name, places)))
+            run = Path(places["runs"], name)
             made = subprocess.run(
                 [binary, "train", "--config", str(base), "--output", str(run)], capture_output=True, text=True)
             if made.returncode:
-                sys.exit(f"verify-settings: {kind} does not train: {made.stderr}")
-            own = len(trials) == 0
+                sys.exit(f"verify-settings: {name} does not train: {made.stderr}")
+            sections = tuple(settings.get("tried", ["model.", "diffusion."]) if trials else [""])
             for key, value in keys(run / "config.yaml"):
-                if key.startswith(options.only) and (own or key.startswith(("model.", "diffusion."))):
-                    trials += [(kind, base, key, tried) for tried in extremes(value)]
+                if key.startswith(options.only) and key.startswith(sections):
+                    trials += [(name, base, key, tried) for tried in extremes(value)]
         print(f"{len(trials)} runs, {options.jobs} at a time", file=sys.stderr)
         wrong = 0
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
             found = pool.map(lambda trial: problem(binary, folder, *trial[1:]), trials)
-            for count, ((kind, _, key, value), what) in enumerate(zip(trials, found), 1):
+            for count, ((name, _, key, value), what) in enumerate(zip(trials, found), 1):
                 if what:
                     wrong += 1
-                    print(f"WRONG: {kind}: {key}={value[:60]}: {what}", flush=True)
+                    print(f"WRONG: {name}: {key}={value[:60]}: {what}", flush=True)
                 if count % 200 == 0:
                     print(f"    {count} of {len(trials)}", file=sys.stderr, flush=True)
-        tried = len({(kind, key) for kind, _, key, _ in trials})
+        tried = len({(name, key) for name, _, key, _ in trials})
         print(f"keys                        {tried:6}\nruns of one step            {len(trials):6}")
         print(f"WRONG                       {wrong:6}")
         sys.exit(1 if wrong else 0)
