@@ -45,7 +45,9 @@ public struct LatentDecoder {
 
   /// The image for latents [h, w, c] in the autoencoder's scaling: decoded at once, or tile by tile to limit memory.
   private func image(of latents: [Float], shape: [Int]) -> [Float] {
-    guard let tiling = DecodingTiles(shape: shape) else { return decode(latents, shape: shape) }
+    guard !autoencoder.isPeriodic, let tiling = DecodingTiles(shape: shape) else {
+      return decode(latents, shape: shape)
+    }
     return tiling.image(
       of: latents, scale: autoencoder.downsampling, channels: autoencoder.reconstructionChannels
     ) {

@@ -49,20 +49,21 @@ public struct Convolution2D: Sendable {
     self.precedesBatchNorm = precedesBatchNorm
   }
 
+  /// Whether images are padded periodically first, in place of the convolution's own padding.
+  private var isPadded: Bool { paddingMode == .periodic && padding + endPadding > 0 }
+
   /// - Parameter inputs: images, treated as if concatenated along the channels.
   public func callAsFunction(_ inputs: Tensor...) -> Tensor { self(inputs) }
 
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
     func convolution(_ inputs: [Tensor], _ weights: Tensor, isOwn: Bool) -> Tensor {
-      // Periodic padding is applied first and replaces the convolution's own.
-      let isPeriodic = paddingMode == .periodic && padding + endPadding > 0
       let inputs =
-        isPeriodic ? inputs.map { $0.paddedPeriodically(before: padding, behind: endPadding) } : inputs
+        isPadded ? inputs.map { $0.paddedPeriodically(before: padding, behind: endPadding) } : inputs
       return .convolution(
         inputs, weights: weights,
         bias: isOwn ? bias.map { tape($0, needsGradient: !precedesBatchNorm) } : nil, kernel: kernel,
-        stride: stride, padding: isPeriodic ? 0 : padding, endPadding: isPeriodic ? 0 : endPadding,
+        stride: stride, padding: isPadded ? 0 : padding, endPadding: isPadded ? 0 : endPadding,
         standardizesWeights: isOwn && isStandardized)
     }
     switch tape.change(of: weight) {
@@ -81,9 +82,9 @@ public struct Convolution2D: Sendable {
   ///
   /// - Parameter outputGradient: [B, P, Q, K].
   public func weightGradientLength(_ input: Tensor, outputGradient: Storage) -> Double {
-    precondition(paddingMode == .zeros, "the gradient's length of a convolution of periodic images")
-    return input.convolutionWeightGradientLength(
+    let padded = isPadded ? input.paddedPeriodically(before: padding, behind: endPadding) : input
+    return padded.convolutionWeightGradientLength(
       outputs: weight.outputs, outputGradient: outputGradient, kernel: kernel, stride: stride,
-      padding: padding, endPadding: endPadding)
+      padding: isPadded ? 0 : padding, endPadding: isPadded ? 0 : endPadding)
   }
 }

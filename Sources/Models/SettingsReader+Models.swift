@@ -1,3 +1,4 @@
+import Layers
 import Settings
 
 // Keys and constraints shared by several kinds of model, so that bounds, help and messages agree.
@@ -12,6 +13,15 @@ extension SettingsReader {
   func outputChannels(_ key: String) throws -> Int? {
     try value(
       key, as: Int.self, in: 1...4096, help: "channels of the prediction; those of the images if not given")
+  }
+
+  /// `padding`, how convolutions pad. Absent from the settings of a network with zero padding, so that they match those of
+  /// the published class.
+  func paddingMode() throws -> PaddingMode {
+    guard isGiven(PaddingMode.settingsKey) else { return .zeros }
+    return try choice(
+      PaddingMode.settingsKey, default: PaddingMode.zeros,
+      help: "beyond the edges: zeros, or periodic, what lies at the opposite ones")
   }
 
   /// `dim_mults`, the widths of `AnnotatedUNet` and `ResNetUNet` at each resolution.
@@ -47,4 +57,9 @@ extension SettingsReader {
       key, "must be a multiple of \(divisor), is \(value): \(reason); \(lower) or \(lower + divisor) would do"
     )
   }
+}
+
+extension PaddingMode {
+  /// The key of model settings.
+  package static let settingsKey = "padding"
 }

@@ -15,13 +15,14 @@ enum AutoencoderFolder {
     _ checkpoint: Checkpoint, _ model: AutoencoderKL, weights which: StateMember, to directory: String
   ) throws {
     let manifest = checkpoint.manifest
+    let entries = try (manifest.configuration["model"] ?? .empty).publishedEntries(of: checkpoint.directory)
     let place = URL(fileURLWithPath: directory)
     let temporary = try WholeFile.makeTemporaryFolder(
       in: place.deletingLastPathComponent().path, name: place.lastPathComponent)
     do {
       var configuration = SettingsNode.empty.setting(
         PipelineFolder.Name.pipelineClass, to: SettingsNode(String(describing: AutoencoderKL.self)))
-      for entry in manifest.configuration["model"]?.entries ?? [] where entry.key != "kind" {
+      for entry in entries {
         configuration = configuration.setting(entry.key, to: entry.node)
       }
       configuration = configuration.setting(

@@ -69,8 +69,8 @@ public struct ControlFolder {
     let manifest = checkpoint.manifest
     var configuration = SettingsNode.empty.setting(
       PipelineFolder.Name.pipelineClass, to: SettingsNode(className))
-    for entry in manifest.configuration["model"]?.entries ?? []
-    where entry.key != "kind" && configuration[entry.key] == nil {
+    for entry in try (manifest.configuration["model"] ?? .empty).publishedEntries(of: checkpoint.directory)
+    where configuration[entry.key] == nil {
       configuration = configuration.setting(entry.key, to: entry.node)
     }
     try PipelineFolder.whole(directory) { temporary in

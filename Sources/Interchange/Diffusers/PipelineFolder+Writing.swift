@@ -46,14 +46,7 @@ extension PipelineFolder {
         checkpoint.directory,
         "sees fields beside an image, which DDPMPipeline has none of; --format safetensors takes any network")
     }
-    if case .scalar(let padding)? = section[UNet2DSettings.paddingKey]?.content,
-      padding.text != PaddingMode.zeros.rawValue
-    {
-      throw ModelFileError(
-        checkpoint.directory,
-        "pads periodically (model.padding), which UNet2DModel does not; --format safetensors takes any network"
-      )
-    }
+    let entries = try section.publishedEntries(of: checkpoint.directory)
     let anyProcess = try configuration.requireDiffusion().process
     guard let process = anyProcess as? DDPMProcess else {
       throw ModelFileError(
@@ -69,7 +62,7 @@ extension PipelineFolder {
           Name.scheduler: [SettingsNode(Name.library), SettingsNode(scheduler.schedulerClass.rawValue)],
         ], to: "\(temporary)/\(Name.index)")
       var network = SettingsNode.empty.setting(Name.pipelineClass, to: SettingsNode(className))
-      for entry in section.entries ?? [] where entry.key != "kind" && entry.key != UNet2DSettings.paddingKey {
+      for entry in entries {
         network = network.setting(entry.key, to: entry.node)
       }
       network = network.setting(Name.size, to: SettingsNode(Array(manifest.imageShape.prefix(2))))

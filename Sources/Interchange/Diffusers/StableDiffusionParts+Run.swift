@@ -50,14 +50,17 @@ extension StableDiffusionParts {
       return sides[0] == sides[1] ? SettingsNode(sides[0]) : SettingsNode(sides)
     }
     let factor = decoder.model.downsampling
+    func published(_ section: SettingsNode, _ path: String) throws -> SettingsNode {
+      SettingsNode(.section(try section.publishedEntries(of: path)))
+    }
     self.init(
       denoiser: Component(
-        manifest.configuration[BaseModel.sectionKey] ?? .empty,
+        try published(manifest.configuration[BaseModel.sectionKey] ?? .empty, checkpoint.directory),
         [(Name.pipelineClass, SettingsNode(StableDiffusionParts.Class.denoiser)), (Name.size, size(1))],
         section.model.parameters,
         try checkpoint.modelWeights(which, configuration)),
       autoencoder: Component(
-        decoder.section,
+        try published(decoder.section, latents.autoencoder),
         [
           (Name.pipelineClass, SettingsNode(StableDiffusionParts.Class.autoencoder)),
           (Name.size, SettingsNode(max(shape[0], shape[1]) * factor)),

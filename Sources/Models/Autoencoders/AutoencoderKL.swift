@@ -13,6 +13,8 @@ public struct AutoencoderKL: Sendable {
   public let latentChannels: Int
   /// Ratio of an image's side to its latent's.
   public let downsampling: Int
+  /// Whether convolutions see the opposite edges, so that an image cannot be cut into tiles.
+  public let isPeriodic: Bool
   /// Factor applied to latents for a denoiser, after `latentShift` has been subtracted.
   public let scalingFactor: Float
   public let latentShift: Float
@@ -33,6 +35,7 @@ public struct AutoencoderKL: Sendable {
     reconstructionChannels = settings.outputChannels
     latentChannels = settings.latentChannels
     downsampling = 1 << (settings.widths.count - 1)
+    isPeriodic = settings.paddingMode == .periodic
     scalingFactor = Float(settings.scalingFactor)
     latentShift = Float(settings.latentShift)
     let latents = settings.latentChannels
@@ -92,6 +95,20 @@ public struct AutoencoderKL: Sendable {
   }
 }
 
+extension AutoencoderKLSettings {
+  /// The style of all residual blocks.
+  fileprivate var style: ResnetBlock2D.Style {
+    ResnetBlock2D.Style(
+      embeddingWidth: nil, groups: groups, epsilon: AutoencoderKL.epsilon, activation: activation,
+      paddingMode: paddingMode)
+  }
+
+  /// The first or the last convolution of encoder or decoder.
+  fileprivate func convolution(_ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int) -> Convolution2D {
+    Convolution2D(builder, inputs, outputs, kernel: 3, padding: 1, paddingMode: paddingMode)
+  }
+}
+
 /// `Encoder`: images to means and log-variances of latents.
 private struct Encoder: Sendable {
   let input: Convolution2D
@@ -102,11 +119,9 @@ private struct Encoder: Sendable {
 
   init(_ builder: ParameterBuilder, _ settings: AutoencoderKLSettings) {
     let widths = settings.widths
-    let style = ResnetBlock2D.Style(
-      embeddingWidth: nil, groups: settings.groups, epsilon: AutoencoderKL.epsilon,
-      activation: settings.activation)
+    let style = settings.style
     let lowest = widths[widths.count - 1]
-    input = Convolution2D(builder["conv_in"], settings.channels, widths[0], kernel: 3, padding: 1)
+    input = settings.convolution(builder["conv_in"], settings.channels, widths[0])
     down = widths.indices.map { index in
       DownBlock2D(
         builder["down_blocks"][index], index == 0 ? widths[0] : widths[index - 1], widths[index],
@@ -118,8 +133,7 @@ private struct Encoder: Sendable {
       attention: settings.middleAttends ? .spatial(headWidth: lowest, groups: settings.groups) : nil, style)
     norm = GroupNorm(
       builder["conv_norm_out"], groups: settings.groups, channels: lowest, epsilon: AutoencoderKL.epsilon)
-    output = Convolution2D(
-      builder["conv_out"], lowest, 2 * settings.latentChannels, kernel: 3, padding: 1)
+    output = settings.convolution(builder["conv_out"], lowest, 2 * settings.latentChannels)
   }
 
   func callAsFunction(_ images: Tensor) -> Tensor {
@@ -138,11 +152,9 @@ private struct Decoder: Sendable {
 
   init(_ builder: ParameterBuilder, _ settings: AutoencoderKLSettings) {
     let widths = Array(settings.widths.reversed())
-    let style = ResnetBlock2D.Style(
-      embeddingWidth: nil, groups: settings.groups, epsilon: AutoencoderKL.epsilon,
-      activation: settings.activation)
+    let style = settings.style
     let last = widths[widths.count - 1]
-    input = Convolution2D(builder["conv_in"], settings.latentChannels, widths[0], kernel: 3, padding: 1)
+    input = settings.convolution(builder["conv_in"], settings.latentChannels, widths[0])
     middle = MiddleBlock2D(
       builder["mid_block"], widths[0],
       attention: settings.middleAttends ? .spatial(headWidth: widths[0], groups: settings.groups) : nil,
@@ -155,7 +167,7 @@ private struct Decoder: Sendable {
     }
     norm = GroupNorm(
       builder["conv_norm_out"], groups: settings.groups, channels: last, epsilon: AutoencoderKL.epsilon)
-    output = Convolution2D(builder["conv_out"], last, settings.outputChannels, kernel: 3, padding: 1)
+    output = settings.convolution(builder["conv_out"], last, settings.outputChannels)
   }
 
   func callAsFunction(_ latents: Tensor) -> Tensor {

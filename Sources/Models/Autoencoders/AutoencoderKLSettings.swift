@@ -1,3 +1,4 @@
+import Layers
 import Settings
 
 /// The keys of `model` for `kind: autoencoder-kl`: those of diffusers' `AutoencoderKL` in its `config.json`, with its
@@ -16,6 +17,7 @@ public struct AutoencoderKLSettings: Hashable, Sendable {
   public let hasQuantConvolution: Bool
   public let hasPostQuantConvolution: Bool
   public let middleAttends: Bool
+  public let paddingMode: PaddingMode
 
   /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
   public init(_ reader: SettingsReader) throws {
@@ -50,6 +52,7 @@ public struct AutoencoderKLSettings: Hashable, Sendable {
       "use_post_quant_conv", default: true, help: "whether the decoder begins with a 1x1 convolution")
     middleAttends = try reader.flag(
       "mid_block_add_attention", default: true, help: "whether the lowest resolution has attention")
+    paddingMode = try reader.paddingMode()
     reader.kept(
       "sample_size", "force_upcast", "_class_name", "_diffusers_version", "_name_or_path")
 

@@ -1,3 +1,4 @@
+import Layers
 import Settings
 
 /// The control networks by their names in configurations.
@@ -20,7 +21,8 @@ public enum ControlKind: String, CaseIterable, Sendable {
   public static func completing(_ section: SettingsNode, from denoiser: SettingsNode) throws -> SettingsNode {
     let known = try SettingsReader(.empty)
     _ = try ControlNetSettings(known)
-    let shared = Set((known.resolved.entries ?? []).map(\.key))
+    // Resolved settings have the padding only if it is given.
+    let shared = Set((known.resolved.entries ?? []).map(\.key)).union([PaddingMode.settingsKey])
     let reader = try SettingsReader(denoiser, path: "denoiser")
     _ = try DenoiserKind.model(reader)
     return (reader.resolved.entries ?? []).reduce(section) { section, entry in

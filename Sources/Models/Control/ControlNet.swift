@@ -32,7 +32,7 @@ public struct ControlNet: ControlNetwork {
     encoder = UNetEncoder(builder, settings.encoder, attends: settings.encoder.attends)
     conditionEmbedding = ConditionEmbedding(
       builder["controlnet_cond_embedding"], channels: settings.conditionChannels,
-      widths: settings.embeddingWidths, stages[0].width)
+      widths: settings.embeddingWidths, stages[0].width, settings.encoder.common.paddingMode)
     func zeroConvolution(_ builder: ParameterBuilder, _ width: Int) -> Convolution2D {
       Convolution2D(builder, width, width, kernel: 1, initialization: .zeros)
     }
@@ -64,16 +64,26 @@ private struct ConditionEmbedding: Sendable {
   private let blocks: [Convolution2D]
   private let output: Convolution2D
 
-  init(_ builder: ParameterBuilder, channels: Int, widths: [Int], _ outputs: Int) {
-    input = Convolution2D(builder["conv_in"], channels, widths[0], kernel: 3, padding: 1)
+  init(
+    _ builder: ParameterBuilder, channels: Int, widths: [Int], _ outputs: Int, _ paddingMode: PaddingMode
+  ) {
+    func convolution(
+      _ builder: ParameterBuilder, _ inputs: Int, _ outputs: Int, stride: Int = 1,
+      initialization: Parameter.Initialization? = nil
+    ) -> Convolution2D {
+      Convolution2D(
+        builder, inputs, outputs, kernel: 3, stride: stride, padding: 1, paddingMode: paddingMode,
+        initialization: initialization)
+    }
+    input = convolution(builder["conv_in"], channels, widths[0])
     blocks = zip(widths, widths.dropFirst()).enumerated().flatMap { index, pair in
       [
-        Convolution2D(builder["blocks"][2 * index], pair.0, pair.0, kernel: 3, padding: 1),
-        Convolution2D(builder["blocks"][2 * index + 1], pair.0, pair.1, kernel: 3, stride: 2, padding: 1),
+        convolution(builder["blocks"][2 * index], pair.0, pair.0),
+        convolution(builder["blocks"][2 * index + 1], pair.0, pair.1, stride: 2),
       ]
     }
-    output = Convolution2D(
-      builder["conv_out"], widths[widths.count - 1], outputs, kernel: 3, padding: 1, initialization: .zeros)
+    output = convolution(
+      builder["conv_out"], widths[widths.count - 1], outputs, initialization: .zeros)
   }
 
   /// [B, s H, s W, C] -> [B, H, W, outputs].

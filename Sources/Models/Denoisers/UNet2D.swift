@@ -36,9 +36,8 @@ public struct UNet2D: Denoiser {
     activation = common.activation
 
     var style = common.style
-    style.paddingMode = settings.paddingMode
     input = Convolution2D(
-      builder["conv_in"], common.channels, widths[0], kernel: 3, padding: 1, paddingMode: style.paddingMode)
+      builder["conv_in"], common.channels, widths[0], kernel: 3, padding: 1, paddingMode: common.paddingMode)
     timeEmbedding = TimestepEmbedding(
       builder["time_embedding"], sinusoids: widths[0], width: common.embeddingWidth,
       cosinesFirst: common.cosinesFirst, shift: common.frequencyShift)
@@ -74,7 +73,7 @@ public struct UNet2D: Denoiser {
       builder["conv_norm_out"], groups: common.groups, channels: widths[0], epsilon: epsilon)
     output = Convolution2D(
       builder["conv_out"], widths[0], common.outputChannels, kernel: 3, padding: 1,
-      paddingMode: style.paddingMode)
+      paddingMode: common.paddingMode)
     parameters = builder.layout
   }
 

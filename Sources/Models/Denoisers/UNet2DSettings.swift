@@ -24,7 +24,6 @@ public struct UNet2DSettings: Hashable, Sendable {
   public let headWidth: Int?
   /// Groups of the normalisation before the middle attention; nil for no normalisation.
   public let middleAttentionGroups: Int?
-  public let paddingMode: PaddingMode
 
   static let downBlocks = [
     "DownBlock2D": Block.plain, "AttnDownBlock2D": .attention, "ResnetDownsampleBlock2D": .residual,
@@ -32,9 +31,6 @@ public struct UNet2DSettings: Hashable, Sendable {
   static let upBlocks = [
     "UpBlock2D": Block.plain, "AttnUpBlock2D": .attention, "ResnetUpsampleBlock2D": .residual,
   ]
-  /// A key that the published class lacks.
-  package static let paddingKey = "padding"
-
   static let middleBlock = "UNetMidBlock2D"
 
   /// - Throws: `SettingsError`, including for settings that the published class supports and this one does not.
@@ -68,12 +64,6 @@ public struct UNet2DSettings: Hashable, Sendable {
     middleAttentionGroups = middleGroups ?? (common.scalesAndShifts ? nil : groups)
     middleAttends = try reader.flag(
       "add_attention", default: true, help: "whether the middle block has attention")
-    // Absent from the settings of a network with zero padding, so that they match the published class's.
-    paddingMode =
-      reader.isGiven(Self.paddingKey)
-      ? try reader.choice(
-        Self.paddingKey, default: PaddingMode.zeros,
-        help: "beyond the edges: zeros, or periodic, what lies at the opposite ones") : .zeros
     reader.kept(
       "sample_size", "num_train_timesteps", "_class_name", "_diffusers_version", "_name_or_path")
 

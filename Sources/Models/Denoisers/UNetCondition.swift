@@ -49,7 +49,7 @@ public struct UNetCondition: Denoiser {
       builder["conv_norm_out"], groups: common.groups, channels: stages[0].width, epsilon: common.epsilon)
     output = Convolution2D(
       builder["conv_out"], stages[0].width, common.outputChannels, kernel: settings.outputKernel,
-      padding: (settings.outputKernel - 1) / 2)
+      padding: (settings.outputKernel - 1) / 2, paddingMode: common.paddingMode)
     parameters = builder.layout
   }
 

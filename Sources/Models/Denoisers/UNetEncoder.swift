@@ -21,7 +21,7 @@ struct UNetEncoder: Sendable {
     activation = common.activation
     input = Convolution2D(
       builder["conv_in"], common.channels, first.width, kernel: settings.inputKernel,
-      padding: (settings.inputKernel - 1) / 2)
+      padding: (settings.inputKernel - 1) / 2, paddingMode: common.paddingMode)
     timeEmbedding = TimestepEmbedding(
       builder["time_embedding"], sinusoids: first.width, width: common.embeddingWidth,
       cosinesFirst: common.cosinesFirst, shift: common.frequencyShift, activation: common.activation)

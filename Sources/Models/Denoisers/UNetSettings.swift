@@ -1,3 +1,4 @@
+import Layers
 import Settings
 
 /// The keys shared by diffusers' U-Nets, and the constraints between them.
@@ -18,6 +19,7 @@ public struct UNetSettings: Hashable, Sendable {
   public let middleScale: Float
   public let scalesAndShifts: Bool
   public let classes: Int?
+  public let paddingMode: PaddingMode
 
   /// - Parameters:
   ///   - channels: the class's default for `in_channels` and `out_channels`.
@@ -79,13 +81,14 @@ public struct UNetSettings: Hashable, Sendable {
     try reader.computes("class_embed_type", only: .null, help: "how classes are embedded")
     classes = try reader.nullable(
       "num_class_embeds", default: nil, in: 1...1_000_000, help: "classes that the model can be told of")
+    paddingMode = try reader.paddingMode()
   }
 
   /// The style of residual blocks outside the middle block.
   var style: ResnetBlock2D.Style {
     ResnetBlock2D.Style(
       embeddingWidth: embeddingWidth, groups: groups, epsilon: epsilon, activation: activation,
-      scalesAndShifts: scalesAndShifts, dropout: dropout)
+      scalesAndShifts: scalesAndShifts, paddingMode: paddingMode, dropout: dropout)
   }
 
   /// The model's classes; training never drops them.
