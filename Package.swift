@@ -131,7 +131,7 @@ let package = Package(
       name: "RunReports",
       dependencies: [
         "Checkpoints", "Configuration", "Datasets", "Evaluation", "Files", "HDF5", "Models", "Reporting",
-        "Settings", "Tensors",
+        "Safetensors", "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Diagnosis",

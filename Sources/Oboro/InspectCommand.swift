@@ -4,7 +4,8 @@ import RunReports
 /// `oboro inspect`: describes the content of a path.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a dataset, a shard, a checkpoint, a run directory or a configuration holds.",
+    abstract:
+      "Show what a dataset, a shard, a checkpoint, a run, a configuration or a safetensors file holds.",
     discussion: """
       Of a configuration and of a checkpoint also the model: its layers with their tensors, and what they compute.
 

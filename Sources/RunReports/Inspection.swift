@@ -8,7 +8,8 @@ import Models
 import Reporting
 import Settings
 
-/// Identifies and describes a path: a dataset, a shard or another HDF5 file, a checkpoint, a run, or a configuration.
+/// Identifies and describes a path: a dataset, a shard or another HDF5 file, a checkpoint, a run, a configuration, or a
+/// safetensors file.
 public enum Inspection {
   /// A description to be shown.
   public struct Description {
@@ -53,6 +54,7 @@ public enum Inspection {
     }
     if verifying { throw InspectionError.withoutDigests(path) }
     if path.hasSuffix(".h5") { return try Description(node: hdf5(path), model: nil) }
+    if path.hasSuffix(".safetensors") { return try Description(node: safetensors(path), model: nil) }
     if path.hasSuffix(".yaml") || path.hasSuffix(".yml") { return try configuration(path, size) }
     throw InspectionError.unknown(path)
   }
@@ -214,7 +216,7 @@ public enum InspectionError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .missing(let path): "\(path): there is no such file or directory"
     case .unknown(let path):
-      "\(path): is no dataset, shard, checkpoint, run directory or configuration"
+      "\(path): is no dataset, shard, checkpoint, run directory, configuration or safetensors file"
     case .withoutDigests(let path):
       "\(path): only datasets, checkpoints and run directories can be verified"
     case .damaged(let errors): errors.map { "\($0)" }.joined(separator: "\n")

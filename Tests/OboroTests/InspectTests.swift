@@ -49,6 +49,23 @@ import Testing
         == true)
   }
 
+  @Test func aSafetensorsFile() throws {
+    let folder = try TemporaryDirectory()
+    let path = "\(folder.path)/weights.safetensors"
+    let run = try oboro(["convert", Reference.short.get().run, path])
+    try #require(run.exitStatus == 0, "\(run)")
+    let description = try json(path)
+    #expect(description["kind"] as? String == "safetensors")
+    #expect(description["values"] as? Int == 73841)
+    let metadata = try #require(description["metadata"] as? [String: Any])
+    #expect(metadata["format"] as? String == "pt")
+    #expect((metadata["model"] as? [String: Any])?["dim_mults"] as? [Int] == [1, 2])
+    let tensors = try #require(description["tensors"] as? [[String: Any]])
+    let bias = try #require(tensors.first { $0["name"] as? String == "init_conv.bias" })
+    #expect(bias["type"] as? String == "F32" && bias["shape"] as? [Int] == [8])
+    expectFailure(try oboro(["inspect", "--verify", path]), 65, "can be verified")
+  }
+
   @Test func aConfigurationByOption() throws {
     let trial = try Trial()
     let byPath = try oboro(["inspect", trial.configuration])
@@ -147,7 +164,7 @@ import Testing
 
   @Test func nonsenseIsRefused() throws {
     let folder = try TemporaryDirectory()
-    let unknown = "is no dataset, shard, checkpoint, run directory or configuration"
+    let unknown = "is no dataset, shard, checkpoint, run directory, configuration or safetensors file"
     expectFailure(try oboro(["inspect", folder.path], ranks: 2), 65, "\(folder.path): \(unknown)")
     expectFailure(
       try oboro(["inspect", "\(folder.path)/x"]), 65, "\(folder.path)/x: there is no such file or directory")
