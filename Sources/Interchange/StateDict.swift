@@ -13,12 +13,14 @@ enum StateDict {
     return shapes
   }
 
-  /// Reads the tensors of `layout` from a file that contains no others.
+  /// Reads the tensors of `layout` from a file that contains no others, apart from those of `WrappedTensors`.
   ///
   /// - Throws: `ModelFileError` naming tensors that are missing, unused, of another shape or non-finite;
   ///   `SafetensorsError`, `FileError`.
   static func weights(of layout: ParameterLayout, in file: some TensorSource) throws -> ParameterBuffer {
-    try require(shapes(of: layout), in: file)
+    let expected = shapes(of: layout)
+    let file = WrappedTensors.unwrapping(file, for: Set(expected.keys))
+    try require(expected, in: file)
     let weights = try read(layout, from: file)
     try requireFinite(layout, weights, of: file)
     return weights

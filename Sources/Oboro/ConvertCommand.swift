@@ -14,13 +14,13 @@ struct Convert: ParsableCommand {
 
       oboro convert runs/first first.safetensors
       oboro convert first.safetensors restored
-
-      A file made elsewhere needs --config, which names its model. To train on from it, make it the first checkpoint \
-      of a run:
-
       oboro convert runs/first pipeline --format diffusers
       oboro convert stable-diffusion copy --format diffusers
       oboro convert v1-5.safetensors stable-diffusion --format diffusers --tokenizer bpe_simple_vocab_16e6.txt.gz
+
+      A file made elsewhere needs --config, which names its model; prefixes such as module. and ema_model., which \
+      PyTorch's wrappers add, are recognised. To train on from it, make it the first checkpoint of a run:
+
       oboro convert theirs.safetensors runs/next/checkpoints/step-00000000 --config next.yaml
       oboro train --config next.yaml --output runs/next
       """)

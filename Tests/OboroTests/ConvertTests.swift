@@ -59,6 +59,38 @@ import Testing
     #expect(pictures[1] == pictures[0] && pictures[2] == pictures[0])
   }
 
+  /// As PyTorch's wrappers name the tensors of the module inside, and with what these keep beside it.
+  @Test(
+    arguments: [
+      ("module.", [:]), ("_orig_mod.", [:]), ("module._orig_mod.", [:]), ("model.", [:]),
+      ("module.module.", ["n_averaged": []]),
+      ("ema_model.", ["initted": [], "step": [], "online_model.final_conv.bias": [1]]),
+    ] as [(String, [String: [Int]])]) func prefixesOfWrappersAreRecognised(
+      prefix: String, others: [String: [Int]]
+    ) throws
+  {
+    let it = try Converted()
+    let (plain, wrapped) = (it.path("plain.safetensors"), it.path("wrapped.safetensors"))
+    try it.convert(it.source.run, plain)
+    let file = try SafetensorsFile(path: plain)
+    var writer = SafetensorsWriter(metadata: file.metadata)
+    for name in file.names {
+      writer.add(prefix + name, shape: try file.shape(of: name), floats: try file.floats(name))
+    }
+    for (name, shape) in others {
+      writer.add(name, shape: shape, floats: [Float](repeating: 0, count: shape.reduce(1, *)))
+    }
+    try writer.write(to: wrapped)
+    try it.convert(wrapped, it.path("checkpoint"))
+    try it.convert(it.path("checkpoint"), it.path("again.safetensors"))
+    #expect(try tensors(it.path("again.safetensors")) == tensors(plain))
+
+    writer.add("\(prefix)surplus", shape: [1], floats: [0])
+    try writer.write(to: wrapped)
+    expectFailure(
+      try oboro(["convert", wrapped, it.path("none")]), 65, "has what the model does not use: surplus")
+  }
+
   @Test func theAverageByOption() throws {
     let it = try Converted()
     try it.convert(it.source.run, it.path("model.safetensors"), "--weights", "model")
