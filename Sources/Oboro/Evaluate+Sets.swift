@@ -136,6 +136,9 @@ extension Evaluate {
     }
     for note in model.notes { console.print("oboro: \(note)") }
     return try communicator.agree {
+      if self.captions != nil, model.prompts == nil {
+        throw ValidationError("--captions is of no use: the model of \(path) reads no texts")
+      }
       var bar: ProgressBar?
       let images = try DrawnImages(
         model, path: path, count: count, type: otherSet?.type ?? .uint8, seed: seed, rank: communicator.rank,

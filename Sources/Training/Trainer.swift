@@ -252,14 +252,18 @@ public final class Trainer {
     let path = directory.samples(step: state.step)
     do {
       try preview.grid(images).writePNG(to: path)
-      if case .diffusion = configuration.task {
-        try RunSpectra(dataset)?.spectra(of: images).write(to: directory.spectra(step: state.step))
-      }
       report?.samples(path, step: state.step)
       log.info("samples written", metadata: ["step": "\(state.step)", "path": "\(path)"])
     } catch {
       // Samples can be regenerated from a checkpoint; trained weights cannot.
       log.warning("samples not written", metadata: ["step": "\(state.step)", "reason": "\(error)"])
+    }
+    if case .diffusion = configuration.task {
+      do {
+        try RunSpectra(dataset)?.spectra(of: images).write(to: directory.spectra(step: state.step))
+      } catch {
+        log.warning("spectra not written", metadata: ["step": "\(state.step)", "reason": "\(error)"])
+      }
     }
     return nil
   }
