@@ -17,7 +17,7 @@ struct AutoencoderSource {
   init(_ path: String, onDamage: (CheckpointError) -> Void) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw ModelFileError(path, "there is no such autoencoder")
+      throw ModelFileError(path, "there is no such autoencoder\(path.lookedForNote)")
     }
     if !isFolder.boolValue {
       try self.init(file: path)

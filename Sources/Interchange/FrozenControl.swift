@@ -1,5 +1,6 @@
 import Checkpoints
 import Configuration
+import Files
 import Foundation
 import MPI
 import Models
@@ -48,7 +49,7 @@ public struct FrozenControl: Sendable {
     init(_ path: String, onDamage: (CheckpointError) -> Void) throws {
       var isFolder: ObjCBool = false
       guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-        throw ModelFileError(path, "there is no such control network")
+        throw ModelFileError(path, "there is no such control network\(path.lookedForNote)")
       }
       if !isFolder.boolValue {
         try self.init(file: path)

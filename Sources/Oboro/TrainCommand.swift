@@ -60,18 +60,7 @@ struct Train: ParallelCommand {
       guard session.world.rank == 0 else { return ending.exitStatus }
       switch ending {
       case .finished:
-        switch trainer.configuration.task {
-        case .diffusion:
-          console.print("oboro: done; samples: oboro sample --checkpoint \(output) --output DIR")
-        case .control:
-          console.print(
-            "oboro: done; samples: oboro sample --checkpoint \(output) --control IMAGE --output DIR")
-        case .autoencoder:
-          console.print(
-            "oboro: done; latents: oboro encode --autoencoder \(output) --dataset DIR --output DIR")
-        case .contrastive:
-          console.print("oboro: done; conditioning.text_encoder: \(output) embeds captions with it")
-        }
+        console.print("oboro: done; \(trainer.configuration.use(ofRunAt: output))")
       case .stopped(let reason):
         console.print(
           "oboro: stopped by \(reason) after step \(trainer.state.step); the same command goes on")

@@ -46,6 +46,18 @@ import Testing
     },
   ]
 
+  /// A configuration that is used from another folder than its paths are meant for.
+  @Test func aRelativePathIsSaidToBeOne() throws {
+    let trial = try Trial()
+    let folder = FileManager.default.currentDirectoryPath
+    expectFailure(
+      try trial.train(dataset: "no/data"), 65,
+      "oboro: no/data: does not exist (a relative path, looked for in \(folder)); make a dataset there")
+    expectFailure(
+      try oboro(["sample", "--checkpoint", "no/run", "--output", "\(trial.path)/samples"]), 65,
+      "oboro: \(folder)/no/run: there is no such checkpoint or run directory")
+  }
+
   @Test(arguments: damages) func damageIsNamedBeforeTrainingStarts(damage: Damage) throws {
     let trial = try Trial()
     let dataset = "\(trial.path)/data"

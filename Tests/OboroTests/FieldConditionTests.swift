@@ -52,6 +52,17 @@ import Testing
     }
   }
 
+  /// The last line of training is a command that works, whatever the paths.
+  @Test func theRunSaysWhatDrawsItsSamples() throws {
+    let trial = try Self.made()
+    let data = "\(trial.path)/it's data"
+    try FileManager.default.copyItem(atPath: Self.path(), toPath: data)
+    let run = try oboro(try trial.arguments(["sampling.every=0"], dataset: data))
+    let conditions = #"'\#(trial.path)/it'\''s data'"#
+    let command = "oboro sample --checkpoint \(trial.run) --conditions \(conditions) --output DIR"
+    #expect(run.exitStatus == 0 && run.errors.contains("oboro: done; samples: \(command)"), "\(run)")
+  }
+
   @Test func ranksAndStopsChangeNothing() throws {
     let reference = try Self.trained.get().record
     for ranks in [2, 4] {

@@ -17,7 +17,10 @@ extension DatasetManifest {
         "dataset.path", "is empty; name the directory of a dataset that `oboro prepare` made")
     }
     guard FileManager.default.fileExists(atPath: directory) else {
-      throw DatasetError.badData(directory, "does not exist; make a dataset there with `oboro prepare`")
+      throw DatasetError.badData(
+        directory,
+        "does not exist\(directory.lookedForNote); make a dataset there with `oboro prepare`, or name another path"
+      )
     }
     guard FileManager.default.fileExists(atPath: path) else {
       throw DatasetError.badData(

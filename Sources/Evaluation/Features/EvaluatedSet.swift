@@ -19,7 +19,7 @@ public enum EvaluatedSet {
     var isDirectory: ObjCBool = false
     guard files.fileExists(atPath: path, isDirectory: &isDirectory) else {
       throw EvaluationError(
-        path, "there is no such dataset, folder of pictures or file of features (.npy)")
+        path, "there is no such dataset, folder of pictures or file of features (.npy)\(path.lookedForNote)")
     }
     if !isDirectory.boolValue {
       self = .features(path)

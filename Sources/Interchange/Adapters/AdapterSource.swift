@@ -29,7 +29,7 @@ public struct AdapterSource: Sendable {
   /// - Throws: `ModelFileError`, `CheckpointError`, `SafetensorsError`, `FileError`, `SettingsError`.
   public func tensors(tell: (String) -> Void) throws -> AdapterTensors {
     guard FileManager.default.fileExists(atPath: path) else {
-      throw ModelFileError(path, "there is no such adapter")
+      throw ModelFileError(path, "there is no such adapter\(path.lookedForNote)")
     }
     let tensors = try Self.tensors(path) { tell("passed over: \($0)") }
     for note in tensors.notes { tell(note) }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Configuration
+import Files
 import Foundation
 import Layers
 import Models
@@ -31,7 +32,7 @@ public struct BaseModel {
     self.path = path
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw ModelFileError(path, "there is no such base model")
+      throw ModelFileError(path, "there is no such base model\(path.lookedForNote)")
     }
     if !isFolder.boolValue {
       let file = try SafetensorsFile(path: path)
