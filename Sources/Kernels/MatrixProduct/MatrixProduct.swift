@@ -1,5 +1,4 @@
 import COpenBLAS
-import CProcessor
 
 /// A row-major matrix, whole or part of a larger one: element (r, c) is at `r * stride + c`.
 public struct Matrix {
@@ -63,17 +62,11 @@ public enum MatrixProduct {
         rows: m, depth: k, into: output, stride: stride ?? n, accumulating: accumulating)
       return
     }
-    if oboro_has_wide_registers() {
-      PanelProduct.compute(
-        left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
-    } else {
-      // The accumulators of our own kernel would not fit into the registers.
-      computeByOpenBLAS(
-        left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
-    }
+    PanelProduct.compute(
+      left, right, into: output, stride: stride ?? n, scale: scale, accumulating: accumulating)
   }
 
-  /// The same product, computed by OpenBLAS.
+  /// The same product, computed by OpenBLAS, whose results for a row may depend on the number of rows.
   package static func computeByOpenBLAS(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
     accumulating: Bool

@@ -1,3 +1,5 @@
+import CProcessor
+
 /// Products of small matrices that are already in cache, without the packing of operands that a library does.
 enum TileProduct {
   /// The number of rows computed together.
@@ -22,6 +24,26 @@ enum TileProduct {
       let start = initial.map { $0 + row &* initialStride }
       let target = output + row &* outputStride
       var column = 0
+      guard oboro_has_wide_registers() else {
+        // Of sixteen registers of eight floats, four rows of one vector take eight.
+        while column < columns {
+          for half in 0..<2 {
+            let rows = (factors + 4 &* half &* rowStride, target + (4 &* half &* outputStride &+ column))
+            let start = start.map { $0 + (4 &* half &* initialStride &+ column) }
+            var sums = FourRows(start, stride: initialStride)
+            var (pairs, source) = ((rows.0, rows.0 + 2 &* rowStride), right + column)
+            for _ in 0..<depth {
+              sums.add(Vector(from: source), times: pairs, stride: rowStride)
+              pairs = (pairs.0 + depthStride, pairs.1 + depthStride)
+              source += rightStride
+            }
+            sums.store(to: rows.1, stride: outputStride)
+          }
+          column &+= Vector.width
+        }
+        row &+= rowsTogether
+        continue
+      }
       // Two vectors at a time: 16 accumulators hide the latency of the multiply-adds, and each factor is read once for
       // both.
       while column &+ 2 &* Vector.width <= columns {
@@ -97,6 +119,40 @@ private struct EightRows {
     r5.store(to: target + 5 &* stride)
     r6.store(to: target + 6 &* stride)
     r7.store(to: target + 7 &* stride)
+  }
+}
+
+/// One vector of each of four rows.
+private struct FourRows {
+  var r0, r1, r2, r3: Vector
+
+  @inline(__always) init(_ source: UnsafePointer<Float>?, stride: Int) {
+    guard let source else {
+      let zero = Vector(repeating: 0)
+      (r0, r1, r2, r3) = (zero, zero, zero, zero)
+      return
+    }
+    r0 = Vector(from: source)
+    r1 = Vector(from: source + stride)
+    r2 = Vector(from: source + 2 &* stride)
+    r3 = Vector(from: source + 3 &* stride)
+  }
+
+  /// Adds `vector` times each row's factor: those of rows 0 and 1, and of rows 2 and 3, are `stride` apart.
+  @inline(__always) mutating func add(
+    _ vector: Vector, times factors: (UnsafePointer<Float>, UnsafePointer<Float>), stride: Int
+  ) {
+    r0 = vector.times(Vector(repeating: factors.0[0]), plus: r0)
+    r1 = vector.times(Vector(repeating: factors.0[stride]), plus: r1)
+    r2 = vector.times(Vector(repeating: factors.1[0]), plus: r2)
+    r3 = vector.times(Vector(repeating: factors.1[stride]), plus: r3)
+  }
+
+  @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
+    r0.store(to: target)
+    r1.store(to: target + stride)
+    r2.store(to: target + 2 &* stride)
+    r3.store(to: target + 3 &* stride)
   }
 }
 

@@ -1,3 +1,5 @@
+import CProcessor
+
 /// A segment of a matrix row that stays in registers: one or more vectors.
 ///
 /// The last vector may overlap the one before it, so rows of any length of at least a vector are processed in whole
@@ -99,8 +101,7 @@ enum VectorProduct {
     var column = 0
     while column < right.columns {
       let rest = right.columns &- column
-      // Four vectors, or three where four would leave less than one, which would overlap elements already written.
-      let vectors = min((rest &+ 15) / 16, rest > 64 && rest < 80 ? 3 : 4)
+      let vectors = vectorsTogether(rest)
       // The offset of the segment's last vector, in the output and in the right matrix.
       let last = min(vectors &* 16, rest) &- 16
       let target = Stretch(
@@ -120,6 +121,14 @@ enum VectorProduct {
     }
   }
 
+  /// The number of vectors of columns that are computed together when `rest` columns remain.
+  @inline(__always)
+  private static func vectorsTogether(_ rest: Int) -> Int {
+    // The last vector must not leave less than one, which would overlap elements already written.
+    guard oboro_has_wide_registers() else { return rest > 16 && rest < 32 ? 2 : 1 }
+    return min((rest &+ 15) / 16, rest > 64 && rest < 80 ? 3 : 4)
+  }
+
   /// The output columns computed together.
   private struct Stretch {
     let left: Left
@@ -136,9 +145,9 @@ enum VectorProduct {
     @inline(__always)
     func compute<Row: VectorRow>(_: Row.Type, rows: Int) {
       var row = 0
-      // Twelve or sixteen accumulators hide the latency of additions. Six rows of four vectors would fill the
-      // registers, and the compiler would spill some accumulators.
-      if Row.vectors <= 2 {
+      // Twelve or sixteen accumulators hide the latency of additions. More would fill the registers, and the compiler
+      // would spill some: of sixteen registers of eight floats each, six rows of one vector take twelve.
+      if Row.vectors <= (oboro_has_wide_registers() ? 2 : 1) {
         while row &+ 6 <= rows {
           sixRows(Row.self, row)
           row &+= 6
