@@ -63,7 +63,7 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Of Stable Diffusion 1 in one file: its tokeniser's folder, or CLIP's merges file.", valueName: "path"))
+      "Of Stable Diffusion in one file: its tokeniser's folder, or CLIP's merges file.", valueName: "path"))
   var tokenizer: String?
 
   @Option(help: ArgumentHelp("Of a file made elsewhere: its configuration.", valueName: "file"))

@@ -24,6 +24,66 @@ import Testing
     try #require(try JSONSerialization.jsonObject(with: content(file)) as? [String: Any])
   }
 
+  /// Expects the tensors and the settings of a pipeline's folder.
+  private func expectPipeline(_ output: String, like pipeline: String) throws {
+    for (part, file, prefix) in [
+      ("unet", "diffusion_pytorch_model", ""), ("vae", "diffusion_pytorch_model", ""),
+      ("text_encoder", "model", "text_model."),
+    ] {
+      let made = try SafetensorsFile(path: "\(output)/\(part)/\(file).safetensors")
+      let originals = try names(in: "\(pipeline)/\(part)").filter { $0.hasSuffix(".safetensors") }
+        .map { try SafetensorsFile(path: "\(pipeline)/\(part)/\($0)") }
+      var expectedNames: [String] = []
+      for original in originals {
+        for old in original.names {
+          let name = old.hasPrefix(prefix) ? old : prefix + old
+          expectedNames.append(name)
+          try #require(made.contains(name), "\(part): \(name)")
+          #expect(try made.shape(of: name) == original.shape(of: old), "\(name)")
+          #expect(try made.floats(name) == original.floats(old), "\(name)")
+        }
+      }
+      #expect(made.names.sorted() == expectedNames.sorted(), "\(part)")
+      // What the shapes say is what the pipeline's configuration says.
+      let (own, expected) = (
+        try json("\(output)/\(part)/config.json"), try json("\(pipeline)/\(part)/config.json")
+      )
+      for (key, value) in own where !["bos_token_id", "eos_token_id", "architectures"].contains(key) {
+        #expect(
+          expected[key].map { "\($0)" == "\(value)" || [$0, value].contains { $0 is NSNull } } ?? false,
+          "\(part).\(key): \(value), expected \(expected[key] ?? "nothing")")
+      }
+    }
+  }
+
+  /// Its text encoder is open_clip's, with a layer more than is used and queries, keys and values in one tensor.
+  @Test func aSingleFileOfTheSecondVersionBecomesItsPipeline() throws {
+    let folder = try TemporaryDirectory()
+    let (output, pipeline) = ("\(folder.path)/pipeline", Fixture.url("pipelines/sd2").path)
+    let arguments =
+      [
+        "convert", Fixture.url("pipelines/sd2-compvis.safetensors").path, output, "--format", "diffusers",
+        "--tokenizer", Fixture.url("tokens/merges.txt").path,
+      ]
+      + [
+        "unet.attention_head_dim=[1, 2]", "unet.norm_num_groups=4", "unet.sample_size=8",
+        "vae.norm_num_groups=2", "vae.scaling_factor=0.3", "vae.sample_size=16",
+        "text_encoder.num_attention_heads=3",
+      ].flatMap { ["--set", $0] }
+    expectFailure(
+      try oboro(arguments), 64,
+      "scheduler.prediction_type: what Stable Diffusion 2 predicts is not in its file")
+    #expect(!exists(output))
+    let run = try oboro(arguments + ["--set", "scheduler.prediction_type=v_prediction"])
+    try #require(run.exitStatus == 0, "\(run)")
+    try expectPipeline(output, like: pipeline)
+    #expect(
+      try json("\(output)/scheduler/scheduler_config.json")["prediction_type"] as? String == "v_prediction")
+    #expect(try json("\(output)/tokenizer/tokenizer_config.json")["pad_token"] as? String == "!")
+    let options = ["--prompt", "a cat", "--sampler", "ddim", "--steps", "3", "--seed", "4"]
+    #expect(try images(output, options, in: folder.path) == images(pipeline, options, in: folder.path))
+  }
+
   /// The file holds the pipeline, which diffusers' own conversion has made of it as well (`compvis.py`).
   @Test func aSingleFileBecomesItsPipeline() throws {
     let folder = try TemporaryDirectory()
@@ -38,28 +98,7 @@ import Testing
     let run = try oboro(arguments + settings)
     try #require(run.exitStatus == 0, "\(run)")
     #expect(run.errors.contains("left out: model_ema"), "\(run)")
-    for (part, file, prefix) in [
-      ("unet", "diffusion_pytorch_model", ""), ("vae", "diffusion_pytorch_model", ""),
-      ("text_encoder", "model", "text_model."),
-    ] {
-      let made = try SafetensorsFile(path: "\(output)/\(part)/\(file).safetensors")
-      let original = try SafetensorsFile(path: "\(Self.pipeline)/\(part)/\(file).safetensors")
-      let names = original.names.map { $0.hasPrefix(prefix) ? $0 : prefix + $0 }
-      #expect(made.names.sorted() == names.sorted(), "\(part)")
-      for (name, old) in zip(names, original.names) {
-        #expect(try made.shape(of: name) == original.shape(of: old), "\(name)")
-        #expect(try made.floats(name) == original.floats(old), "\(name)")
-      }
-      // What the shapes say is what the pipeline's configuration says.
-      let (own, expected) = (
-        try json("\(output)/\(part)/config.json"), try json("\(Self.pipeline)/\(part)/config.json")
-      )
-      for (key, value) in own where !["bos_token_id", "architectures"].contains(key) {
-        #expect(
-          expected[key].map { "\($0)" == "\(value)" || [$0, value].contains { $0 is NSNull } } ?? false,
-          "\(part).\(key): \(value), expected \(expected[key] ?? "nothing")")
-      }
-    }
+    try expectPipeline(output, like: Self.pipeline)
     let options = ["--prompt", "a cat", "--sampler", "ddim", "--steps", "3", "--seed", "4"]
     #expect(
       try images(output, options, in: folder.path) == images(Self.pipeline, options, in: folder.path))

@@ -1,4 +1,4 @@
-/// The tensor names of Stable Diffusion's original program (CompVis) for the classes of diffusers and transformers.
+/// The tensor names of Stable Diffusion's original programs for the classes of diffusers and transformers.
 enum CompVisNames {
   /// The prefixes of each part's names.
   enum Prefix {
@@ -7,6 +7,20 @@ enum CompVisNames {
     static let textEncoder = "cond_stage_model.transformer."
     /// The prefix of Stable Diffusion 2's encoder, which is open_clip's.
     static let openTextEncoder = "cond_stage_model.model."
+    /// The prefix of Stable Diffusion XL's encoders.
+    static let severalTextEncoders = "conditioner.embedders."
+  }
+
+  /// Where a tensor lies in a file.
+  struct Place {
+    let name: String
+    /// Which of so many equal parts of its rows; nil for all of it.
+    let part: (index: Int, count: Int)?
+
+    init(_ name: String, part: (index: Int, count: Int)? = nil) {
+      self.name = name
+      self.part = part
+    }
   }
 
   /// The name of a tensor of a `UNet2DConditionModel`.
@@ -99,4 +113,31 @@ enum CompVisNames {
 
   /// The name of a tensor of a `CLIPTextModel`.
   static func textEncoder(_ name: String) -> String { "\(Prefix.textEncoder)text_model.\(name)" }
+
+  /// The place of a tensor of a `CLIPTextModel` in open_clip's text encoder, which holds the weights of queries, keys and
+  /// values in one tensor.
+  static func openTextEncoder(_ name: String) -> Place {
+    let parts = name.split(separator: ".").map(String.init)
+    func place(_ name: String, part: (index: Int, count: Int)? = nil) -> Place {
+      Place(Prefix.openTextEncoder + name, part: part)
+    }
+    switch (parts[0], parts.count > 4 ? parts[3] : "") {
+    case ("embeddings", _):
+      return place(parts[1] == "position_embedding" ? "positional_embedding" : "\(parts[1]).weight")
+    case ("final_layer_norm", _): return place("ln_final.\(parts[1])")
+    case (_, ""): return place(name)
+    case (_, let module):
+      let block = "transformer.resblocks.\(parts[2])."
+      if let index = ["q_proj", "k_proj", "v_proj"].firstIndex(of: parts[4]) {
+        return place("\(block)attn.in_proj_\(parts[5])", part: (index, 3))
+      }
+      let rest = parts[4...].map { openText[$0] ?? $0 }.joined(separator: ".")
+      return place("\(block)\(openText[module] ?? module).\(rest)")
+    }
+  }
+
+  /// Modules of a layer of open_clip's text encoder.
+  private static let openText = [
+    "layer_norm1": "ln_1", "layer_norm2": "ln_2", "self_attn": "attn", "fc1": "c_fc", "fc2": "c_proj",
+  ]
 }
