@@ -71,6 +71,13 @@ public final class StepBenchmark {
         $0.copy(from: frozen.initialWeights(seed: seed))
       }
     }
+    let encoder = try configuration.adapter?.text.map { text in
+      let layout = text.encoder.parameters
+      let weights = try FrozenWeights(count: layout.flatCount, on: communicator) {
+        $0.copy(from: layout.initialWeights(seed: seed))
+      }
+      return BoundParameters(layout.set, weights: weights.memory)
+    }
     let plan = configuration.training.bucketPlan(layout, worldSize: communicator.size)
     step = try TrainingStep(
       configuration,
@@ -78,15 +85,22 @@ public final class StepBenchmark {
         configuration.trainingTask(
           imageShape: imageShape, captions: Self.captions(configuration),
           control: Self.control(configuration, weights: base?.memory)),
-        weights: base?.memory),
+        weights: base?.memory, encoder: encoder),
       state: ShardedState(configuration, layout: layout, plan: plan, rank: communicator.rank),
       plan: plan,
       assignment: assignment, engine: Engine(threadCount: threads), communicator: communicator, sum: sum,
       mayDefer: !isOneOfMany)
   }
 
-  /// A context of random numbers, for a denoiser that attends to text; nil for others.
+  /// A context of random numbers, or of a text encoder that is trained, for a denoiser that attends to text; nil for
+  /// others.
   private static func captions(_ configuration: TrainingConfiguration) -> CaptionConditioning? {
+    if let text = configuration.adapter?.text {
+      return CaptionConditioning(dropout: 0) { texts, tape in
+        let tokens = [Int](repeating: 0, count: text.encoder.tokenLimit)
+        return text.encoder(texts.map { _ in tokens }, on: tape).tokens
+      }
+    }
     guard let width = configuration.model.denoiser?.contextWidth else { return nil }
     let context = RandomContext(width: width)
     return CaptionConditioning(shape: context.shape, dropout: 0) { _, _ in context.values }

@@ -7,6 +7,15 @@ public struct AdapterSection: Sendable {
   public let settings: AdapterSettings
   /// The adapter of the configured model.
   public let adapter: Adapter
+  /// The text encoder that is adapted as well; nil if it stays as it is.
+  public let text: AdaptedText?
+
+  /// A text encoder and its adapter.
+  public struct AdaptedText: Sendable {
+    public let encoder: any TextEncoder
+    /// Its parameters follow those of the model's adapter, in the same set.
+    public let adapter: Adapter
+  }
 
   package static let key = "adapter"
 
@@ -20,14 +29,34 @@ public struct AdapterSection: Sendable {
         Self.key, "is no part of training a control network, all of which is trained: remove the section")
     }
     let section = try reader.section(Self.key)
+    let builder = ParameterBuilder(Self.key)
     settings = try AdapterSettings(section)
-    adapter = try settings.adapter(of: task.network.parameters, section)
+    adapter = try settings.adapter(of: task.network.parameters, in: builder, section)
+    if let targets = try settings.textTargets(section) {
+      guard task.diffusion?.text != nil else {
+        throw section.invalid(
+          AdapterSettings.textKey,
+          "is for a denoiser that is told texts: set conditioning.text_encoder, and a model that attends to them"
+        )
+      }
+      let encoder = try TextEncoderSection.model(reader)
+      text = AdaptedText(
+        encoder: encoder,
+        adapter: try settings.adapter(
+          of: encoder.parameters, targets, key: AdapterSettings.textKey, in: builder[TextEncoderSection.key],
+          section))
+    } else {
+      text = nil
+    }
     guard base != nil else {
       throw reader.invalid(
         Self.key,
         "needs \(TrainingConfiguration.baseKey): the model that it changes, and that is not trained")
     }
   }
+
+  /// The adapters of all models.
+  public var joint: JointAdapter { JointAdapter([adapter] + (text.map { [$0.adapter] } ?? [])) }
 }
 
 extension TrainingConfiguration {

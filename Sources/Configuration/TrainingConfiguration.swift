@@ -120,7 +120,7 @@ public struct TrainingConfiguration: Sendable {
 
   /// The parameters that training updates.
   public var trainedParameters: ParameterLayout {
-    inversion?.table.parameters ?? adapter?.adapter.parameters ?? task.parameters
+    inversion?.table.parameters ?? adapter?.joint.parameters ?? task.parameters
   }
 
   /// How samples are drawn from the denoiser that is trained or controlled.

@@ -58,7 +58,7 @@ public struct AverageReconstruction {
       for: PowerProfile.Average(step: Double(last), gamma: PowerProfile.gamma(relativeWidth: width)))
     let configuration = try TrainingConfiguration(manifest.configuration)
     weights = try Self.sum(
-      found, coefficients, layout: configuration.adapter?.adapter.parameters ?? configuration.model.parameters
+      found, coefficients, layout: configuration.adapter?.joint.parameters ?? configuration.model.parameters
     )
   }
 

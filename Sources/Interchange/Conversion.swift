@@ -37,8 +37,21 @@ public enum Conversion {
     guard configuration.inversion == nil else {
       return try LearnedWords.export(checkpoint, weights: which, to: path)
     }
+    try requireAlone(configuration, checkpoint.directory)
     try write(
       try checkpoint.modelWeights(which, configuration), named: which.name, of: checkpoint.manifest, to: path)
+  }
+
+  /// Throws if the run trains something of its text encoder, which a file of the denoiser would lack.
+  ///
+  /// - Parameter path: of the run or checkpoint.
+  static func requireAlone(_ configuration: TrainingConfiguration, _ path: String) throws {
+    guard configuration.adapter?.text == nil else {
+      throw ModelFileError(
+        path,
+        "changes its text encoder as well, and this file would hold the denoiser alone: --merge --format diffusers makes "
+          + "a folder of both")
+    }
   }
 
   /// Writes weights of the model of `manifest` as PyTorch's state dict.

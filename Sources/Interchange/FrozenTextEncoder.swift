@@ -1,5 +1,6 @@
 import Checkpoints
 import Configuration
+import DataParallel
 import Files
 import Foundation
 import MPI
@@ -21,33 +22,72 @@ public struct FrozenTextEncoder: Sendable {
   /// A digest of settings, weights and vocabulary, independent of their path.
   public let digest: String
 
-  /// Reads the weights on rank 0, and sends them to the others. Collective.
+  /// Reads the encoder, whose weights are stored once per host. Collective.
   ///
   /// - Parameters:
-  ///   - path: a pipeline folder with `text_encoder`, or such a folder itself; a run or a checkpoint of clip.
+  ///   - path: a pipeline folder with `text_encoder`, or such a folder itself; a run or a checkpoint of clip, or one that
+  ///     has changed its text encoder.
   ///   - tokenizer: the tokeniser's path; nil selects that in the pipeline folder, or that used by the run.
+  ///   - known: the network that the path is known to hold; nil makes the one that it describes.
   /// - Throws: `CollectiveFailure`, `MPIError`.
   public static func load(
-    _ path: String, tokenizer: String?, on communicator: Communicator
+    _ path: String, tokenizer: String?, as known: (any TextEncoder)? = nil, on communicator: Communicator
   ) throws -> FrozenTextEncoder {
-    let read = try communicator.agree { communicator.rank == 0 ? try TextEncoderSource(path) : nil }
-    let section = try communicator.broadcast(read?.section.json ?? "")
-    let ownTokenizer = try communicator.broadcast(read?.tokenizer ?? "")
-    let frozen = try communicator.agree {
+    let described = try communicator.agree {
+      communicator.rank == 0 ? try TextEncoderSource.Description(path) : nil
+    }
+    let section = try communicator.broadcast(described?.section.json ?? "")
+    let ownTokenizer = try communicator.broadcast(described?.tokenizer ?? "")
+    let (tokenizerPath, vocabulary, model) = try communicator.agree {
       let tokenizerPath =
         try tokenizer ?? (ownTokenizer.isEmpty ? Self.tokenizer(beside: path) : ownTokenizer)
-      let known = try CLIPTokenizer(path: tokenizerPath)
-      let model = try read?.model ?? TextEncoderSource.model(SettingsNode(yaml: section, source: path))
-      try PipelineText.requireFit(known, model, path)
-      return FrozenTextEncoder(
-        path: path, tokenizerPath: tokenizerPath, tokenizer: known, model: model,
-        weights: read?.weights ?? ParameterBuffer(count: model.parameters.flatCount),
-        digest: try read?.digest(with: known) ?? "")
+      let vocabulary = try CLIPTokenizer(path: tokenizerPath)
+      let model = try known ?? TextEncoderSource.model(SettingsNode(yaml: section, source: path))
+      try PipelineText.requireFit(vocabulary, model, path)
+      return (tokenizerPath, vocabulary, model)
     }
-    try communicator.broadcast(frozen.weights.elements)
+    var own: String?
+    let weights = try FrozenWeights(count: model.parameters.flatCount, on: communicator) { memory in
+      let source = try TextEncoderSource(path)
+      guard source.model.parameters.fileTensors.map(\.shape) == model.parameters.fileTensors.map(\.shape)
+      else { throw ModelFileError(path, "is another text encoder than that of the configuration") }
+      memory.copy(from: source.weights)
+      own = try source.digest(with: vocabulary)
+    }
+    let digests = try communicator.allGather(own ?? "")
+    try communicator.agree {
+      guard own == nil || own == digests[0] else {
+        throw ModelFileError(
+          path, "is another text encoder on \(communicator.hostName) than where rank 0 runs")
+      }
+    }
     return FrozenTextEncoder(
-      path: path, tokenizerPath: frozen.tokenizerPath, tokenizer: frozen.tokenizer, model: frozen.model,
-      weights: frozen.weights, digest: try communicator.broadcast(frozen.digest))
+      path: path, tokenizerPath: tokenizerPath, tokenizer: vocabulary, model: model, weights: weights.memory,
+      digest: digests[0])
+  }
+
+  /// Completes a configuration that trains something of its text encoder: the section `text_encoder` may be omitted.
+  ///
+  /// - Throws: `ModelFileError` if the section exists but describes another encoder than `conditioning.text_encoder`
+  ///   names; errors of reading that.
+  public static func completing(_ configuration: SettingsNode) throws -> SettingsNode {
+    let key = TextEncoderSection.key
+    guard TextEncoderSection.isNeeded(by: configuration),
+      case .scalar(let path)? = configuration["conditioning.text_encoder"]?.content, !path.text.isEmpty
+    else { return configuration }
+    let section = try TextEncoderSource.Description(path.text).section
+    guard let own = configuration[key], !(own.entries ?? []).isEmpty else {
+      return configuration.setting(key, to: section)
+    }
+    let differences = SettingsNode.differences(
+      try TextEncoderSource.computing(own), try TextEncoderSource.computing(section))
+    guard differences.isEmpty else {
+      throw ModelFileError(
+        path.text,
+        "is another text encoder than that of the configuration: "
+          + differences.map { "\($0)" }.joined(separator: "; "))
+    }
+    return configuration
   }
 
   private static func tokenizer(beside path: String) throws -> String {
@@ -69,39 +109,81 @@ struct TextEncoderSource {
   let section: SettingsNode
   let model: any TextEncoder
   let weights: ParameterBuffer
-  /// The path of its tokeniser, if it was trained here; nil otherwise.
-  let tokenizer: String?
+
+  /// What a path says of its text encoder, without the weights.
+  struct Description {
+    /// The section `model` of a configuration that describes it.
+    let section: SettingsNode
+    /// The path of its tokeniser, if it was trained here; nil otherwise.
+    let tokenizer: String?
+
+    /// - Throws: as `TextEncoderSource.init`.
+    init(_ path: String) throws {
+      guard let folder = TextEncoderSource.publishedFolder(path) else {
+        self = try Checkpoint.read(at: path, onDamage: { _ in }) { try Description($0) }
+        return
+      }
+      tokenizer = nil
+      section = try PipelineFolder.json("\(folder)/\(PipelineFolder.Name.configuration)")
+        .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+    }
+
+    /// Describes the text half of a CLIP trained here, or the text encoder that a run has changed.
+    init(_ checkpoint: Checkpoint) throws {
+      let node = checkpoint.manifest.configuration
+      let configuration = try TrainingConfiguration(node)
+      if case .contrastive(let trained) = configuration.task {
+        section = (node["model.text_config"] ?? .empty)
+          .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+        tokenizer = trained.tokenizer
+        return
+      }
+      guard let texts = checkpoint.manifest.texts, let own = node[TextEncoderSection.key] else {
+        throw ModelFileError(
+          checkpoint.directory,
+          "trains no text encoder: a run of clip does, and one with adapter.text_encoder")
+      }
+      section = own
+      tokenizer = texts.tokenizer
+    }
+  }
 
   /// - Throws: `ModelFileError`, `SettingsError`, `SafetensorsError`, `CheckpointError`, `FileError`.
   init(_ path: String) throws {
-    typealias Name = PipelineFolder.Name
-    let isPublished = [Name.index, Name.configuration].contains {
-      FileManager.default.fileExists(atPath: "\(path)/\($0)")
-    }
-    guard isPublished else {
-      self = try Checkpoint.read(at: path, onDamage: { _ in }) { try TextEncoderSource($0) }
+    guard let folder = Self.publishedFolder(path) else {
+      self = try Checkpoint.read(at: path, onDamage: { _ in }) { checkpoint in
+        let member = StateMember.weights(named: StateSchema.ema)
+        let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+        if case .contrastive(let trained) = configuration.task {
+          return try TextEncoderSource(half: trained.model, of: checkpoint, weights: member)
+        }
+        _ = try Description(checkpoint)
+        guard let texts = checkpoint.manifest.texts else { preconditionFailure("\(path) has no texts") }
+        return try TextEncoderSource(of: checkpoint, texts, weights: member)
+      }
       return
     }
-    tokenizer = nil
-    let folder = PipelineFolder.isOne(path) ? "\(path)/\(Name.textEncoder)" : path
-    section = try PipelineFolder.json("\(folder)/\(Name.configuration)")
-      .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+    section = try Description(path).section
     model = try Self.model(section)
     weights = try StateDict.weights(of: model.parameters, in: PipelineFolder.textEncoderFiles(folder))
   }
 
-  /// Reads the text half of a CLIP trained here.
-  private init(_ checkpoint: Checkpoint) throws {
-    let node = checkpoint.manifest.configuration
-    guard case .contrastive(let trained) = try TrainingConfiguration(node).task else {
-      throw ModelFileError(checkpoint.directory, "trains no text encoder: a run of clip does")
+  /// The folder of a published text encoder; nil if the path is a run or a checkpoint.
+  private static func publishedFolder(_ path: String) -> String? {
+    typealias Name = PipelineFolder.Name
+    let isPublished = [Name.index, Name.configuration].contains {
+      FileManager.default.fileExists(atPath: "\(path)/\($0)")
     }
-    section = (node["model.text_config"] ?? .empty)
-      .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
+    guard isPublished else { return nil }
+    return PipelineFolder.isOne(path) ? "\(path)/\(Name.textEncoder)" : path
+  }
+
+  /// Reads the text half of a CLIP trained here.
+  private init(half clip: CLIP, of checkpoint: Checkpoint, weights member: StateMember) throws {
+    section = try Description(checkpoint).section
     model = try Self.model(section)
-    tokenizer = trained.tokenizer
-    let layout = trained.model.parameters
-    let all = try checkpoint.weights(.weights(named: StateSchema.ema), layout: layout)
+    let layout = clip.parameters
+    let all = try checkpoint.weights(member, layout: layout)
     let tensors = Dictionary(uniqueKeysWithValues: layout.fileTensors.map { ($0.name, $0) })
     weights = ParameterBuffer(count: model.parameters.flatCount)
     for tensor in model.parameters.fileTensors {
@@ -110,6 +192,19 @@ struct TextEncoderSource {
       }
       tensor.import(from: source.exported(from: all.pointer), to: weights.pointer)
     }
+  }
+
+  /// Reads the text encoder of a run with captions, with the run's changes of it, if there are any.
+  ///
+  /// - Throws: as `init`; `CheckpointError` if the encoder that the run has started from has changed since.
+  init(of checkpoint: Checkpoint, _ texts: TextSpace, weights member: StateMember) throws {
+    self = try TextEncoderSource(texts.encoder)
+    let tokenizer = try CLIPTokenizer(path: texts.tokenizer)
+    try texts.require(digest(with: tokenizer), of: texts.encoder, for: checkpoint.directory)
+    let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
+    guard let section = configuration.adapter else { return }
+    try section.mergeText(
+      checkpoint.weights(member, layout: section.joint.parameters), into: weights)
   }
 
   static func model(_ section: SettingsNode) throws -> any TextEncoder {
@@ -121,12 +216,23 @@ struct TextEncoderSource {
 
   /// Settings that affect a text's embedding, in addition to shapes.
   private static let active = ["num_attention_heads", "hidden_act", "layer_norm_eps", "clip_skip"]
+  private static let shapes = [
+    "vocab_size", "max_position_embeddings", "hidden_size", "intermediate_size", "num_hidden_layers",
+  ]
+
+  /// The settings of a section that affect a text's embedding, with their values.
+  ///
+  /// - Throws: `SettingsError`.
+  static func computing(_ section: SettingsNode) throws -> SettingsNode {
+    let reader = try SettingsReader(section, path: TextEncoderSection.key)
+    _ = try TextEncoderKind.model(reader)
+    return SettingsNode(
+      .section((reader.resolved.entries ?? []).filter { (shapes + active).contains($0.key) }))
+  }
 
   func digest(with tokenizer: CLIPTokenizer) throws -> String {
-    let reader = try SettingsReader(section)
-    _ = try TextEncoderKind.model(reader)
     let stream = SHA256.Stream()
-    for entry in reader.resolved.entries ?? [] where Self.active.contains(entry.key) {
+    for entry in try Self.computing(section).entries ?? [] where Self.active.contains(entry.key) {
       stream.append(line: "\(entry.key): \(entry.node.json)")
     }
     stream.append(

@@ -91,7 +91,8 @@ public struct ParameterBuilder {
     init(_ set: ParameterSetIdentity) { self.set = set }
   }
 
-  private let path: String
+  /// The prefix of the names of this builder's tensors.
+  let path: String
   private let collected: Collected
 
   /// - Parameter set: the name of the parameter set in messages.

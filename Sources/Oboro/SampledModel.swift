@@ -85,7 +85,10 @@ struct SampledModel {
         return try trained.configuration.requireDiffusion().model
       }
       guard communicator.rank == 0 else { return model }
-      try AdapterSource.merge(adapters, into: own, of: model.parameters) { notes.append($0) }
+      try AdapterSource.merge(
+        adapters, into: own, of: model.parameters,
+        besides: trained.manifest.texts == nil ? [] : [.textEncoder]
+      ) { notes.append($0) }
       return model
     }
     if !adapters.isEmpty { try communicator.broadcast(own.elements) }
@@ -93,7 +96,8 @@ struct SampledModel {
     if case .control(let section) = trained.configuration.task {
       controls.append((section.network, trained.weights))
     }
-    let (texts, textNotes) = try Self.texts(of: trained, prompts, engine: engine, on: communicator)
+    let (texts, textNotes) = try Self.texts(
+      of: trained, prompts, adapters: adapters, engine: engine, on: communicator)
     return try communicator.agree {
       SampledModel(
         model: denoiser, plan: try trained.configuration.samplingPlan(), shape: trained.manifest.imageShape,
@@ -107,7 +111,8 @@ struct SampledModel {
 
   /// The prompts of a model trained with captions; nil for one without text conditioning. Collective.
   private static func texts(
-    of trained: TrainedModel, _ request: PromptRequest, engine: Engine, on communicator: Communicator
+    of trained: TrainedModel, _ request: PromptRequest, adapters: [AdapterSource], engine: Engine,
+    on communicator: Communicator
   ) throws -> (SamplePrompts?, notes: [String]) {
     let (space, prompts, chunks) = try communicator.agree {
       let space = trained.manifest.texts
@@ -116,11 +121,19 @@ struct SampledModel {
       return (space, prompts, trained.configuration.task.diffusion?.text?.chunks ?? 1)
     }
     guard let space, let prompts else { return (nil, []) }
-    let frozen = try FrozenTextEncoder.load(space.encoder, tokenizer: space.tokenizer, on: communicator)
+    let adapter = trained.configuration.adapter
+    let frozen = try FrozenTextEncoder.load(
+      space.encoder, tokenizer: space.tokenizer, as: adapter?.text?.encoder, on: communicator)
     try communicator.agree { try space.require(frozen.digest, of: frozen.path, for: trained.path) }
     var notes: [String] = []
     let texts = try embed(
-      prompts, frozen.tokenizer, encoders: (frozen.model, frozen.model), weights: { frozen.weights },
+      prompts, frozen.tokenizer, encoders: (frozen.model, frozen.model),
+      weights: {
+        // Only rank 0 embeds, so that nobody else sees what it merges into memory that ranks may share.
+        if let own = trained.adapterWeights { try adapter?.mergeText(own, into: frozen.weights) }
+        try mergeText(adapters, into: frozen.weights, of: frozen.model)
+        return frozen.weights
+      },
       words: trained.words, chunks: chunks, engine: engine, on: communicator
     ) { notes.append($0) }
     return (texts, notes)
@@ -152,10 +165,7 @@ struct SampledModel {
         prompts, text.tokenizer, encoders: (text.promptEncoder, text.encoder),
         weights: {
           let weights = try folder.weights(of: text)
-          // Notes are already reported for the denoiser.
-          try AdapterSource.merge(
-            adapters, into: weights, of: text.encoder.parameters, .textEncoder, besides: [.denoiser]
-          ) { _ in }
+          try mergeText(adapters, into: weights, of: text.encoder)
           return weights
         }, engine: engine, on: communicator, tell: tell)
     }
@@ -182,6 +192,16 @@ struct SampledModel {
       model: folder.model, plan: plan, shape: folder.shape, drawsOtherSizes: true, classNames: [],
       weights: weights, weightsDigest: digest, field: nil, prompts: embedded, decoder: decoder,
       controls: controls)
+  }
+
+  /// Merges what adapters change of a text encoder into its weights.
+  private static func mergeText(
+    _ adapters: [AdapterSource], into weights: ParameterBuffer, of encoder: any TextEncoder
+  ) throws {
+    // Notes are reported for the denoiser.
+    try AdapterSource.merge(
+      adapters, into: weights, of: encoder.parameters, .textEncoder, besides: [.denoiser]
+    ) { _ in }
   }
 
   /// The folder's sampling plan: from its scheduler, except where `overrides` apply.
@@ -233,7 +253,8 @@ extension SampledModel {
           continue
         }
         let embedding = TextEmbedding(
-          tokenizer: tokenizer, encoder: encoder, weights: weights, words: words, chunks: chunks)
+          tokenizer: tokenizer, encoder: encoder,
+          weights: PassWeights(weights, of: encoder.parameters.set), words: words, chunks: chunks)
         let (context, cut) = embedding(text, engine: engine)
         contexts += context
         known[Array(text.utf8)] = context

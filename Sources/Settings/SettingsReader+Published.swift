@@ -125,4 +125,23 @@ extension SettingsReader {
       resolved: SettingsNode(name))
     return [name]
   }
+
+  /// A list of names, or a single one as a scalar; nil if null, false or omitted.
+  ///
+  /// - Throws: ``SettingsError``.
+  public func noneOrSeveral(_ key: String, help: String) throws -> [String]? {
+    let rule = SettingsRule<String>()
+    let expectation = "a name, a list of names, or null"
+    var names: [String]?
+    switch given(key)?.content {
+    case .list(let nodes): names = try nodes.map { try convert($0, of: key, rule, expectation) }
+    case .scalar(let scalar) where [.nothing, .bool(false)].contains(scalar.meaning): break
+    case .some: names = try given(key).map { [try convert($0, of: key, rule, expectation)] }
+    case nil: break
+    }
+    declare(
+      key, expectation: expectation, defaultValue: .null, help: help,
+      resolved: names.map { SettingsNode($0) } ?? .null)
+    return names
+  }
 }

@@ -58,10 +58,15 @@ struct FrozenBase {
 extension TrainingConfiguration {
   /// The task that is trained: `task` itself, or an adapter of its network if the configuration has one.
   ///
-  /// - Parameter weights: the frozen network's weights, if there is one.
-  package func adapting(_ task: any TrainingTask, weights: ParameterBuffer?) -> any TrainingTask {
+  /// - Parameters:
+  ///   - weights: the frozen network's weights, if there is one.
+  ///   - encoder: the frozen text encoder, if there is one.
+  package func adapting(
+    _ task: any TrainingTask, weights: ParameterBuffer?, encoder: BoundParameters? = nil
+  ) -> any TrainingTask {
     guard let adapter, let weights else { return task }
     return AdapterTask(
-      adapter.adapter, of: task, weights: weights, dropout: adapter.settings.dropout, seed: training.seed)
+      adapter.joint, of: task, weights: weights, encoder: adapter.text == nil ? nil : encoder,
+      dropout: adapter.settings.dropout, seed: training.seed)
   }
 }

@@ -69,7 +69,7 @@ struct RunTask {
     if let inversion = configuration.inversion, let base, let texts {
       task = InversionTask(inversion.table, of: whole, weights: base.weights, encoder: texts.bound)
     } else {
-      task = configuration.adapting(whole, weights: base?.weights)
+      task = configuration.adapting(whole, weights: base?.weights, encoder: texts?.bound)
     }
   }
 

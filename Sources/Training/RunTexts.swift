@@ -13,10 +13,12 @@ struct RunTexts {
   let frozen: FrozenTextEncoder
   /// The dataset's caption field; nil if all images have the same caption.
   let field: Field?
-  private let dropout: Double
+  private let settings: TaskSettings.TextSection
   private let embedded: EmbeddedTexts
   /// The word being trained, if any.
   private let inversion: InversionSection?
+  /// The adapter being trained, if it changes the encoder.
+  private let adapter: AdapterSection?
 
   /// Loads the encoder; nil for a run without one. Collective.
   ///
@@ -26,7 +28,8 @@ struct RunTexts {
     _ configuration: TrainingConfiguration, _ dataset: ShardedDataset, on communicator: Communicator
   ) throws -> RunTexts? {
     guard let section = configuration.task.diffusion, let text = section.text else { return nil }
-    let frozen = try FrozenTextEncoder.load(text.encoder, tokenizer: text.tokenizer, on: communicator)
+    let frozen = try FrozenTextEncoder.load(
+      text.encoder, tokenizer: text.tokenizer, as: configuration.adapter?.text?.encoder, on: communicator)
     return try communicator.agree {
       let inversion = configuration.inversion
       let field = inversion?.template == nil ? try RunTask.captions(of: dataset) : nil
@@ -36,7 +39,8 @@ struct RunTexts {
           "\(frozen.path): makes tokens of \(frozen.model.width) numbers, and the model attends to tokens of "
             + "\(section.model.contextWidth ?? 0): set model.cross_attention_dim to \(frozen.model.width)")
       }
-      return RunTexts(frozen, field, text, inversion)
+      return RunTexts(
+        frozen, field, text, inversion, configuration.adapter.flatMap { $0.text == nil ? nil : $0 })
     }
   }
 
@@ -53,34 +57,33 @@ struct RunTexts {
 
   private init(
     _ frozen: FrozenTextEncoder, _ field: Field?, _ settings: TaskSettings.TextSection,
-    _ inversion: InversionSection?
+    _ inversion: InversionSection?, _ adapter: AdapterSection?
   ) {
     self.frozen = frozen
     self.field = field
-    dropout = settings.dropout
+    self.settings = settings
     self.inversion = inversion
+    self.adapter = adapter
     embedded = EmbeddedTexts(
       TextEmbedding(
-        tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights, chunks: settings.chunks))
+        tokenizer: frozen.tokenizer, encoder: frozen.model,
+        weights: PassWeights(frozen.weights, of: frozen.model.parameters.set), chunks: settings.chunks))
   }
 
-  /// How captions condition training.
+  /// How captions condition training: embedded once if the encoder is all frozen, otherwise on the tape of each
+  /// micro-batch.
   var conditioning: CaptionConditioning {
-    if let inversion { return conditioning(training: inversion) }
-    return CaptionConditioning(shape: embedded.shape, dropout: dropout) { [embedded] text, engine in
-      embedded.context(of: text, engine: engine)
+    guard inversion != nil || adapter != nil else {
+      return CaptionConditioning(shape: embedded.shape, dropout: settings.dropout) {
+        [embedded] text, engine in embedded.context(of: text, engine: engine)
+      }
     }
-  }
-
-  /// Conditioning with texts that are embedded on the tape, with a word whose vectors are trained.
-  private func conditioning(training inversion: InversionSection) -> CaptionConditioning {
-    let table = inversion.table
-    let words = TextEmbedding.tokens(of: [(table.word, table.shape[0])], behind: frozen.model)
-    return CaptionConditioning(dropout: dropout, template: inversion.template) { [frozen] texts, tape in
-      frozen.model(
-        texts.map { frozen.tokenizer.encode($0, words: words).tokens }, lengths: nil, words: table(on: tape),
-        on: tape
-      ).tokens
+    let table = inversion?.table
+    let tokens = TextTokens(
+      frozen.tokenizer, frozen.model, words: table.map { [($0.word, $0.shape[0])] } ?? [],
+      chunks: settings.chunks)
+    return CaptionConditioning(dropout: settings.dropout, template: inversion?.template) { texts, tape in
+      tokens.encoded(texts, words: table.map { $0(on: tape) }, on: tape)
     }
   }
 
@@ -104,17 +107,21 @@ struct RunTexts {
   ///
   /// - Parameters:
   ///   - texts: one per image.
-  ///   - weights: the weights of the word that is trained, if there is one.
+  ///   - weights: the trained weights, of a word or an adapter of the encoder if there is one.
   func prompts(_ texts: [String], weights: ParameterBuffer, engine: Engine) -> SamplePrompts {
     func prompts(_ context: (String) -> [Float]) -> SamplePrompts {
       SamplePrompts(texts, negative: "", contexts: (texts + [""]).map(context), shape: embedded.shape)
     }
-    guard let table = inversion?.table else {
+    guard inversion != nil || adapter != nil else {
       return prompts { embedded.context(of: $0, engine: engine) }
     }
+    let adapter = adapter?.joint
+    let own = adapter.map { [BoundParameters($0.parameters.set, weights: weights)] } ?? []
     let embedding = TextEmbedding(
-      tokenizer: frozen.tokenizer, encoder: frozen.model, weights: frozen.weights,
-      words: [LearnedWord(table.word, vectors: table.values(weights))])
+      tokenizer: frozen.tokenizer, encoder: frozen.model,
+      weights: PassWeights(sets: own + [bound], adaptation: adapter),
+      words: inversion.map { [LearnedWord($0.table.word, vectors: $0.table.values(weights))] } ?? [],
+      chunks: settings.chunks)
     return prompts { embedding($0, engine: engine).context }
   }
 

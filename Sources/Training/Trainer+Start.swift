@@ -54,8 +54,9 @@ extension Trainer {
 
     let (configuration, dataset, heldOut, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(
-        BaseModel.completing(
-          SettingsNode(contentsOfFile: start.configurationFile).applying(overrides: start.overrides)))
+        FrozenTextEncoder.completing(
+          BaseModel.completing(
+            SettingsNode(contentsOfFile: start.configurationFile).applying(overrides: start.overrides))))
       let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,
@@ -206,10 +207,13 @@ extension Trainer {
       let weights = copy()
       try communicator.agree { try control.begin(weights, engine: engine) }
       state.begin(from: weights)
-    } else if let adapter = configuration.adapter?.adapter, let base = task.base {
-      guard adapter.isDecomposed else { return }
+    } else if let section = configuration.adapter, let base = task.base {
+      guard section.settings.isDecomposed else { return }
       let weights = copy()
-      adapter.begin(weights, from: base.weights, of: configuration.model.parameters)
+      section.adapter.begin(weights, from: base.weights, of: configuration.model.parameters)
+      if let text = section.text, let encoder = task.texts?.bound {
+        text.adapter.begin(weights, from: encoder.weights, of: text.encoder.parameters)
+      }
       state.begin(from: weights)
     } else if let inversion = configuration.inversion, let texts = task.texts {
       let weights = copy()

@@ -166,5 +166,9 @@ import Testing
       try train(
         Self.model, "base=\(try Self.base.get().run)", "adapter={weight_decomposition: true, dropout: 0.1}"),
       64, "adapter.dropout: must be 0 with weight_decomposition")
+    expectFailure(
+      try train(Self.model, "base=\(try Self.base.get().run)", "adapter={text_encoder: true, targets: all}"),
+      64,
+      "adapter.text_encoder: is for a denoiser that is told texts")
   }
 }

@@ -6,49 +6,10 @@ import Testing
 
 /// Models that learn from captions, trained and used by the command: a U-Net beside a frozen text encoder, and CLIP.
 @Suite struct CaptionRunTests {
-  private static let pipeline = Fixture.url("pipelines/sd1").path
+  private static let pipeline = CaptionRuns.pipeline
   private static let tokenizer = Fixture.url("tokens/sd1").path
-
-  /// 16 grey pictures of 8 x 8 with a caption each, some of them alike.
-  private static let dataset = Result<TemporaryDirectory, any Error> {
-    let folder = try TemporaryDirectory()
-    try FileManager.default.createDirectory(
-      atPath: "\(folder.path)/pictures", withIntermediateDirectories: true)
-    for index in 0..<16 {
-      let samples = (0..<64).map { UInt8(($0 * (index + 3) * 7 + index) % 256) }
-      try Picture(width: 8, height: 8, channels: 1, samples: samples)
-        .writePNG(to: "\(folder.path)/pictures/\(index).png")
-      try "picture \(index / 2) of a cat\n".write(
-        toFile: "\(folder.path)/pictures/\(index).txt", atomically: true, encoding: .utf8)
-    }
-    let run = try oboro([
-      "prepare", "images", "--source", "\(folder.path)/pictures", "--output", "\(folder.path)/data",
-      "--captions", "files",
-    ])
-    try #require(run.exitStatus == 0, "\(run)")
-    return folder
-  }
-
-  private static let denoiser = """
-    model:
-      kind: unet-condition
-      in_channels: 1
-      out_channels: 1
-      block_out_channels: [4, 4]
-      layers_per_block: 1
-      norm_num_groups: 2
-      attention_head_dim: 2
-      cross_attention_dim: 12
-      dropout: 0.1
-      down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
-      up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
-    conditioning: {text_encoder: "\(pipeline)", caption_dropout: 0.3}
-    diffusion: {timesteps: 20}
-    training: {batch_size: 8, microbatches: 4, steps: 4, log_every: 1}
-    checkpoint: {every: 2, keep: 0}
-    sampling: {every: 4, count: 2, steps: 2, sampler: ddim, guidance: 3}
-
-    """
+  private static let dataset = CaptionRuns.dataset
+  private static let denoiser = CaptionRuns.denoiser
 
   private static let clip = """
     model:
@@ -64,19 +25,12 @@ import Testing
 
     """
 
-  private func made(_ configuration: String) throws -> Trial {
-    let trial = try Trial()
-    try configuration.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
-    return trial
-  }
+  private func made(_ configuration: String) throws -> Trial { try CaptionRuns.made(configuration) }
 
   private func trainToEnd(
     _ trial: Trial, _ settings: [String] = [], ranks: Int? = nil, options: [String] = []
   ) throws {
-    let run = try oboro(
-      try trial.arguments(settings, dataset: "\(Self.dataset.get().path)/data", options: options),
-      ranks: ranks)
-    try #require(run.exitStatus == 0, "\(run)")
+    try CaptionRuns.trainToEnd(trial, settings, ranks: ranks, options: options)
   }
 
   @Test(arguments: [denoiser, clip]) func ranksAndStopsChangeNothing(configuration: String) throws {

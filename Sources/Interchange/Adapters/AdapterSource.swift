@@ -89,7 +89,8 @@ extension AdapterTensors {
     guard let section = configuration.adapter else {
       throw ModelFileError(checkpoint.directory, "holds a whole model, and an adapter is wanted")
     }
+    let weights = try checkpoint.weights(member, layout: section.joint.parameters)
     self.init(
-      section.adapter, weights: try checkpoint.weights(member, layout: section.adapter.parameters))
+      [(.denoiser, section.adapter)] + (section.text.map { [(.textEncoder, $0.adapter)] } ?? []), weights)
   }
 }

@@ -35,19 +35,21 @@ public struct AdapterTensors {
     self.notes = notes
   }
 
-  /// The tensors of an adapter of a denoiser.
-  public init(_ adapter: Adapter, weights: ParameterBuffer) {
-    let tensors = Dictionary(uniqueKeysWithValues: adapter.parameters.fileTensors.map { ($0.name, $0) })
+  /// The tensors of adapters of pipeline components, whose parameters form one set with these weights.
+  init(_ adapters: [(component: Component, adapter: Adapter)], _ weights: ParameterBuffer) {
     self.init(
-      adapter.modules.map { module in
-        let own = AdapterForm.tensorNames.compactMap { name in
-          tensors["\(module.name).\(name)"].map {
-            (name, Tensor(shape: $0.shape, values: $0.exported(from: weights.pointer)))
+      adapters.flatMap { component, adapter in
+        let tensors = Dictionary(uniqueKeysWithValues: adapter.parameters.fileTensors.map { ($0.name, $0) })
+        return adapter.modules.map { module in
+          let own = AdapterForm.tensorNames.compactMap { name in
+            tensors["\(adapter.prefix)\(module.name).\(name)"].map {
+              (name, Tensor(shape: $0.shape, values: $0.exported(from: weights.pointer)))
+            }
           }
+          return Module(
+            component: component, name: module.name, tensors: Dictionary(uniqueKeysWithValues: own),
+            scale: Double(module.scale))
         }
-        return Module(
-          component: .denoiser, name: module.name, tensors: Dictionary(uniqueKeysWithValues: own),
-          scale: Double(module.scale))
       })
   }
 

@@ -81,6 +81,11 @@ public struct BaseModel {
     guard let section else { throw ModelFileError(path, "does not say which model its tensors are of") }
     let layout = try TrainedNetwork.described(by: section).network.parameters
     let weights = ParameterBuffer(count: layout.flatCount)
+    if case .checkpoint(let onDamage) = source {
+      try Checkpoint.read(at: path, onDamage: onDamage) {
+        try Conversion.requireAlone(TrainingConfiguration($0.manifest.configuration), path)
+      }
+    }
     try read(layout, into: weights)
     try AdapterSource.merge(adapters, into: weights, of: layout, tell: tell)
     try Conversion.write(weights, layout, section: section, to: output)

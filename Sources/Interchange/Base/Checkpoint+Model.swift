@@ -16,7 +16,7 @@ extension Checkpoint {
     guard let section = configuration.adapter else {
       return try weights(member, layout: configuration.model.parameters)
     }
-    let own = try weights(member, layout: section.adapter.parameters)
+    let own = try weights(member, layout: section.joint.parameters)
     let model = try baseWeights(configuration)
     try section.adapter.merge(own, into: model, of: configuration.model.parameters)
     return model

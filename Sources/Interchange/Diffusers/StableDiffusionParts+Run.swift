@@ -34,8 +34,7 @@ extension StableDiffusionParts {
     }
 
     let tokenizer = try CLIPTokenizer(path: texts.tokenizer)
-    let encoder = try TextEncoderSource(texts.encoder)
-    try texts.require(encoder.digest(with: tokenizer), of: texts.encoder, for: checkpoint.directory)
+    let encoder = try TextEncoderSource(of: checkpoint, texts, weights: which)
     guard !encoder.section.saysSomething(of: "clip_skip") else {
       throw refuse(
         "its text encoder leaves out its last layers (clip_skip), which a pipeline's folder cannot say")

@@ -5,7 +5,10 @@ import Tensors
 ///
 /// Names in files are those of peft, such as `mid_block.attentions.0.proj_in.lora_A.weight`.
 public struct Adapter: WeightAdaptation {
+  /// The parameters of the adapter's set, which may also hold those of adapters created before; see `JointAdapter`.
   public let parameters: ParameterLayout
+  /// The prefix of its tensors' names.
+  public let prefix: String
   /// In the order of the model's modules.
   public let modules: [AdaptedModule]
   private let model: ParameterSetIdentity
@@ -27,7 +30,13 @@ public struct Adapter: WeightAdaptation {
   ///   - modules: modules of the model with `layout`, each at most once.
   ///   - set: the name of the adapter's parameter set in messages.
   public init(_ modules: [AdaptedModule], of layout: ParameterLayout, set: String = "adapter") {
-    let builder = ParameterBuilder(set)
+    self.init(modules, of: layout, in: ParameterBuilder(set))
+  }
+
+  /// - Parameters:
+  ///   - modules: modules of the model with `layout`, each at most once.
+  ///   - builder: receives the adapter's parameters.
+  public init(_ modules: [AdaptedModule], of layout: ParameterLayout, in builder: ParameterBuilder) {
     let adapted = Dictionary(uniqueKeysWithValues: modules.map { ($0.name, $0) })
     var ordered: [AdaptedModule] = []
     var parts: [Int: [Part]] = [:]
@@ -47,6 +56,7 @@ public struct Adapter: WeightAdaptation {
     self.modules = ordered
     self.parts = parts
     model = layout.set
+    prefix = builder.path
     parameters = builder.layout
   }
 
