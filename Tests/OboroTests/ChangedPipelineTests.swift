@@ -31,21 +31,25 @@ import Testing
     return path
   }
 
-  private func arguments(_ folder: String, _ place: TemporaryDirectory) -> [String] {
+  private func arguments(
+    _ folder: String, _ place: TemporaryDirectory, latents: String = drawn
+  ) -> [String] {
     [
-      "sample", "--checkpoint", folder, "--output", "\(place.path)/samples", "--latents", Self.drawn,
+      "sample", "--checkpoint", folder, "--output", "\(place.path)/samples", "--latents", latents,
       "--prompt",
       "a photo of a cat", "Two red houses by the sea, isn't it?", "--negative-prompt", "blurry", "--sampler",
       "ddim", "--steps", "10", "--format", "numpy",
     ]
   }
 
-  private func expect(_ key: String, _ run: ProcessRun, _ place: TemporaryDirectory) throws {
+  private func expect(
+    _ key: String, of file: String = drawn, _ run: ProcessRun, _ place: TemporaryDirectory
+  ) throws {
     try #require(run.exitStatus == 0, "\(run)")
     let bytes = try content("\(place.path)/samples/samples.npy")
     let found = bytes[(10 + (Int(bytes[8]) | Int(bytes[9]) << 8))...]
       .withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
-    let expected = try SafetensorsFile(path: Self.drawn).floats(key)
+    let expected = try SafetensorsFile(path: file).floats(key)
     try #require(found.count == expected.count)
     let largest = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
     #expect(largest < 1e-4, "\(key): \(largest)")
@@ -70,6 +74,24 @@ import Testing
     try expect("adapted", oboro(arguments(Self.plain, place) + ["--adapter", "\(file):0.8"]), place)
   }
 
+  /// Adapters of both under kohya's names for a pipeline with a second encoder, and decomposed ones of diffusers; under the
+  /// names of the other as well. Generator: text_adapter_files.py.
+  @Test(arguments: [("kohya", "0.8"), ("decomposed", "1")], [nil, "kohya", "diffusers"] as [String?])
+  func changedByAdaptersOfOthers(adapter: (name: String, weight: String), format: String?) throws {
+    let place = try TemporaryDirectory()
+    var file = Fixture.url("pipelines/sd1-lora-\(adapter.name).safetensors").path
+    if let format {
+      let converted = "\(place.path)/converted.safetensors"
+      let run = try oboro(["convert", file, converted, "--format", format])
+      try #require(run.exitStatus == 0, "\(run)")
+      file = converted
+    }
+    let drawn = Fixture.url("pipelines/sd1-adapted.safetensors").path
+    let run = try oboro(
+      arguments(Self.plain, place, latents: drawn) + ["--adapter", "\(file):\(adapter.weight)"])
+    try expect(adapter.name, of: drawn, run, place)
+  }
+
   @Test func whatDoesNotFitIsSaid() throws {
     let place = try TemporaryDirectory()
     let picture = try picture(in: place)
@@ -83,6 +105,17 @@ import Testing
     expectFailure(
       try oboro(arguments(folder, place) + ["--control", small]), 65, "is 16x8 (height x width)", "sees 16x16"
     )
+    let kohya = try SafetensorsFile(path: Fixture.url("pipelines/sd1-lora-kohya.safetensors").path)
+    var wrong = SafetensorsWriter(metadata: kohya.metadata)
+    for name in kohya.names {
+      wrong.add(
+        name.replacing("lora_te1_text_model_encoder_layers_2", with: "lora_te1_text_model_encoder_layers_9"),
+        shape: try kohya.shape(of: name), floats: try kohya.floats(name))
+    }
+    try wrong.write(to: "\(place.path)/wrong.safetensors")
+    expectFailure(
+      try oboro(arguments(Self.plain, place) + ["--adapter", "\(place.path)/wrong.safetensors"]), 65,
+      "has an adapter of encoder.layers.9.", "which is no linear layer or convolution of the model")
     expectFailure(
       try oboro(["convert", Self.lora, "\(place.path)/adapter", "--format", "peft"]), 65,
       "peft has a file for each model")

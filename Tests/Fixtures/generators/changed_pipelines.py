@@ -73,20 +73,21 @@ def add_adapters(pipe):
                 module.scale_layer(0.8)
 
 
-torch.set_num_threads(1)
-torch.manual_seed(7)
-latents = torch.randn(2, 4, 8, 8)
-picture = (torch.arange(16 * 16 * 3).reshape(16, 16, 3) * 53 % 256).float()
-written = {"latents": latents, "picture": picture}
-with torch.no_grad():
-    plain = StableDiffusionPipeline.from_pretrained(FOLDER / "sd1", torch_dtype=torch.float32)
-    pipe = StableDiffusionControlNetPipeline(**plain.components, controlnet=control_network(plain.unet))
-    image = (picture / 255).permute(2, 0, 1)[None].repeat(2, 1, 1, 1)
-    written["controlled"] = draw(pipe, latents, image=image, controlnet_conditioning_scale=0.7)
-    written["plain"] = draw(plain, latents)
-    add_adapters(plain)
-    written["adapted"] = draw(plain, latents)
-    for name in ("controlled", "adapted"):
-        print(name, "differs by", (written[name] - written["plain"]).abs().max().item())
-del written["plain"]
-save_file({key: value.contiguous() for key, value in written.items()}, FOLDER / "sd1-changed.safetensors")
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(7)
+    latents = torch.randn(2, 4, 8, 8)
+    picture = (torch.arange(16 * 16 * 3).reshape(16, 16, 3) * 53 % 256).float()
+    written = {"latents": latents, "picture": picture}
+    with torch.no_grad():
+        plain = StableDiffusionPipeline.from_pretrained(FOLDER / "sd1", torch_dtype=torch.float32)
+        pipe = StableDiffusionControlNetPipeline(**plain.components, controlnet=control_network(plain.unet))
+        image = (picture / 255).permute(2, 0, 1)[None].repeat(2, 1, 1, 1)
+        written["controlled"] = draw(pipe, latents, image=image, controlnet_conditioning_scale=0.7)
+        written["plain"] = draw(plain, latents)
+        add_adapters(plain)
+        written["adapted"] = draw(plain, latents)
+        for name in ("controlled", "adapted"):
+            print(name, "differs by", (written[name] - written["plain"]).abs().max().item())
+    del written["plain"]
+    save_file({key: value.contiguous() for key, value in written.items()}, FOLDER / "sd1-changed.safetensors")
