@@ -95,10 +95,12 @@ public final class StepBenchmark {
   /// A context of random numbers, or of a text encoder that is trained, for a denoiser that attends to text; nil for
   /// others.
   private static func captions(_ configuration: TrainingConfiguration) -> CaptionConditioning? {
-    if let text = configuration.adapter?.text {
+    if let encoder = configuration.adapter?.text?.encoder
+      ?? configuration.task.diffusion?.trainedText?.encoder
+    {
       return CaptionConditioning(dropout: 0) { texts, tape in
-        let tokens = [Int](repeating: 0, count: text.encoder.tokenLimit)
-        return text.encoder(texts.map { _ in tokens }, on: tape).tokens
+        let tokens = [Int](repeating: 0, count: encoder.tokenLimit)
+        return encoder(texts.map { _ in tokens }, on: tape).tokens
       }
     }
     guard let width = configuration.model.denoiser?.contextWidth else { return nil }

@@ -33,12 +33,16 @@ extension Checkpoint {
       let there = file.tensors.keys.sorted().joined(separator: ", ")
       throw CheckpointError.unsuitable(file.path, "holds no weights named \(member.name); it has \(there)")
     }
-    var names = Set(tensors.keys)
-    // Checkpoints of an autoencoder may also contain a discriminator, which only training uses.
-    if manifest.configuration[TaskSettings.AdversarySection.key] != nil {
-      names = names.filter { !$0.hasPrefix(TaskSettings.AdversarySection.prefix) }
+    let expected = Set(layout.fileTensors.map(\.name))
+    // Checkpoints may also contain a network trained alongside, which not every reader wants.
+    let others = [
+      (TaskSettings.AdversarySection.key, TaskSettings.AdversarySection.prefix),
+      (TextEncoderSection.key, TextEncoderSection.prefix),
+    ].filter { manifest.configuration[$0.0] != nil }.map(\.1)
+    let names = Set(tensors.keys).filter { name in
+      expected.contains(name) || !others.contains(where: name.hasPrefix)
     }
-    try requireSame(names, Set(layout.fileTensors.map(\.name)), member)
+    try requireSame(names, expected, member)
     try requireShapes(file, layout)
     for parameter in layout.parameters {
       try file.import(parameter, of: member.name, to: flat.pointer, startingAt: 0)

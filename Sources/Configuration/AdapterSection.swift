@@ -28,6 +28,12 @@ public struct AdapterSection: Sendable {
       throw reader.invalid(
         Self.key, "is no part of training a control network, all of which is trained: remove the section")
     }
+    if task.diffusion?.trainedText != nil {
+      throw reader.invalid(
+        Self.key,
+        "is trained beside frozen networks: leave conditioning.\(TaskSettings.TextSection.trainingKey) away; "
+          + "\(Self.key).\(AdapterSettings.textKey) adapts the text encoder")
+    }
     let section = try reader.section(Self.key)
     let builder = ParameterBuilder(Self.key)
     settings = try AdapterSettings(section)

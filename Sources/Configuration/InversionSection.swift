@@ -40,6 +40,11 @@ public struct InversionSection: Sendable {
     guard !reader.isGiven(AdapterSection.key) else {
       throw reader.invalid(Self.key, "and \(AdapterSection.key) are two things to train: keep one section")
     }
+    if diffusion.trainedText != nil {
+      throw reader.invalid(
+        Self.key,
+        "is trained beside frozen networks: leave conditioning.\(TaskSettings.TextSection.trainingKey) away")
+    }
     guard !word.isEmpty, !word.contains(where: { $0.isWhitespace || $0 == "/" || $0 == "." || $0 == "\0" })
     else {
       throw section.invalid(

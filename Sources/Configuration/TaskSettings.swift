@@ -26,8 +26,13 @@ public enum TaskSettings: Sendable {
     public let latents: LatentSection?
     /// nil for a denoiser without text conditioning.
     public let text: TextSection?
+    /// The text encoder that is trained together with the denoiser; nil if it is frozen, or if there is none.
+    public let trainedText: TrainedText?
     /// nil for a denoiser that sees only the noisy image.
     public let fields: FieldSection?
+
+    /// The trained parameters: the denoiser's, followed by those of the text encoder trained alongside it.
+    public var parameters: ParameterLayout { trainedText?.encoder.parameters ?? model.parameters }
   }
 
   /// A network that controls a frozen denoiser through an image.
@@ -45,6 +50,8 @@ public enum TaskSettings: Sendable {
   public struct TextSection: Hashable, Sendable {
     /// Path of the text encoder, absolute or relative to the working directory.
     public let encoder: String
+    /// Whether the encoder is trained together with the denoiser, starting from its weights at the path.
+    public let isTrained: Bool
     /// Path of its tokeniser; nil if stored with the encoder.
     public let tokenizer: String?
     /// Probability with which training drops a caption.
@@ -109,7 +116,11 @@ public enum TaskSettings: Sendable {
 
   /// The parameters trained without an adapter: the network's, followed by those of the network trained alongside it.
   var parameters: ParameterLayout {
-    if case .autoencoder(let section) = self { section.parameters } else { network.parameters }
+    switch self {
+    case .diffusion(let section): section.parameters
+    case .autoencoder(let section): section.parameters
+    case .control, .contrastive: network.parameters
+    }
   }
 
   /// The discriminator trained alongside an autoencoder, if any.
@@ -193,12 +204,16 @@ extension TaskSettings.Kind {
 
 extension TaskSettings.DiffusionSection {
   init(_ model: SettingsReader, _ reader: SettingsReader) throws {
-    let network = try DenoiserKind.model(model)
+    let builder = ParameterBuilder("denoiser")
+    let network = try DenoiserKind.model(model, builder)
     latents =
       reader.isGiven("autoencoder") ? try TaskSettings.LatentSection(reader.section("autoencoder")) : nil
     text =
       network.contextWidth != nil && reader.isGiven("conditioning")
       ? try TaskSettings.TextSection(reader.section("conditioning")) : nil
+    trainedText =
+      text?.isTrained == true
+      ? TaskSettings.TrainedText(try TextEncoderSection.model(reader), beside: builder) : nil
     let process = try DiffusionSettings.process(reader.section("diffusion"))
     self.process = process
     fields = try TaskSettings.FieldSection(reader)
@@ -236,6 +251,11 @@ extension TaskSettings.ControlSection {
       throw model.invalid("kind", "\(error)")
     }
     let conditioning = try reader.section("conditioning")
+    guard diffusion.trainedText == nil else {
+      throw conditioning.invalid(
+        TaskSettings.TextSection.trainingKey, "must be false: a control network is trained beside frozen ones"
+      )
+    }
     field = try conditioning.value(
       "condition", as: String.self, help: "the field that controls; null: the dataset's first condition")
     dropout = try conditioning.value(
@@ -244,12 +264,17 @@ extension TaskSettings.ControlSection {
 }
 
 extension TaskSettings.TextSection {
+  package static let trainingKey = "train_text_encoder"
+
   init(_ reader: SettingsReader) throws {
     encoder = try reader.required(
       "text_encoder", as: String.self,
-      help: "what embeds captions, frozen: a folder of a pipeline or of CLIPTextModel, or a run of clip")
+      help: "what embeds captions: a folder of a pipeline or of CLIPTextModel, or a run of clip")
     tokenizer = try reader.value(
       "tokenizer", as: String.self, help: "its tokeniser's folder; null: the one that lies with it")
+    isTrained = try reader.value(
+      Self.trainingKey, default: false,
+      help: "whether the text encoder is trained together with the denoiser, rather than frozen")
     dropout = try reader.value(
       "caption_dropout", default: 0.1, in: 0.0...1.0,
       help: "how often training leaves a caption out, which guidance needs")

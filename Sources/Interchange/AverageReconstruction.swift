@@ -57,9 +57,14 @@ public struct AverageReconstruction {
       of: found.flatMap(\.averages),
       for: PowerProfile.Average(step: Double(last), gamma: PowerProfile.gamma(relativeWidth: width)))
     let configuration = try TrainingConfiguration(manifest.configuration)
-    weights = try Self.sum(
-      found, coefficients, layout: configuration.adapter?.joint.parameters ?? configuration.model.parameters
-    )
+    try Conversion.requireAlone(configuration, run)
+    guard let adapter = configuration.adapter else {
+      weights = try Self.sum(found, coefficients, layout: configuration.model.parameters)
+      return
+    }
+    let own = try Self.sum(found, coefficients, layout: adapter.joint.parameters)
+    weights = try newest.checkpoint.baseWeights(configuration)
+    try adapter.adapter.merge(own, into: weights, of: configuration.model.parameters)
   }
 
   private static func snapshots(

@@ -46,11 +46,11 @@ public enum Conversion {
   ///
   /// - Parameter path: of the run or checkpoint.
   static func requireAlone(_ configuration: TrainingConfiguration, _ path: String) throws {
-    guard configuration.adapter?.text == nil else {
+    guard configuration.changedEncoder == nil else {
       throw ModelFileError(
         path,
-        "changes its text encoder as well, and this file would hold the denoiser alone: --merge --format diffusers makes "
-          + "a folder of both")
+        "changes its text encoder as well, and this file would hold the denoiser alone: --format diffusers makes a folder "
+          + "of both, of an adapter with --merge")
     }
   }
 
@@ -134,9 +134,11 @@ public enum Conversion {
     guard !FileManager.default.fileExists(atPath: directory) else {
       throw FileError("create", directory, code: EEXIST)
     }
-    guard resolved.adapter == nil, resolved.inversion == nil else {
+    guard resolved.adapter == nil, resolved.inversion == nil, resolved.changedEncoder == nil else {
       throw ModelFileError(
-        directory, "would hold a whole model, and the configuration trains an adapter or a word")
+        directory,
+        "would hold a whole model, and the configuration trains an adapter or a word, or a text encoder beside it"
+      )
     }
     let layout = resolved.model.parameters
     let weights = try StateDict.weights(of: layout, in: source)

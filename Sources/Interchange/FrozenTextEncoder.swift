@@ -141,7 +141,8 @@ struct TextEncoderSource {
       guard let texts = checkpoint.manifest.texts, let own = node[TextEncoderSection.key] else {
         throw ModelFileError(
           checkpoint.directory,
-          "trains no text encoder: a run of clip does, and one with adapter.text_encoder")
+          "trains no text encoder: a run of clip does, and one with conditioning.train_text_encoder or adapter.text_encoder"
+        )
       }
       section = own
       tokenizer = texts.tokenizer
@@ -202,9 +203,9 @@ struct TextEncoderSource {
     let tokenizer = try CLIPTokenizer(path: texts.tokenizer)
     try texts.require(digest(with: tokenizer), of: texts.encoder, for: checkpoint.directory)
     let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
-    guard let section = configuration.adapter else { return }
-    try section.mergeText(
-      checkpoint.weights(member, layout: section.joint.parameters), into: weights)
+    guard configuration.changedEncoder != nil else { return }
+    try configuration.change(
+      weights, by: checkpoint.weights(member, layout: configuration.trainedParameters))
   }
 
   static func model(_ section: SettingsNode) throws -> any TextEncoder {

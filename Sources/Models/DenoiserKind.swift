@@ -1,3 +1,4 @@
+import Layers
 import Settings
 
 /// The denoisers by their names in configurations.
@@ -12,16 +13,19 @@ public enum DenoiserKind: String, CaseIterable, Sendable {
 
   /// The denoiser that the `model` section of a configuration describes.
   ///
+  /// - Parameter builder: receives its parameters.
   /// - Throws: `SettingsError`.
-  public static func model(_ reader: SettingsReader) throws -> any Denoiser {
+  public static func model(
+    _ reader: SettingsReader, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) throws -> any Denoiser {
     switch try reader.requiredChoice("kind", as: DenoiserKind.self, help: "which network") {
-    case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader))
-    case .resNetUNet: ResNetUNet(try ResNetUNetSettings(reader))
-    case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader))
-    case .dit: DiT(try DiTSettings(reader))
-    case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader))
-    case .unet2D: UNet2D(try UNet2DSettings(reader))
-    case .unetCondition: UNetCondition(try UNetConditionSettings(reader))
+    case .annotatedUNet: AnnotatedUNet(try AnnotatedUNetSettings(reader), builder)
+    case .resNetUNet: ResNetUNet(try ResNetUNetSettings(reader), builder)
+    case .conditionalUNet: ConditionalUNet(try ConditionalUNetSettings(reader), builder)
+    case .dit: DiT(try DiTSettings(reader), builder)
+    case .attentionUNet: AttentionUNet(try AttentionUNetSettings(reader), builder)
+    case .unet2D: UNet2D(try UNet2DSettings(reader), builder)
+    case .unetCondition: UNetCondition(try UNetConditionSettings(reader), builder)
     }
   }
 }

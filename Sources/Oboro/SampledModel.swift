@@ -121,16 +121,16 @@ struct SampledModel {
       return (space, prompts, trained.configuration.task.diffusion?.text?.chunks ?? 1)
     }
     guard let space, let prompts else { return (nil, []) }
-    let adapter = trained.configuration.adapter
     let frozen = try FrozenTextEncoder.load(
-      space.encoder, tokenizer: space.tokenizer, as: adapter?.text?.encoder, on: communicator)
+      space.encoder, tokenizer: space.tokenizer, as: trained.configuration.changedEncoder,
+      on: communicator)
     try communicator.agree { try space.require(frozen.digest, of: frozen.path, for: trained.path) }
     var notes: [String] = []
     let texts = try embed(
       prompts, frozen.tokenizer, encoders: (frozen.model, frozen.model),
       weights: {
-        // Only rank 0 embeds, so that nobody else sees what it merges into memory that ranks may share.
-        if let own = trained.adapterWeights { try adapter?.mergeText(own, into: frozen.weights) }
+        // Only rank 0 embeds, so that no other rank sees the changes of memory that ranks may share.
+        if let own = trained.textWeights { try trained.configuration.change(frozen.weights, by: own) }
         try mergeText(adapters, into: frozen.weights, of: frozen.model)
         return frozen.weights
       },

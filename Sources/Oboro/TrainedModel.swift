@@ -17,8 +17,8 @@ struct TrainedModel {
   let denoiserWeights: ParameterBuffer?
   /// The words trained by the run, on rank 0.
   let words: [LearnedWord]
-  /// The weights of the run's adapter, on rank 0; nil unless it changes the text encoder.
-  let adapterWeights: ParameterBuffer?
+  /// All weights that the run trains, on rank 0; nil unless it changes its text encoder.
+  let textWeights: ParameterBuffer?
 
   /// Reads the checkpoint on rank 0, and sends it to the others, since the newest checkpoint of an active run may
   /// change between reads. Collective.
@@ -47,10 +47,9 @@ struct TrainedModel {
             ? nil : try checkpoint.baseWeights(configuration),
           words: configuration.inversion == nil
             ? [] : [LearnedWord(try LearnedWords.word(of: checkpoint, weights: .weights(named: weights)))],
-          adapterWeights: try configuration.adapter.flatMap {
-            $0.text == nil
-              ? nil : try checkpoint.weights(.weights(named: weights), layout: $0.joint.parameters)
-          })
+          textWeights: configuration.changedEncoder == nil
+            ? nil
+            : try checkpoint.weights(.weights(named: weights), layout: configuration.trainedParameters))
       }
     }
     let text = try communicator.broadcast(own?.manifest.json ?? "")
@@ -62,7 +61,7 @@ struct TrainedModel {
         path: path, manifest: manifest, configuration: configuration,
         weights: ParameterBuffer(count: configuration.model.parameters.flatCount),
         denoiserWeights: configuration.model.frozenParameters.map { ParameterBuffer(count: $0.flatCount) },
-        words: [], adapterWeights: nil)
+        words: [], textWeights: nil)
     }
     try communicator.broadcast(model.weights.elements)
     if let weights = model.denoiserWeights { try communicator.broadcast(weights.elements) }

@@ -8,6 +8,8 @@ import Tensors
 /// control network for a denoiser that stays frozen.
 public struct DiffusionTask: TrainingTask {
   private let model: any Denoiser
+  /// The model's parameters, and those of the text encoder trained alongside it.
+  private let trained: ParameterLayout
   private let process: any DiffusionProcess
   /// [H, W, C].
   private let imageShape: [Int]
@@ -22,16 +24,19 @@ public struct DiffusionTask: TrainingTask {
   private let fields: FieldConditioning?
 
   /// - Parameters:
+  ///   - trained: the model's parameters, and those of the text encoder if it is trained; nil for the model's alone.
   ///   - scaling: scaling of the latents that batches hold in place of images; nil if they hold images.
   ///   - captions: caption conditioning, for a model that attends to texts.
   ///   - control: conditioning of a control network that is trained instead of the model; nil if there is none.
   ///   - fields: conditioning on other fields of the batch; nil for a model that sees none.
   public init(
-    _ model: any Denoiser, _ process: any DiffusionProcess, imageShape: [Int], scaling: LatentScaling? = nil,
-    captions: CaptionConditioning? = nil, control: ControlConditioning? = nil,
+    _ model: any Denoiser, _ process: any DiffusionProcess, trained: ParameterLayout? = nil,
+    imageShape: [Int],
+    scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil, control: ControlConditioning? = nil,
     fields: FieldConditioning? = nil, seed: UInt64
   ) {
     self.model = model
+    self.trained = trained ?? model.parameters
     self.process = process
     self.imageShape = imageShape
     self.seed = seed
@@ -41,7 +46,7 @@ public struct DiffusionTask: TrainingTask {
     self.fields = fields
   }
 
-  public var parameters: ParameterLayout { control?.network.parameters ?? model.parameters }
+  public var parameters: ParameterLayout { control?.network.parameters ?? trained }
 
   public var frozen: [BoundParameters] {
     control.map { [BoundParameters(model.parameters.set, weights: $0.weights)] } ?? []

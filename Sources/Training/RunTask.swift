@@ -280,8 +280,8 @@ extension TrainingConfiguration {
     switch task {
     case .diffusion(let section):
       DiffusionTask(
-        section.model, section.process, imageShape: imageShape, scaling: scaling, captions: captions,
-        fields: fields, seed: training.seed)
+        section.model, section.process, trained: section.parameters, imageShape: imageShape, scaling: scaling,
+        captions: captions, fields: fields, seed: training.seed)
     case .control(let section):
       DiffusionTask(
         section.diffusion.model, section.diffusion.process, imageShape: imageShape, scaling: scaling,

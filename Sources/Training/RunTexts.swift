@@ -19,6 +19,8 @@ struct RunTexts {
   private let inversion: InversionSection?
   /// The adapter being trained, if it changes the encoder.
   private let adapter: AdapterSection?
+  /// The encoder being trained itself, if it is.
+  private let trained: TaskSettings.TrainedText?
 
   /// Loads the encoder; nil for a run without one. Collective.
   ///
@@ -29,7 +31,7 @@ struct RunTexts {
   ) throws -> RunTexts? {
     guard let section = configuration.task.diffusion, let text = section.text else { return nil }
     let frozen = try FrozenTextEncoder.load(
-      text.encoder, tokenizer: text.tokenizer, as: configuration.adapter?.text?.encoder, on: communicator)
+      text.encoder, tokenizer: text.tokenizer, as: configuration.changedEncoder, on: communicator)
     return try communicator.agree {
       let inversion = configuration.inversion
       let field = inversion?.template == nil ? try RunTask.captions(of: dataset) : nil
@@ -40,7 +42,8 @@ struct RunTexts {
             + "\(section.model.contextWidth ?? 0): set model.cross_attention_dim to \(frozen.model.width)")
       }
       return RunTexts(
-        frozen, field, text, inversion, configuration.adapter.flatMap { $0.text == nil ? nil : $0 })
+        frozen, field, text, inversion, configuration.adapter.flatMap { $0.text == nil ? nil : $0 },
+        section.trainedText)
     }
   }
 
@@ -57,30 +60,34 @@ struct RunTexts {
 
   private init(
     _ frozen: FrozenTextEncoder, _ field: Field?, _ settings: TaskSettings.TextSection,
-    _ inversion: InversionSection?, _ adapter: AdapterSection?
+    _ inversion: InversionSection?, _ adapter: AdapterSection?, _ trained: TaskSettings.TrainedText?
   ) {
     self.frozen = frozen
     self.field = field
     self.settings = settings
     self.inversion = inversion
     self.adapter = adapter
+    self.trained = trained
     embedded = EmbeddedTexts(
       TextEmbedding(
         tokenizer: frozen.tokenizer, encoder: frozen.model,
         weights: PassWeights(frozen.weights, of: frozen.model.parameters.set), chunks: settings.chunks))
   }
 
-  /// How captions condition training: embedded once if the encoder is all frozen, otherwise on the tape of each
+  /// Whether embeddings are the same in every step.
+  private var isFrozen: Bool { inversion == nil && adapter == nil && trained == nil }
+
+  /// How captions condition training: embedded once if that is the same in every step, otherwise on the tape of each
   /// micro-batch.
   var conditioning: CaptionConditioning {
-    guard inversion != nil || adapter != nil else {
+    guard !isFrozen else {
       return CaptionConditioning(shape: embedded.shape, dropout: settings.dropout) {
         [embedded] text, engine in embedded.context(of: text, engine: engine)
       }
     }
     let table = inversion?.table
     let tokens = TextTokens(
-      frozen.tokenizer, frozen.model, words: table.map { [($0.word, $0.shape[0])] } ?? [],
+      frozen.tokenizer, trained?.encoder ?? frozen.model, words: table.map { [($0.word, $0.shape[0])] } ?? [],
       chunks: settings.chunks)
     return CaptionConditioning(dropout: settings.dropout, template: inversion?.template) { texts, tape in
       tokens.encoded(texts, words: table.map { $0(on: tape) }, on: tape)
@@ -103,23 +110,29 @@ struct RunTexts {
     }
   }
 
+  /// Initialises the weights of an encoder that is trained together with the denoiser.
+  ///
+  /// - Parameter weights: those of both networks.
+  func begin(_ weights: ParameterBuffer) { trained?.set(frozen.weights, in: weights) }
+
   /// The prompts of previews.
   ///
   /// - Parameters:
   ///   - texts: one per image.
-  ///   - weights: the trained weights, of a word or an adapter of the encoder if there is one.
+  ///   - weights: the trained weights, of the encoder or of a word or an adapter of it if it is not all frozen.
   func prompts(_ texts: [String], weights: ParameterBuffer, engine: Engine) -> SamplePrompts {
     func prompts(_ context: (String) -> [Float]) -> SamplePrompts {
       SamplePrompts(texts, negative: "", contexts: (texts + [""]).map(context), shape: embedded.shape)
     }
-    guard inversion != nil || adapter != nil else {
+    guard !isFrozen else {
       return prompts { embedded.context(of: $0, engine: engine) }
     }
     let adapter = adapter?.joint
     let own = adapter.map { [BoundParameters($0.parameters.set, weights: weights)] } ?? []
     let embedding = TextEmbedding(
-      tokenizer: frozen.tokenizer, encoder: frozen.model,
-      weights: PassWeights(sets: own + [bound], adaptation: adapter),
+      tokenizer: frozen.tokenizer, encoder: trained?.encoder ?? frozen.model,
+      weights: trained.map { PassWeights(weights, of: $0.encoder.parameters.set) }
+        ?? PassWeights(sets: own + [bound], adaptation: adapter),
       words: inversion.map { [LearnedWord($0.table.word, vectors: $0.table.values(weights))] } ?? [],
       chunks: settings.chunks)
     return prompts { embedding($0, engine: engine).context }

@@ -222,6 +222,11 @@ extension Trainer {
     } else if configuration.base != nil, task.base == nil {
       try state.begin(from: FrozenBase(configuration, on: communicator).weights)
     }
+    if configuration.task.diffusion?.trainedText != nil, let texts = task.texts {
+      let weights = copy()
+      texts.begin(weights)
+      state.begin(from: weights)
+    }
   }
 
   /// Throws unless all ranks have read the same configuration and datasets: files on different hosts may differ.

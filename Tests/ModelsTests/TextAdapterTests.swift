@@ -2,6 +2,7 @@ import Kernels
 import Layers
 import Models
 import NumericsTestSupport
+import Randomness
 import Safetensors
 import Settings
 import Tensors
@@ -105,5 +106,50 @@ import Testing
         #expect(expected.gradients[name].map(bitPatterns) == bitPatterns(gradient), "\(name)")
       }
     }
+  }
+
+  /// A text encoder whose parameters follow the denoiser's in one set has the same gradients as one with a set of its own.
+  @Test func parametersOfBothCanShareASet() throws {
+    let file = try Fixture.safetensors("\(Self.folder)/lora")
+    let tokens = [[18, 4, 7, 19, 19, 19, 19], [18, 3, 19, 19, 19, 19, 19]]
+    func gradients(isShared: Bool) throws -> [String: [Float]] {
+      let builder = ParameterBuilder("denoiser")
+      let model = try settings(try #require(file.metadata["model"])) { try DenoiserKind.model($0, builder) }
+      let alone = try settings(try #require(file.metadata["encoder"])) { try TextEncoderKind.model($0) }
+      let encoder = isShared ? alone.placed(in: builder["text_encoder"]) : alone
+      let layouts = isShared ? [encoder.parameters] : [model.parameters, encoder.parameters]
+      let prefix = isShared ? "" : "text_encoder."
+      let sets = try layouts.enumerated().map { index, layout in
+        let weights = ParameterBuffer(count: layout.flatCount)
+        for tensor in layout.fileTensors {
+          let name = (index == 1 ? prefix : "") + tensor.name
+          let stored =
+            name.hasPrefix("text_encoder.")
+            ? "encoder/\(name.dropFirst("text_encoder.".count))" : "model/\(name)"
+          tensor.import(from: try file.floats(stored), to: weights.pointer)
+        }
+        return BoundParameters(
+          layout.set, weights: weights, gradients: ParameterBuffer(count: layout.flatCount))
+      }
+      let tape = Tape(engine: Engine(threadCount: 2), sets: sets)
+      let x = tape.input([2, 8, 8, 2])
+      RandomStream(seed: 2, purpose: .noise).fillNormal(x.elements)
+      var conditioning = Conditioning.none(batch: 2)
+      conditioning.context = encoder(tokens, on: tape).tokens
+      let prediction = model(x, timesteps: [3, 621], conditioning: conditioning)
+      tape.backward(from: Loss(prediction.meanLoss(.l2, target: x))) { _ in }
+      let named = zip(sets, layouts).enumerated().flatMap { index, pair in
+        namedGradients(pair.0.gradients ?? pair.0.weights, pair.1).map {
+          ((index == 1 ? prefix : "") + $0.key, $0.value)
+        }
+      }
+      return Dictionary(uniqueKeysWithValues: named)
+    }
+    let (shared, apart) = (try gradients(isShared: true), try gradients(isShared: false))
+    #expect(Set(shared.keys) == Set(apart.keys))
+    for (name, gradient) in shared {
+      #expect(apart[name].map(bitPatterns) == bitPatterns(gradient), "\(name)")
+    }
+    #expect(shared["text_encoder.embeddings.token_embedding.weight"]?.contains { $0 != 0 } == true)
   }
 }

@@ -127,6 +127,27 @@ import Testing
     #expect(try plain.exitStatus == 0 && content("\(trial.path)/plain/samples.npy") != samples[0])
   }
 
+  /// An average of the adapter, of a width that the run has kept, is merged like that one.
+  @Test func averagesOfAnAdapterAreMerged() throws {
+    let trial = try Trial()
+    try trial.trainToEnd("ema={profile: power, widths: [0.1, 0.05]}", "training.steps=8", settings: adapter())
+    let (merged, averaged) = ("\(trial.path)/merged.safetensors", "\(trial.path)/averaged.safetensors")
+    for arguments in [
+      ["convert", trial.run, merged, "--merge"],
+      ["average", trial.run, "--width", "0.1", "--output", averaged],
+    ] {
+      let run = try oboro(arguments)
+      try #require(run.exitStatus == 0, "\(run)")
+    }
+    let (kept, again) = (try SafetensorsFile(path: merged), try SafetensorsFile(path: averaged))
+    #expect(kept.names.sorted() == again.names.sorted())
+    for name in kept.names {
+      for (a, b) in zip(try kept.floats(name), try again.floats(name)) {
+        #expect(abs(a - b) <= 1e-5 * max(1, abs(b)), "\(name)")
+      }
+    }
+  }
+
   @Test func anotherBaseIsRefused() throws {
     let trial = try Trial()
     try trial.trainToEnd("training.steps=2", settings: adapter())

@@ -1,5 +1,4 @@
 import Foundation
-import Pictures
 import Safetensors
 import TestSupport
 import Testing
@@ -171,50 +170,15 @@ import Testing
       "was trained with texts of another text encoder")
   }
 
-  private static let latent = """
-    model:
-      kind: unet-condition
-      block_out_channels: [4, 8]
-      layers_per_block: 1
-      norm_num_groups: 2
-      attention_head_dim: 2
-      cross_attention_dim: 12
-      down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
-      up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
-    conditioning: {text_encoder: "\(CaptionRuns.pipeline)"}
-    autoencoder: {path: "\(CaptionRuns.pipeline)"}
-    diffusion: {timesteps: 20}
-    training: {batch_size: 4, microbatches: 2, steps: 2, log_every: 1}
-    checkpoint: {every: 2}
-    sampling: {every: 0}
-
-    """
-
   /// A run on latents becomes a pipeline's folder whose U-Net and text encoder have the adapter.
   @Test func aMergedRunIsAPipeline() throws {
-    let base = try CaptionRuns.made(Self.latent)
-    let source = "\(base.path)/pictures"
-    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
-    for index in 0..<4 {
-      let samples = (0..<768).map { UInt8(($0 * (index + 3) * 7 + index) % 256) }
-      try Picture(width: 16, height: 16, channels: 3, samples: samples).writePNG(to: "\(source)/\(index).png")
-      try "picture \(index)\n".write(toFile: "\(source)/\(index).txt", atomically: true, encoding: .utf8)
-    }
-    let latents = "\(base.path)/latents"
-    for arguments in [
-      ["prepare", "images", "--source", source, "--output", "\(base.path)/data"],
-      [
-        "encode", "--autoencoder", CaptionRuns.pipeline, "--dataset", "\(base.path)/data", "--output",
-        latents,
-      ],
-    ] {
-      let run = try oboro(arguments)
-      try #require(run.exitStatus == 0, "\(run)")
-    }
-    try base.trainToEnd(dataset: latents)
-    let trial = try CaptionRuns.made(Self.latent)
+    let latents = try CaptionRuns.latents()
+    let base = try CaptionRuns.made(CaptionRuns.latent)
+    try base.trainToEnd(dataset: latents.path + "/latents")
+    let trial = try CaptionRuns.made(CaptionRuns.latent)
     try trial.trainToEnd(
-      "base=\(base.run)", "optimizer.learning_rate=0.02", "adapter={\(Self.both)}", dataset: latents)
+      "base=\(base.run)", "optimizer.learning_rate=0.02", "adapter={\(Self.both)}",
+      dataset: latents.path + "/latents")
     let output = "\(trial.path)/pipeline"
     try convert(trial.run, output, "--merge", "--format", "diffusers")
     let options = ["--sampler", "ddim", "--spacing", "trailing", "--guidance", "3", "--seed", "2"]

@@ -1,4 +1,3 @@
-import Configuration
 import Layers
 import Tensors
 
@@ -42,19 +41,6 @@ extension Adapter {
       let place = model.pointer + offset
       for index in 0..<change.count { place[index] += factor * change.elements[index] }
     }
-  }
-}
-
-extension AdapterSection {
-  /// Adds the changes of the text encoder to its weights; nothing if it is not adapted.
-  ///
-  /// - Parameters:
-  ///   - weights: the weights of the section's adapters.
-  ///   - encoder: the encoder's weights.
-  /// - Throws: as `Adapter.merge`.
-  public func mergeText(_ weights: ParameterBuffer, into encoder: ParameterBuffer) throws {
-    guard let text else { return }
-    try text.adapter.merge(weights, into: encoder, of: text.encoder.parameters)
   }
 }
 

@@ -36,8 +36,9 @@ public struct AnnotatedUNet: Denoiser {
     let convolution: Convolution2D
   }
 
-  public init(_ settings: AnnotatedUNetSettings) {
-    let builder = ParameterBuilder()
+  public init(
+    _ settings: AnnotatedUNetSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let dim = settings.dim
     let channels = settings.channels
     let dims = [dim] + settings.dimMultiples.map { dim * $0 }

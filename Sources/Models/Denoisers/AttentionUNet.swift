@@ -31,8 +31,9 @@ public struct AttentionUNet: Denoiser {
     let attention: SelfAttentionBlock
   }
 
-  public init(_ settings: AttentionUNetSettings) {
-    let builder = ParameterBuilder()
+  public init(
+    _ settings: AttentionUNetSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let (width, time) = (settings.width, settings.timeWidth)
     imageChannels = settings.channels
     predictionChannels = settings.outputChannels

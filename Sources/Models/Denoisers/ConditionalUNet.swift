@@ -21,8 +21,9 @@ public struct ConditionalUNet: Denoiser {
   private let up1: ConvBlock
   private let output: Convolution2D
 
-  public init(_ settings: ConditionalUNetSettings) {
-    let builder = ParameterBuilder()
+  public init(
+    _ settings: ConditionalUNetSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let (channels, width) = (settings.channels, settings.width)
     let embeddingWidth = settings.embeddingWidth
 

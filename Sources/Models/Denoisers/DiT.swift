@@ -21,8 +21,9 @@ public struct DiT: Denoiser {
   private let blocks: [DiTBlock]
   private let finalLayer: FinalLayer
 
-  public init(_ settings: DiTSettings) {
-    let builder = ParameterBuilder()
+  public init(
+    _ settings: DiTSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let width = settings.hiddenSize
     imageChannels = settings.channels
     predictionChannels = settings.channels * (settings.learnsVariance ? 2 : 1)

@@ -35,8 +35,9 @@ public struct ResNetUNet: Denoiser {
     let upsample: TransposedConvolution2D
   }
 
-  public init(_ settings: ResNetUNetSettings) {
-    let builder = ParameterBuilder()
+  public init(
+    _ settings: ResNetUNetSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let dim = settings.dim
     let dims = [settings.initialDim] + settings.dimMultiples.map { dim * $0 }
     let stages = Array(zip(dims.dropLast(), dims.dropFirst()))

@@ -24,8 +24,9 @@ public struct UNet2D: Denoiser {
   private let outputNorm: GroupNorm
   private let output: Convolution2D
 
-  public init(_ settings: UNet2DSettings) {
-    let builder = ParameterBuilder("denoiser")
+  public init(
+    _ settings: UNet2DSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let common = settings.common
     let (widths, epsilon) = (common.widths, common.epsilon)
     imageChannels = common.channels

@@ -24,8 +24,9 @@ public struct UNetCondition: Denoiser {
   private let outputNorm: GroupNorm
   private let output: Convolution2D
 
-  public init(_ settings: UNetConditionSettings) {
-    let builder = ParameterBuilder("denoiser")
+  public init(
+    _ settings: UNetConditionSettings, _ builder: ParameterBuilder = ParameterBuilder("denoiser")
+  ) {
     let common = settings.common
     let stages = settings.encoder.stages
     imageChannels = common.channels

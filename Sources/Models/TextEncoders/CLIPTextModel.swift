@@ -12,8 +12,9 @@ public struct CLIPTextModel: TextEncoder {
   public var tokenLimit: Int { network.settings.tokenLimit }
   public var width: Int { network.settings.transformer.width }
 
-  public init(_ settings: CLIPTextSettings) {
-    let builder = ParameterBuilder("text encoder")
+  public init(
+    _ settings: CLIPTextSettings, _ builder: ParameterBuilder = ParameterBuilder("text encoder")
+  ) {
     network = CLIPTextNetwork(builder, settings)
     parameters = builder.layout
   }
@@ -22,6 +23,10 @@ public struct CLIPTextModel: TextEncoder {
     _ tokens: [[Int]], lengths: [Int]?, words: Tensor?, on tape: Tape
   ) -> EncodedText {
     network(tokens, lengths: lengths, words: words, on: tape)
+  }
+
+  public func placed(in builder: ParameterBuilder) -> any TextEncoder {
+    CLIPTextModel(network.settings, builder)
   }
 
   public func embedding(of token: Int, _ weights: ParameterBuffer) -> [Float] {

@@ -3,6 +3,7 @@ import Tensors
 
 /// A network that encodes text tokens into the context that a denoiser attends to.
 public protocol TextEncoder: Sendable {
+  /// The parameters of the encoder's set, which may also hold those of networks created before.
   var parameters: ParameterLayout { get }
   /// Number of tokens in the vocabulary; all token numbers are below it.
   var vocabularySize: Int { get }
@@ -17,6 +18,9 @@ public protocol TextEncoder: Sendable {
   ///   - words: embeddings [n, D] of tokens numbered from `vocabularySize` on, outside the encoder's vocabulary; nil if
   ///     there are none.
   func callAsFunction(_ tokens: [[Int]], lengths: [Int]?, words: Tensor?, on tape: Tape) -> EncodedText
+
+  /// The same network with parameters in `builder`, whose layout so far then is its own.
+  func placed(in builder: ParameterBuilder) -> any TextEncoder
 
   /// The embedding [D] of a token.
   func embedding(of token: Int, _ weights: ParameterBuffer) -> [Float]

@@ -65,4 +65,47 @@ enum CaptionRuns {
       ranks: ranks)
     try #require(run.exitStatus == 0, "\(run)")
   }
+
+  /// A U-Net on latents, beside a text encoder.
+  static let latent = """
+    model:
+      kind: unet-condition
+      block_out_channels: [4, 8]
+      layers_per_block: 1
+      norm_num_groups: 2
+      attention_head_dim: 2
+      cross_attention_dim: 12
+      down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
+      up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
+    conditioning: {text_encoder: "\(pipeline)"}
+    autoencoder: {path: "\(pipeline)"}
+    diffusion: {timesteps: 20}
+    training: {batch_size: 4, microbatches: 2, steps: 2, log_every: 1}
+    checkpoint: {every: 2}
+    sampling: {every: 0}
+
+    """
+
+  /// A folder whose `latents` is a dataset of 4 colour pictures of 16 x 16 with a caption each, encoded.
+  static func latents() throws -> TemporaryDirectory {
+    let folder = try TemporaryDirectory()
+    let source = "\(folder.path)/pictures"
+    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
+    for index in 0..<4 {
+      let samples = (0..<768).map { UInt8(($0 * (index + 3) * 7 + index) % 256) }
+      try Picture(width: 16, height: 16, channels: 3, samples: samples).writePNG(to: "\(source)/\(index).png")
+      try "picture \(index)\n".write(toFile: "\(source)/\(index).txt", atomically: true, encoding: .utf8)
+    }
+    for arguments in [
+      ["prepare", "images", "--source", source, "--output", "\(folder.path)/data"],
+      [
+        "encode", "--autoencoder", pipeline, "--dataset", "\(folder.path)/data", "--output",
+        "\(folder.path)/latents",
+      ],
+    ] {
+      let run = try oboro(arguments)
+      try #require(run.exitStatus == 0, "\(run)")
+    }
+    return folder
+  }
 }
