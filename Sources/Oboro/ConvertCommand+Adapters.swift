@@ -21,9 +21,11 @@ extension Convert {
   func validateAdapter() throws -> Bool {
     if !adapters.texts.isEmpty {
       guard merge else { throw ValidationError("--adapter needs --merge") }
+      if format == .diffusers, PipelineFolder.isOne(input) { return true }
       guard output.hasSuffix(Self.fileType), format == nil || format == .safetensors else {
         throw ValidationError(
-          "a model with merged adapters becomes a file: \(output) must end in \(Self.fileType)")
+          "a model with merged adapters becomes a file: \(output) must end in \(Self.fileType); of a pipeline's folder one "
+            + "becomes another with --format diffusers")
       }
       return true
     }
@@ -49,6 +51,12 @@ extension Convert {
   func convertAdapter() throws -> Bool {
     let console = Console()
     func tell(_ text: String) { console.print("oboro: \(text)") }
+    if !adapters.texts.isEmpty, format == .diffusers {
+      let folder = try PipelineFolder(input)
+      if !folder.unused.isEmpty { tell("left out: \(folder.unused.joined(separator: ", "))") }
+      try folder.write(to: output, merging: adapters.sources, tell: tell)
+      return true
+    }
     if !adapters.texts.isEmpty {
       try BaseModel(input) { tell("passed over: \($0)") }
         .write(merging: adapters.sources, to: output, tell: tell)

@@ -92,6 +92,17 @@ import Testing
     try expect(adapter.name, of: drawn, run, place)
   }
 
+  /// A copy of the pipeline with both adapters in its weights draws the same.
+  @Test func adaptersAreMergedIntoACopy() throws {
+    let place = try TemporaryDirectory()
+    let output = "\(place.path)/merged"
+    let merged = try oboro([
+      "convert", Self.plain, output, "--merge", "--format", "diffusers", "--adapter", "\(Self.lora):0.8",
+    ])
+    try #require(merged.exitStatus == 0, "\(merged)")
+    try expect("adapted", oboro(arguments(output, place)), place)
+  }
+
   @Test func whatDoesNotFitIsSaid() throws {
     let place = try TemporaryDirectory()
     let picture = try picture(in: place)

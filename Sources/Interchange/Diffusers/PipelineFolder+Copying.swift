@@ -9,9 +9,14 @@ extension PipelineFolder {
   /// Writes a copy of the pipeline: configurations, tokeniser and scheduler unchanged, weights as float32 in one file
   /// per component. Components that this program does not use are omitted.
   ///
-  /// - Parameter directory: must not exist yet; it appears when it is complete.
-  /// - Throws: as `init` and `weights()`.
-  public func write(to directory: String) throws {
+  /// - Parameters:
+  ///   - directory: must not exist yet; it appears when it is complete.
+  ///   - adapters: merged into the weights of the denoiser and the text encoder.
+  ///   - tell: see `AdapterSource.tensors`.
+  /// - Throws: as `init`, `weights()` and `AdapterSource.merge`.
+  public func write(
+    to directory: String, merging adapters: [AdapterSource] = [], tell: (String) -> Void = { _ in }
+  ) throws {
     guard !FileManager.default.fileExists(atPath: directory) else {
       throw FileError("create", directory, code: EEXIST)
     }
@@ -20,7 +25,11 @@ extension PipelineFolder {
       try copyFiles(of: Name.scheduler, to: temporary)
       try copyFiles(of: Name.unet, to: temporary)
       try writeWeights(
-        model.parameters, denoiserFiles(), to: "\(temporary)/\(Name.unet)/\(Name.weights).safetensors")
+        model.parameters, denoiserFiles(), to: "\(temporary)/\(Name.unet)/\(Name.weights).safetensors"
+      ) {
+        try AdapterSource.merge(
+          adapters, into: $0, of: model.parameters, besides: text == nil ? [] : [.textEncoder], tell: tell)
+      }
       if let control {
         try copyFiles(of: Name.control, to: temporary)
         try writeWeights(
@@ -37,7 +46,13 @@ extension PipelineFolder {
         try copyFiles(of: Name.textEncoder, to: temporary)
         try writeWeights(
           text.encoder.parameters, textEncoderFiles(),
-          to: "\(temporary)/\(Name.textEncoder)/\(Name.textWeights).safetensors")
+          to: "\(temporary)/\(Name.textEncoder)/\(Name.textWeights).safetensors"
+        ) {
+          // Notes are reported for the denoiser.
+          try AdapterSource.merge(
+            adapters, into: $0, of: text.encoder.parameters, .textEncoder, besides: [.denoiser]
+          ) { _ in }
+        }
       }
     }
   }
@@ -82,8 +97,14 @@ extension PipelineFolder {
   }
 
   /// Writes a component's weights under their names in `source`.
-  private func writeWeights(_ layout: ParameterLayout, _ source: ComponentWeights, to file: String) throws {
+  ///
+  /// - Parameter change: changes the weights before they are written.
+  private func writeWeights(
+    _ layout: ParameterLayout, _ source: ComponentWeights, to file: String,
+    changing change: (ParameterBuffer) throws -> Void = { _ in }
+  ) throws {
     let weights = try StateDict.weights(of: layout, in: source)
+    try change(weights)
     var writer = SafetensorsWriter(metadata: ["format": "pt"])
     StateDict.add(layout, from: weights, batches: 0, to: &writer, names: source.storedNames)
     try writer.write(to: file)
