@@ -161,7 +161,7 @@ import Testing
       "prepare", "images", "--source", "\(folder.path)/pictures", "--output", data, "--captions", "lines",
     ])
     try #require(prepared.exitStatus == 0, "\(prepared)")
-    func trained(_ ranks: Int?, _ settings: String...) throws -> RunRecord {
+    func trained(_ ranks: Int?, _ settings: [String] = []) throws -> RunRecord {
       let trial = try made(configuration)
       let run = try oboro(try trial.arguments(settings, dataset: data), ranks: ranks)
       try #require(run.exitStatus == 0, "\(run)")
@@ -170,9 +170,13 @@ import Testing
     let expected = try trained(nil)
     for ranks in [2, 4] { try trained(ranks).expectSame(as: expected) }
     guard configuration == Self.denoiser else { return }
-    let chunked = try trained(nil, "conditioning.caption_chunks=2")
+    let chunked = try trained(nil, ["conditioning.caption_chunks=2"])
     #expect(try chunked.column("loss") != expected.column("loss"))
-    try trained(2, "conditioning.caption_chunks=2").expectSame(as: chunked)
+    try trained(2, ["conditioning.caption_chunks=2"]).expectSame(as: chunked)
+    let both = ["conditioning.caption_chunks=2", "conditioning.train_text_encoder=true"]
+    let together = try trained(nil, both)
+    #expect(try together.column("loss") != chunked.column("loss"))
+    try trained(4, both).expectSame(as: together)
   }
 
   /// Captions are what a model that reads texts draws for a comparison, and a CLIP tells how it follows them.

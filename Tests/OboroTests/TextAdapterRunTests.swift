@@ -82,7 +82,8 @@ import Testing
     // The denoiser's adapter alone learns something else from the first step on.
     let alone = try trained(try settings("rank: 2, targets: [to_k]"))
     let (losses, other) = (try trial.record.column("loss"), try alone.record.column("loss"))
-    #expect(losses[0] == other[0] && losses.dropFirst() != other.dropFirst())
+    // Texts are embedded one by one there, and in one batch here.
+    #expect(abs(losses[0] - other[0]) < 1e-5 && losses.dropFirst() != other.dropFirst())
   }
 
   /// Of the run, and of the base with the run or a file of it as an adapter.
