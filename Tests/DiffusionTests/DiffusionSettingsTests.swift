@@ -73,6 +73,8 @@ import Testing
     ("{process: flow, weighting: min-snr}", "weighting", "this is flow"),
     ("shift: 2", "shift", "this is ddpm"),
     ("{process: edm, sigma_min: 90}", "sigma_min", "below sigma_max"),
+    ("{process: edm, sigma_data: 1.0e+155}", "sigma_data", "from 1e-12 to 1000000000000.0"),
+    ("{process: edm, sigma_max: 1.0e+155}", "sigma_max", "from 1e-12 to 1000000000000.0"),
     ("{process: flow, logit_std: 2}", "logit_std", "that is uniform"),
   ]) func wrongSettings(yaml: String, key: String, message: String) {
     let error = #expect(throws: SettingsError.self) { try process(yaml) }

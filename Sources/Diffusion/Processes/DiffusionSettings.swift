@@ -121,17 +121,20 @@ public enum DiffusionSettings {
     }
   }
 
+  /// Standard deviations whose squares and quotients float32 holds.
+  static let sigmas = 1e-12...1e12
+
   private static func edm(_ reader: SettingsReader) throws -> EDMProcess {
     let sigmaData = try reader.value(
-      "sigma_data", default: 0.5, in: Above(0.0), help: "the deviation of the data")
+      "sigma_data", default: 0.5, in: sigmas, help: "the deviation of the data")
     let mean = try reader.value(
       "p_mean", default: -1.2, in: -20.0...20.0, help: "mean of ln(sigma) in training")
     let deviation = try reader.value(
       "p_std", default: 1.2, in: 0.001...10.0, help: "deviation of ln(sigma) in training")
     let least = try reader.value(
-      "sigma_min", default: 0.002, in: Above(0.0), help: "the lowest sigma of sampling, before 0")
+      "sigma_min", default: 0.002, in: sigmas, help: "the lowest sigma of sampling, before 0")
     let most = try reader.value(
-      "sigma_max", default: 80.0, in: Above(0.0), help: "the highest sigma of sampling")
+      "sigma_max", default: 80.0, in: sigmas, help: "the highest sigma of sampling")
     guard least < most else {
       throw reader.invalid("sigma_min", "must be below sigma_max: \(least), \(most)")
     }

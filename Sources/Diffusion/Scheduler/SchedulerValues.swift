@@ -137,10 +137,10 @@ struct SchedulerValues {
     try expect("timestep_type", "discrete")
     if has("sigma_min") {
       sigmaMin = try reader.value(
-        "sigma_min", as: Double.self, in: Above(0.0),
+        "sigma_min", as: Double.self, in: DiffusionSettings.sigmas,
         help: "the last σ of karras; null: of the first timestep")
       sigmaMax = try reader.value(
-        "sigma_max", as: Double.self, in: Above(0.0),
+        "sigma_max", as: Double.self, in: DiffusionSettings.sigmas,
         help: "the first σ of karras; null: of the last timestep")
     }
     if has("final_sigmas_type") {
