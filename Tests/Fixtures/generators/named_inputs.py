@@ -57,12 +57,7 @@ def write(path, kind, model, settings, loss, inputs, forward, generator, *, scri
         model.double(), forward, double_inputs, None if target is None else target.double(), loss
     )
 
-    errors = {key: cases.relative_error(single[key], results[key]) for key in results}
-    errors |= cases.gradient_errors(single_gradients, gradients)
-    worst = max(errors, key=errors.get)
-    if not errors[worst] < 1e-5:
-        raise cases.IllConditioned(f"{path}: float32 is off by {errors[worst]:.1e} in {worst}")
-    print(f"{path}: float32 is off by {errors[worst]:.1e} at most, in {worst}")
+    print(f"{path}: " + cases.precision(path, single, results, single_gradients, gradients))
 
     tensors = {**inputs, **results}
     if target is not None:
