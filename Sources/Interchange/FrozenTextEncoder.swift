@@ -116,6 +116,8 @@ struct TextEncoderSource {
     let section: SettingsNode
     /// The path of its tokeniser, if it was trained here; nil otherwise.
     let tokenizer: String?
+    /// The encoder that a run with captions has started with and changed; nil for others.
+    let changed: TextSpace?
 
     /// - Throws: as `TextEncoderSource.init`.
     init(_ path: String) throws {
@@ -123,7 +125,7 @@ struct TextEncoderSource {
         self = try Checkpoint.read(at: path, onDamage: { _ in }) { try Description($0) }
         return
       }
-      tokenizer = nil
+      (tokenizer, changed) = (nil, nil)
       section = try PipelineFolder.json("\(folder)/\(PipelineFolder.Name.configuration)")
         .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
     }
@@ -135,7 +137,7 @@ struct TextEncoderSource {
       if case .contrastive(let trained) = configuration.task {
         section = (node["model.text_config"] ?? .empty)
           .setting("kind", to: SettingsNode(TextEncoderKind.clipText.rawValue))
-        tokenizer = trained.tokenizer
+        (tokenizer, changed) = (trained.tokenizer, nil)
         return
       }
       guard let texts = checkpoint.manifest.texts, let own = node[TextEncoderSection.key] else {
@@ -145,7 +147,7 @@ struct TextEncoderSource {
         )
       }
       section = own
-      tokenizer = texts.tokenizer
+      (tokenizer, changed) = (texts.tokenizer, texts)
     }
   }
 
@@ -153,14 +155,10 @@ struct TextEncoderSource {
   init(_ path: String) throws {
     guard let folder = Self.publishedFolder(path) else {
       self = try Checkpoint.read(at: path, onDamage: { _ in }) { checkpoint in
+        let description = try Description(checkpoint)
         let member = StateMember.weights(named: StateSchema.ema)
-        let configuration = try TrainingConfiguration(checkpoint.manifest.configuration)
-        if case .contrastive(let trained) = configuration.task {
-          return try TextEncoderSource(half: trained.model, of: checkpoint, weights: member)
-        }
-        _ = try Description(checkpoint)
-        guard let texts = checkpoint.manifest.texts else { preconditionFailure("\(path) has no texts") }
-        return try TextEncoderSource(of: checkpoint, texts, weights: member)
+        return try description.changed.map { try TextEncoderSource(of: checkpoint, $0, weights: member) }
+          ?? TextEncoderSource(half: description.section, of: checkpoint, weights: member)
       }
       return
     }
@@ -180,10 +178,10 @@ struct TextEncoderSource {
   }
 
   /// Reads the text half of a CLIP trained here.
-  private init(half clip: CLIP, of checkpoint: Checkpoint, weights member: StateMember) throws {
-    section = try Description(checkpoint).section
+  private init(half section: SettingsNode, of checkpoint: Checkpoint, weights member: StateMember) throws {
+    self.section = section
     model = try Self.model(section)
-    let layout = clip.parameters
+    let layout = try TrainingConfiguration(checkpoint.manifest.configuration).model.parameters
     let all = try checkpoint.weights(member, layout: layout)
     let tensors = Dictionary(uniqueKeysWithValues: layout.fileTensors.map { ($0.name, $0) })
     weights = ParameterBuffer(count: model.parameters.flatCount)

@@ -8,7 +8,8 @@ public struct Convolution2D: Sendable {
   private let stride: Int
   private let padding: Int
   private let endPadding: Int
-  private let paddingMode: PaddingMode
+  /// The rows and columns that are padded periodically first, in place of the convolution's own padding; nil for none.
+  private let periodicPadding: (before: Int, behind: Int)?
   private let isStandardized: Bool
   private let precedesBatchNorm: Bool
 
@@ -42,15 +43,18 @@ public struct Convolution2D: Sendable {
         "bias", count: outputs, biasInitialization ?? initialization ?? .uniform(bound: bound)) : nil
     self.kernel = kernel
     self.stride = stride
-    self.padding = padding
-    self.endPadding = endPadding ?? padding
-    self.paddingMode = paddingMode
+    let behind = endPadding ?? padding
+    let isPeriodic = paddingMode == .periodic && padding + behind > 0
+    periodicPadding = isPeriodic ? (padding, behind) : nil
+    self.padding = isPeriodic ? 0 : padding
+    self.endPadding = isPeriodic ? 0 : behind
     self.isStandardized = isStandardized
     self.precedesBatchNorm = precedesBatchNorm
   }
 
-  /// Whether images are padded periodically first, in place of the convolution's own padding.
-  private var isPadded: Bool { paddingMode == .periodic && padding + endPadding > 0 }
+  private func periodic(_ images: Tensor) -> Tensor {
+    periodicPadding.map { images.paddedPeriodically(before: $0.before, behind: $0.behind) } ?? images
+  }
 
   /// - Parameter inputs: images, treated as if concatenated along the channels.
   public func callAsFunction(_ inputs: Tensor...) -> Tensor { self(inputs) }
@@ -58,12 +62,10 @@ public struct Convolution2D: Sendable {
   public func callAsFunction(_ inputs: [Tensor]) -> Tensor {
     let tape = inputs[0].tape
     func convolution(_ inputs: [Tensor], _ weights: Tensor, isOwn: Bool) -> Tensor {
-      let inputs =
-        isPadded ? inputs.map { $0.paddedPeriodically(before: padding, behind: endPadding) } : inputs
-      return .convolution(
-        inputs, weights: weights,
+      .convolution(
+        inputs.map(periodic), weights: weights,
         bias: isOwn ? bias.map { tape($0, needsGradient: !precedesBatchNorm) } : nil, kernel: kernel,
-        stride: stride, padding: isPadded ? 0 : padding, endPadding: isPadded ? 0 : endPadding,
+        stride: stride, padding: padding, endPadding: endPadding,
         standardizesWeights: isOwn && isStandardized)
     }
     switch tape.change(of: weight) {
@@ -82,9 +84,8 @@ public struct Convolution2D: Sendable {
   ///
   /// - Parameter outputGradient: [B, P, Q, K].
   public func weightGradientLength(_ input: Tensor, outputGradient: Storage) -> Double {
-    let padded = isPadded ? input.paddedPeriodically(before: padding, behind: endPadding) : input
-    return padded.convolutionWeightGradientLength(
+    periodic(input).convolutionWeightGradientLength(
       outputs: weight.outputs, outputGradient: outputGradient, kernel: kernel, stride: stride,
-      padding: isPadded ? 0 : padding, endPadding: isPadded ? 0 : endPadding)
+      padding: padding, endPadding: endPadding)
   }
 }

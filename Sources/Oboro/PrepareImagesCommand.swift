@@ -103,10 +103,10 @@ struct PrepareImages: ParsableCommand {
 
   private func tell(of folder: ImageFolder, _ console: Console) {
     if folder.otherCount > 0 {
-      console.print("\(folder.otherCount) other files in \(source) are not pictures by their names")
+      console.print("not pictures, by their names: \(folder.otherCount) of the files in \(source)")
     }
     for (end, count) in folder.unread.sorted(by: { $0.key < $1.key }) {
-      console.print("\(count) files .\(end) are not read: convert them to PNG or JPEG")
+      console.print("not read: \(count) of type .\(end); convert to PNG or JPEG")
     }
     for (name, spellings) in folder.equalNames {
       let shown = spellings.map { bytes in

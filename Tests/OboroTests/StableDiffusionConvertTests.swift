@@ -1,6 +1,5 @@
 import Foundation
 import NumericsTestSupport
-import Pictures
 import Safetensors
 import TestSupport
 import Testing
@@ -137,47 +136,12 @@ import Testing
     #expect(!exists(other))
   }
 
-  private static let denoiser = """
-    model:
-      kind: unet-condition
-      block_out_channels: [4, 8]
-      layers_per_block: 1
-      norm_num_groups: 2
-      attention_head_dim: 2
-      cross_attention_dim: 12
-      down_block_types: [CrossAttnDownBlock2D, DownBlock2D]
-      up_block_types: [UpBlock2D, CrossAttnUpBlock2D]
-    conditioning: {text_encoder: "\(pipeline)"}
-    autoencoder: {path: "\(pipeline)"}
-    diffusion: {timesteps: 20}
-    training: {batch_size: 4, microbatches: 2, steps: 3, log_every: 1}
-    checkpoint: {every: 3}
-    sampling: {every: 0}
-
-    """
-
   /// A run on latents and captions becomes a folder that draws the same, and knows of all its parts.
   @Test func aRunBecomesAPipeline() throws {
-    let trial = try Trial()
-    try Self.denoiser.write(toFile: trial.configuration, atomically: true, encoding: .utf8)
-    let source = "\(trial.path)/pictures"
-    try FileManager.default.createDirectory(atPath: source, withIntermediateDirectories: true)
-    for index in 0..<8 {
-      let samples = (0..<768).map { UInt8(($0 * (index + 3) * 7 + index) % 256) }
-      try Picture(width: 16, height: 16, channels: 3, samples: samples).writePNG(to: "\(source)/\(index).png")
-      try "picture \(index)\n".write(toFile: "\(source)/\(index).txt", atomically: true, encoding: .utf8)
-    }
-    for arguments in [
-      ["prepare", "images", "--source", source, "--output", "\(trial.path)/data"],
-      [
-        "encode", "--autoencoder", Self.pipeline, "--dataset", "\(trial.path)/data", "--output",
-        "\(trial.path)/latents",
-      ],
-    ] {
-      let run = try oboro(arguments)
-      try #require(run.exitStatus == 0, "\(run)")
-    }
-    try trial.trainToEnd(dataset: "\(trial.path)/latents")
+    let latents = try CaptionRuns.latents()
+    let trial = try CaptionRuns.made(CaptionRuns.latent)
+    try trial.trainToEnd(
+      "training.steps=3", "checkpoint.every=3", dataset: "\(latents.path)/latents")
     let output = "\(trial.path)/pipeline"
     let run = try oboro(["convert", trial.run, output, "--format", "diffusers"])
     try #require(run.exitStatus == 0, "\(run)")

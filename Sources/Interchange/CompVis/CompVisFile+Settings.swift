@@ -82,19 +82,17 @@ extension CompVisFile {
   }
 
   func textEncoder() throws -> SettingsNode {
-    func name(_ name: String) -> String {
-      isSecondVersion ? CompVisNames.openTextEncoder(name).name : CompVisNames.textEncoder(name)
-    }
     let layers = textLayers - (isSecondVersion ? 1 : 0)
     guard layers > 0 else { throw ModelFileError(file.path, "has no text encoder with layers that are used") }
-    let embedding = try shape(name("embeddings.token_embedding.weight"))
+    let embedding = try shape(textName("embeddings.token_embedding.weight"))
     return [
       "kind": SettingsNode(TextEncoderKind.clipText.rawValue),
       "vocab_size": SettingsNode(embedding[0]), "hidden_size": SettingsNode(embedding[1]),
-      "max_position_embeddings": SettingsNode(try shape(name("embeddings.position_embedding.weight"))[0]),
+      "max_position_embeddings": SettingsNode(
+        try shape(textName("embeddings.position_embedding.weight"))[0]),
       "num_hidden_layers": SettingsNode(layers),
       "num_attention_heads": SettingsNode(max(embedding[1] / 64, 1)),
-      "intermediate_size": SettingsNode(try shape(name("encoder.layers.0.mlp.fc1.weight"))[0]),
+      "intermediate_size": SettingsNode(try shape(textName("encoder.layers.0.mlp.fc1.weight"))[0]),
       "hidden_act": isSecondVersion ? "gelu" : "quick_gelu",
       "bos_token_id": 0, "eos_token_id": 2, "pad_token_id": 1,
     ]
@@ -102,10 +100,12 @@ extension CompVisFile {
 
   /// The number of layers of the text encoder in the file.
   private var textLayers: Int {
-    count { index in
-      let name = "encoder.layers.\(index).layer_norm1.weight"
-      return isSecondVersion ? CompVisNames.openTextEncoder(name).name : CompVisNames.textEncoder(name)
-    }
+    count { textName("encoder.layers.\($0).layer_norm1.weight") }
+  }
+
+  /// The name in the file of a tensor of the text encoder.
+  private func textName(_ name: String) -> String {
+    isSecondVersion ? CompVisNames.openTextEncoder(name).name : CompVisNames.textEncoder(name)
   }
 
   /// Prefixes of the tensors of open_clip's text encoder that Stable Diffusion 2 does not use: it reads the output of

@@ -8,7 +8,7 @@ enum CompVisNames {
     /// The prefix of Stable Diffusion 2's encoder, which is open_clip's.
     static let openTextEncoder = "cond_stage_model.model."
     /// The prefix of Stable Diffusion XL's encoders.
-    static let severalTextEncoders = "conditioner.embedders."
+    static let severalTextEncoders = "conditioner.embedders"
   }
 
   /// Where a tensor lies in a file.

@@ -15,18 +15,13 @@ enum AutoencoderFolder {
     _ checkpoint: Checkpoint, _ model: AutoencoderKL, weights which: StateMember, to directory: String
   ) throws {
     let manifest = checkpoint.manifest
-    let entries = try (manifest.configuration["model"] ?? .empty).publishedEntries(of: checkpoint.directory)
+    let configuration = try (manifest.configuration["model"] ?? .empty).published(
+      as: String(describing: AutoencoderKL.self), of: checkpoint.directory
+    ).setting("sample_size", to: SettingsNode(max(manifest.imageShape[0], manifest.imageShape[1])))
     let place = URL(fileURLWithPath: directory)
     let temporary = try WholeFile.makeTemporaryFolder(
       in: place.deletingLastPathComponent().path, name: place.lastPathComponent)
     do {
-      var configuration = SettingsNode.empty.setting(
-        PipelineFolder.Name.pipelineClass, to: SettingsNode(String(describing: AutoencoderKL.self)))
-      for entry in entries {
-        configuration = configuration.setting(entry.key, to: entry.node)
-      }
-      configuration = configuration.setting(
-        "sample_size", to: SettingsNode(max(manifest.imageShape[0], manifest.imageShape[1])))
       try WholeFile.write(
         Data((configuration.json + "\n").utf8), to: "\(temporary)/\(PipelineFolder.Name.configuration)")
       var file = SafetensorsWriter(metadata: ["format": "pt"])

@@ -67,12 +67,8 @@ public struct ControlFolder {
     _ checkpoint: Checkpoint, _ network: any ControlNetwork, weights which: StateMember, to directory: String
   ) throws {
     let manifest = checkpoint.manifest
-    var configuration = SettingsNode.empty.setting(
-      PipelineFolder.Name.pipelineClass, to: SettingsNode(className))
-    for entry in try (manifest.configuration["model"] ?? .empty).publishedEntries(of: checkpoint.directory)
-    where configuration[entry.key] == nil {
-      configuration = configuration.setting(entry.key, to: entry.node)
-    }
+    let configuration = try (manifest.configuration["model"] ?? .empty)
+      .published(as: className, of: checkpoint.directory)
     try PipelineFolder.whole(directory) { temporary in
       try PipelineFolder.write(configuration, to: "\(temporary)/\(PipelineFolder.Name.configuration)")
       var file = SafetensorsWriter(metadata: ["format": "pt"])

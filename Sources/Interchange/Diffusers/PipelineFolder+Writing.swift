@@ -46,7 +46,7 @@ extension PipelineFolder {
         checkpoint.directory,
         "sees fields beside an image, which DDPMPipeline has none of; --format safetensors takes any network")
     }
-    let entries = try section.publishedEntries(of: checkpoint.directory)
+    let network = try section.published(as: className, of: checkpoint.directory)
     let anyProcess = try configuration.requireDiffusion().process
     guard let process = anyProcess as? DDPMProcess else {
       throw ModelFileError(
@@ -61,11 +61,7 @@ extension PipelineFolder {
           Name.unet: [SettingsNode(Name.library), SettingsNode(className)],
           Name.scheduler: [SettingsNode(Name.library), SettingsNode(scheduler.schedulerClass.rawValue)],
         ], to: "\(temporary)/\(Name.index)")
-      var network = SettingsNode.empty.setting(Name.pipelineClass, to: SettingsNode(className))
-      for entry in entries {
-        network = network.setting(entry.key, to: entry.node)
-      }
-      network = network.setting(Name.size, to: SettingsNode(Array(manifest.imageShape.prefix(2))))
+      let network = network.setting(Name.size, to: SettingsNode(Array(manifest.imageShape.prefix(2))))
       try write(network, to: "\(temporary)/\(Name.unet)/\(Name.configuration)")
       try write(scheduler.resolved, to: "\(temporary)/\(Name.scheduler)/\(Name.schedulerConfiguration)")
       let layout = configuration.model.parameters

@@ -3,11 +3,13 @@ import Models
 import Settings
 
 extension SettingsNode {
-  /// The entries of this section `model` that diffusers' `config.json` has: without those that only this program knows.
+  /// This section `model` as diffusers' `config.json` has it: without the keys that only this program knows.
   ///
-  /// - Parameter path: the checkpoint or folder in messages.
+  /// - Parameters:
+  ///   - className: diffusers' class, named first; nil leaves it to the caller.
+  ///   - path: the checkpoint or folder in messages.
   /// - Throws: `ModelFileError` for a network that diffusers' classes cannot compute.
-  func publishedEntries(of path: String) throws -> [SettingsEntry] {
+  func published(as className: String? = nil, of path: String) throws -> SettingsNode {
     if case .scalar(let padding)? = self[PaddingMode.settingsKey]?.content,
       padding.text != PaddingMode.zeros.rawValue
     {
@@ -16,6 +18,11 @@ extension SettingsNode {
         "pads periodically (model.padding), which diffusers' classes do not; --format safetensors takes any network"
       )
     }
-    return (entries ?? []).filter { $0.key != "kind" && $0.key != PaddingMode.settingsKey }
+    let classEntry = className.map {
+      SettingsEntry(key: PipelineFolder.Name.pipelineClass, node: SettingsNode($0))
+    }
+    let own = ["kind", PaddingMode.settingsKey] + (classEntry.map { [$0.key] } ?? [])
+    return SettingsNode(
+      .section((classEntry.map { [$0] } ?? []) + (entries ?? []).filter { !own.contains($0.key) }))
   }
 }

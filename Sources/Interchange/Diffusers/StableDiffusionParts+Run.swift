@@ -49,17 +49,14 @@ extension StableDiffusionParts {
       return sides[0] == sides[1] ? SettingsNode(sides[0]) : SettingsNode(sides)
     }
     let factor = decoder.model.downsampling
-    func published(_ section: SettingsNode, _ path: String) throws -> SettingsNode {
-      SettingsNode(.section(try section.publishedEntries(of: path)))
-    }
     self.init(
       denoiser: Component(
-        try published(manifest.configuration[BaseModel.sectionKey] ?? .empty, checkpoint.directory),
+        try (manifest.configuration[BaseModel.sectionKey] ?? .empty).published(of: checkpoint.directory),
         [(Name.pipelineClass, SettingsNode(StableDiffusionParts.Class.denoiser)), (Name.size, size(1))],
         section.model.parameters,
         try checkpoint.modelWeights(which, configuration)),
       autoencoder: Component(
-        try published(decoder.section, latents.autoencoder),
+        try decoder.section.published(of: latents.autoencoder),
         [
           (Name.pipelineClass, SettingsNode(StableDiffusionParts.Class.autoencoder)),
           (Name.size, SettingsNode(max(shape[0], shape[1]) * factor)),

@@ -78,51 +78,7 @@ enum TileProduct {
   }
 }
 
-/// One vector of each of eight rows, in plain variables so that they stay in registers.
-private struct EightRows {
-  var r0, r1, r2, r3, r4, r5, r6, r7: Vector
-
-  @inline(__always) init(_ source: UnsafePointer<Float>?, stride: Int) {
-    guard let source else {
-      let zero = Vector(repeating: 0)
-      (r0, r1, r2, r3, r4, r5, r6, r7) = (zero, zero, zero, zero, zero, zero, zero, zero)
-      return
-    }
-    r0 = Vector(from: source)
-    r1 = Vector(from: source + stride)
-    r2 = Vector(from: source + 2 &* stride)
-    r3 = Vector(from: source + 3 &* stride)
-    r4 = Vector(from: source + 4 &* stride)
-    r5 = Vector(from: source + 5 &* stride)
-    r6 = Vector(from: source + 6 &* stride)
-    r7 = Vector(from: source + 7 &* stride)
-  }
-
-  /// Adds `vector` times each row's factor.
-  @inline(__always) mutating func add(_ vector: Vector, times factors: RowPairs, stride: Int) {
-    r0 = vector.times(Vector(repeating: factors.p0[0]), plus: r0)
-    r1 = vector.times(Vector(repeating: factors.p0[stride]), plus: r1)
-    r2 = vector.times(Vector(repeating: factors.p2[0]), plus: r2)
-    r3 = vector.times(Vector(repeating: factors.p2[stride]), plus: r3)
-    r4 = vector.times(Vector(repeating: factors.p4[0]), plus: r4)
-    r5 = vector.times(Vector(repeating: factors.p4[stride]), plus: r5)
-    r6 = vector.times(Vector(repeating: factors.p6[0]), plus: r6)
-    r7 = vector.times(Vector(repeating: factors.p6[stride]), plus: r7)
-  }
-
-  @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
-    r0.store(to: target)
-    r1.store(to: target + stride)
-    r2.store(to: target + 2 &* stride)
-    r3.store(to: target + 3 &* stride)
-    r4.store(to: target + 4 &* stride)
-    r5.store(to: target + 5 &* stride)
-    r6.store(to: target + 6 &* stride)
-    r7.store(to: target + 7 &* stride)
-  }
-}
-
-/// One vector of each of four rows.
+/// One vector of each of four rows, in plain variables so that they stay in registers.
 private struct FourRows {
   var r0, r1, r2, r3: Vector
 
@@ -153,6 +109,27 @@ private struct FourRows {
     r1.store(to: target + stride)
     r2.store(to: target + 2 &* stride)
     r3.store(to: target + 3 &* stride)
+  }
+}
+
+/// One vector of each of eight rows.
+private struct EightRows {
+  private var upper, lower: FourRows
+
+  @inline(__always) init(_ source: UnsafePointer<Float>?, stride: Int) {
+    upper = FourRows(source, stride: stride)
+    lower = FourRows(source.map { $0 + 4 &* stride }, stride: stride)
+  }
+
+  /// Adds `vector` times each row's factor.
+  @inline(__always) mutating func add(_ vector: Vector, times factors: RowPairs, stride: Int) {
+    upper.add(vector, times: (factors.p0, factors.p2), stride: stride)
+    lower.add(vector, times: (factors.p4, factors.p6), stride: stride)
+  }
+
+  @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
+    upper.store(to: target, stride: stride)
+    lower.store(to: target + 4 &* stride, stride: stride)
   }
 }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// Allocates memory for floats, aligned as all kernels expect.
 public enum FloatMemory {
-  /// In bytes: a cache line and the widest vector. A fixed alignment, since OpenBLAS's rounding may depend on it.
+  /// In bytes: a cache line and the widest vector.
   public static let alignment = 64
 
   /// The size of a huge page in bytes: kernels read more streams at once than the TLB covers with small pages.

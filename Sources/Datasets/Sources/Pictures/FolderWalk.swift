@@ -101,7 +101,7 @@ struct FolderWalk {
         leaveOut(path, format.reason, name)
       } else if name == Array(FolderCaptions.metadataName.utf8) {
         metadata.append(path)
-      } else if name.suffix(4).elementsEqual(FolderCaptions.fileEnd.utf8) {
+      } else if name.suffix(FolderCaptions.fileEnd.utf8.count).elementsEqual(FolderCaptions.fileEnd.utf8) {
         texts.append(path)
       } else {
         otherCount += 1
