@@ -25,6 +25,6 @@ public struct MultiHeadAttention: Sendable {
 
   /// - Parameter residual: added to the result.
   public func callAsFunction(_ x: Tensor, residual: Tensor? = nil) -> Tensor {
-    output(qkv(x).attended(heads: heads), residual: residual)
+    output(qkv(x).selfAttention(heads: heads), residual: residual)
   }
 }

@@ -131,8 +131,8 @@ extension OperationCase {
       selfAttention(.linear, images: [11, 4, 4, 72], heads: 4, headWidth: 32),
       selfAttention(.linear, images: [11, 12, 13, 40], heads: 4, headWidth: 32),
       selfAttention(.linear, images: [2, 70, 64, 60], heads: 2, headWidth: 32),
-      .init("attention of queries, keys and values", [[7, 65, 96]]) { $0[0].attended(heads: 2) },
-      .init("attention of many tokens", [[2, 1300, 48]]) { $0[0].attended(heads: 2) },
+      .init("attention of queries, keys and values", [[7, 65, 96]]) { $0[0].selfAttention(heads: 2) },
+      .init("attention of many tokens", [[2, 1300, 48]]) { $0[0].selfAttention(heads: 2) },
     ]
 
   private static func selfAttention(

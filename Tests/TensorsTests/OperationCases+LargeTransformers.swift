@@ -6,13 +6,13 @@ extension OperationCase {
   static let largeTransformers: [OperationCase] =
     [
       .init("causal attention, keys left out", [[3, 1100, 48]]) {
-        $0[0].attended(heads: 2, isCausal: true, keyMask: mask([3, 1100], of: $0[0].tape))
+        $0[0].selfAttention(heads: 2, isCausal: true, keyMask: mask([3, 1100], of: $0[0].tape))
       },
       .init("attention to other tokens", [[3, 1100, 80], [3, 77, 160]]) {
-        $0[0].attending(to: $0[1], heads: 2)
+        $0[0].crossAttention(to: $0[1], heads: 2)
       },
       .init("attention of few queries to some tokens", [[7, 5, 9, 40], [7, 77, 80]]) {
-        $0[0].attending(to: $0[1], heads: 5, keyMask: mask([7, 77], of: $0[0].tape))
+        $0[0].crossAttention(to: $0[1], heads: 5, keyMask: mask([7, 77], of: $0[0].tape))
       },
       .init("linear without bias, silu", [[1200, 96], [1, 96, 400]]) {
         $0[0].linear(weights: $0[1], activation: .silu)

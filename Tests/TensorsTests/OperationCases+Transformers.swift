@@ -46,16 +46,18 @@ extension OperationCase {
       return $0[0].adding(
         $0[0].layerNormalized(modulation: (parts[0], parts[1]), epsilon: 1e-6), gate: parts[2])
     },
-    .init("attention of queries, keys and values", [[2, 3, 2, 30]]) { $0[0].attended(heads: 2) },
+    .init("attention of queries, keys and values", [[2, 3, 2, 30]]) { $0[0].selfAttention(heads: 2) },
     // With larger scores the softmax bends too much within a step of the differences.
-    .init("attention of many tokens", [[1, 530, 6]], scales: [0.5]) { $0[0].attended(heads: 1) },
-    .init("causal attention", [[2, 7, 18]]) { $0[0].attended(heads: 2, isCausal: true) },
+    .init("attention of many tokens", [[1, 530, 6]], scales: [0.5]) { $0[0].selfAttention(heads: 1) },
+    .init("causal attention", [[2, 7, 18]]) { $0[0].selfAttention(heads: 2, isCausal: true) },
     .init("attention with keys left out", [[3, 6, 12]]) {
-      $0[0].attended(heads: 2, keyMask: mask([3, 6], of: $0[0].tape))
+      $0[0].selfAttention(heads: 2, keyMask: mask([3, 6], of: $0[0].tape))
     },
-    .init("attention to other tokens", [[2, 3, 2, 10], [2, 7, 20]]) { $0[0].attending(to: $0[1], heads: 2) },
+    .init("attention to other tokens", [[2, 3, 2, 10], [2, 7, 20]]) {
+      $0[0].crossAttention(to: $0[1], heads: 2)
+    },
     .init("attention to some other tokens", [[3, 4, 6], [3, 5, 12]]) {
-      $0[0].attending(to: $0[1], heads: 1, keyMask: mask([3, 5], of: $0[0].tape))
+      $0[0].crossAttention(to: $0[1], heads: 1, keyMask: mask([3, 5], of: $0[0].tape))
     },
     .init("linear without bias", [[2, 3, 5], [1, 5, 7]]) { $0[0].linear(weights: $0[1]) },
     .init("linear without bias, quick gelu", [[2, 3, 5], [1, 5, 7], [2, 3, 7]]) {

@@ -31,7 +31,7 @@ public struct SpatialAttention: Sendable {
   /// [B, H, W, C] -> [B, H, W, C].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     x.tape.checkpointed {
-      let sum = output(qkv(norm.map { $0(x) } ?? x).attended(heads: heads), residual: x)
+      let sum = output(qkv(norm.map { $0(x) } ?? x).selfAttention(heads: heads), residual: x)
       return outputScale == 1 ? sum : sum.scaled(by: 1 / outputScale)
     }
   }

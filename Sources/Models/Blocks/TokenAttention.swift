@@ -38,12 +38,12 @@ public struct TokenAttention: Sendable {
   ///   - residual: added to the result.
   public func callAsFunction(_ x: Tensor, context: TokenContext? = nil, residual: Tensor) -> Tensor {
     switch input {
-    case .ofThemselves(let qkv): return output(qkv(x).attended(heads: heads), residual: residual)
+    case .ofThemselves(let qkv): return output(qkv(x).selfAttention(heads: heads), residual: residual)
     case .ofContext(let queries, let keysAndValues):
       guard let context else { preconditionFailure("attention to a context, and there is none") }
-      let attended = queries(x).attending(
+      let attentionOutput = queries(x).crossAttention(
         to: keysAndValues(context.tokens), heads: heads, keyMask: context.mask)
-      return output(attended, residual: residual)
+      return output(attentionOutput, residual: residual)
     }
   }
 }

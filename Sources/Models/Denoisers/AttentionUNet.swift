@@ -152,8 +152,8 @@ private struct SelfAttentionBlock: Sendable {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     x.tape.checkpointed {
-      let attended = attention(norm(x), residual: x)
-      return linear2(linear1(perceptronNorm(attended), activation: .gelu), residual: attended)
+      let attentionOutput = attention(norm(x), residual: x)
+      return linear2(linear1(perceptronNorm(attentionOutput), activation: .gelu), residual: attentionOutput)
     }
   }
 }

@@ -79,8 +79,8 @@ private struct DiTBlock: Sendable {
     x.tape.checkpointed {
       // Shift, scale and gate of the attention, then of the perceptron.
       let parts = modulation(activated).columnSlices(6)
-      let attended = attention(modulated(x, shift: parts[0], scale: parts[1]))
-      let x = x.adding(attended, gate: parts[2])
+      let attentionOutput = attention(modulated(x, shift: parts[0], scale: parts[1]))
+      let x = x.adding(attentionOutput, gate: parts[2])
       let hidden = linear1(modulated(x, shift: parts[3], scale: parts[4]), activation: .tanhGELU)
       return x.adding(linear2(hidden), gate: parts[5])
     }

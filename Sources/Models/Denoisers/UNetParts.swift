@@ -43,8 +43,8 @@ struct ResidualAttention: Sendable {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     x.tape.checkpointed {
-      let attended = attention(norm(x))
-      return outputNorm.map { $0(attended, residual: x) } ?? attended + x
+      let attentionOutput = attention(norm(x))
+      return outputNorm.map { $0(attentionOutput, residual: x) } ?? attentionOutput + x
     }
   }
 }

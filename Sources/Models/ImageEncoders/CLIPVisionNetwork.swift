@@ -7,7 +7,7 @@ struct CLIPVisionNetwork: Sendable {
   let settings: CLIPVisionSettings
   private let classToken: TrainedVector
   private let patches: Convolution2D
-  private let positions: PositionTable
+  private let positions: LearnedPositionalEmbedding
   private let firstNorm: LayerNorm
   private let transformer: CLIPTransformer
   private let finalNorm: LayerNorm
@@ -25,7 +25,7 @@ struct CLIPVisionNetwork: Sendable {
     patches = Convolution2D(
       embeddings["patch_embedding"], settings.channels, width, kernel: settings.patchSize,
       stride: settings.patchSize, hasBias: false, initialization: initialization)
-    positions = PositionTable(
+    positions = LearnedPositionalEmbedding(
       embeddings["position_embedding"], places: side * side + 1, width: width, initialization)
     firstNorm = LayerNorm(builder["pre_layrnorm"], channels: width, epsilon: epsilon)
     transformer = CLIPTransformer(builder["encoder"], settings.transformer)

@@ -38,7 +38,7 @@ public struct CLIPTextModel: TextEncoder {
 struct CLIPTextNetwork: Sendable {
   let settings: CLIPTextSettings
   let tokenEmbedding: Embedding
-  private let positions: PositionTable
+  private let positions: LearnedPositionalEmbedding
   private let transformer: CLIPTransformer
   private let finalNorm: LayerNorm
 
@@ -48,7 +48,7 @@ struct CLIPTextNetwork: Sendable {
     let initialization = Parameter.Initialization.normal(deviation: 0.02 * settings.transformer.factor)
     tokenEmbedding = Embedding(
       builder["embeddings"]["token_embedding"], rows: settings.vocabularySize, width: width, initialization)
-    positions = PositionTable(
+    positions = LearnedPositionalEmbedding(
       builder["embeddings"]["position_embedding"], places: settings.tokenLimit, width: width, initialization)
     transformer = CLIPTransformer(builder["encoder"], settings.transformer)
     finalNorm = LayerNorm(

@@ -58,8 +58,8 @@ private struct CLIPLayer: Sendable {
   }
 
   func callAsFunction(_ x: Tensor, isCausal: Bool, keyMask: Tensor?) -> Tensor {
-    let attended = qkv(norm1(x)).attended(heads: heads, isCausal: isCausal, keyMask: keyMask)
-    let x = projection(attended, residual: x)
+    let attention = qkv(norm1(x)).selfAttention(heads: heads, isCausal: isCausal, keyMask: keyMask)
+    let x = projection(attention, residual: x)
     return linear2(linear1(norm2(x), activation: activation.linear), residual: x)
   }
 }

@@ -7,7 +7,7 @@ extension Tensor {
   /// - Parameters:
   ///   - isCausal: whether each token attends only to itself and earlier tokens.
   ///   - keyMask: [B, N] for N tokens; tokens with a mask value of 0 are not attended to. The mask gets no gradient.
-  public func attended(heads: Int, isCausal: Bool = false, keyMask: Tensor? = nil) -> Tensor {
+  public func selfAttention(heads: Int, isCausal: Bool = false, keyMask: Tensor? = nil) -> Tensor {
     precondition(
       heads > 0 && channels % (3 * heads) == 0 && keyMask.map { $0.shape == [batch, pixels] } ?? true,
       "\(shape) are not queries, keys and values of \(heads) heads, masked by \(keyMask?.shape ?? [])")
@@ -35,7 +35,7 @@ extension Tensor {
   /// [B, L, 2 H D] -> [B, ..., H D].
   ///
   /// - Parameter keyMask: [B, L]; keys with a mask value of 0 are not attended to. The mask gets no gradient.
-  public func attending(to keysAndValues: Tensor, heads: Int, keyMask: Tensor? = nil) -> Tensor {
+  public func crossAttention(to keysAndValues: Tensor, heads: Int, keyMask: Tensor? = nil) -> Tensor {
     let (b, hidden) = (batch, channels)
     precondition(
       heads > 0 && hidden % heads == 0 && keysAndValues.batch == b && keysAndValues.channels == 2 * hidden

@@ -1,7 +1,7 @@
 import Tensors
 
 /// A trained vector for each position of a sequence: PyTorch's `Embedding` of the position indices.
-public struct PositionTable: Sendable {
+public struct LearnedPositionalEmbedding: Sendable {
   private let weight: Parameter
   private let places: Int
 
