@@ -31,44 +31,18 @@ struct EvaluationResults {
   }
 
   /// The results, in display order.
-  private struct Measure {
-    let key: String
-    let name: String
-    let value: Double?
-    /// The outer nil means that the metric has no error estimate; the inner nil, that its value is missing.
-    let error: Double??
-    let isBetterHigher: Bool
-  }
-
   private var measures: [Measure] {
-    func measure(
-      _ key: String, as name: String? = nil, _ value: Double?, error: Double?? = .none, higher: Bool
-    ) -> Measure {
-      Measure(key: key, name: name ?? key, value: value, error: error, isBetterHigher: higher)
-    }
-    var measures: [Measure] = []
-    if let metrics {
-      let (k, larger) = (SetMetrics.precisionNeighbours, SetMetrics.densityNeighbours)
-      measures += [
-        measure("fid", metrics.fid, higher: false),
-        measure("kid", metrics.kid.value, error: metrics.kid.error, higher: false),
-        measure("precision", as: "precision (k = \(k))", metrics.precision, higher: true),
-        measure("recall", as: "recall (k = \(k))", metrics.recall, higher: true),
-        measure("density", as: "density (k = \(larger))", metrics.density, higher: true),
-        measure("coverage", as: "coverage (k = \(larger))", metrics.coverage, higher: true),
-      ]
-    }
+    var measures = metrics?.measures ?? []
     if let discrepancy = clip?.discrepancy {
-      measures.append(measure("cmmd", discrepancy.value, error: discrepancy.error, higher: false))
+      measures.append(Measure("cmmd", discrepancy.value, error: discrepancy.error, isBetterHigher: false))
     }
     if let score = clip?.score {
       let shuffled = clip?.shuffled
       measures += [
-        measure("clip_score", as: "CLIP score", score.value, error: score.error, higher: true),
-        measure(
+        Measure("clip_score", as: "CLIP score", score.value, error: score.error, isBetterHigher: true),
+        Measure(
           "clip_score_shuffled", as: "CLIP score of other texts", shuffled?.value,
-          error: .some(shuffled?.error),
-          higher: false),
+          error: .some(shuffled?.error), isBetterHigher: false),
       ]
     }
     return measures

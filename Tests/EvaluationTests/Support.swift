@@ -32,8 +32,5 @@ func relativeError(of actual: Double, from expected: Double) -> Double {
 
 /// Every number of `metrics`, as bits.
 func bits(_ metrics: SetMetrics) -> [UInt64] {
-  [
-    metrics.fid, metrics.kid.value, metrics.kid.error, metrics.precision, metrics.recall, metrics.density,
-    metrics.coverage,
-  ].map(\.bitPattern)
+  metrics.measures.flatMap { [$0.value, $0.error ?? nil] }.compactMap { $0?.bitPattern }
 }

@@ -1,3 +1,5 @@
+import Settings
+
 /// The weight of each timestep in the loss.
 public enum LossWeighting: Hashable, Sendable {
   /// Equal weights: L_simple (Ho et al., 2020, equation 14).
@@ -6,19 +8,46 @@ public enum LossWeighting: Hashable, Sendable {
   /// Weighting Strategy", section 3.4).
   case minSNR(gamma: Double)
 
-  /// The weight of the squared error of `prediction`.
+  /// The weight of the squared error of `prediction`: that of the error of x_0, divided by the ratio of the two.
   ///
-  /// The squared error of x_0 is that of ε divided by the SNR, and that of v divided by SNR + 1; hence the divisors.
   /// Without signal (SNR 0) the weight is the limit: 1 for ε, 0 for v and sample.
   public func weight(snr: Double, prediction: Prediction) -> Double {
     switch self {
-    case .uniform: 1
+    case .uniform: return 1
     case .minSNR(let gamma):
-      switch prediction {
-      case .epsilon: snr <= gamma ? 1 : gamma / snr
-      case .v: min(snr, gamma) / (snr + 1)
-      case .sample: min(snr, gamma)
+      let ratio = prediction.errorRatio(snr: snr)
+      return ratio == 0 ? 1 : min(snr, gamma) / ratio
+    }
+  }
+}
+
+extension LossWeighting {
+  /// The names in configurations.
+  private enum Name: String, CaseIterable {
+    case uniform
+    case minSNR = "min-snr"
+  }
+
+  private static let nameKey = "weighting"
+  private static let gammaKey = "min_snr_gamma"
+  static let keys = [nameKey, gammaKey]
+
+  /// Reads the weighting from the section `diffusion`.
+  ///
+  /// - Throws: `SettingsError`.
+  init(_ reader: SettingsReader) throws {
+    let name = try reader.choice(
+      Self.nameKey, default: Name.uniform, help: "how much each timestep's loss counts")
+    switch name {
+    case .minSNR:
+      self = .minSNR(
+        gamma: try reader.value(
+          Self.gammaKey, default: 5.0, in: Above(0.0), help: "the highest weight of weighting: min-snr"))
+    case .uniform:
+      if reader.isGiven(Self.gammaKey) {
+        throw reader.invalid(Self.gammaKey, "is of weighting: min-snr, and weighting is uniform")
       }
+      self = .uniform
     }
   }
 }

@@ -20,6 +20,23 @@ public enum Prediction: String, CaseIterable, Sendable {
     }
   }
 
+  /// The squared error of the prediction divided by that of x_0: |ε error|² = SNR |x_0 error|², and so on.
+  func errorRatio(snr: Double) -> Double {
+    switch self {
+    case .epsilon: snr
+    case .v: snr + 1
+    case .sample: 1
+    }
+  }
+
+  /// The name in a scheduler's configuration of diffusers.
+  var schedulerName: String {
+    switch self {
+    case .epsilon, .sample: rawValue
+    case .v: "v_prediction"
+    }
+  }
+
   /// The linear readout of the prediction at x = `signal` x_0 + `noise` ε, on any scale: the network's input is x /
   /// sqrt(α² + σ²).
   ///

@@ -31,9 +31,8 @@ public enum DiffusionSettings {
     (
       [.ddpm],
       [
-        "schedule", "beta_start", "beta_end", "prediction", "variance", "bound_weight", "weighting",
-        "min_snr_gamma", "zero_terminal_snr",
-      ]
+        "schedule", "beta_start", "beta_end", "prediction", "variance", "bound_weight", "zero_terminal_snr",
+      ] + LossWeighting.keys
     ),
     ([.ddpm, .flow], ["timesteps"]),
     ([.edm], ["sigma_data", "p_mean", "p_std", "sigma_min", "sigma_max"]),
@@ -58,7 +57,7 @@ public enum DiffusionSettings {
         "bound_weight", "is of variance: learned-range, and variance is \(variance.rawValue)")
     }
     let loss = try loss(reader, default: .huber)
-    let weighting = try weighting(reader)
+    let weighting = try LossWeighting(reader)
     let isRescaled = try reader.value(
       "zero_terminal_snr", default: false, help: "whether the schedule is rescaled to end without signal")
     if isRescaled {
@@ -98,27 +97,6 @@ public enum DiffusionSettings {
         end == nil ? "beta_start" : "beta_end", "beta_start \(first) is above beta_end \(last)")
     }
     return NoiseSchedule(kind, timesteps: timesteps, betaStart: start, betaEnd: end)
-  }
-
-  private enum WeightingName: String, CaseIterable {
-    case uniform
-    case minSNR = "min-snr"
-  }
-
-  private static func weighting(_ reader: SettingsReader) throws -> LossWeighting {
-    let name = try reader.choice(
-      "weighting", default: WeightingName.uniform, help: "how much each timestep's loss counts")
-    switch name {
-    case .minSNR:
-      return .minSNR(
-        gamma: try reader.value(
-          "min_snr_gamma", default: 5.0, in: Above(0.0), help: "the highest weight of weighting: min-snr"))
-    case .uniform:
-      if reader.isGiven("min_snr_gamma") {
-        throw reader.invalid("min_snr_gamma", "is of weighting: min-snr, and weighting is uniform")
-      }
-      return .uniform
-    }
   }
 
   /// Standard deviations whose squares and quotients float32 holds.

@@ -13,7 +13,8 @@ struct SamplerTraits {
   let levels: Levels
   /// The processes that it supports.
   let processes: Set<ProcessKind>
-  /// The class of diffusers with the same method.
+  /// The class of diffusers with the same method, or with the nearest one, whose configuration the sampler reads and
+  /// a pipeline of it is written with.
   let schedulerClass: SchedulerClass
   /// Whether it has the parameter η.
   var hasEta = false

@@ -15,7 +15,7 @@ extension SchedulerConfiguration {
     var entries: [(String, SettingsNode)] = [
       ("_class_name", SettingsNode(schedulerClass.rawValue)),
       ("num_train_timesteps", SettingsNode(schedule.timesteps)),
-      ("prediction_type", SettingsNode(PredictionType(process.prediction).rawValue)),
+      ("prediction_type", SettingsNode(process.prediction.schedulerName)),
       ("timestep_spacing", SettingsNode(TimestepSpacing.trailing.rawValue)),
     ]
     if let formula = schedule.formula, let name = Self.name(of: formula.kind, in: schedulerClass) {

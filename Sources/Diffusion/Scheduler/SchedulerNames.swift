@@ -1,29 +1,5 @@
 import Settings
 
-/// diffusers' names of prediction types.
-enum PredictionType: String, CaseIterable, Sendable {
-  case epsilon
-  case sample
-  case v = "v_prediction"
-
-  init(_ prediction: Prediction) {
-    self =
-      switch prediction {
-      case .epsilon: .epsilon
-      case .v: .v
-      case .sample: .sample
-      }
-  }
-
-  var prediction: Prediction {
-    switch self {
-    case .epsilon: .epsilon
-    case .v: .v
-    case .sample: .sample
-    }
-  }
-}
-
 /// diffusers' names of β schedules.
 enum BetaSchedule: String, CaseIterable, Sendable {
   case linear

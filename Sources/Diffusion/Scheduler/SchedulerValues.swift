@@ -27,9 +27,7 @@ struct SchedulerValues {
     self.reader = reader
     self.read = read
     schedule = try Self.schedule(reader, read)
-    prediction = try reader.choice(
-      "prediction_type", default: PredictionType.epsilon, help: "what the network predicts"
-    ).prediction
+    prediction = try Self.prediction(reader)
     let isDDIM = read == .ddim || read == .ddpm
     spacing = try reader.choice(
       "timestep_spacing", default: isDDIM ? TimestepSpacing.leading : .linspace,
@@ -58,6 +56,16 @@ struct SchedulerValues {
   }
 
   private func has(_ key: String) -> Bool { read.keys.contains(key) }
+
+  private static func prediction(_ reader: SettingsReader) throws -> Prediction {
+    let name = try reader.choice(
+      "prediction_type", among: Prediction.allCases.map(\.schedulerName),
+      default: Prediction.epsilon.schedulerName, help: "what the network predicts")
+    guard let prediction = Prediction.allCases.first(where: { $0.schedulerName == name }) else {
+      preconditionFailure("a prediction named \(name)")
+    }
+    return prediction
+  }
 
   private static func schedule(_ reader: SettingsReader, _ read: SchedulerClass) throws -> NoiseSchedule {
     let timesteps = try reader.value(
@@ -97,26 +105,32 @@ struct SchedulerValues {
     }
   }
 
+  /// The sampler that was asked for, or else the one that the class stands for.
   private func readSampler(_ asked: SamplerKind?) throws -> SamplerKind {
-    switch read {
-    case .ddpm: return .ddpm
-    case .ddim, .pndm: return .ddim
-    case .euler: return .euler
-    case .eulerAncestral: return .eulerAncestral
-    case .heun: return .heun
-    case .unipc: return .unipc
-    case .dpmMultistep:
-      let name = try reader.value(
-        "algorithm_type", default: "dpmsolver++", help: "whether noise is added on the way")
-      // A requested sampler takes precedence over what the configuration was written for.
-      if let asked { return asked }
-      switch name {
-      case "dpmsolver++", "deis": return .dpm2M
-      case "sde-dpmsolver++": return .dpm2MSDE
-      default:
-        throw reader.invalid(
-          "algorithm_type", "\(name) is not computed here, dpmsolver++ and sde-dpmsolver++ are")
+    let named: SamplerKind =
+      switch read {
+      case .ddpm: .ddpm
+      case .ddim, .pndm: .ddim
+      case .euler: .euler
+      case .eulerAncestral: .eulerAncestral
+      case .heun: .heun
+      case .unipc: .unipc
+      case .dpmMultistep: try readAlgorithm(isUsed: asked == nil)
       }
+    return asked ?? named
+  }
+
+  /// - Parameter isUsed: false if another sampler was asked for, so that the value does not matter.
+  private func readAlgorithm(isUsed: Bool) throws -> SamplerKind {
+    let name = try reader.value(
+      "algorithm_type", default: "dpmsolver++", help: "whether noise is added on the way")
+    switch name {
+    case "sde-dpmsolver++": return .dpm2MSDE
+    case _ where !isUsed: return .dpm2M
+    case "dpmsolver++", "deis": return .dpm2M
+    default:
+      throw reader.invalid(
+        "algorithm_type", "\(name) is not computed here, dpmsolver++ and sde-dpmsolver++ are")
     }
   }
 

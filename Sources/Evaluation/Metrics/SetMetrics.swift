@@ -20,6 +20,19 @@ public struct SetMetrics: Sendable, Equatable {
   /// Caveats about the results.
   public let warnings: [String]
 
+  /// The metrics in display order.
+  public var measures: [Measure] {
+    let (k, larger) = (Self.precisionNeighbours, Self.densityNeighbours)
+    return [
+      Measure("fid", fid, isBetterHigher: false),
+      Measure("kid", kid.value, error: kid.error, isBetterHigher: false),
+      Measure("precision", as: "precision (k = \(k))", precision, isBetterHigher: true),
+      Measure("recall", as: "recall (k = \(k))", recall, isBetterHigher: true),
+      Measure("density", as: "density (k = \(larger))", density, isBetterHigher: true),
+      Measure("coverage", as: "coverage (k = \(larger))", coverage, isBetterHigher: true),
+    ]
+  }
+
   /// The neighbours used for precision and recall, and for density and coverage.
   public static let (precisionNeighbours, densityNeighbours) = (3, 5)
   /// The minimum number of images in a set.

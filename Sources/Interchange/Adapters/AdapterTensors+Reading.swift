@@ -17,7 +17,7 @@ extension AdapterTensors {
     let isFolder = FileManager.default.fileExists(atPath: inFolder)
     guard let file = try? SafetensorsFile(path: isFolder ? inFolder : path) else { return false }
     return file.names.contains { name in
-      ["lora_", "hada_", "lokr_"].contains { name.contains(".\($0)") } || name.contains(".lora.")
+      AdapterKind.allCases.contains { name.contains(".\($0.tensorPrefix)") } || name.contains(".lora.")
     }
   }
 
@@ -147,10 +147,7 @@ extension AdapterTensors {
   }
 
   static func rank(_ tensors: [String: Tensor]) -> Int? {
-    let names = [
-      "lora_A.weight", "hada_t1", "hada_w1_b", "lokr_t2", "lokr_w2_b", "lokr_w1_b",
-    ]
-    return names.lazy.compactMap { tensors[$0]?.shape.first }.first
+    AdapterKind.allCases.flatMap(\.rankNames).lazy.compactMap { tensors[$0]?.shape.first }.first
   }
 
   /// The source of alpha and rank for each component, if there is one.

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Layers
 import Safetensors
 import Settings
 
@@ -83,9 +84,8 @@ extension AdapterTensors {
   /// The content of `adapter_config.json`: rank and alpha of most modules, and exceptions by name.
   private func configuration(of component: Component) -> SettingsNode {
     let own = modules.filter { $0.component == component }
-    let kinds = [("LORA", "lora_"), ("LOHA", "hada_"), ("LOKR", "lokr_")]
-    let kind = kinds.first { kind in own.first?.tensors.keys.contains { $0.hasPrefix(kind.1) } == true }
-    let isLowRank = kind?.0 == "LORA"
+    let kind = own.first.flatMap { AdapterKind.kinds(of: $0.tensors.keys).first } ?? .lora
+    let isLowRank = kind == .lora
     func most(_ values: [Double]) -> Double {
       let counts = Dictionary(values.map { ($0, 1) }, uniquingKeysWith: +)
       return counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? 1
@@ -102,7 +102,7 @@ extension AdapterTensors {
       value == value.rounded() && value < 1e9 ? SettingsNode(Int(value)) : SettingsNode(value)
     }
     let node: SettingsNode = [
-      "peft_type": SettingsNode(kind?.0 ?? "LORA"),
+      "peft_type": SettingsNode(kind.rawValue.uppercased()),
       "r": number(rank),
       isLowRank ? "lora_alpha" : "alpha": number(alpha),
       "target_modules": SettingsNode(own.map(\.name)),

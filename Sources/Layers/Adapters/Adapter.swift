@@ -46,7 +46,7 @@ public struct Adapter: WeightAdaptation {
       parts[module.weight.parameter.offset, default: []].append(
         Part(
           outputs: module.weight.outputs,
-          factors: Self.factors(builder[module.name], module, adaptation.form), scale: adaptation.scale,
+          factors: adaptation.form.factors(builder[module.name], module), scale: adaptation.scale,
           decomposition: adaptation.isDecomposed
             ? WeightDecomposition(builder[module.name], module, adaptation.form.kind) : nil))
     }
@@ -58,17 +58,6 @@ public struct Adapter: WeightAdaptation {
     model = layout.set
     prefix = builder.path
     parameters = builder.layout
-  }
-
-  private static func factors(
-    _ builder: ParameterBuilder, _ module: AdaptableModule, _ form: AdapterForm
-  ) -> any AdapterFactors {
-    switch form {
-    case .lora(let rank): LowRankFactors(builder, module, rank: rank)
-    case .loha(let rank, let isTucker):
-      HadamardFactors(builder, module, rank: rank, isTucker: isTucker)
-    case .lokr(let form): KroneckerFactors(builder, module, form)
-    }
   }
 
   /// The same adapter with `dropout` on the inputs of low-rank changes.

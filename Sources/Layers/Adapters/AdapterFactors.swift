@@ -2,6 +2,17 @@ import Tensors
 
 /// The tensors that parameterise the change of one module's weights.
 protocol AdapterFactors: Sendable {
+  /// The prefix of its tensors' names.
+  static var tensorPrefix: String { get }
+  /// The names of its tensors in peft's files, after the name of their module.
+  static var tensorNames: [String] { get }
+  /// The tensors whose first dimension is the rank by which alpha is divided: the first of them that a module has.
+  static var rankNames: [String] { get }
+  /// The form of factors with these shapes.
+  ///
+  /// - Throws: `AdapterFormError`.
+  static func form(_ shapes: AdapterShapes) throws -> AdapterForm
+
   /// The change of the weights before scaling: [taps, C, K].
   func product(on tape: Tape) -> Tensor
 }

@@ -1,3 +1,21 @@
+import Tensors
+
+/// The kinds of adapters, by their names in configurations.
+public enum AdapterKind: String, CaseIterable, Sendable {
+  case lora
+  case loha
+  case lokr
+
+  /// The factors of each kind: their tensors in files, and their product on a tape.
+  var factors: any AdapterFactors.Type {
+    switch self {
+    case .lora: LowRankFactors.self
+    case .loha: HadamardFactors.self
+    case .lokr: KroneckerFactors.self
+    }
+  }
+}
+
 /// The parameterisation of the change of a module's weights.
 public enum AdapterForm: Hashable, Sendable {
   /// B A (Hu et al., "LoRA", 2021).
@@ -9,6 +27,16 @@ public enum AdapterForm: Hashable, Sendable {
   /// A Kronecker product (Yeh et al., "LyCORIS", 2023).
   case lokr(KroneckerForm)
 
+  /// The form of a new adapter of `module`.
+  public init(_ kind: AdapterKind, rank: Int, of module: AdaptableModule) {
+    self =
+      switch kind {
+      case .lora: .lora(rank: rank)
+      case .loha: .loha(rank: rank, isTucker: false)
+      case .lokr: .lokr(KroneckerForm(rank: rank, outputs: module.outputs, inputs: module.fileInputs))
+      }
+  }
+
   public var kind: AdapterKind {
     switch self {
     case .lora: .lora
@@ -16,63 +44,23 @@ public enum AdapterForm: Hashable, Sendable {
     case .lokr: .lokr
     }
   }
-}
 
-/// The kinds of adapters, by their names in configurations.
-public enum AdapterKind: String, CaseIterable, Sendable {
-  case lora
-  case loha
-  case lokr
-}
-
-/// The factors of a Kronecker product.
-public struct KroneckerForm: Hashable, Sendable {
-  /// The parameterisation of a factor.
-  public enum Factor: Hashable, Sendable {
-    case whole
-    case product(rank: Int)
-    /// A product with a separate tensor for the kernel.
-    case tucker(rank: Int)
-
-    public var rank: Int? {
-      switch self {
-      case .whole: nil
-      case .product(let rank), .tucker(let rank): rank
-      }
+  /// The rank by which alpha is divided; nil if no factor has one.
+  public var rank: Int? {
+    switch self {
+    case .lora(let rank), .loha(let rank, _): rank
+    case .lokr(let form): form.second.rank ?? form.first.rank
     }
   }
 
-  /// The numbers of outputs and inputs of the first factor; those of the second are the quotients.
-  public let firstOutputs: Int
-  public let firstInputs: Int
-  public let first: Factor
-  public let second: Factor
-
-  public init(firstOutputs: Int, firstInputs: Int, first: Factor, second: Factor) {
-    self.firstOutputs = firstOutputs
-    self.firstInputs = firstInputs
-    self.first = first
-    self.second = second
-  }
-
-  /// peft's choice for a given rank: both sides are split near their square roots, and the second factor is a whole
-  /// matrix if that is no larger than a product.
-  public init(rank: Int, outputs: Int, inputs: Int) {
-    let (firstOutputs, firstInputs) = (Self.smallerFactor(outputs), Self.smallerFactor(inputs))
-    let longest = max(outputs / firstOutputs, inputs / firstInputs)
-    self.init(
-      firstOutputs: firstOutputs, firstInputs: firstInputs, first: .whole,
-      second: 2 * rank >= longest ? .whole : .product(rank: rank))
-  }
-
-  /// The largest divisor of `number` that does not exceed its square root.
-  static func smallerFactor(_ number: Int) -> Int {
-    var best = 1
-    var candidate = 2
-    while candidate * candidate <= number {
-      if number % candidate == 0 { best = candidate }
-      candidate += 1
+  /// The factors of a module's change.
+  ///
+  /// - Parameter builder: receives their parameters.
+  func factors(_ builder: ParameterBuilder, _ module: AdaptableModule) -> any AdapterFactors {
+    switch self {
+    case .lora(let rank): LowRankFactors(builder, module, rank: rank)
+    case .loha(let rank, let isTucker): HadamardFactors(builder, module, rank: rank, isTucker: isTucker)
+    case .lokr(let form): KroneckerFactors(builder, module, form)
     }
-    return best
   }
 }

@@ -2,6 +2,16 @@ import Tensors
 
 /// The factors of LoHa: two products that are multiplied elementwise.
 struct HadamardFactors: AdapterFactors {
+  static let tensorPrefix = "hada_"
+  static let tensorNames = ["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"] + cores
+  static let rankNames = ["hada_t1", "hada_w1_b"]
+  private static let cores = ["hada_t1", "hada_t2"]
+
+  static func form(_ shapes: AdapterShapes) throws -> AdapterForm {
+    let isTucker = cores.contains(where: shapes.contains)
+    return .loha(rank: try shapes(isTucker ? "hada_t1" : "hada_w1_b")[0], isTucker: isTucker)
+  }
+
   private enum Half: Sendable {
     case matrices(MatrixFactors)
     case tucker(TuckerFactors)

@@ -2,6 +2,38 @@ import Tensors
 
 /// The factors of LoKr: a small matrix, and one or more tensors that hold the kernel of a convolution.
 struct KroneckerFactors: AdapterFactors {
+  static let tensorPrefix = "lokr_"
+  static let tensorNames = ["lokr_w1", "lokr_w2"].flatMap { [$0, "\($0)_a", "\($0)_b"] } + ["lokr_t2"]
+  static let rankNames = ["lokr_t2", "lokr_w2_b", "lokr_w1_b"]
+
+  static func form(_ shapes: AdapterShapes) throws -> AdapterForm {
+    let first: KroneckerForm.Factor
+    let sides: (outputs: Int, inputs: Int)
+    if shapes.contains("lokr_w1") {
+      let whole = try shapes("lokr_w1")
+      (first, sides) = (.whole, (whole[0], whole[1]))
+    } else {
+      let (a, b) = (try shapes("lokr_w1_a"), try shapes("lokr_w1_b"))
+      (first, sides) = (.product(rank: b[0]), (a[0], b[1]))
+    }
+    let second: KroneckerForm.Factor
+    if shapes.contains("lokr_w2") {
+      second = .whole
+    } else if shapes.contains("lokr_t2") {
+      second = .tucker(rank: try shapes("lokr_t2")[0])
+    } else {
+      second = .product(rank: try shapes("lokr_w2_b")[0])
+    }
+    let module = shapes.module
+    guard module.outputs % sides.outputs == 0, module.fileInputs % sides.inputs == 0 else {
+      throw AdapterFormError(
+        "\(module.name).lokr_w1 is of [\(sides.outputs), \(sides.inputs)], which does not divide the "
+          + "[\(module.outputs), \(module.fileInputs)] of the module")
+    }
+    return .lokr(
+      KroneckerForm(firstOutputs: sides.outputs, firstInputs: sides.inputs, first: first, second: second))
+  }
+
   private enum Factor: Sendable {
     case whole(Parameter)
     case matrices(MatrixFactors)

@@ -2,6 +2,14 @@ import Tensors
 
 /// The factors of LoRA. For a convolution, the first has the convolution's kernel and the second is 1x1.
 struct LowRankFactors: AdapterFactors {
+  static let tensorPrefix = "lora_"
+  static let tensorNames = ["lora_A.weight", "lora_B.weight"]
+  static let rankNames = ["lora_A.weight"]
+
+  static func form(_ shapes: AdapterShapes) throws -> AdapterForm {
+    .lora(rank: try shapes("lora_A.weight")[0])
+  }
+
   /// [taps, C, R] and [1, R, K].
   private let down: Parameter
   private let up: Parameter

@@ -130,14 +130,9 @@ public struct AdapterSettings: Hashable, Sendable {
 
   private func adaptation(of module: AdaptableModule) -> AdaptedModule {
     let rank = rank(of: module)
-    let form: AdapterForm =
-      switch kind {
-      case .lora: .lora(rank: rank)
-      case .loha: .loha(rank: rank, isTucker: false)
-      case .lokr: .lokr(KroneckerForm(rank: rank, outputs: module.outputs, inputs: module.fileInputs))
-      }
     return AdaptedModule(
-      name: module.name, form: form, scale: Float(alpha / Double(rank)), isDecomposed: isDecomposed)
+      name: module.name, form: AdapterForm(kind, rank: rank, of: module), scale: Float(alpha / Double(rank)),
+      isDecomposed: isDecomposed)
   }
 
   /// The rank used for a module.
