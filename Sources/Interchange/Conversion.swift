@@ -62,7 +62,7 @@ public enum Conversion {
     var file = SafetensorsWriter(metadata: [
       Key.format: "pt",
       Key.model: (manifest.configuration[modelSection] ?? .empty).json,
-      Key.configuration: manifest.configuration.withoutAdapter.json,
+      Key.configuration: manifest.describedConfiguration.withoutAdapter.json,
       Key.imageShape: SettingsNode(manifest.imageShape).json,
       Key.classNames: SettingsNode(manifest.classNames).json,
       Key.step: String(manifest.step),
@@ -157,20 +157,32 @@ public enum Conversion {
 
   /// Writes a model's weights as PyTorch's state dict.
   ///
-  /// - Parameter section: the section `model` that describes it.
+  /// - Parameters:
+  ///   - section: the section `model` that describes it.
+  ///   - configuration: what it was trained with; nil if that is not known.
   /// - Throws: `FileError`.
   static func write(
-    _ weights: ParameterBuffer, _ layout: ParameterLayout, section: SettingsNode, to path: String
+    _ weights: ParameterBuffer, _ layout: ParameterLayout, section: SettingsNode,
+    _ configuration: SettingsNode?, to path: String
   ) throws {
-    var file = SafetensorsWriter(metadata: [Key.format: "pt", Key.model: section.json])
+    var metadata = [Key.format: "pt", Key.model: section.json]
+    metadata[Key.configuration] = configuration?.withoutAdapter.json
+    var file = SafetensorsWriter(metadata: metadata)
     StateDict.add(layout, from: weights, batches: 0, to: &file)
     try file.write(to: path)
   }
 
-  private static func configuration(_ file: SafetensorsFile) throws -> SettingsNode {
-    if let text = file.metadata[Key.configuration] {
-      return try SettingsNode(yaml: text, source: "\(file.path), metadata \(Key.configuration)")
+  /// The configuration in the metadata of a file that was written here; nil if there is none.
+  ///
+  /// - Throws: `SettingsError`.
+  static func writtenConfiguration(_ file: SafetensorsFile) throws -> SettingsNode? {
+    try file.metadata[Key.configuration].map {
+      try SettingsNode(yaml: $0, source: "\(file.path), metadata \(Key.configuration)")
     }
+  }
+
+  private static func configuration(_ file: SafetensorsFile) throws -> SettingsNode {
+    if let configuration = try writtenConfiguration(file) { return configuration }
     guard let text = file.metadata[Key.model] else {
       throw ModelFileError(
         file.path,

@@ -22,7 +22,7 @@ public struct SettingsNode: Sendable {
 
   public static var null: SettingsNode { SettingsNode(.scalar(.nothing)) }
 
-  var isNull: Bool {
+  package var isNull: Bool {
     if case .scalar(let scalar) = content { scalar.meaning == .nothing } else { false }
   }
 

@@ -72,6 +72,10 @@ extension Trainer {
     let perceptual = try RunPerceptualLoss.load(configuration, on: communicator)
     let base =
       configuration.frozenParameters == nil ? nil : try FrozenBase(configuration, on: communicator)
+    try communicator.agree {
+      guard rank == 0, base != nil, let path = configuration.base else { return }
+      try BaseModel(path).require(latents?.space, texts?.frozen.space)
+    }
     let task = try communicator.agree {
       let task = try RunTask(configuration, dataset, latents, texts, base, perceptual)
       if let heldOut { try task.check(heldOut: heldOut) }

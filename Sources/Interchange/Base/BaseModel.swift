@@ -14,9 +14,9 @@ public struct BaseModel {
   public let path: String
   /// The section `model` of a configuration that describes it; nil for a file without a description.
   public let section: SettingsNode?
-  private let source: Source
+  let source: Source
 
-  private enum Source {
+  enum Source {
     /// A run or checkpoint. A run may still be training while it is read; its newest intact checkpoint is used.
     case checkpoint(onDamage: (CheckpointError) -> Void)
     case folder(PipelineFolder)
@@ -88,7 +88,7 @@ public struct BaseModel {
     }
     try read(layout, into: weights)
     try AdapterSource.merge(adapters, into: weights, of: layout, tell: tell)
-    try Conversion.write(weights, layout, section: section, to: output)
+    try Conversion.write(weights, layout, section: section, configuration(), to: output)
   }
 
   private static func read(
@@ -97,30 +97,34 @@ public struct BaseModel {
     weights.copy(from: try StateDict.weights(of: layout, in: file))
   }
 
-  /// Completes a configuration that names a base with the base's model: the section `model` may be omitted, and so may
-  /// the section `denoiser` if the model is a control network and the base its denoiser.
+  /// Completes a configuration that names a base with what the base says of itself: its model in the section `model`,
+  /// or `denoiser` if a control network is trained for it, its process in `diffusion`, and the scaling of its latents.
   ///
-  /// - Throws: `ModelFileError` if the section exists but describes another model, or if neither source describes it;
-  ///   errors of `init`.
+  /// - Throws: `ModelFileError` if the configuration describes another model, or another process for a model that stays
+  ///   frozen, or if neither source describes the model; errors of `init`.
   public static func completing(
     _ configuration: SettingsNode, onDamage: @escaping (CheckpointError) -> Void = { _ in }
   ) throws -> SettingsNode {
     guard case .scalar(let path)? = configuration[TrainingConfiguration.baseKey]?.content, !path.text.isEmpty
     else { return configuration }
     let base = try BaseModel(path.text, onDamage: onDamage)
-    let key = TaskSettings.trainsControl(configuration) ? TaskSettings.denoiserKey : sectionKey
+    return try base.completingProcess(of: base.completingModel(of: configuration))
+  }
+
+  private func completingModel(of configuration: SettingsNode) throws -> SettingsNode {
+    let key = TaskSettings.trainsControl(configuration) ? TaskSettings.denoiserKey : Self.sectionKey
     guard let own = configuration[key], !(own.entries ?? []).isEmpty else {
-      guard let section = base.section else {
+      guard let section else {
         throw ModelFileError(
-          base.path, "does not say which model its tensors are of: describe it in the section \(key)")
+          path, "does not say which model its tensors are of: describe it in the section \(key)")
       }
       return configuration.setting(key, to: section)
     }
-    if let section = base.section {
+    if let section {
       let differences = try ModelDigest.differences(own, section)
       guard differences.isEmpty else {
         throw ModelFileError(
-          base.path,
+          path,
           "is another model than that of the configuration: \(differences.joined(separator: "; "))")
       }
     }

@@ -170,24 +170,29 @@ public struct PipelineFolder {
   ///
   /// - Throws: `ModelFileError` if a configuration cannot express the scheduler's noise schedule.
   public func trainingConfiguration() throws -> SettingsNode {
-    let scheduler = try scheduler()
-    let schedule = scheduler.schedule
-    guard let formula = schedule.formula else {
+    guard let diffusion = try diffusion() else {
       throw ModelFileError(
         path,
         "its noise schedule is a list of betas, which has no name: say with --config what to train it with")
     }
-    var diffusion: SettingsNode = [
+    return ["dataset": ["path": ""], "model": section, "diffusion": diffusion.setting("loss", to: "l2")]
+  }
+
+  /// The section `diffusion` of a configuration with the scheduler's process; nil for a noise schedule without a name.
+  ///
+  /// - Throws: `SettingsError`, `FileError`.
+  func diffusion() throws -> SettingsNode? {
+    let scheduler = try scheduler()
+    let schedule = scheduler.schedule
+    guard let formula = schedule.formula else { return nil }
+    let section: SettingsNode = [
       "timesteps": SettingsNode(schedule.timesteps), "schedule": SettingsNode(formula.kind.rawValue),
       "prediction": SettingsNode(scheduler.prediction.rawValue),
       "variance": SettingsNode(scheduler.variance.rawValue),
-      "loss": "l2", "zero_terminal_snr": SettingsNode(schedule.isRescaledToZeroSNR),
+      "zero_terminal_snr": SettingsNode(schedule.isRescaledToZeroSNR),
     ]
-    if let start = formula.betaStart, let end = formula.betaEnd {
-      diffusion = diffusion.setting("beta_start", to: SettingsNode(start))
-        .setting("beta_end", to: SettingsNode(end))
-    }
-    return ["dataset": ["path": ""], "model": section, "diffusion": diffusion]
+    guard let start = formula.betaStart, let end = formula.betaEnd else { return section }
+    return section.setting("beta_start", to: SettingsNode(start)).setting("beta_end", to: SettingsNode(end))
   }
 
   /// The sampling plan from `options`, with defaults from the folder's `scheduler`.
@@ -209,12 +214,12 @@ public struct PipelineFolder {
 }
 
 extension DenoiserKind {
-  /// The published class that the `config.json` names.
+  /// The published class that the `config.json` names; nil for a network that diffusers lacks.
   var className: String? {
     switch self {
     case .unet2D: "UNet2DModel"
     case .unetCondition: "UNet2DConditionModel"
-    case .annotatedUNet, .resNetUNet, .conditionalUNet, .dit, .attentionUNet: nil
+    default: nil
     }
   }
 
