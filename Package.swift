@@ -85,7 +85,7 @@ let package = Package(
       name: "Configuration",
       dependencies: [
         "DataParallel", "Datasets", "Diffusion", "Files", "Kernels", "Layers", "Models", "Optimization",
-        "Settings", "Tensors",
+        "Settings", "Tasks", "Tensors",
       ],
       swiftSettings: common),
     .target(

@@ -45,14 +45,14 @@ public struct SamplingSettings: Hashable, Sendable {
   /// Sampler options; defaults if the task draws no samples.
   public let options: SamplingOptions
 
-  /// - Parameter kind: the task. An autoencoder shows reconstructions, which need no sampler.
-  init(_ reader: SettingsReader, of kind: TaskSettings.Kind) throws {
+  /// - Parameter draws: whether the task draws samples. An autoencoder shows reconstructions, which need no sampler.
+  init(_ reader: SettingsReader, draws: Bool) throws {
     every = try reader.value(
       "every", default: 1000, in: 0..., help: "steps between grids of samples; 0: never")
     count = try reader.value("count", default: 36, in: 1...10_000, help: "images in a grid")
     prompts = try reader.value(
       "prompts", default: [String](),
       help: "texts to draw; empty: captions of the dataset, if the model is told them")
-    options = try SamplingOptions(kind == .diffusion ? reader : SettingsReader(.empty))
+    options = try SamplingOptions(draws ? reader : SettingsReader(.empty))
   }
 }

@@ -63,7 +63,7 @@ public struct TrainingConfiguration: Sendable {
     ema = try AverageSettings(reader.section("ema"))
     checkpoint = try CheckpointSettings(reader.section("checkpoint"))
     let samplingReader = try reader.section("sampling")
-    sampling = try SamplingSettings(samplingReader, of: task.kind)
+    sampling = try SamplingSettings(samplingReader, draws: task.diffusion != nil)
     if !sampling.prompts.isEmpty, task.diffusion?.text == nil {
       throw samplingReader.invalid(
         "prompts", "are for a denoiser that reads texts: set conditioning.text_encoder")
@@ -94,8 +94,8 @@ public struct TrainingConfiguration: Sendable {
   ///
   /// - Throws: `ModelError` if another kind of network is trained.
   public func requireDiffusion() throws -> TaskSettings.DiffusionSection {
-    switch task {
-    case .diffusion(let section): return section
+    switch model {
+    case .denoiser: break
     case .control:
       throw ModelError(
         "the model is a control network (model.kind), which draws by pictures alone: oboro sample does, with --control"
@@ -106,6 +106,8 @@ public struct TrainingConfiguration: Sendable {
     case .contrastive:
       throw ModelError("the model is a clip (training.task), which compares images and texts and draws none")
     }
+    guard let section = task.diffusion else { preconditionFailure("a denoiser without a process") }
+    return section
   }
 
   /// The parameters of the network from `base` if it stays frozen; nil if everything is trained.

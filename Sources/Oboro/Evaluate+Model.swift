@@ -17,11 +17,11 @@ extension Evaluate {
     let model = try TrainedModel.load(checkpoint, weights: weights, on: communicator) {
       console.print("oboro: passed over: \($0)")
     }
-    switch model.configuration.task {
-    case .diffusion(let section): try measure(section, model, checkpoint, dataset, on: communicator, engine)
-    case .autoencoder(let section): try measure(section.model, model, dataset, on: communicator, engine)
-    case .control, .contrastive: try communicator.agree { _ = try model.configuration.requireDiffusion() }
+    if case .autoencoder(let autoencoder) = model.configuration.model {
+      return try measure(autoencoder, model, dataset, on: communicator, engine)
     }
+    let section = try communicator.agree { try model.configuration.requireDiffusion() }
+    try measure(section, model, checkpoint, dataset, on: communicator, engine)
   }
 
   private func measure(

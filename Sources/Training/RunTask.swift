@@ -51,21 +51,21 @@ struct RunTask {
     }
     conditions = try RunFields(configuration, dataset, shape: inputShape)
     try configuration.task.checkLosses(height: inputShape[0], width: inputShape[1], channels: inputShape[2])
+    var tokens: (@Sendable (String) -> [Int])?
     if case .contrastive(let section) = configuration.task {
       guard configuration.adapter == nil else {
         throw ModelError(
           "training.task: contrastive trains a whole clip, and no adapter of one: remove the section adapter")
       }
       captions = try Self.captions(of: dataset)
-      task = ContrastiveTask(
-        section.model, imageShape: inputShape, seed: configuration.training.seed,
-        tokens: try Self.tokens(for: section))
-      return
+      tokens = try Self.tokens(for: section)
+    } else {
+      captions = texts?.field
     }
-    captions = texts?.field
     let whole = configuration.trainingTask(
       imageShape: inputShape, scaling: latents?.scaling, captions: texts?.conditioning,
-      control: control?.conditioning, fields: conditions?.conditioning, perceptual: perceptual?.term)
+      control: control?.conditioning, fields: conditions?.conditioning, perceptual: perceptual?.term,
+      tokens: tokens)
     if let inversion = configuration.inversion, let base, let texts {
       task = InversionTask(inversion.table, of: whole, weights: base.weights, encoder: texts.bound)
     } else {
@@ -185,12 +185,12 @@ struct RunTask {
   }
 
   /// Whether the task has previews.
-  var hasPreview: Bool { if case .contrastive = configuration.task { false } else { true } }
+  var hasPreview: Bool { if case .contrastive = configuration.model { false } else { true } }
 
   /// The number of images in a preview.
   var previewCount: Int {
-    switch configuration.task {
-    case .diffusion, .control: configuration.sampling.count
+    switch configuration.model {
+    case .denoiser, .control: configuration.sampling.count
     case .autoencoder: min(configuration.sampling.count, dataset.count)
     case .contrastive: 0
     }
@@ -214,22 +214,22 @@ struct RunTask {
   ///
   /// - Throws: `SamplingError`.
   func preview(weights: ParameterBuffer, engine: Engine) throws -> any Preview {
-    switch configuration.task {
-    case .diffusion(let section):
+    switch configuration.model {
+    case .denoiser(let model):
       return ImageSampling(
-        model: section.model,
+        model: model,
         sampler: SamplingLoop(try configuration.samplingPlan(), seed: configuration.training.seed),
         weights: passWeights(weights), shape: inputShape,
         conditions: SampleConditions(
           prompts: try texts?.prompts(previewTexts(), weights: weights, engine: engine),
           fields: try conditions?.preview(of: dataset, count: previewCount)),
         decoder: latents?.decoder(engine), field: imageField, engine: engine)
-    case .control(let section): return try controlledPreview(section.diffusion.model, weights, engine)
+    case .control(_, let model): return try controlledPreview(model, weights, engine)
     case .contrastive: preconditionFailure("a clip draws nothing")
-    case .autoencoder(let section):
+    case .autoencoder(let model):
       let field = try dataset.index(of: dataset.requireImages().name)
       return ImageReconstruction(
-        model: section.model, weights: weights, imageShape: inputShape, field: imageField,
+        model: model, weights: weights, imageShape: inputShape, field: imageField,
         engine: engine
       ) { [dataset, previewCount, size = inputShape.reduce(1, *)] index in
         try [Float](unsafeUninitializedCapacity: size) { values, count in
@@ -260,44 +260,6 @@ extension RunTask {
         prompts: try texts?.prompts(previewTexts(), weights: weights, engine: engine)),
       decoder: latents?.decoder(engine), controls: [control.control(weights, images)], engine: engine)
     return ControlledPreview(sampling, images: images, shape: control.field.shape)
-  }
-}
-
-extension TrainingConfiguration {
-  /// The task to be trained, without any adapter.
-  ///
-  /// - Parameters:
-  ///   - imageShape: [H, W, C] of images or latents.
-  ///   - scaling: the scaling of latents; nil for images.
-  ///   - captions: how captions condition the denoiser; nil if they do not.
-  ///   - control: the conditioning of a control network; nil if the task trains none.
-  ///   - fields: the conditioning on other fields; nil if there is none.
-  ///   - perceptual: the perceptual term of an autoencoder's loss; nil if there is none.
-  package func trainingTask(
-    imageShape: [Int], scaling: LatentScaling? = nil, captions: CaptionConditioning? = nil,
-    control: ControlConditioning? = nil, fields: FieldConditioning? = nil, perceptual: PerceptualTerm? = nil
-  ) -> any TrainingTask {
-    switch task {
-    case .diffusion(let section):
-      DiffusionTask(
-        section.model, section.process, trained: section.parameters, imageShape: imageShape, scaling: scaling,
-        captions: captions, fields: fields, seed: training.seed)
-    case .control(let section):
-      DiffusionTask(
-        section.diffusion.model, section.diffusion.process, imageShape: imageShape, scaling: scaling,
-        captions: captions, control: control, seed: training.seed)
-    case .autoencoder(let section):
-      AutoencoderTask(
-        section.model, parameters: section.parameters, loss: section.reconstructionLoss,
-        divergenceWeight: section.divergenceWeight, perceptual: perceptual,
-        adversary: section.adversary.map {
-          Adversary($0.discriminator, start: $0.start, weight: $0.weight)
-        }, imageShape: imageShape, seed: training.seed)
-    case .contrastive(let section):
-      ContrastiveTask(section.model, imageShape: imageShape, seed: training.seed) {
-        [limit = section.model.settings.text.tokenLimit] _ in [Int](repeating: 0, count: limit)
-      }
-    }
   }
 }
 
