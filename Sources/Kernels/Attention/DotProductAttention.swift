@@ -158,6 +158,8 @@ public struct DotProductAttention: Hashable, Sendable {
 
   /// The size in floats of the memory for packing heads with several tasks, unless a single head needs more.
   private static let sharedFloats = 1 << 24
+  /// The tasks per thread that are processed together, so that threads rarely wait for each other.
+  private static let tasksPerThread = 4
 
   /// Runs `prepare`, then `attend` for each task, then `finish` on every head of every image. A head with one task is
   /// processed at once, in its thread's cache; heads with several tasks are processed in groups, in memory shared by
@@ -179,7 +181,9 @@ public struct DotProductAttention: Hashable, Sendable {
       }
       return
     }
-    let together = min(max(Self.sharedFloats / headCount, 1), batch * heads)
+    // At least one head per thread, as heads are packed by one thread each.
+    let busy = max(pool.threadCount, (pool.threadCount * Self.tasksPerThread + tasks - 1) / tasks)
+    let together = min(max(Self.sharedFloats / headCount, 1), busy, batch * heads)
     let shared = pool.workspace(together * headCount)
     for first in stride(from: 0, to: batch * heads, by: together) {
       let some = min(together, batch * heads - first)
