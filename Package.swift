@@ -210,6 +210,9 @@ let package = Package(
         "Pictures", "Randomness", "Safetensors", "Tensors", "TestSupport",
       ],
       swiftSettings: common),
+    .testTarget(
+      name: "InterchangeTests", dependencies: ["Interchange", "NumericsTestSupport", "Settings"],
+      swiftSettings: common),
     .executableTarget(
       name: "TrainingPrograms",
       dependencies: [
