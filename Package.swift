@@ -130,14 +130,14 @@ let package = Package(
     .target(
       name: "RunReports",
       dependencies: [
-        "Checkpoints", "Configuration", "Datasets", "Evaluation", "Files", "HDF5", "Models", "Reporting",
-        "Safetensors", "Settings", "Tensors",
+        "Checkpoints", "Configuration", "Datasets", "Evaluation", "Files", "HDF5", "Interchange", "Models",
+        "Reporting", "Safetensors", "Settings", "Tensors",
       ], swiftSettings: common),
     .target(
       name: "Diagnosis",
       dependencies: [
-        "Benchmarks", "Configuration", "Datasets", "FailureDetection", "Files", "HDF5", "Kernels", "MPI",
-        "Settings",
+        "Benchmarks", "Configuration", "Datasets", "FailureDetection", "Files", "HDF5", "Interchange",
+        "Kernels", "MPI", "Settings",
       ],
       swiftSettings: common),
     .executableTarget(
@@ -211,7 +211,8 @@ let package = Package(
       ],
       swiftSettings: common),
     .testTarget(
-      name: "InterchangeTests", dependencies: ["Interchange", "NumericsTestSupport", "Settings"],
+      name: "InterchangeTests",
+      dependencies: ["Interchange", "NumericsTestSupport", "Settings", "TestSupport"],
       swiftSettings: common),
     .executableTarget(
       name: "TrainingPrograms",

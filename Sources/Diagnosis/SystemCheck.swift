@@ -2,6 +2,7 @@ import Configuration
 import Datasets
 import Files
 import Foundation
+import Interchange
 import Kernels
 import MPI
 import Settings
@@ -63,7 +64,8 @@ public struct SystemCheck {
   private static func look(at subjects: Subjects, of rankCount: Int, _ facts: inout RankFacts) {
     if let file = subjects.configuration {
       do {
-        let configuration = try TrainingConfiguration(file: file, overrides: subjects.overrides)
+        let configuration = try TrainingConfiguration(
+          completing: SettingsNode(contentsOfFile: file).applying(overrides: subjects.overrides))
         facts.configuration = .init(path: file, digest: SHA256.digest(of: configuration.resolved.json))
         let path = configuration.dataset.path
         do {

@@ -32,17 +32,24 @@ struct PrepareEmoji: ParsableCommand {
   var size = 64
 
   @Option(
+    help: ArgumentHelp(
+      "How many emoji to take, spread over the list, such as a few to train an adapter with; all if not given."
+    ))
+  var count: Int?
+
+  @Option(
     help: ArgumentHelp("What shows where pictures are transparent: #rrggbb, or a grey.", valueName: "colour"))
   var background = Background(colour: .white)
 
   func validate() throws {
     guard (32...128).contains(size) else { throw ValidationError("--size must be 32 to 128, is \(size)") }
+    if let count, count < 1 { throw ValidationError("--count must be at least 1, is \(count)") }
   }
 
   func run() throws {
     let emoji = try EmojiSource(
       font: source ?? EmojiSource.usualFont, list: list ?? EmojiSource.usualList, split: options.split,
-      size: size, background: background.colour)
+      size: size, count: count, background: background.colour)
     if !emoji.missing.isEmpty {
       let names = emoji.missing.prefix(3).joined(separator: ", ")
       Console().print(

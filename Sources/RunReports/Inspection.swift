@@ -4,6 +4,7 @@ import Datasets
 import Files
 import Foundation
 import HDF5
+import Interchange
 import Models
 import Reporting
 import Settings
@@ -167,7 +168,7 @@ public enum Inspection {
   private static func configuration(
     _ path: String, _ size: (height: Int, width: Int)?
   ) throws -> Description {
-    let configuration = try TrainingConfiguration(file: path)
+    let configuration = try TrainingConfiguration(describing: SettingsNode(contentsOfFile: path))
     let node: SettingsNode = [
       "kind": "configuration",
       "parameters": SettingsNode(configuration.trainedParameters.valueCount),

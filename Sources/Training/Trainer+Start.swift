@@ -54,9 +54,8 @@ extension Trainer {
 
     let (configuration, dataset, heldOut, assignment) = try communicator.agree {
       let configuration = try TrainingConfiguration(
-        FrozenTextEncoder.completing(
-          BaseModel.completing(
-            SettingsNode(contentsOfFile: start.configurationFile).applying(overrides: start.overrides))))
+        completing: SettingsNode(contentsOfFile: start.configurationFile).applying(overrides: start.overrides)
+      )
       let assignment = try MicrobatchAssignment(
         batchSize: configuration.training.batchSize, microbatches: configuration.training.microbatches,
         rank: rank,

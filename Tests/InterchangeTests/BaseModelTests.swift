@@ -1,6 +1,8 @@
+import Foundation
 import Interchange
 import NumericsTestSupport
 import Settings
+import TestSupport
 import Testing
 
 /// What a configuration takes over from its base.
@@ -26,6 +28,20 @@ import Testing
     let path = Self.pipeline(name)
     let node = try completed("{base: \(path), autoencoder: {path: \(path)}, adapter: {rank: 2}}")
     for (key, value) in expected { #expect(node[key]?.json.trimmed == value, "\(key)") }
+  }
+
+  /// Which steps sampling takes is of no interest here.
+  @Test func anyClassOfSchedulerSaysWhatItWasTrainedWith() throws {
+    let place = try TemporaryDirectory()
+    let folder = "\(place.path)/pipeline"
+    try FileManager.default.copyItem(atPath: Self.pipeline("sd2"), toPath: folder)
+    let file = "\(folder)/scheduler/scheduler_config.json"
+    let written = try String(contentsOfFile: file, encoding: .utf8)
+    let other = written.replacing(/"_class_name": "[A-Za-z]*"/, with: "\"_class_name\": \"LCMScheduler\"")
+    #expect(other != written)
+    try other.write(toFile: file, atomically: true, encoding: .utf8)
+    let node = try completed("{base: \(folder), adapter: {rank: 2}}")
+    #expect(node["diffusion.prediction"]?.json.trimmed == "v")
   }
 
   /// Keys that say nothing of the network's function are the configuration's own.

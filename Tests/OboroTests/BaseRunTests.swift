@@ -107,6 +107,29 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(other.run)/checkpoints"))
   }
 
+  /// A configuration that leaves out what its base and its text encoder say is described and measured as it is trained.
+  @Test func whatIsLeftOutIsAlsoRead() throws {
+    let trial = try CaptionRuns.made(
+      """
+      dataset: {path: data}
+      base: \(CaptionRuns.pipeline)
+      conditioning: {text_encoder: "\(CaptionRuns.pipeline)"}
+      autoencoder: {path: "\(CaptionRuns.pipeline)"}
+      training: {batch_size: 2, microbatches: 2}
+      adapter: {rank: 2, text_encoder: attention}
+
+      """)
+    let inspected = try oboro(["inspect", trial.configuration])
+    try #require(inspected.exitStatus == 0, "\(inspected)")
+    for key in ["schedule: scaled-linear", "scaling_factor: 0.3", "kind: clip-text"] {
+      #expect(inspected.output.contains(key), "\(key): \(inspected)")
+    }
+    let measured = try oboro([
+      "bench", "step", "--config", trial.configuration, "--size", "8x8", "--steps", "1", "--threads", "1",
+    ])
+    #expect(measured.exitStatus == 0, "\(measured)")
+  }
+
   /// Latents of one autoencoder, whatever the dataset: the factor of the run that the base is.
   @Test func aRunsScalingIsTaken() throws {
     let folder = try CaptionRuns.latents()

@@ -75,6 +75,37 @@ import Testing
     #expect(trained.exitStatus == 0 && trained.errors == "", "\(trained)")
   }
 
+  @Test func autoencodersAreMeasured() throws {
+    let trial = try CaptionRuns.made(
+      """
+      model:
+        kind: autoencoder-kl
+        block_out_channels: [4, 8]
+        down_block_types: [DownEncoderBlock2D, DownEncoderBlock2D]
+        up_block_types: [UpDecoderBlock2D, UpDecoderBlock2D]
+        norm_num_groups: 2
+      training: {task: autoencoder}
+
+      """)
+    let arguments = [
+      "bench", "autoencoder", "--config", trial.configuration, "--size", "16x8", "--threads", "1",
+    ]
+    let both = try oboro(arguments + ["--json"])
+    try #require(both.exitStatus == 0 && both.errors == "", "\(both)")
+    let result = try object(both.output)
+    #expect(result["image_shape"] as? [Int] == [16, 8, 3] && result["latent_shape"] as? [Int] == [8, 4, 4])
+    for key in ["encode_seconds", "decode_seconds"] {
+      #expect(try #require(result[key] as? Double, "\(key)") > 0)
+    }
+    let one = try oboro(arguments + ["--only", "decode", "--steps", "1"])
+    #expect(one.exitStatus == 0 && one.output.contains("seconds to decode"), "\(one)")
+    #expect(!one.output.contains("seconds to encode"), "\(one)")
+    let other = try Trial()
+    let refused = try oboro(["bench", "autoencoder", "--config", other.configuration])
+    expectFailure(refused, 64, "the model is no autoencoder")
+    #expect(!FileManager.default.fileExists(atPath: other.run))
+  }
+
   @Test func theSizeOfTheImagesIsAsked() throws {
     let trial = try Trial()
     func flops(_ arguments: String...) throws -> Int? {

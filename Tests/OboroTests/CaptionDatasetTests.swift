@@ -94,16 +94,25 @@ import Testing
   private static let hasEmoji = ["fonts/truetype/noto/NotoColorEmoji.ttf", "unicode/emoji/emoji-test.txt"]
     .allSatisfy { FileManager.default.fileExists(atPath: "/usr/share/\($0)") }
 
-  @Test(.enabled(if: hasEmoji)) func emojiHaveTheirNames() throws {
-    let folder = try TemporaryDirectory()
-    let run = try oboro([
-      "prepare", "emoji", "--output", "\(folder.path)/data", "--size", "32", "--split", "test",
-    ])
+  /// The captions of a dataset of held-out emoji.
+  private func names(in folder: TemporaryDirectory, _ options: String...) throws -> [String] {
+    let run = try oboro(
+      ["prepare", "emoji", "--output", "\(folder.path)/data", "--size", "32", "--split", "test"] + options)
     try #require(run.exitStatus == 0, "\(run)")
     let file = try HDF5.File(opening: "\(folder.path)/data/test-00000-of-00001.h5")
-    let names = try file.root.dataset("captions").readStrings()
+    return try file.root.dataset("captions").readStrings()
+  }
+
+  @Test(.enabled(if: hasEmoji)) func emojiHaveTheirNames() throws {
+    let folder = try TemporaryDirectory()
+    let names = try names(in: folder)
     #expect(names.contains("woman: light skin tone, red hair") && !names.contains("grinning face"))
     #expect(Set(names).count == names.count && names.count == 60)
+    #expect(try self.names(in: folder, "--count", "5") == [0, 12, 24, 36, 48].map { names[$0] })
+    expectFailure(
+      try oboro(["prepare", "emoji", "--output", "\(folder.path)/data", "--split", "test", "--count", "61"]),
+      65,
+      "has 60 emoji")
   }
 
   @Test func anEmojiFontMustBeOne() throws {

@@ -9,7 +9,9 @@ from comparison import BENCHMARKS, Variant, describe, fail, markdown, parser, ra
 from comparison import torch_variants
 
 DEFAULT = BENCHMARKS / "unet-condition-140.yaml"
-MEASURED = ("sample", "train", "lora")
+# What is measured of the networks of each kind.
+MEASURED = {"unet-condition": ("sample", "train", "lora"), "autoencoder-kl": ("encode", "decode")}
+ALL_MEASURED = [measured for some in MEASURED.values() for measured in some]
 GUIDANCE = 7.5
 # A guided evaluation is one with the prompt and one without.
 GUIDED_LATENTS = 2
@@ -28,11 +30,14 @@ class Comparison:
         self.configuration = description["configuration"]
         self.parameters = description["model"]["parameters"]
         model = self.configuration["model"]
-        if model["kind"] != "unet-condition":
-            fail(f"{path}: model.kind is {model['kind']}, expected unet-condition: diffusers' UNet2DConditionModel")
+        if model["kind"] not in MEASURED:
+            fail(f"{path}: model.kind is {model['kind']}, expected one of {', '.join(MEASURED)}")
+        self.measured = [measured for measured in options.only if measured in MEASURED[model["kind"]]]
+        if not self.measured:
+            fail(f"{path}: --only {' '.join(options.only)} measures nothing of a network of kind {model['kind']}")
         size = model.get("sample_size")
         if size is None:
-            fail(f"{path}: model.sample_size is missing, the height and width of the latents")
+            fail(f"{path}: model.sample_size is missing, the height and width of what the network takes")
         height, width = size if isinstance(size, list) else (size, size)
         self.image_shape = [height, width, model["in_channels"]]
 
@@ -40,9 +45,14 @@ class Comparison:
         """Runs Oboro's benchmark."""
         height, width, _ = self.image_shape
         settings = {"training.precision": precision}
+        seconds = "step_seconds"
         if measured == "sample":
             settings |= {"sampling.guidance": GUIDANCE, "sampling.steps": self.options.steps}
             command = [self.options.oboro, "bench", "sample", "--count", 1]
+            seconds = "seconds_per_evaluation"
+        elif measured in MEASURED["autoencoder-kl"]:
+            command = [self.options.oboro, "bench", "autoencoder", "--only", measured, "--steps", self.options.steps]
+            seconds = f"{measured}_seconds"
         else:
             command = [self.options.oboro, "bench", "step", "--steps", self.options.steps]
         if measured == "lora":
@@ -53,12 +63,15 @@ class Comparison:
         command += ["--config", self.path, "--size", f"{height}x{width}", "--threads", self.options.cores, "--json"]
         result = json.loads(run(command))
         return {
-            "seconds": result["seconds_per_evaluation" if measured == "sample" else "step_seconds"],
+            "seconds": result[seconds],
             "parameters": result.get("parameters", self.parameters),
             "peak_resident_bytes": result["peak_resident_bytes"],
         }
 
     def batch_size(self, measured):
+        """How many latents or images go through the network together."""
+        if measured in MEASURED["autoencoder-kl"]:
+            return 1
         return GUIDED_LATENTS if measured == "sample" else self.configuration["training"]["batch_size"]
 
     def diffusers(self, measured, settings):
@@ -68,20 +81,23 @@ class Comparison:
             "measured": measured,
             "model": model,
             "image_shape": self.image_shape,
-            "context_shape": [CONTEXT_TOKENS, model["cross_attention_dim"]],
             "batch_size": self.batch_size(measured),
-            "timesteps": self.configuration["diffusion"]["timesteps"],
-            "loss": self.configuration["diffusion"]["loss"],
             "steps": self.options.steps,
             "threads": self.options.cores,
         }
+        if model["kind"] == "unet-condition":
+            job["context_shape"] = [CONTEXT_TOKENS, model["cross_attention_dim"]]
+            job["timesteps"] = self.configuration["diffusion"]["timesteps"]
+            job["loss"] = self.configuration["diffusion"]["loss"]
         if measured == "lora":
             job["adapter"] = ADAPTER
         return run_torch("diffusers_step.py", job | settings)
 
     def variants(self, measured):
         cores = self.options.cores
-        for precision in ("float32", "bf16"):
+        # An autoencoder is always computed in float32.
+        precisions = ("float32",) if measured in MEASURED["autoencoder-kl"] else ("float32", "bf16")
+        for precision in precisions:
             yield Variant("Oboro", precision, 1, cores, lambda precision=precision: self.oboro(measured, precision), "")
         for name, kind, settings in torch_variants():
             yield Variant(
@@ -104,7 +120,7 @@ class Comparison:
                 "variant": variant.name,
                 "threads": variant.threads,
                 "seconds": variant.median("seconds"),
-                "latents_per_second": self.batch_size(measured) / variant.median("seconds"),
+                "samples_per_second": self.batch_size(measured) / variant.median("seconds"),
                 "peak_resident_bytes": variant.median("peak_resident_bytes"),
             }
             | ratio
@@ -113,7 +129,7 @@ class Comparison:
 
 
 def table(rows):
-    header = ["configuration", "measured", "program", "seconds", "latents/s", "to best float32", "to best bf16"]
+    header = ["configuration", "measured", "program", "seconds", "samples/s", "to best float32", "to best bf16"]
     return markdown(
         [*header, "peak MB"],
         [
@@ -122,7 +138,7 @@ def table(rows):
                 row["measured"],
                 f"{row['program']}, {row['variant']}",
                 f"{row['seconds']:.3f}",
-                f"{row['latents_per_second']:.2f}",
+                f"{row['samples_per_second']:.2f}",
                 f"{row['to_best_float32']:.2f}",
                 f"{row['to_best_bf16']:.2f}",
                 f"{row['peak_resident_bytes'] / 1e6:.0f}",
@@ -134,10 +150,10 @@ def table(rows):
 
 def main():
     reader = parser(least_steps=1)
-    reader.add_argument("--only", nargs="+", choices=MEASURED, default=MEASURED, help="what is measured")
+    reader.add_argument("--only", nargs="+", choices=ALL_MEASURED, default=ALL_MEASURED, help="what is measured")
     options = reader.parse_args()
     comparisons = [Comparison(path, options) for path in options.configs or [str(DEFAULT)]]
-    rows = [row for comparison in comparisons for measured in options.only for row in comparison.rows(measured)]
+    rows = [row for comparison in comparisons for measured in comparison.measured for row in comparison.rows(measured)]
     print(json.dumps(rows, indent=2) if options.json else table(rows))
 
 

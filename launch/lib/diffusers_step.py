@@ -1,9 +1,9 @@
-"""Times diffusers' UNet2DConditionModel, with peft's adapter if there is one, and prints a JSON object; called by
-compare_diffusers.py.
+"""Times diffusers' UNet2DConditionModel, with peft's adapter if there is one, or its AutoencoderKL, and prints a JSON
+object; called by compare_diffusers.py.
 
     python3 diffusers_step.py '{"measured": "train", "model": {...}, "image_shape": [32, 32, 4], "batch_size": 8, ...}'
 
-`sample` evaluates the network in inference mode; `train` and `lora` take a training step: forward pass, loss, backward
+`sample`, `encode` and `decode` evaluate the network in inference mode; `train` and `lora` take a training step: forward pass, loss, backward
 pass, Adam. Latents, timesteps, contexts and noise are drawn once, before.
 """
 
@@ -12,15 +12,18 @@ import statistics
 import sys
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 
 import torch_timing
 
 
+def settings(job):
+    return {key: value for key, value in job["model"].items() if key != "kind"}
+
+
 def load(job):
     torch.manual_seed(0)
-    settings = {key: value for key, value in job["model"].items() if key != "kind"}
-    model = UNet2DConditionModel(**settings)
+    model = UNet2DConditionModel(**settings(job))
     if "adapter" in job:
         # Imported only here: the library is large, and peak memory is measured.
         import peft
@@ -33,8 +36,30 @@ def load(job):
     return torch_timing.in_layout(model, job)
 
 
+def measure_autoencoder(job):
+    """Returns the seconds of each pass, and the number of weights of both halves."""
+    torch.manual_seed(0)
+    model = torch_timing.in_layout(AutoencoderKL(**settings(job)).eval(), job)
+    height, width, channels = job["image_shape"]
+    image = torch_timing.in_layout(torch.randn(job["batch_size"], channels, height, width), job)
+
+    def encode():
+        return model.encode(image).latent_dist.mean
+
+    with torch.inference_mode(), torch_timing.precision(job):
+        if job["measured"] == "encode":
+            return torch_timing.seconds(encode, job["steps"]), model.num_parameters()
+        # Not of an image, whose encoding would count in peak memory.
+        scale = 2 ** (len(model.config.block_out_channels) - 1)
+        shape = (job["batch_size"], model.config.latent_channels, height // scale, width // scale)
+        latents = torch_timing.in_layout(torch.randn(shape), job)
+        return torch_timing.seconds(lambda: model.decode(latents).sample, job["steps"]), model.num_parameters()
+
+
 def measure(job):
     """Returns the seconds of each step, and the number of weights: of those that are trained, if any are."""
+    if job["model"]["kind"] == "autoencoder-kl":
+        return measure_autoencoder(job)
     model = load(job)
     height, width, channels = job["image_shape"]
     batch = job["batch_size"]

@@ -27,7 +27,14 @@ readonly commands=(
 readonly swift_packages=(g++ ca-certificates tzdata libcurl4 libxml2 libsqlite3-0 libncurses6)
 
 readonly fashion_mnist_package=dataset-fashion-mnist
+# Colour pictures of emoji, and their names.
+readonly emoji_packages=(fonts-noto-color-emoji unicode-data)
 readonly fashion_mnist=/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
+
+# Whether the files of the emoji packages are where `oboro prepare emoji` looks for them.
+has_emoji() {
+  [[ -e /usr/share/fonts/truetype/noto/NotoColorEmoji.ttf && -e /usr/share/unicode/emoji/emoji-test.txt ]]
+}
 
 # Prints a line "name|package|module" for each thing that is missing or cannot be compiled and linked against.
 missing_parts() {

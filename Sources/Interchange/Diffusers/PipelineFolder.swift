@@ -182,7 +182,8 @@ public struct PipelineFolder {
   ///
   /// - Throws: `SettingsError`, `FileError`.
   func diffusion() throws -> SettingsNode? {
-    let scheduler = try scheduler()
+    // A class that is not supported concerns sampling: all of them say in the same way what the network was trained for.
+    let scheduler = try (try? scheduler()) ?? scheduler(for: .ddpm)
     let schedule = scheduler.schedule
     guard let formula = schedule.formula else { return nil }
     let section: SettingsNode = [

@@ -10,6 +10,6 @@ struct Bench: ParsableCommand {
       """,
     subcommands: [
       BenchStep.self, BenchKernels.self, BenchAllReduce.self, BenchScaling.self, BenchLoader.self,
-      BenchSample.self,
+      BenchSample.self, BenchAutoencoder.self,
     ])
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Interchange
 import Settings
 
 /// Overrides of a configuration to measure, and the size of its images.
@@ -34,7 +35,7 @@ struct MeasuredConfigurationOptions: ParsableArguments {
     node = try node.applying(overrides: set)
     // Only training needs an actual dataset.
     if node["dataset.path"] == nil { node = try node.applying(overrides: ["dataset.path=\"\""]) }
-    let configuration = try TrainingConfiguration(node)
+    let configuration = try TrainingConfiguration(describing: node)
     let sides = try size.map(ImageSides.init)
     let shape = try MeasuredImages.shape(
       configuration, name: file ?? Self.recipeName, size: sides.map { ($0.height, $0.width) })

@@ -24,9 +24,12 @@ public struct EmojiSource: ConcurrentSampleSource {
   ///   - list: Unicode's `emoji-test.txt`.
   ///   - split: test selects the held-out combinations (`Emoji.isHeldOut`).
   ///   - size: height and width of the images.
-  /// - Throws: `DatasetError` for files that are missing, damaged or of another kind.
-  public init(font: String, list: String, split: Split, size: Int, background: PictureColour) throws {
-    precondition(size > 0, "images of \(size) pixels")
+  ///   - count: how many emoji to take, spread evenly over the list; nil takes all.
+  /// - Throws: `DatasetError` for files that are missing, damaged or of another kind, and if there are fewer emoji.
+  public init(
+    font: String, list: String, split: Split, size: Int, count: Int? = nil, background: PictureColour
+  ) throws {
+    precondition(size > 0 && count ?? 1 > 0, "\(count ?? 1) images of \(size) pixels")
     func read(_ path: String, _ package: String) throws -> [UInt8] {
       guard FileManager.default.fileExists(atPath: path) else {
         throw DatasetError.badData(path, "is missing: on Debian, apt-get install \(package)")
@@ -45,6 +48,12 @@ public struct EmojiSource: ConcurrentSampleSource {
       }
     }
     guard !emoji.isEmpty else { throw DatasetError.badData(font, "has a picture of no emoji of \(list)") }
+    if let count {
+      guard count <= emoji.count else {
+        throw DatasetError.badData(font, "has \(emoji.count) emoji of \(list) and this split, not \(count)")
+      }
+      emoji = (0..<count).map { [emoji] in emoji[$0 * emoji.count / count] }
+    }
     self.split = split.rawValue
     self.size = size
     self.background = background
