@@ -75,8 +75,9 @@ public struct FrozenTextEncoder: Sendable {
     guard TextEncoderSection.isNeeded(by: configuration),
       case .scalar(let path)? = configuration["conditioning.text_encoder"]?.content, !path.text.isEmpty
     else { return configuration }
+    guard let own = configuration.section(at: key) else { return configuration }
     let section = try TextEncoderSource.Description(path.text).section
-    guard let own = configuration[key], !(own.entries ?? []).isEmpty else {
+    guard !(own.entries ?? []).isEmpty else {
       return configuration.setting(key, to: section)
     }
     let differences = SettingsNode.differences(

@@ -34,6 +34,13 @@ public struct SettingsNode: Sendable {
     }
   }
 
+  /// The section at a key: empty if it is missing or null; nil if there is a value that is no section, which only a reader
+  /// can report.
+  package func section(at path: String) -> SettingsNode? {
+    guard let node = self[path], !node.isNull else { return .empty }
+    if case .section = node.content { return node } else { return nil }
+  }
+
   /// This section with the value of a key replaced, or appended if the key is new.
   public func setting(_ key: String, to node: SettingsNode) -> SettingsNode {
     guard case .section(var entries) = content else {

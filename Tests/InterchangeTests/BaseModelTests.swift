@@ -62,6 +62,20 @@ import Testing
     #expect(node["diffusion.timesteps"]?.json == "1000")
   }
 
+  /// Values that are no sections are left to the reader, whose error says where they are.
+  @Test(arguments: ["diffusion: 3", "autoencoder: hello", "model: [1]"])
+  func whatIsNoSectionIsLeft(given: String) throws {
+    let node = try completed("{base: \(Self.pipeline("sd1")), \(given)}")
+    let key = String(given.prefix { $0 != ":" })
+    #expect(node[key]?.entries == nil && node[key] != nil)
+  }
+
+  @Test func anEmptySectionIsFilled() throws {
+    let node = try completed("{base: \(Self.pipeline("sd1")), diffusion: , model: }")
+    #expect(node["diffusion.schedule"]?.json.trimmed == "scaled-linear")
+    #expect(node["model.kind"]?.json.trimmed == "unet-condition")
+  }
+
   @Test(arguments: ["adapter: {rank: 2}", "inversion: {word: <a>}", "model: {kind: controlnet}"])
   func aFrozenBaseRefusesAnotherProcess(section: String) throws {
     let yaml = "{base: \(Self.pipeline("sd1")), diffusion: {prediction: v}, \(section)}"

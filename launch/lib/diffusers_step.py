@@ -3,8 +3,8 @@ object; called by compare_diffusers.py.
 
     python3 diffusers_step.py '{"measured": "train", "model": {...}, "image_shape": [32, 32, 4], "batch_size": 8, ...}'
 
-`sample`, `encode` and `decode` evaluate the network in inference mode; `train` and `lora` take a training step: forward pass, loss, backward
-pass, Adam. Latents, timesteps, contexts and noise are drawn once, before.
+`sample`, `encode` and `decode` evaluate the network in inference mode; `train` and `lora` take a training step: forward
+pass, loss, backward pass, Adam. Latents, timesteps, contexts and noise are drawn once, before.
 """
 
 import json

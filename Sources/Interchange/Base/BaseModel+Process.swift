@@ -14,8 +14,11 @@ extension BaseModel {
   ///   `CheckpointError`, `FileError`.
   func completingProcess(of configuration: SettingsNode) throws -> SettingsNode {
     var result = configuration
-    if let process = try process() {
-      let section = process.completing(configuration[BaseProcess.key])
+    let own = try self.configuration()
+    if let process = own?[BaseProcess.key].map({ BaseProcess($0) }),
+      let given = configuration.section(at: BaseProcess.key)
+    {
+      let section = process.completing(given)
       if Self.isFrozen(in: configuration) {
         let differences = try process.differences(from: section)
         guard differences.isEmpty else {
@@ -27,8 +30,10 @@ extension BaseModel {
       }
       result = result.setting(BaseProcess.key, to: section)
     }
-    if let latents = configuration[LatentSettings.section], latents[LatentSettings.factor]?.isNull ?? true,
-      let factor = try latentFactor()
+    if configuration[LatentSettings.section] != nil,
+      let latents = configuration.section(at: LatentSettings.section),
+      latents[LatentSettings.factor]?.isNull ?? true,
+      let factor = latentFactor(own)
     {
       result = result.setting(LatentSettings.section, to: latents.setting(LatentSettings.factor, to: factor))
     }
@@ -40,16 +45,14 @@ extension BaseModel {
       || [AdapterSection.key, InversionSection.key].contains { !(configuration[$0]?.isNull ?? true) }
   }
 
-  private func process() throws -> BaseProcess? {
-    try configuration()?[BaseProcess.key].map { BaseProcess($0) }
-  }
-
   /// The factor of the latents that the base draws; nil for one that draws images, and if its source does not say.
-  private func latentFactor() throws -> SettingsNode? {
+  ///
+  /// - Parameter configuration: what the base was trained with.
+  private func latentFactor(_ configuration: SettingsNode?) -> SettingsNode? {
     if case .folder(let folder) = source {
       return folder.autoencoder.flatMap { Double("\($0.scalingFactor)") }.map { SettingsNode($0) }
     }
-    let factor = try configuration()?[LatentSettings.path]
+    let factor = configuration?[LatentSettings.path]
     return factor?.isNull == false ? factor : nil
   }
 
@@ -60,7 +63,7 @@ extension BaseModel {
   func configuration() throws -> SettingsNode? {
     switch source {
     case .file(let file): try Conversion.writtenConfiguration(file)
-    case .folder(let folder): try folder.diffusion() == nil ? nil : folder.trainingConfiguration()
+    case .folder(let folder): try folder.namedConfiguration()
     case .checkpoint(let onDamage):
       try Checkpoint.read(at: path, onDamage: onDamage) { $0.manifest.describedConfiguration }
     }

@@ -113,7 +113,8 @@ public struct BaseModel {
 
   private func completingModel(of configuration: SettingsNode) throws -> SettingsNode {
     let key = TaskSettings.trainsControl(configuration) ? TaskSettings.denoiserKey : Self.sectionKey
-    guard let own = configuration[key], !(own.entries ?? []).isEmpty else {
+    guard let own = configuration.section(at: key) else { return configuration }
+    guard !(own.entries ?? []).isEmpty else {
       guard let section else {
         throw ModelFileError(
           path, "does not say which model its tensors are of: describe it in the section \(key)")

@@ -19,8 +19,7 @@ struct BaseProcess {
   ]
 
   /// The section `own` with what it leaves out of the process; unchanged if it names another process.
-  func completing(_ own: SettingsNode?) -> SettingsNode {
-    let own = own ?? .empty
+  func completing(_ own: SettingsNode) -> SettingsNode {
     func isGiven(_ key: String, in node: SettingsNode) -> Bool { !(node[key]?.isNull ?? true) }
     func agrees(_ key: String) -> Bool { !isGiven(key, in: own) || own[key]?.json == section[key]?.json }
     guard agrees(Self.processKey) else { return own }

@@ -170,18 +170,27 @@ public struct PipelineFolder {
   ///
   /// - Throws: `ModelFileError` if a configuration cannot express the scheduler's noise schedule.
   public func trainingConfiguration() throws -> SettingsNode {
-    guard let diffusion = try diffusion() else {
+    guard let configuration = try namedConfiguration() else {
       throw ModelFileError(
         path,
         "its noise schedule is a list of betas, which has no name: say with --config what to train it with")
     }
-    return ["dataset": ["path": ""], "model": section, "diffusion": diffusion.setting("loss", to: "l2")]
+    return configuration
+  }
+
+  /// The same; nil for a noise schedule without a name.
+  ///
+  /// - Throws: `SettingsError`, `FileError`.
+  func namedConfiguration() throws -> SettingsNode? {
+    try diffusion().map {
+      ["dataset": ["path": ""], "model": section, "diffusion": $0.setting("loss", to: "l2")]
+    }
   }
 
   /// The section `diffusion` of a configuration with the scheduler's process; nil for a noise schedule without a name.
   ///
   /// - Throws: `SettingsError`, `FileError`.
-  func diffusion() throws -> SettingsNode? {
+  private func diffusion() throws -> SettingsNode? {
     // A class that is not supported concerns sampling: all of them say in the same way what the network was trained for.
     let scheduler = try (try? scheduler()) ?? scheduler(for: .ddpm)
     let schedule = scheduler.schedule
