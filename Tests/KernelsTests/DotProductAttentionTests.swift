@@ -12,16 +12,18 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
   var isMasked = false
   /// How peaked the softmax is.
   var scale: Float = 1
+  var precision = ProductPrecision.float32
 
   var testDescription: String {
     "\(batch)x\(tokens)\(keys.map { " to \($0)" } ?? ""), \(heads) heads of \(headWidth), values of \(scale)"
       + (isCausal ? ", causal" : "") + (isMasked ? ", masked" : "")
+      + (precision == .bf16 ? ", bf16" : "")
   }
 
   var attention: DotProductAttention {
     DotProductAttention(
       batch: batch, queries: tokens, keys: keys ?? tokens, heads: heads, headWidth: headWidth,
-      isCausal: isCausal)
+      isCausal: isCausal, precision: precision)
   }
 
   var hidden: Int { heads * headWidth }
@@ -102,6 +104,13 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
     return result
   }
 
+  /// The same case with factors of bfloat16.
+  var rounded: DotProductAttentionCase {
+    var rounded = self
+    rounded.precision = .bf16
+    return rounded
+  }
+
   static let all: [DotProductAttentionCase] = [
     .init(batch: 1, tokens: 1, heads: 1, headWidth: 1),
     .init(batch: 2, tokens: 7, heads: 3, headWidth: 5),
@@ -142,6 +151,32 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
       relativeError(of: c.backward(qkv, ThreadPool(threadCount: 2)), from: c.referenceGradient) < bound)
   }
 
+  /// With factors of bfloat16, whose relative rounding error is at most 2^-9 (0.002).
+  @Test(arguments: DotProductAttentionCase.all.filter { $0.scale == 1 })
+  func roundedFactorsAreClose(_ c: DotProductAttentionCase) {
+    let (c, qkv, pool) = (c.rounded, c.qkv, ThreadPool(threadCount: 2))
+    let attended = relativeError(of: c.forward(qkv, pool).attended, from: c.referenceAttended)
+    let gradient = relativeError(of: c.backward(qkv, pool), from: c.referenceGradient)
+    #expect(attended < 8e-3 && gradient < 8e-3)
+    if ProductPrecision.hasBFloat16Products && c.headWidth > 1 { #expect(attended > 1e-4 && gradient > 1e-4) }
+  }
+
+  /// What is exact in bfloat16 gives the same bits: scores are small integers, and each query attends to one key.
+  @Test func factorsThatNeedNoRounding() {
+    let (tokens, width) = (70, 16)
+    let qkv = (0..<tokens * 3 * width).map { index -> Float in
+      let (token, part, d) = (index / (3 * width), index / width % 3, index % width)
+      // Query i has bit d of i as ±32, key i as ±8: its own key's score is larger than any other's by at least 128.
+      return part == 2
+        ? Float((token * 5 + d * 3) % 17 - 8) : (token >> (d % 8) & 1 == 1 ? 1 : -1) * (part == 0 ? 32 : 8)
+    }
+    let c = DotProductAttentionCase(batch: 1, tokens: tokens, heads: 1, headWidth: width)
+    let pool = ThreadPool(threadCount: 2)
+    let values = (0..<tokens * width).map { qkv[$0 / width * 3 * width + 2 * width + $0 % width] }
+    #expect(c.forward(qkv, pool).attended == values)
+    #expect(c.rounded.forward(qkv, pool).attended == values)
+  }
+
   /// As many tokens as a 64x64 image has pixels.
   @Test func fourThousandTokens() {
     let c = DotProductAttentionCase(batch: 1, tokens: 4096, heads: 1, headWidth: 16)
@@ -150,9 +185,10 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
   }
 
   /// Keys without attention neither give nor get anything, whatever they are.
-  @Test(arguments: [false, true]) func maskedKeysHaveNoPart(isCausal: Bool) {
+  @Test(arguments: [false, true], ProductPrecision.allCases)
+  func maskedKeysHaveNoPart(isCausal: Bool, precision: ProductPrecision) {
     let c = DotProductAttentionCase(
-      batch: 3, tokens: 50, heads: 2, headWidth: 5, isCausal: isCausal, isMasked: true)
+      batch: 3, tokens: 50, heads: 2, headWidth: 5, isCausal: isCausal, isMasked: true, precision: precision)
     let pool = ThreadPool(threadCount: 2)
     let mask = c.keyMask
     func isMasked(_ index: Int) -> Bool { mask[index / 30] == 0 && index % 30 >= 10 }
@@ -169,7 +205,8 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test(arguments: DotProductAttentionCase.all) func threadsDoNotChangeBits(_ c: DotProductAttentionCase) {
+  @Test(arguments: DotProductAttentionCase.all + DotProductAttentionCase.all.map(\.rounded))
+  func threadsDoNotChangeBits(_ c: DotProductAttentionCase) {
     let outputs = bitsByThreadCount { c.forward(c.qkv, $0).attended }
     #expect(outputs.allSatisfy { $0 == outputs[0] })
     let gradients = bitsByThreadCount { c.backward(c.qkv, $0) }
@@ -177,15 +214,17 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
   }
 
   /// Scores far beyond what e^x can hold.
-  @Test func hugeScores() {
-    let c = DotProductAttentionCase(batch: 1, tokens: 300, heads: 2, headWidth: 5, scale: 1e6)
+  @Test(arguments: ProductPrecision.allCases) func hugeScores(precision: ProductPrecision) {
+    let c = DotProductAttentionCase(
+      batch: 1, tokens: 300, heads: 2, headWidth: 5, scale: 1e6, precision: precision)
     #expect(c.forward(c.qkv, ThreadPool(threadCount: 1)).attended.allSatisfy { $0.isFinite })
     #expect(c.backward(c.qkv, ThreadPool(threadCount: 1)).allSatisfy { $0.isFinite })
   }
 
   /// An image's result does not depend on which images it is with.
-  @Test(arguments: [10, 600]) func imagesAreIndependent(tokens: Int) {
-    let c = DotProductAttentionCase(batch: 3, tokens: tokens, heads: 2, headWidth: 5)
+  @Test(arguments: [10, 600], ProductPrecision.allCases)
+  func imagesAreIndependent(tokens: Int, precision: ProductPrecision) {
+    let c = DotProductAttentionCase(batch: 3, tokens: tokens, heads: 2, headWidth: 5, precision: precision)
     let size = tokens * 10
     var qkv = c.qkv
     qkv.replaceSubrange(0..<3 * size, with: repeatElement(.nan, count: 3 * size))

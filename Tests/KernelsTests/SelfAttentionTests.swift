@@ -8,14 +8,23 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
   let batch, tokens, channels, heads, headWidth: Int
   /// How peaked the softmax is.
   var scale: Float = 0.5
+  var precision = ProductPrecision.float32
 
   var testDescription: String {
-    "\(kind) \(batch)x\(tokens)x\(channels), \(heads) heads of \(headWidth), weights of \(scale)"
+    "\(kind) \(batch)x\(tokens)x\(channels), \(heads) heads of \(headWidth), weights of \(scale), \(precision)"
   }
 
   var attention: SelfAttention {
     SelfAttention(
-      kind: kind, batch: batch, tokens: tokens, channels: channels, heads: heads, headWidth: headWidth)
+      kind: kind, batch: batch, tokens: tokens, channels: channels, heads: heads, headWidth: headWidth,
+      precision: precision)
+  }
+
+  /// The same case with factors of bfloat16.
+  var rounded: AttentionCase {
+    var rounded = self
+    rounded.precision = .bf16
+    return rounded
   }
 
   var count: Int { batch * tokens * channels }
@@ -90,7 +99,21 @@ struct AttentionCase: CustomTestStringConvertible, Sendable {
     #expect(relativeError(of: c.forward(ThreadPool(threadCount: 2)), from: c.reference()) < bound)
   }
 
-  @Test(arguments: AttentionCase.all) func threadsDoNotChangeBits(_ c: AttentionCase) {
+  /// With factors of bfloat16. Errors of the scores, which are sums over the channels and then the width of a head, are
+  /// those of the softmax.
+  @Test(arguments: AttentionCase.all.filter { $0.scale < 1 })
+  func roundedFactorsAreClose(_ c: AttentionCase) {
+    let pool = ThreadPool(threadCount: 2)
+    let output = relativeError(of: c.rounded.forward(pool), from: c.reference())
+    let gradients = relativeError(of: c.rounded.gradients(pool), from: c.gradients(pool))
+    #expect(output < 0.04 && gradients < 0.08)
+    if ProductPrecision.hasBFloat16Products && c.kind == .softmax && c.tokens > 1 {
+      #expect(output > 1e-4 && gradients > 1e-4)
+    }
+  }
+
+  @Test(arguments: AttentionCase.all + AttentionCase.all.map(\.rounded))
+  func threadsDoNotChangeBits(_ c: AttentionCase) {
     let outputs = bitsByThreadCount { c.forward($0) }
     #expect(outputs.allSatisfy { $0 == outputs[0] })
     let gradients = bitsByThreadCount { c.gradients($0) }

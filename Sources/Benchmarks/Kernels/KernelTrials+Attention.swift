@@ -67,7 +67,7 @@ extension DotProductAttention: TriedKernel {
     return DotProductAttention(
       batch: (batch + 1) / 2, queries: batch > 1 ? queries : (queries + 1) / 2,
       keys: batch > 1 || queries != keys ? keys : (keys + 1) / 2, heads: heads, headWidth: headWidth,
-      isCausal: isCausal)
+      isCausal: isCausal, precision: precision)
   }
 
   func passes(on threads: ThreadPool) -> [KernelPass] {

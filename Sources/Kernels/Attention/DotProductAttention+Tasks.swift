@@ -2,13 +2,13 @@
 ///
 /// Online softmax (Milakov and Gimelshein, 2018): keys are processed in blocks, and running sums are rescaled whenever
 /// a block raises the largest score.
-struct AttentionForwardTask {
+struct AttentionForwardTask<Factor: TileFactor> {
   typealias Memory = UnsafeMutablePointer<Float>
 
-  private static let keysPerBlock = 256
-  private static let rowsTogether = TileProduct.rowsTogether
+  private static var keysPerBlock: Int { 256 }
+  private static var rowsTogether: Int { TileProduct.rowsTogether }
 
-  private let packed: PackedHead
+  private let packed: PackedHead<Factor>
   private let range: Range<Int>
   private let rows: Int
   private let scale: Float
@@ -20,12 +20,13 @@ struct AttentionForwardTask {
   /// The scratch size in floats that suffices for any task of `attention`.
   static func scratchCount(_ attention: DotProductAttention) -> Int {
     let rows = paddedRows(attention)
-    return 2 * rows * PackedHead.padded(attention.headWidth) + rowsTogether * keysPerBlock
+    return 2 * rows * PackedHead<Factor>.padded(attention.headWidth) + rowsTogether * keysPerBlock
   }
 
   /// - Parameter isMasked: whether some keys may be masked.
   init(
-    _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, isMasked: Bool, head: Memory,
+    _ attention: DotProductAttention, _ packed: PackedHead<Factor>, _ range: Range<Int>, isMasked: Bool,
+    head: Memory,
     scratch: Memory
   ) {
     self.packed = packed
@@ -50,8 +51,9 @@ struct AttentionForwardTask {
       source + range.lowerBound * stride, stride: stride, count: range.count, rows: rows,
       width: packed.headWidth, paddedWidth: width, into: queries
     ) { _ in scale }
+    let factors = Factor.left(queries, rows: rows, columns: width, into: queries)
     for row in Swift.stride(from: 0, to: rows, by: Self.rowsTogether) {
-      let (largest, total) = attend(row)
+      let (largest, total) = attend(row, factors + row * Factor.count(width))
       for index in 0..<min(Self.rowsTogether, range.count - row) {
         let token = range.lowerBound + row + index
         // If all of a query's keys are masked, the sum is 0.
@@ -68,19 +70,23 @@ struct AttentionForwardTask {
   /// Computes Σ e^(score - largest) V for eight queries into `sums`.
   ///
   /// - Returns: the largest score and Σ e^(score - largest) of each query.
-  private func attend(_ row: Int) -> (largest: SIMD8<Float>, total: SIMD8<Float>) {
+  private func attend(
+    _ row: Int, _ queries: UnsafePointer<Factor>
+  ) -> (largest: SIMD8<Float>, total: SIMD8<Float>) {
     let width = packed.paddedWidth
     var largest = SIMD8<Float>(repeating: -.infinity)
     var total = SIMD8<Float>(repeating: 0)
     // Keys after the last of the eight queries are masked for all of them.
     let first = range.lowerBound + row
     let end =
-      isCausal ? min(packed.paddedKeys, PackedHead.padded(first + Self.rowsTogether)) : packed.paddedKeys
+      isCausal
+      ? min(packed.paddedKeys, PackedHead<Factor>.padded(first + Self.rowsTogether)) : packed.paddedKeys
     for start in stride(from: 0, to: end, by: Self.keysPerBlock) {
       let count = min(Self.keysPerBlock, end - start)
       TileProduct.compute(
-        rows: Self.rowsTogether, depth: width, columns: count, left: queries + row * width, rowStride: width,
-        depthStride: 1, right: packed.transposedKeys(head) + start, rightStride: packed.transposedStride,
+        rows: Self.rowsTogether, depth: packed.depth, columns: count, left: queries,
+        rowStride: Factor.count(width), depthStride: 1, right: packed.transposedKeys(head) + start,
+        rightStride: packed.transposedStride,
         initial: packed.mask(head) + start, output: tile, outputStride: count)
       if isCausal { maskLaterKeys(tile, rows: Self.rowsTogether, first: first, keys: start..<start + count) }
       var newLargest = largest
@@ -105,9 +111,11 @@ struct AttentionForwardTask {
           }
         }
       }
+      let powers = Factor.left(tile, rows: Self.rowsTogether, columns: count, into: tile)
       TileProduct.compute(
-        rows: Self.rowsTogether, depth: count, columns: width, left: tile, rowStride: count, depthStride: 1,
-        right: packed.values(head) + start * width, rightStride: width,
+        rows: Self.rowsTogether, depth: Factor.count(count), columns: width, left: powers,
+        rowStride: Factor.count(count), depthStride: 1, right: packed.values(head, from: start),
+        rightStride: width,
         initial: start > 0 ? UnsafePointer(sums + row * width) : nil, initialStride: width,
         output: sums + row * width, outputStride: width)
       largest = newLargest
@@ -150,14 +158,14 @@ struct AttentionForwardTask {
 /// With E = e^(score - largest) and P = E / total: dV = Pᵀ dO; dP = dO Vᵀ; dS = P (dP - Σ P dP), where Σ P dP = Σ O dO;
 /// dQ = dS K / sqrt(D); dK = dSᵀ Q / sqrt(D). Q is divided by sqrt(D) when packed, dO and Σ O dO by total, so neither P
 /// nor the scales are ever multiplied out.
-struct AttentionBackwardTask {
+struct AttentionBackwardTask<Factor: TileFactor> {
   typealias Memory = UnsafeMutablePointer<Float>
 
   // A block of keys with its gradients and two tiles of scores fit into the L1 cache.
-  private static let keysPerBlock = 64
-  private static let queriesPerBlock = 32
+  private static var keysPerBlock: Int { 64 }
+  private static var queriesPerBlock: Int { 32 }
 
-  private let packed: PackedHead
+  private let packed: PackedHead<Factor>
   private let range: Range<Int>
   private let rows: Int
   private let scale: Float
@@ -166,15 +174,19 @@ struct AttentionBackwardTask {
   private let head: Memory
   private let keyGradient, valueGradient: Memory
   private let queries, gradients, queryGradients, largest, dots, tile, gradientTile: Memory
+  /// For factors that are packed twice, along both dimensions: queries and gradients, and a tile.
+  private let queryFactors, gradientFactors, tileFactors: Memory
 
   /// The scratch size in floats that suffices for any task of `attention`.
   static func scratchCount(_ attention: DotProductAttention) -> Int {
-    paddedRows(attention) * (3 * PackedHead.padded(attention.headWidth) + 2)
-      + 2 * keysPerBlock * queriesPerBlock
+    let width = PackedHead<Factor>.padded(attention.headWidth)
+    return paddedRows(attention) * (3 * width + 2) + 2 * keysPerBlock * queriesPerBlock
+      + (Factor.elements > 1 ? 2 * paddedRows(attention) * width + keysPerBlock * queriesPerBlock : 0)
   }
 
   init(
-    _ attention: DotProductAttention, _ packed: PackedHead, _ range: Range<Int>, isMasked: Bool, head: Memory,
+    _ attention: DotProductAttention, _ packed: PackedHead<Factor>, _ range: Range<Int>, isMasked: Bool,
+    head: Memory,
     task: Int, scratch: Memory
   ) {
     self.packed = packed
@@ -195,6 +207,9 @@ struct AttentionBackwardTask {
     queryGradients = gradients + rows * packed.paddedWidth
     largest = queryGradients + rows * packed.paddedWidth
     dots = largest + rows
+    tileFactors = dots + rows
+    queryFactors = tileFactors + Self.keysPerBlock * Self.queriesPerBlock
+    gradientFactors = queryFactors + rows * packed.paddedWidth
   }
 
   /// - Parameters:
@@ -222,6 +237,12 @@ struct AttentionBackwardTask {
     (largest + range.count).update(repeating: 0, count: rows - range.count)
     (dots + range.count).update(repeating: 0, count: rows - range.count)
 
+    let factors = Rows(
+      queries: Factor.left(queries, rows: rows, columns: width, into: queryFactors),
+      gradients: Factor.left(gradients, rows: rows, columns: width, into: gradientFactors),
+      queriesOfKeys: Factor.right(queries, depth: rows, columns: width, into: queries),
+      gradientsOfKeys: Factor.right(gradients, depth: rows, columns: width, into: gradients))
+
     for start in Swift.stride(from: 0, to: packed.paddedKeys, by: Self.keysPerBlock) {
       let keys = start..<min(start + Self.keysPerBlock, packed.paddedKeys)
       var isBegun = false
@@ -229,7 +250,7 @@ struct AttentionBackwardTask {
         let block = row..<min(row + Self.queriesPerBlock, rows)
         // No query of the block attends to these keys.
         if isCausal && first + block.upperBound <= start { continue }
-        addBlock(block, keys, isBegun: isBegun)
+        addBlock(block, keys, factors, isBegun: isBegun)
         isBegun = true
       }
       if !isBegun {
@@ -245,21 +266,29 @@ struct AttentionBackwardTask {
     }
   }
 
+  /// The factors of all rows: queries and gradients of what they attend to, as left factors, whose depth is the width of
+  /// the head, and as right factors of the keys' gradients, whose depth are the queries.
+  private struct Rows {
+    let queries, gradients, queriesOfKeys, gradientsOfKeys: UnsafePointer<Factor>
+  }
+
   /// Accumulates the contributions of a block of queries and a block of keys to each other's gradients.
   ///
   /// - Parameter isBegun: whether the keys' gradients already hold the contributions of earlier blocks.
-  private func addBlock(_ block: Range<Int>, _ keys: Range<Int>, isBegun: Bool) {
+  private func addBlock(_ block: Range<Int>, _ keys: Range<Int>, _ factors: Rows, isBegun: Bool) {
     let (width, row, key) = (packed.paddedWidth, block.lowerBound, keys.lowerBound)
     let (rowCount, keyCount) = (block.count, keys.count)
+    let rowStride = Factor.count(width)
     TileProduct.compute(
-      rows: rowCount, depth: width, columns: keyCount, left: queries + row * width, rowStride: width,
-      depthStride: 1, right: packed.transposedKeys(head) + key, rightStride: packed.transposedStride,
-      initial: packed.mask(head) + key, output: tile, outputStride: keyCount)
+      rows: rowCount, depth: packed.depth, columns: keyCount, left: factors.queries + row * rowStride,
+      rowStride: rowStride, depthStride: 1, right: packed.transposedKeys(head) + key,
+      rightStride: packed.transposedStride, initial: packed.mask(head) + key, output: tile,
+      outputStride: keyCount)
     if isCausal { maskLaterKeys(tile, rows: rowCount, first: range.lowerBound + row, keys: keys) }
     TileProduct.compute(
-      rows: rowCount, depth: width, columns: keyCount, left: gradients + row * width, rowStride: width,
-      depthStride: 1, right: packed.transposedValues(head) + key, rightStride: packed.transposedStride,
-      output: gradientTile, outputStride: keyCount)
+      rows: rowCount, depth: packed.depth, columns: keyCount, left: factors.gradients + row * rowStride,
+      rowStride: rowStride, depthStride: 1, right: packed.transposedValues(head) + key,
+      rightStride: packed.transposedStride, output: gradientTile, outputStride: keyCount)
     for index in 0..<rowCount {
       let (maximum, dot) = (Vector(repeating: largest[row &+ index]), Vector(repeating: dots[row &+ index]))
       let (e, ds) = (tile + index &* keyCount, gradientTile + index &* keyCount)
@@ -269,21 +298,23 @@ struct AttentionBackwardTask {
         Self.softmaxGradient(e, ds, maximum, dot, count: keyCount, masked: false)
       }
     }
-    func addToKeys(_ left: Memory, _ right: Memory, _ target: Memory) {
+    let scoreGradients = Factor.left(gradientTile, rows: rowCount, columns: keyCount, into: tileFactors)
+    TileProduct.compute(
+      rows: rowCount, depth: Factor.count(keyCount), columns: width, left: scoreGradients,
+      rowStride: Factor.count(keyCount), depthStride: 1, right: packed.keys(head, from: key),
+      rightStride: width,
+      initial: key > 0 ? UnsafePointer(queryGradients + row * width) : nil, initialStride: width,
+      output: queryGradients + row * width, outputStride: width)
+    func addToKeys(_ left: Memory, _ right: UnsafePointer<Factor>, _ target: Memory) {
       TileProduct.compute(
-        rows: keyCount, depth: rowCount, columns: width, left: left, rowStride: 1, depthStride: keyCount,
-        right: right + row * width, rightStride: width,
+        rows: keyCount, depth: Factor.count(rowCount), columns: width,
+        left: Factor.right(left, depth: rowCount, columns: keyCount, into: left), rowStride: 1,
+        depthStride: keyCount, right: right + Factor.count(row) * width, rightStride: width,
         initial: isBegun ? UnsafePointer(target + key * width) : nil, initialStride: width,
         output: target + key * width, outputStride: width)
     }
-    addToKeys(tile, gradients, valueGradient)
-    addToKeys(gradientTile, queries, keyGradient)
-    TileProduct.compute(
-      rows: rowCount, depth: keyCount, columns: width, left: gradientTile, rowStride: keyCount,
-      depthStride: 1,
-      right: packed.keys(head) + key * width, rightStride: width,
-      initial: key > 0 ? UnsafePointer(queryGradients + row * width) : nil, initialStride: width,
-      output: queryGradients + row * width, outputStride: width)
+    addToKeys(tile, factors.gradientsOfKeys, valueGradient)
+    addToKeys(gradientTile, factors.queriesOfKeys, keyGradient)
   }
 
   /// Turns `e`, a row of scores, into e^(score - maximum), and `ds`, a row of dP, into e^(score - maximum) (dP - dot).
@@ -307,7 +338,7 @@ extension Vector {
   /// Sets masked keys to exactly 0, which e^x only approaches.
   @inline(__always)
   fileprivate mutating func dropMasked(_ score: Vector) {
-    replace(with: Vector(repeating: 0), where: score .< Vector(repeating: PackedHead.lowestScore))
+    replace(with: Vector(repeating: 0), where: score .< Vector(repeating: MaskedScore.threshold))
   }
 }
 
@@ -318,7 +349,7 @@ private func maskLaterKeys(_ tile: UnsafeMutablePointer<Float>, rows: Int, first
     let later = max(first &+ row &+ 1 &- keys.lowerBound, 0)
     guard later < keys.count else { continue }
     (tile + (row &* keys.count &+ later)).update(
-      repeating: PackedHead.maskedScore, count: keys.count &- later)
+      repeating: MaskedScore.value, count: keys.count &- later)
   }
 }
 

@@ -13,8 +13,14 @@ public struct DotProductAttention: Hashable, Sendable {
   public let headWidth: Int
   /// Whether query i attends only to keys 0 to i.
   public let isCausal: Bool
+  /// How the factors of the products are rounded: queries, keys, values, probabilities and the gradients of these. Sums,
+  /// softmax and statistics are float32.
+  public let precision: ProductPrecision
 
-  public init(batch: Int, queries: Int, keys: Int, heads: Int, headWidth: Int, isCausal: Bool = false) {
+  public init(
+    batch: Int, queries: Int, keys: Int, heads: Int, headWidth: Int, isCausal: Bool = false,
+    precision: ProductPrecision = .float32
+  ) {
     precondition(
       batch > 0 && queries > 0 && keys > 0 && heads > 0 && headWidth > 0,
       "attention of \(batch) images, \(queries) queries, \(keys) keys, \(heads) heads of \(headWidth)")
@@ -27,12 +33,17 @@ public struct DotProductAttention: Hashable, Sendable {
     self.heads = heads
     self.headWidth = headWidth
     self.isCausal = isCausal
+    self.precision = ProductPrecision.hasBFloat16Products ? precision : .float32
   }
 
   /// Self-attention among the `tokens` tokens of each image.
-  public init(batch: Int, tokens: Int, heads: Int, headWidth: Int, isCausal: Bool = false) {
+  public init(
+    batch: Int, tokens: Int, heads: Int, headWidth: Int, isCausal: Bool = false,
+    precision: ProductPrecision = .float32
+  ) {
     self.init(
-      batch: batch, queries: tokens, keys: tokens, heads: heads, headWidth: headWidth, isCausal: isCausal)
+      batch: batch, queries: tokens, keys: tokens, heads: heads, headWidth: headWidth, isCausal: isCausal,
+      precision: precision)
   }
 
   /// The operands. A row holds the H D elements of a token; the rows of consecutive images follow each other.
@@ -89,9 +100,18 @@ public struct DotProductAttention: Hashable, Sendable {
     _ operands: Operands, attended: UnsafeMutablePointer<Float>, statistics: UnsafeMutablePointer<Float>,
     pool: ThreadPool
   ) {
-    let packed = PackedHead(self)
+    switch precision {
+    case .float32: forward(Float.self, operands, attended, statistics, pool)
+    case .bf16: forward(BFloat16Pair.self, operands, attended, statistics, pool)
+    }
+  }
+
+  private func forward<Factor: TileFactor>(
+    _: Factor.Type, _ operands: Operands, _ attended: Memory, _ statistics: Memory, _ pool: ThreadPool
+  ) {
+    let packed = PackedHead<Factor>(self)
     let isMasked = isCausal || operands.keyMask != nil
-    let scratchCount = AttentionForwardTask.scratchCount(self)
+    let scratchCount = AttentionForwardTask<Factor>.scratchCount(self)
     func attend(_ image: Int, _ head: Int, _ task: Int, _ memory: Memory, _ scratch: Memory) {
       AttentionForwardTask(
         self, packed, queries(task), isMasked: isMasked, head: memory, scratch: scratch
@@ -116,9 +136,20 @@ public struct DotProductAttention: Hashable, Sendable {
     _ operands: Operands, attended: UnsafePointer<Float>, statistics: UnsafePointer<Float>,
     attendedGradient: UnsafePointer<Float>, gradients: Gradients, pool: ThreadPool
   ) {
-    let packed = PackedHead(self)
+    switch precision {
+    case .float32: backward(Float.self, operands, attended, statistics, attendedGradient, gradients, pool)
+    case .bf16: backward(BFloat16Pair.self, operands, attended, statistics, attendedGradient, gradients, pool)
+    }
+  }
+
+  private func backward<Factor: TileFactor>(
+    _: Factor.Type, _ operands: Operands, _ attended: UnsafePointer<Float>,
+    _ statistics: UnsafePointer<Float>, _ attendedGradient: UnsafePointer<Float>, _ gradients: Gradients,
+    _ pool: ThreadPool
+  ) {
+    let packed = PackedHead<Factor>(self)
     let isMasked = isCausal || operands.keyMask != nil
-    let scratchCount = AttentionBackwardTask.scratchCount(self)
+    let scratchCount = AttentionBackwardTask<Factor>.scratchCount(self)
     func attend(_ image: Int, _ head: Int, _ task: Int, _ memory: Memory, _ scratch: Memory) {
       let rows = image * queries * hidden + head * headWidth
       let place = queryPlace(operands, image, head)

@@ -9,6 +9,7 @@ struct FoldedLinearAttention: FoldingAttention {
   let channels: Int
   let heads: Int
   let headWidth: Int
+  let precision: ProductPrecision
 
   /// nil if folding does not make the matrices smaller.
   init?(_ attention: SelfAttention) {
@@ -18,6 +19,7 @@ struct FoldedLinearAttention: FoldingAttention {
     channels = attention.channels
     heads = attention.heads
     headWidth = attention.headWidth
+    precision = attention.precision.of(inputs: attention.channels, outputs: attention.hiddenWidth)
   }
 
   private var hidden: Int { heads * headWidth }
@@ -163,7 +165,7 @@ struct FoldedLinearAttention: FoldingAttention {
     let memory = Memory(self, scratch)
     fold(x, weights, memory)
     Elementwise.fillRows(output, rows: tokens, stride: channels, with: bias, count: channels)
-    MatrixProduct.compute(
+    product(
       half(memory.qk, 0), Matrix(memory.folded, rows: hidden, columns: channels), into: output,
       accumulating: true)
   }
@@ -185,10 +187,10 @@ struct FoldedLinearAttention: FoldingAttention {
     // dq = dy foldedᵀ.
     Transposition.write(
       memory.folded, rows: hidden, columns: c, stride: c, to: back.transposed, stride: hidden)
-    MatrixProduct.compute(
+    product(
       dy, Matrix(back.transposed, rows: c, columns: hidden), into: back.qkGradient, stride: 2 * hidden)
 
-    MatrixProduct.compute(half(memory.qk, 0).transposed, dy, into: back.queried)
+    product(half(memory.qk, 0).transposed, dy, into: back.queried)
     for head in 0..<heads {
       let (context, contextGradient) = (memory.context + head * d * d, back.contextGradient + head * d * d)
       let queried = Matrix(back.queried + head * d * c, rows: d, columns: c)
@@ -214,18 +216,18 @@ struct FoldedLinearAttention: FoldingAttention {
     // dk = x (dcontext Wvᵀ)ᵀ.
     Transposition.write(
       back.queried, rows: hidden, columns: c, stride: c, to: back.transposed, stride: hidden)
-    MatrixProduct.compute(
+    product(
       image, Matrix(back.transposed, rows: c, columns: hidden), into: back.qkGradient + hidden,
       stride: 2 * hidden)
     softmax.ofQueriesGradient(memory.qk, back.qkGradient)
     softmax.ofKeysGradient(memory.qk, back.qkGradient, row: memory.rows)
 
     let qkGradient = Matrix(back.qkGradient, rows: tokens, columns: 2 * hidden)
-    MatrixProduct.compute(
+    product(
       image.transposed, qkGradient, into: qkvGradient, stride: 3 * hidden, accumulating: accumulating)
-    MatrixProduct.compute(
+    product(
       qkGradient, Matrix(transposedWeights.qkv, rows: 2 * hidden, columns: c), into: inputGradient)
-    MatrixProduct.compute(
+    product(
       half(memory.qk, 1), Matrix(back.queried, rows: hidden, columns: c), into: inputGradient,
       accumulating: true)
   }
@@ -234,11 +236,11 @@ struct FoldedLinearAttention: FoldingAttention {
   private func fold(_ x: UnsafePointer<Float>, _ weights: Weights, _ memory: Memory) {
     let (c, d) = (channels, headWidth)
     let image = Matrix(x, rows: tokens, columns: c)
-    MatrixProduct.compute(
+    product(
       image, Matrix(weights.qkv, rows: c, columns: 2 * hidden, stride: 3 * hidden), into: memory.qk)
     softmax.ofQueries(memory.qk)
     softmax.ofKeys(memory.qk, rows: memory.rows)
-    MatrixProduct.compute(half(memory.qk, 1).transposed, image, into: memory.keyed)
+    product(half(memory.qk, 1).transposed, image, into: memory.keyed)
     for head in 0..<heads {
       let context = memory.context + head * d * d
       MatrixProduct.compute(

@@ -1,12 +1,9 @@
-/// The keys and values of one head, padded with zeros to whole vectors.
+/// The keys and values of one head, padded with zeros to whole vectors, as right factors of tiles' products.
 ///
 /// Layouts: keys and values [L', D'], transposed [D', S]; L' and D' are L and D rounded up to multiples of 16, and S is
-/// at least L'.
-struct PackedHead {
-  /// The score of a masked key, far below any real score.
-  static let maskedScore: Float = -1e30
-  /// A threshold between the scores of masked keys and all others.
-  static let lowestScore: Float = -1e29
+/// at least L'. Of a `Factor` with two elements along the depth there are half as many rows, in the first half of the
+/// memory.
+struct PackedHead<Factor: TileFactor> {
 
   let keyCount: Int
   let headWidth: Int
@@ -28,6 +25,9 @@ struct PackedHead {
 
   static func padded(_ count: Int) -> Int { (count + Vector.width - 1) / Vector.width * Vector.width }
 
+  /// The depth of products over the width of a head, in factors.
+  var depth: Int { Factor.count(headWidth) }
+
   private var matrix: Int { paddedKeys * paddedWidth }
   private var transposedMatrix: Int { transposedStride * paddedWidth }
 
@@ -36,25 +36,39 @@ struct PackedHead {
   var backwardCount: Int { paddedKeys + 2 * transposedMatrix + (1 + 2 * tasks) * matrix }
 
   func mask(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> { memory }
-  func transposedKeys(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    memory + paddedKeys
+  func transposedKeys(_ memory: UnsafeMutablePointer<Float>) -> UnsafePointer<Factor> {
+    factors(transposedKeyPlace(memory))
   }
-  /// In the forward pass.
-  func values(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    memory + paddedKeys + transposedMatrix
+  /// In the forward pass; from key `first` on, a multiple of 16.
+  func values(_ memory: UnsafeMutablePointer<Float>, from first: Int) -> UnsafePointer<Factor> {
+    factors(secondPlace(memory)) + first / Factor.elements * paddedWidth
   }
   /// In the backward pass, as are the following.
-  func transposedValues(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    memory + paddedKeys + transposedMatrix
+  func transposedValues(_ memory: UnsafeMutablePointer<Float>) -> UnsafePointer<Factor> {
+    factors(secondPlace(memory))
   }
-  func keys(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
-    memory + paddedKeys + 2 * transposedMatrix
+  /// From key `first` on, a multiple of 16.
+  func keys(_ memory: UnsafeMutablePointer<Float>, from first: Int) -> UnsafePointer<Factor> {
+    factors(keyPlace(memory)) + first / Factor.elements * paddedWidth
   }
   func keyGradient(_ memory: UnsafeMutablePointer<Float>, task: Int) -> UnsafeMutablePointer<Float> {
-    keys(memory) + (1 + 2 * task) * matrix
+    keyPlace(memory) + (1 + 2 * task) * matrix
   }
   func valueGradient(_ memory: UnsafeMutablePointer<Float>, task: Int) -> UnsafeMutablePointer<Float> {
-    keys(memory) + (2 + 2 * task) * matrix
+    keyPlace(memory) + (2 + 2 * task) * matrix
+  }
+
+  private func transposedKeyPlace(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+    memory + paddedKeys
+  }
+  private func secondPlace(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+    memory + paddedKeys + transposedMatrix
+  }
+  private func keyPlace(_ memory: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
+    memory + paddedKeys + 2 * transposedMatrix
+  }
+  private func factors(_ memory: UnsafeMutablePointer<Float>) -> UnsafePointer<Factor> {
+    UnsafePointer(UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Factor.self))
   }
 
   /// - Parameters:
@@ -65,8 +79,8 @@ struct PackedHead {
     into memory: UnsafeMutablePointer<Float>
   ) {
     fillMask(memory, keyMask)
-    transpose(keys, stride, into: transposedKeys(memory))
-    copy(values, stride, into: self.values(memory))
+    transpose(keys, stride, into: transposedKeyPlace(memory))
+    copy(values, stride, into: secondPlace(memory))
   }
 
   func packBackward(
@@ -74,9 +88,9 @@ struct PackedHead {
     into memory: UnsafeMutablePointer<Float>
   ) {
     fillMask(memory, keyMask)
-    transpose(keys, stride, into: transposedKeys(memory))
-    transpose(values, stride, into: transposedValues(memory))
-    copy(keys, stride, into: self.keys(memory))
+    transpose(keys, stride, into: transposedKeyPlace(memory))
+    transpose(values, stride, into: secondPlace(memory))
+    copy(keys, stride, into: keyPlace(memory))
   }
 
   /// Writes dK and dV, summed over the tasks in order.
@@ -100,11 +114,11 @@ struct PackedHead {
   private func fillMask(_ memory: UnsafeMutablePointer<Float>, _ keyMask: UnsafePointer<Float>?) {
     let mask = mask(memory)
     if let keyMask {
-      for key in 0..<keyCount { mask[key] = keyMask[key] == 0 ? Self.maskedScore : 0 }
+      for key in 0..<keyCount { mask[key] = keyMask[key] == 0 ? MaskedScore.value : 0 }
     } else {
       mask.update(repeating: 0, count: keyCount)
     }
-    (mask + keyCount).update(repeating: Self.maskedScore, count: paddedKeys - keyCount)
+    (mask + keyCount).update(repeating: MaskedScore.value, count: paddedKeys - keyCount)
   }
 
   private func copy(_ source: UnsafePointer<Float>, _ stride: Int, into target: UnsafeMutablePointer<Float>) {
@@ -113,21 +127,27 @@ struct PackedHead {
       (target + token &* paddedWidth).update(from: source + token &* stride, count: headWidth)
     }
     (target + keyCount * paddedWidth).update(repeating: 0, count: (paddedKeys - keyCount) * paddedWidth)
+    _ = Factor.right(target, depth: paddedKeys, columns: paddedWidth, into: target)
   }
 
   private func transpose(
     _ source: UnsafePointer<Float>, _ stride: Int, into target: UnsafeMutablePointer<Float>
   ) {
-    // Sixteen tokens at a time, so that their rows stay in cache while whole vectors of the result are written.
-    for first in Swift.stride(from: 0, to: keyCount, by: Vector.width) {
-      let count = min(Vector.width, keyCount - first)
-      for d in 0..<headWidth {
-        let column = target + (d &* transposedStride &+ first)
-        for token in 0..<count { column[token] = source[(first &+ token) &* stride &+ d] }
-        for token in count..<Vector.width { column[token] = 0 }
-      }
+    Transposition.write(
+      source, rows: keyCount, columns: headWidth, stride: stride, to: target, stride: transposedStride)
+    for d in 0..<headWidth {
+      (target + (d &* transposedStride &+ keyCount)).update(repeating: 0, count: paddedKeys - keyCount)
     }
     (target + headWidth * transposedStride).update(
       repeating: 0, count: (paddedWidth - headWidth) * transposedStride)
+    _ = Factor.right(target, depth: paddedWidth, columns: transposedStride, into: target)
   }
+}
+
+/// The scores of keys that a query does not attend to.
+enum MaskedScore {
+  /// Far below any real score.
+  static let value: Float = -1e30
+  /// Between this and all others.
+  static let threshold: Float = -1e29
 }

@@ -9,6 +9,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
   let channels: Int
   let heads: Int
   let headWidth: Int
+  let precision: ProductPrecision
   private let pieces: TokenPieces
 
   /// Queries, keys and their gradients of this many tokens fill half a megabyte if H D is 128.
@@ -29,6 +30,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     channels = attention.channels
     heads = attention.heads
     headWidth = attention.headWidth
+    precision = attention.precision.of(inputs: attention.channels, outputs: attention.hiddenWidth)
     pieces = TokenPieces(batch: batch, tokens: tokens, size: Self.tokensPerPiece)
   }
 
@@ -108,7 +110,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     pool.parallel(pieces.count) { index, worker in
       let rows = pieces.piece(index).rows
       let qk = pool.scratch(rows.count * 2 * hidden, worker: worker)
-      MatrixProduct.compute(
+      product(
         Matrix(x + rows.lowerBound * c, rows: rows.count, columns: c),
         Matrix(weights.qkv + hidden, rows: c, columns: hidden, stride: 3 * hidden), into: qk + hidden,
         stride: 2 * hidden)
@@ -120,13 +122,13 @@ struct PiecewiseLinearAttention: FoldingAttention {
     pool.parallel(pieces.count) { index, worker in
       let (image, rows) = pieces.piece(index)
       let q = pool.scratch(rows.count * 2 * hidden, worker: worker)
-      MatrixProduct.compute(
+      product(
         Matrix(x + rows.lowerBound * c, rows: rows.count, columns: c),
         Matrix(weights.qkv, rows: c, columns: hidden, stride: 3 * hidden), into: q, stride: 2 * hidden)
       softmax(rows.count).ofQueries(q)
       let target = output + rows.lowerBound * c
       Elementwise.fillRows(target, rows: rows.count, stride: c, with: bias, count: c)
-      MatrixProduct.compute(
+      product(
         Matrix(q, rows: rows.count, columns: hidden, stride: 2 * hidden),
         Matrix(memory.folded + image * size, rows: hidden, columns: c), into: target, accumulating: true)
     }
@@ -147,7 +149,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
       project(x, weights, rows, into: qk)
       softmax(rows.count).ofQueries(qk)
       sumKeys(x, qk, index, rows, memory)
-      MatrixProduct.compute(
+      product(
         half(qk, 0, rows.count).transposed,
         Matrix(outputGradient + rows.lowerBound * c, rows: rows.count, columns: c),
         into: back.queried + index * size)
@@ -191,7 +193,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, _ rows: Range<Int>,
     into qk: UnsafeMutablePointer<Float>
   ) {
-    MatrixProduct.compute(
+    product(
       Matrix(x + rows.lowerBound * channels, rows: rows.count, columns: channels),
       Matrix(weights.qkv, rows: channels, columns: 2 * hidden, stride: 3 * hidden), into: qk)
   }
@@ -207,7 +209,7 @@ struct PiecewiseLinearAttention: FoldingAttention {
   ) {
     let largest = memory.keySums + index * 2 * hidden
     softmax(rows.count).exponentialsOfKeys(qk, largest: largest, sums: largest + hidden)
-    MatrixProduct.compute(
+    product(
       half(qk, 1, rows.count).transposed,
       Matrix(x + rows.lowerBound * channels, rows: rows.count, columns: channels),
       into: memory.keyed + index * size)
@@ -230,19 +232,19 @@ struct PiecewiseLinearAttention: FoldingAttention {
     softmax.ofQueries(qk)
     softmax.keys(qk, largest: keyScales, factors: keyScales + hidden)
     // dq = dy foldedᵀ; dk = x (dcontext Wvᵀ)ᵀ.
-    MatrixProduct.compute(
+    product(
       dy, Matrix(memory.folded + image * size, rows: hidden, columns: c).transposed, into: qkGradient,
       stride: 2 * hidden)
-    MatrixProduct.compute(source, keyWay.transposed, into: qkGradient + hidden, stride: 2 * hidden)
+    product(source, keyWay.transposed, into: qkGradient + hidden, stride: 2 * hidden)
     softmax.ofQueriesGradient(qk, qkGradient)
     softmax.ofKeysGradient(qk, qkGradient, dots: back.keyDots + image * hidden)
     let gradient = Matrix(qkGradient, rows: rows.count, columns: 2 * hidden)
-    MatrixProduct.compute(source.transposed, gradient, into: sum, accumulating: accumulating)
+    product(source.transposed, gradient, into: sum, accumulating: accumulating)
     let target = inputGradient + rows.lowerBound * c
-    MatrixProduct.compute(
+    product(
       gradient, Matrix(weights.qkv, rows: c, columns: 2 * hidden, stride: 3 * hidden).transposed, into: target
     )
-    MatrixProduct.compute(half(qk, 1, rows.count), keyWay, into: target, accumulating: true)
+    product(half(qk, 1, rows.count), keyWay, into: target, accumulating: true)
   }
 
   // MARK: Heads

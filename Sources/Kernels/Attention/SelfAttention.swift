@@ -17,7 +17,7 @@ public struct SelfAttention: Hashable, Sendable {
   public let channels: Int
   public let heads: Int
   public let headWidth: Int
-  /// How the factors of the products that compute queries, keys and values are rounded.
+  /// How the factors of the products are rounded, except for those of small matrices.
   public let precision: ProductPrecision
 
   public init(
@@ -41,7 +41,8 @@ public struct SelfAttention: Hashable, Sendable {
 
   private var core: any AttentionCore {
     switch kind {
-    case .softmax: SoftmaxAttentionCore(tokens: tokens, heads: heads, headWidth: headWidth)
+    case .softmax:
+      SoftmaxAttentionCore(tokens: tokens, heads: heads, headWidth: headWidth, precision: precision)
     case .linear: LinearAttentionCore(tokens: tokens, heads: heads, headWidth: headWidth)
     }
   }
@@ -183,6 +184,9 @@ protocol AttentionCore: Sendable {
 
 /// Linear attention of a whole batch that never computes the tokens' values; see `FoldedLinearAttention`.
 protocol FoldingAttention {
+  /// How the factors of products with all tokens are rounded; those of a head's small matrices are not.
+  var precision: ProductPrecision { get }
+
   func forward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool)
@@ -192,4 +196,15 @@ protocol FoldingAttention {
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, outputGradient: UnsafePointer<Float>,
     inputGradient: UnsafeMutablePointer<Float>, qkvGradient: GradientSum?,
     outputWeightGradient: GradientSum?, pool: ThreadPool)
+}
+
+extension FoldingAttention {
+  /// A product with all tokens of an image, or of a piece of it.
+  func product(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
+    accumulating: Bool = false
+  ) {
+    MatrixProduct.compute(
+      left, right, into: output, stride: stride, accumulating: accumulating, precision: precision)
+  }
 }

@@ -3,6 +3,7 @@ struct SoftmaxAttentionCore: AttentionCore {
   let tokens: Int
   let heads: Int
   let headWidth: Int
+  let precision: ProductPrecision
 
   private let queriesPerBlock = 64
 
@@ -21,7 +22,7 @@ struct SoftmaxAttentionCore: AttentionCore {
       let values = part(qkv, 2, head)
       forEachBlock { queries in
         probabilities(qkv, head, queries, into: scratch)
-        MatrixProduct.compute(
+        product(
           Matrix(scratch, rows: queries.count, columns: tokens), values,
           into: attended + queries.lowerBound * hidden + head * headWidth, stride: hidden)
       }
@@ -44,29 +45,35 @@ struct SoftmaxAttentionCore: AttentionCore {
           stride: hidden)
         probabilities(qkv, head, queries, into: scratch)
         let p = Matrix(scratch, rows: queries.count, columns: tokens)
-        // dV = Pᵀ dO; dP = dO Vᵀ; dS = P (dP - Σ P dP), where Σ P dP = Σ O dO.
-        MatrixProduct.compute(
+        // dV = Pᵀ dO; dP = dO Vᵀ; dS = P (dP - Σ P dP) / sqrt(D), where Σ P dP = Σ O dO.
+        product(
           p.transposed, outputGradient, into: place(qkvGradient, 2, head), stride: stride,
           accumulating: isLater)
-        MatrixProduct.compute(outputGradient, part(qkv, 2, head).transposed, into: scoreGradient)
+        product(outputGradient, part(qkv, 2, head).transposed, into: scoreGradient)
         for row in 0..<queries.count {
           let offset = (queries.lowerBound + row) * hidden + head * headWidth
           let dot = Reduction.dot(attended + offset, attendedGradient + offset, count: headWidth)
-          Self.softmaxGradient(
+          softmaxGradient(
             scratch + row * tokens, dot: dot, gradient: scoreGradient + row * tokens, count: tokens)
         }
         let ds = Matrix(scoreGradient, rows: queries.count, columns: tokens)
-        // dQ = dS K / sqrt(D); dK = dSᵀ Q / sqrt(D).
-        MatrixProduct.compute(
+        // dQ = dS K; dK = dSᵀ Q.
+        product(
           ds, part(qkv, 1, head), into: place(qkvGradient, 0, head) + queries.lowerBound * stride,
-          stride: stride,
-          scale: scale)
-        MatrixProduct.compute(
+          stride: stride)
+        product(
           ds.transposed, part(qkv, 0, head).rowBlock(queries), into: place(qkvGradient, 1, head),
-          stride: stride,
-          scale: scale, accumulating: isLater)
+          stride: stride, accumulating: isLater)
       }
     }
+  }
+
+  private func product(
+    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
+    accumulating: Bool = false
+  ) {
+    MatrixProduct.compute(
+      left, right, into: output, stride: stride, accumulating: accumulating, precision: precision)
   }
 
   private func forEachBlock(_ body: (Range<Int>) -> Void) {
@@ -89,12 +96,13 @@ struct SoftmaxAttentionCore: AttentionCore {
     _ qkv: UnsafeMutablePointer<Float>, _ head: Int, _ queries: Range<Int>,
     into p: UnsafeMutablePointer<Float>
   ) {
-    MatrixProduct.compute(
-      part(qkv, 0, head).rowBlock(queries), part(qkv, 1, head).transposed, into: p, scale: scale)
-    for row in 0..<queries.count { Self.softmax(p + row * tokens, count: tokens) }
+    product(part(qkv, 0, head).rowBlock(queries), part(qkv, 1, head).transposed, into: p)
+    for row in 0..<queries.count { softmax(p + row * tokens, count: tokens) }
   }
 
-  private static func softmax(_ row: UnsafeMutablePointer<Float>, count: Int) {
+  /// Replaces products of queries and keys with the softmax of the scores.
+  private func softmax(_ row: UnsafeMutablePointer<Float>, count: Int) {
+    let scale = Vector(repeating: scale)
     var largest = Vector(repeating: -.infinity)
     forEachVector(count) { index in
       largest = largest.larger(Vector(from: row + index))
@@ -104,11 +112,11 @@ struct SoftmaxAttentionCore: AttentionCore {
     let maximum = Vector(repeating: largest.largest)
     var sum = Vector(repeating: 0)
     forEachVector(count) { index in
-      let e = (Vector(from: row + index) - maximum).exponential
+      let e = ((Vector(from: row + index) - maximum) * scale).exponential
       e.store(to: row + index)
       sum += e
     } rest: { index, rest in
-      let e = (Vector(from: row + index, count: rest) - maximum).exponential
+      let e = ((Vector(from: row + index, count: rest) - maximum) * scale).exponential
       e.store(to: row + index, count: rest)
       for lane in 0..<rest { sum[lane] += e[lane] }
     }
@@ -120,15 +128,16 @@ struct SoftmaxAttentionCore: AttentionCore {
     }
   }
 
-  /// gradient = p (gradient - dot).
-  private static func softmaxGradient(
+  /// gradient = p (gradient - dot) / sqrt(D).
+  private func softmaxGradient(
     _ p: UnsafePointer<Float>, dot: Float, gradient: UnsafeMutablePointer<Float>, count: Int
   ) {
+    let scale = scale
     forEachVector(count) { index in
-      (Vector(from: p + index) * (Vector(from: gradient + index) - Vector(repeating: dot))).store(
-        to: gradient + index)
+      let p = Vector(from: p + index) * Vector(repeating: scale)
+      (p * (Vector(from: gradient + index) - Vector(repeating: dot))).store(to: gradient + index)
     } rest: { index, rest in
-      for lane in index..<index + rest { gradient[lane] = p[lane] * (gradient[lane] - dot) }
+      for lane in index..<index + rest { gradient[lane] = p[lane] * scale * (gradient[lane] - dot) }
     }
   }
 }

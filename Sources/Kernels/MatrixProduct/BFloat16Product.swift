@@ -30,7 +30,7 @@ enum BFloat16Product {
     let rowStride = (pairs + Vector.width - 1) / Vector.width * Vector.width
     let leftCount = partRows * rowStride
     withUnsafeTemporaryAllocation(
-      byteCount: (leftCount + columnsPerBlock * pairs + Vector.width * partDepth) * MemoryLayout<Word>.stride,
+      byteCount: (leftCount + columnsPerBlock * pairs + Vector.width * rowStride) * MemoryLayout<Word>.stride,
       alignment: MemoryLayout<Words>.alignment
     ) { memory in
       let leftWords = memory.baseAddress!.assumingMemoryBound(to: Word.self)
@@ -48,7 +48,8 @@ enum BFloat16Product {
             : leftRows(left, rowRange, depthRange, stride: rowStride, into: leftWords)
           for column in Swift.stride(from: 0, to: columns, by: columnsPerBlock) {
             let block = column..<min(column + columnsPerBlock, columns)
-            packRight(right, depthRange, block, transposed: transposed, into: rightWords)
+            packRight(
+              right, depthRange, block, transposed: transposed, rowStride: rowStride, into: rightWords)
             let place = Output(
               elements: output + (row * stride + column), stride: stride, columns: block.count,
               isBegun: accumulating || part > 0)
@@ -113,17 +114,21 @@ enum BFloat16Product {
   /// Packs the columns of the right matrix into panels of sixteen, [pairs, 16] words each, padded with zeros.
   private static func packRight(
     _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, transposed: UnsafeMutablePointer<Float>,
-    into words: UnsafeMutablePointer<Word>
+    rowStride: Int, into words: UnsafeMutablePointer<Word>
   ) {
     let (width, pairs) = (Vector.width, (depth.count + 1) / 2)
     var panel = words
     for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
       let count = min(width, columns.upperBound - column)
       if matrix.isTransposed {
+        // Pairs are adjacent in each row, and are transposed as words.
+        if count < width { panel.update(repeating: 0, count: pairs * width) }
+        _ = leftRows(
+          matrix, column..<column + count, depth, stride: rowStride,
+          into: UnsafeMutableRawPointer(transposed).assumingMemoryBound(to: Word.self))
         Transposition.write(
-          matrix.elements + (column * matrix.stride + depth.lowerBound), rows: count, columns: depth.count,
-          stride: matrix.stride, to: transposed, stride: width)
-        packPairs(transposed, stride: width, depth: depth.count, columns: count, into: panel)
+          transposed, rows: count, columns: pairs, stride: rowStride,
+          to: UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self), stride: width)
       } else {
         packPairs(
           matrix.elements + (depth.lowerBound * matrix.stride + column), stride: matrix.stride,

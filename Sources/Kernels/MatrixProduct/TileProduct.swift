@@ -9,13 +9,14 @@ enum TileProduct {
   ///
   /// - Parameters:
   ///   - rows: a multiple of 8.
+  ///   - depth: in factors, as are the strides of `left` and `right`.
   ///   - columns: a multiple of 16.
   ///   - left: element (r, k) is at `r * rowStride + k * depthStride`.
   ///   - initial: rows `initialStride` floats apart, or a single row for all if that is 0; may be `output`. nil stands
   ///     for zeros.
-  static func compute(
-    rows: Int, depth: Int, columns: Int, left: UnsafePointer<Float>, rowStride: Int, depthStride: Int,
-    right: UnsafePointer<Float>, rightStride: Int, initial: UnsafePointer<Float>? = nil,
+  static func compute<Factor: TileFactor>(
+    rows: Int, depth: Int, columns: Int, left: UnsafePointer<Factor>, rowStride: Int, depthStride: Int,
+    right: UnsafePointer<Factor>, rightStride: Int, initial: UnsafePointer<Float>? = nil,
     initialStride: Int = 0, output: UnsafeMutablePointer<Float>, outputStride: Int
   ) {
     var row = 0
@@ -33,7 +34,7 @@ enum TileProduct {
             var sums = FourRows(start, stride: initialStride)
             var (pairs, source) = ((rows.0, rows.0 + 2 &* rowStride), right + column)
             for _ in 0..<depth {
-              sums.add(Vector(from: source), times: pairs, stride: rowStride)
+              sums.add(Factor.line(from: source), times: pairs, stride: rowStride)
               pairs = (pairs.0 + depthStride, pairs.1 + depthStride)
               source += rightStride
             }
@@ -52,7 +53,7 @@ enum TileProduct {
         var pairs = RowPairs(factors, stride: rowStride)
         var source = right + column
         for _ in 0..<depth {
-          let (a, b) = (Vector(from: source), Vector(from: source + Vector.width))
+          let (a, b) = (Factor.line(from: source), Factor.line(from: source + Vector.width))
           first.add(a, times: pairs, stride: rowStride)
           second.add(b, times: pairs, stride: rowStride)
           pairs.advance(by: depthStride)
@@ -67,7 +68,7 @@ enum TileProduct {
         var pairs = RowPairs(factors, stride: rowStride)
         var source = right + column
         for _ in 0..<depth {
-          sums.add(Vector(from: source), times: pairs, stride: rowStride)
+          sums.add(Factor.line(from: source), times: pairs, stride: rowStride)
           pairs.advance(by: depthStride)
           source += rightStride
         }
@@ -94,14 +95,14 @@ private struct FourRows {
     r3 = Vector(from: source + 3 &* stride)
   }
 
-  /// Adds `vector` times each row's factor: those of rows 0 and 1, and of rows 2 and 3, are `stride` apart.
-  @inline(__always) mutating func add(
-    _ vector: Vector, times factors: (UnsafePointer<Float>, UnsafePointer<Float>), stride: Int
+  /// Adds `line` times each row's factor: those of rows 0 and 1, and of rows 2 and 3, are `stride` apart.
+  @inline(__always) mutating func add<Factor: TileFactor>(
+    _ line: Factor.Line, times factors: (UnsafePointer<Factor>, UnsafePointer<Factor>), stride: Int
   ) {
-    r0 = vector.times(Vector(repeating: factors.0[0]), plus: r0)
-    r1 = vector.times(Vector(repeating: factors.0[stride]), plus: r1)
-    r2 = vector.times(Vector(repeating: factors.1[0]), plus: r2)
-    r3 = vector.times(Vector(repeating: factors.1[stride]), plus: r3)
+    r0 = Factor.add(factors.0[0], times: line, to: r0)
+    r1 = Factor.add(factors.0[stride], times: line, to: r1)
+    r2 = Factor.add(factors.1[0], times: line, to: r2)
+    r3 = Factor.add(factors.1[stride], times: line, to: r3)
   }
 
   @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
@@ -121,10 +122,12 @@ private struct EightRows {
     lower = FourRows(source.map { $0 + 4 &* stride }, stride: stride)
   }
 
-  /// Adds `vector` times each row's factor.
-  @inline(__always) mutating func add(_ vector: Vector, times factors: RowPairs, stride: Int) {
-    upper.add(vector, times: (factors.p0, factors.p2), stride: stride)
-    lower.add(vector, times: (factors.p4, factors.p6), stride: stride)
+  /// Adds `line` times each row's factor.
+  @inline(__always) mutating func add<Factor: TileFactor>(
+    _ line: Factor.Line, times factors: RowPairs<Factor>, stride: Int
+  ) {
+    upper.add(line, times: (factors.p0, factors.p2), stride: stride)
+    lower.add(line, times: (factors.p4, factors.p6), stride: stride)
   }
 
   @inline(__always) func store(to target: UnsafeMutablePointer<Float>, stride: Int) {
@@ -135,10 +138,10 @@ private struct EightRows {
 
 /// Pointers to the factors of eight rows. With a single pointer, each address would be computed from the previous one,
 /// a dependency chain longer than that of the multiply-adds.
-private struct RowPairs {
-  var p0, p2, p4, p6: UnsafePointer<Float>
+private struct RowPairs<Factor: TileFactor> {
+  var p0, p2, p4, p6: UnsafePointer<Factor>
 
-  @inline(__always) init(_ first: UnsafePointer<Float>, stride: Int) {
+  @inline(__always) init(_ first: UnsafePointer<Factor>, stride: Int) {
     p0 = first
     p2 = first + 2 &* stride
     p4 = first + 4 &* stride

@@ -12,7 +12,8 @@ extension Tensor {
       heads > 0 && channels % (3 * heads) == 0 && keyMask.map { $0.shape == [batch, pixels] } ?? true,
       "\(shape) are not queries, keys and values of \(heads) heads, masked by \(keyMask?.shape ?? [])")
     let attention = DotProductAttention(
-      batch: batch, tokens: pixels, heads: heads, headWidth: channels / (3 * heads), isCausal: isCausal)
+      batch: batch, tokens: pixels, heads: heads, headWidth: channels / (3 * heads), isCausal: isCausal,
+      precision: tape.precision)
     let output = tape.result(shape.dropLast() + [channels / 3], of: [self] + (keyMask.map { [$0] } ?? []))
     let statistics = tape.engine.storage(batch * heads * pixels * 2)
     attention.forward(
@@ -45,7 +46,8 @@ extension Tensor {
       masked by \(keyMask?.shape ?? [])
       """)
     let attention = DotProductAttention(
-      batch: b, queries: pixels, keys: keysAndValues.pixels, heads: heads, headWidth: hidden / heads)
+      batch: b, queries: pixels, keys: keysAndValues.pixels, heads: heads, headWidth: hidden / heads,
+      precision: tape.precision)
     func operands(_ q: Storage, _ kv: Storage, _ mask: Storage?) -> DotProductAttention.Operands {
       .init(
         queries: q.pointer, queryStride: hidden, keys: kv.pointer, values: kv.pointer + hidden,
