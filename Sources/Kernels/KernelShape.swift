@@ -44,6 +44,10 @@ extension DotProductAttention: KernelShape {
   public var flops: Int { 4 * batch * heads * queries * keys * headWidth }
 }
 
+extension LinearTransform: KernelShape {
+  public var flops: Int { 2 * rows * inputs * outputs }
+}
+
 /// A matrix product, [rows, inner] times [inner, columns].
 public struct MatrixProductShape: KernelShape {
   public let rows: Int

@@ -173,8 +173,10 @@ struct DotProductAttentionCase: CustomTestStringConvertible, Sendable {
     let c = DotProductAttentionCase(batch: 1, tokens: tokens, heads: 1, headWidth: width)
     let pool = ThreadPool(threadCount: 2)
     let values = (0..<tokens * width).map { qkv[$0 / width * 3 * width + 2 * width + $0 % width] }
-    #expect(c.forward(qkv, pool).attended == values)
-    #expect(c.rounded.forward(qkv, pool).attended == values)
+    for c in [c, c.rounded] {
+      // Of other keys there remains what e^x is for the most negative x.
+      #expect(zip(c.forward(qkv, pool).attended, values).allSatisfy { abs($0 - $1) < 1e-30 })
+    }
   }
 
   /// As many tokens as a 64x64 image has pixels.

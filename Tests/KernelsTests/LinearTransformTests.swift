@@ -7,11 +7,27 @@ import Testing
 struct LinearCase: CustomTestStringConvertible, Sendable {
   let rows, inputs, outputs: Int
   var activation = LinearTransform.Activation.none
+  var precision = ProductPrecision.float32
+  /// Whether tasks share packed weights, where that is of use.
+  var isPacked = true
 
-  var testDescription: String { "\(rows)x\(inputs) -> \(outputs), \(activation)" }
+  var testDescription: String { "\(rows)x\(inputs) -> \(outputs), \(activation), \(precision)" }
 
   var transform: LinearTransform {
-    LinearTransform(rows: rows, inputs: inputs, outputs: outputs, activation: activation)
+    LinearTransform(
+      rows: rows, inputs: inputs, outputs: outputs, activation: activation, precision: precision)
+  }
+
+  /// The same case with factors of bfloat16.
+  var rounded: LinearCase {
+    var rounded = self
+    rounded.precision = .bf16
+    return rounded
+  }
+
+  private func withPacking(_ body: (UnsafeMutablePointer<Float>?) -> Void) {
+    var memory = [Float](repeating: .nan, count: transform.packedWeightCount)
+    memory.withUnsafeMutableBufferPointer { body(isPacked && !$0.isEmpty ? $0.baseAddress : nil) }
   }
 
   var x: [Float] { normalValues(rows * inputs, seed: 1) }
@@ -25,10 +41,13 @@ struct LinearCase: CustomTestStringConvertible, Sendable {
   func forward(_ pool: ThreadPool, recording: Bool) -> (output: [Float], activationInput: [Float]) {
     var output = [Float](repeating: .nan, count: rows * outputs)
     var activationInput = output
-    activationInput.withUnsafeMutableBufferPointer {
-      transform.forward(
-        x, weights: weights, bias: bias,
-        activationInput: recording && activation != .none ? $0.baseAddress : nil, output: &output, pool: pool)
+    activationInput.withUnsafeMutableBufferPointer { activationInput in
+      withPacking { packing in
+        transform.forward(
+          x, weights: weights, bias: bias,
+          activationInput: recording && activation != .none ? activationInput.baseAddress : nil,
+          output: &output, packing: packing, pool: pool)
+      }
     }
     return (output, activationInput)
   }
@@ -38,10 +57,13 @@ struct LinearCase: CustomTestStringConvertible, Sendable {
     var activationInput = forward(pool, recording: true).activationInput
     var dx = [Float](repeating: .nan, count: rows * inputs)
     var (dw, db) = (firstWeightGradient, firstBiasGradient)
-    dw.withUnsafeMutableBufferPointer {
-      transform.backward(
-        x, weights: weights, activationInput: &activationInput, outputGradient: outputGradient,
-        inputGradient: &dx, weightGradient: .adding(to: $0.baseAddress!), biasGradient: &db, pool: pool)
+    dw.withUnsafeMutableBufferPointer { dw in
+      withPacking { packing in
+        transform.backward(
+          x, weights: weights, activationInput: &activationInput, outputGradient: outputGradient,
+          inputGradient: &dx, weightGradient: .adding(to: dw.baseAddress!), biasGradient: &db,
+          packing: packing, pool: pool)
+      }
     }
     return dx + dw + db
   }
@@ -104,6 +126,9 @@ struct LinearCase: CustomTestStringConvertible, Sendable {
     // Several sums over rows.
     .init(rows: 1100, inputs: 12, outputs: 24),
     .init(rows: 6000, inputs: 3, outputs: 5, activation: .gelu),
+    // Weights that are worth packing for all tasks: several parts of their depth, both ways, and parts of panels.
+    .init(rows: 300, inputs: 301, outputs: 77, activation: .silu),
+    .init(rows: 530, inputs: 45, outputs: 1030),
   ]
 }
 
@@ -118,7 +143,27 @@ struct LinearCase: CustomTestStringConvertible, Sendable {
     #expect(relativeError(of: c.gradients(pool).map(Double.init), from: gradients) < 2e-6)
   }
 
-  @Test(arguments: LinearCase.all) func threadsDoNotChangeBits(_ c: LinearCase) {
+  @Test(arguments: LinearCase.all.map(\.rounded)) func roundedFactorsAreClose(_ c: LinearCase) {
+    let pool = ThreadPool(threadCount: 2)
+    let (output, gradients) = c.exact
+    #expect(
+      relativeError(of: c.forward(pool, recording: true).output.map(Double.init), from: output) < 5e-3)
+    #expect(relativeError(of: c.gradients(pool).map(Double.init), from: gradients) < 5e-3)
+  }
+
+  @Test(arguments: LinearCase.all + LinearCase.all.map(\.rounded))
+  func packingDoesNotChangeBits(_ c: LinearCase) {
+    var unpacked = c
+    unpacked.isPacked = false
+    let pool = ThreadPool(threadCount: 2)
+    #expect(
+      bitPatterns(c.forward(pool, recording: false).output)
+        == bitPatterns(unpacked.forward(pool, recording: false).output))
+    #expect(bitPatterns(c.gradients(pool)) == bitPatterns(unpacked.gradients(pool)))
+  }
+
+  @Test(arguments: LinearCase.all + LinearCase.all.map(\.rounded))
+  func threadsDoNotChangeBits(_ c: LinearCase) {
     let outputs = bitsByThreadCount { c.forward($0, recording: false).output }
     #expect(outputs.allSatisfy { $0 == outputs[0] })
     let gradients = bitsByThreadCount { c.gradients($0) }

@@ -48,8 +48,13 @@ public struct KernelBenchmark {
     let profile = Profile()
     // With gradients, as in training: batch normalisation uses a different kernel otherwise.
     let tape = Tape(
-      engine: engine, weights: ParameterBuffer(count: model.parameters.flatCount),
-      gradients: ParameterBuffer(count: model.parameters.flatCount), profile: profile)
+      engine: engine,
+      sets: [
+        BoundParameters(
+          nil, weights: ParameterBuffer(count: model.parameters.flatCount),
+          gradients: ParameterBuffer(count: model.parameters.flatCount))
+      ],
+      precision: configuration.training.precision, profile: profile)
     let batch = max(configuration.training.batchSize / configuration.training.microbatches, 1)
     model.run(tape.zeros([batch] + imageShape))
     return profile.operations.compactMap { $0.shape as? any TriedKernel }

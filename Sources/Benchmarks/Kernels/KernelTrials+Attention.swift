@@ -3,7 +3,9 @@ import Tensors
 
 extension SelfAttention: TriedKernel {
   var kernelName: String { "attention, \(kind)" }
-  var sizes: String { "\(batch) x \(tokens) tokens of \(channels), \(heads) heads of \(headWidth)" }
+  var sizes: String {
+    "\(batch) x \(tokens) tokens of \(channels), \(heads) heads of \(headWidth)" + precision.remark
+  }
   var referenceWork: Int { flops }
   static var mostReferenceWork: Int { 50_000_000 }
 
@@ -11,7 +13,7 @@ extension SelfAttention: TriedKernel {
     guard batch > 1 || tokens > 1 else { return nil }
     return SelfAttention(
       kind: kind, batch: (batch + 1) / 2, tokens: batch > 1 ? tokens : (tokens + 1) / 2, channels: channels,
-      heads: heads, headWidth: headWidth)
+      heads: heads, headWidth: headWidth, precision: precision)
   }
 
   func passes(on threads: ThreadPool) -> [KernelPass] {
@@ -58,6 +60,7 @@ extension DotProductAttention: TriedKernel {
   var sizes: String {
     let tokens = queries == keys ? "\(queries)" : "\(queries) to \(keys)"
     return "\(batch) x \(tokens) tokens, \(heads) heads of \(headWidth)" + (isCausal ? ", causal" : "")
+      + precision.remark
   }
   var referenceWork: Int { flops }
   static var mostReferenceWork: Int { 50_000_000 }

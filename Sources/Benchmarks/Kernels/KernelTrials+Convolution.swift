@@ -6,7 +6,7 @@ extension ConvolutionShape: TriedKernel {
 
   var sizes: String {
     let inputs = inputChannels.map(String.init).joined(separator: "+")
-    return "\(batch)x\(height)x\(width)x\(inputs) -> \(outputChannels)"
+    return "\(batch)x\(height)x\(width)x\(inputs) -> \(outputChannels)" + precision.remark
   }
 
   var referenceWork: Int { flops }
@@ -21,7 +21,8 @@ extension ConvolutionShape: TriedKernel {
   private func resized(batch: Int, height: Int, width: Int) -> ConvolutionShape {
     ConvolutionShape(
       batch: batch, height: height, width: width, inputChannels: inputChannels,
-      outputChannels: outputChannels, kernel: kernel, stride: stride, padding: padding)
+      outputChannels: outputChannels, kernel: kernel, stride: stride, padding: padding,
+      endPadding: endPadding, precision: precision)
   }
 
   func passes(on threads: ThreadPool) -> [KernelPass] {

@@ -15,32 +15,39 @@ enum BFloat16Product {
   /// Rows of the output per block: their part of the left matrix stays in the second-level cache.
   private static let rowsPerBlock = 384
 
+  /// A right matrix: as it is, or columns of one that has been packed.
+  enum Right {
+    case matrix(Matrix)
+    case panels(Panels, Range<Int>)
+  }
+
   /// output [rows, columns] = left * right, or += if `accumulating`.
   static func compute(
-    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
+    _ left: Matrix, _ right: Right, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
   ) {
-    let (rows, depth, columns) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
-    let depthParts = (depth + depthPerBlock - 1) / depthPerBlock
-    // Even, so that no pair straddles two parts.
-    let partDepth = ((depth + depthParts - 1) / depthParts + 1) / 2 * 2
-    let pairs = partDepth / 2
+    let (rows, depth) = (left.effectiveRows, left.effectiveColumns)
+    let (columns, isPacked) =
+      switch right {
+      case .matrix(let matrix): (matrix.effectiveColumns, false)
+      case .panels(_, let columns): (columns.count, true)
+      }
+    let parts = depthParts(depth)
+    let pairs = parts.size / 2
     let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
     let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
-    // Row strides are multiples of the vector width.
-    let rowStride = (pairs + Vector.width - 1) / Vector.width * Vector.width
+    let rowStride = rowStride(pairs)
     let leftCount = partRows * rowStride
+    let rightCount = isPacked ? 0 : columnsPerBlock * pairs + transposedCount(pairs)
     withUnsafeTemporaryAllocation(
-      byteCount: (leftCount + columnsPerBlock * pairs + Vector.width * rowStride) * MemoryLayout<Word>.stride,
+      byteCount: (leftCount + rightCount) * MemoryLayout<Word>.stride,
       alignment: MemoryLayout<Words>.alignment
     ) { memory in
       let leftWords = memory.baseAddress!.assumingMemoryBound(to: Word.self)
       let rightWords = leftWords + leftCount
-      let transposed = UnsafeMutableRawPointer(rightWords + columnsPerBlock * pairs)
-        .assumingMemoryBound(to: Float.self)
       for row in Swift.stride(from: 0, to: rows, by: partRows) {
         let rowRange = row..<min(row + partRows, rows)
-        for part in 0..<depthParts {
-          let depthRange = part * partDepth..<min((part + 1) * partDepth, depth)
+        for part in 0..<parts.count {
+          let depthRange = parts[part]
           let partPairs = (depthRange.count + 1) / 2
           let words =
             left.isTransposed
@@ -48,19 +55,70 @@ enum BFloat16Product {
             : leftRows(left, rowRange, depthRange, stride: rowStride, into: leftWords)
           for column in Swift.stride(from: 0, to: columns, by: columnsPerBlock) {
             let block = column..<min(column + columnsPerBlock, columns)
-            packRight(
-              right, depthRange, block, transposed: transposed, rowStride: rowStride, into: rightWords)
             let place = Output(
               elements: output + (row * stride + column), stride: stride, columns: block.count,
               isBegun: accumulating || part > 0)
-            multiply(words, rightWords, rows: rowRange.count, pairs: partPairs, place)
+            let panels: UnsafePointer<Word>
+            switch right {
+            case .matrix(let matrix):
+              packRight(
+                matrix, depthRange, block, scratch: rightWords + columnsPerBlock * pairs, into: rightWords)
+              panels = UnsafePointer(rightWords)
+            case .panels(let packed, let columns):
+              panels = packed.part(depthRange, from: columns.lowerBound + column)
+            }
+            multiply(words, panels, rows: rowRange.count, pairs: partPairs, place)
           }
         }
       }
     }
   }
 
+  /// All but the last are even, so that no pair straddles two parts.
+  private static func depthParts(_ depth: Int) -> DepthParts {
+    DepthParts(depth, most: depthPerBlock, multipleOf: 2)
+  }
+
+  /// A right matrix, packed whole: for each part of the depth, all panels of sixteen columns, [pairs, 16] words each, padded
+  /// with zeros.
+  struct Panels {
+    private let words: UnsafePointer<Word>
+    private let panels: Int
+
+    /// - Parameter memory: room for as many words as the panels have.
+    init(_ matrix: Matrix, memory: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+      let (width, columns) = (Vector.width, matrix.effectiveColumns)
+      let words = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: Word.self)
+      let (panels, parts) = ((columns + width - 1) / width, depthParts(matrix.effectiveRows))
+      let scratchCount = transposedCount(parts.size / 2)
+      pool.parallel(panels * parts.count) { task, worker in
+        let (part, panel) = (parts[task / panels], task % panels)
+        let scratch = UnsafeMutableRawPointer(pool.scratch(scratchCount, worker: worker))
+        packRight(
+          matrix, part, panel * width..<min((panel + 1) * width, columns),
+          scratch: scratch.assumingMemoryBound(to: Word.self),
+          into: words + (part.lowerBound / 2 * panels + panel * ((part.count + 1) / 2)) * width)
+      }
+      self.words = UnsafePointer(words)
+      self.panels = panels
+    }
+
+    /// The panels from that of `column` on.
+    func part(_ depth: Range<Int>, from column: Int) -> UnsafePointer<Word> {
+      words
+        + (depth.lowerBound / 2 * panels + column / Vector.width * ((depth.count + 1) / 2)) * Vector.width
+    }
+  }
+
   // MARK: Packing
+
+  /// The distance between rows of pairs in words: whole vectors.
+  private static func rowStride(_ pairs: Int) -> Int {
+    (pairs + Vector.width - 1) / Vector.width * Vector.width
+  }
+
+  /// The words of sixteen rows of pairs.
+  private static func transposedCount(_ pairs: Int) -> Int { Vector.width * rowStride(pairs) }
 
   /// The packed left matrix: within each group of sixteen rows, word (r, p) is at `r * rowStride + p * pairStride`;
   /// groups are `groupStride` apart.
@@ -112,9 +170,11 @@ enum BFloat16Product {
   }
 
   /// Packs the columns of the right matrix into panels of sixteen, [pairs, 16] words each, padded with zeros.
+  ///
+  /// - Parameter scratch: `transposedCount` words.
   private static func packRight(
-    _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, transposed: UnsafeMutablePointer<Float>,
-    rowStride: Int, into words: UnsafeMutablePointer<Word>
+    _ matrix: Matrix, _ depth: Range<Int>, _ columns: Range<Int>, scratch: UnsafeMutablePointer<Word>,
+    into words: UnsafeMutablePointer<Word>
   ) {
     let (width, pairs) = (Vector.width, (depth.count + 1) / 2)
     var panel = words
@@ -123,12 +183,11 @@ enum BFloat16Product {
       if matrix.isTransposed {
         // Pairs are adjacent in each row, and are transposed as words.
         if count < width { panel.update(repeating: 0, count: pairs * width) }
-        _ = leftRows(
-          matrix, column..<column + count, depth, stride: rowStride,
-          into: UnsafeMutableRawPointer(transposed).assumingMemoryBound(to: Word.self))
+        _ = leftRows(matrix, column..<column + count, depth, stride: rowStride(pairs), into: scratch)
         Transposition.write(
-          transposed, rows: count, columns: pairs, stride: rowStride,
-          to: UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self), stride: width)
+          UnsafeRawPointer(scratch).assumingMemoryBound(to: Float.self), rows: count, columns: pairs,
+          stride: rowStride(pairs), to: UnsafeMutableRawPointer(panel).assumingMemoryBound(to: Float.self),
+          stride: width)
       } else {
         packPairs(
           matrix.elements + (depth.lowerBound * matrix.stride + column), stride: matrix.stride,

@@ -1,7 +1,7 @@
 /// y = act(x W + bias) + residual.
 ///
 /// Layouts: x [R, C], W [C, K], bias [K], y, the residual and the activation's input u = x W + bias [R, K].
-public struct LinearTransform: Sendable {
+public struct LinearTransform: Hashable, Sendable {
   public enum Activation: Sendable {
     case none
     /// x Φ(x): PyTorch's `GELU()`.
@@ -32,24 +32,34 @@ public struct LinearTransform: Sendable {
     self.precision = precision.of(inputs: inputs, outputs: outputs)
   }
 
+  /// The size in floats of memory in which all tasks can share packed weights; 0 where that would gain nothing.
+  public var packedWeightCount: Int {
+    guard rows > ProductTiles.tallest && min(inputs, outputs) >= Vector.width else { return 0 }
+    return max(
+      SharedFactor.count(depth: inputs, columns: outputs), SharedFactor.count(depth: outputs, columns: inputs)
+    )
+  }
+
   /// - Parameters:
   ///   - bias: nil for none.
   ///   - activationInput: receives u if `backward` will follow; only with an activation.
+  ///   - packing: `packedWeightCount` floats; nil if each task is to pack the weights that it needs.
   public func forward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
     residual: UnsafePointer<Float>? = nil, activationInput: UnsafeMutablePointer<Float>?,
-    output: UnsafeMutablePointer<Float>, pool: ThreadPool
+    output: UnsafeMutablePointer<Float>, packing: UnsafeMutablePointer<Float>? = nil, pool: ThreadPool
   ) {
     let product = activationInput ?? output
     let k = outputs
-    let tiles = ProductTiles(rows: rows, columns: k)
+    let weights = Weights(
+      Matrix(weights, rows: inputs, columns: k), precision: precision, packing: packing, pool: pool)
+    let tiles = ProductTiles(rows: rows, columns: k, tasks: Self.tasks(pool))
     pool.parallel(tiles.count) { tile, _ in
       let (rows, columns) = tiles[tile]
       let place = rows.lowerBound * k + columns.lowerBound
-      MatrixProduct.compute(
-        Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs),
-        Matrix(weights + columns.lowerBound, rows: inputs, columns: columns.count, stride: k),
-        into: product + place, stride: k, precision: precision)
+      weights.multiply(
+        Matrix(x + rows.lowerBound * inputs, rows: rows.count, columns: inputs), columns: columns,
+        into: product + place, stride: k)
       if bias == nil && residual == nil && activation == .none { return }
       // Apply bias, activation and residual while the tile is in cache.
       for row in 0..<rows.count {
@@ -74,11 +84,13 @@ public struct LinearTransform: Sendable {
   /// - Parameters:
   ///   - activationInput: u, overwritten with its gradient; only with an activation.
   ///   - workspace: `workspaceCount` floats; nil for the pool's workspace.
+  ///   - packing: as in `forward`.
   public func backward(
     _ x: UnsafePointer<Float>, weights: UnsafePointer<Float>, activationInput: UnsafeMutablePointer<Float>?,
     outputGradient: UnsafePointer<Float>, inputGradient: UnsafeMutablePointer<Float>?,
     weightGradient: GradientSum?, biasGradient: UnsafeMutablePointer<Float>?,
-    workspace: UnsafeMutablePointer<Float>? = nil, pool: ThreadPool
+    workspace: UnsafeMutablePointer<Float>? = nil, packing: UnsafeMutablePointer<Float>? = nil,
+    pool: ThreadPool
   ) {
     var gradient = outputGradient
     switch (activation, activationInput) {
@@ -102,17 +114,47 @@ public struct LinearTransform: Sendable {
     }
     if let weightGradient { addWeightGradient(x, gradient, to: weightGradient, workspace, pool) }
     if let inputGradient {
-      let tiles = ProductTiles(rows: rows, columns: inputs)
+      let weights = Weights(
+        Matrix(weights, rows: inputs, columns: outputs).transposed, precision: precision, packing: packing,
+        pool: pool)
+      let tiles = ProductTiles(rows: rows, columns: inputs, tasks: Self.tasks(pool))
       pool.parallel(tiles.count) { tile, _ in
         let (rows, columns) = tiles[tile]
-        MatrixProduct.compute(
-          Matrix(gradient + rows.lowerBound * outputs, rows: rows.count, columns: outputs),
-          Matrix(weights + columns.lowerBound * outputs, rows: columns.count, columns: outputs).transposed,
-          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs,
-          precision: precision)
+        weights.multiply(
+          Matrix(gradient + rows.lowerBound * outputs, rows: rows.count, columns: outputs), columns: columns,
+          into: inputGradient + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs)
       }
     }
   }
+
+  /// The right factor of the tiles of a product.
+  private struct Weights {
+    private let matrix: Matrix
+    private let precision: ProductPrecision
+    private let shared: SharedFactor?
+
+    init(
+      _ matrix: Matrix, precision: ProductPrecision, packing: UnsafeMutablePointer<Float>?, pool: ThreadPool
+    ) {
+      self.matrix = matrix
+      self.precision = precision
+      shared = packing.map { SharedFactor(matrix, precision: precision, memory: $0, pool: pool) }
+    }
+
+    func multiply(
+      _ left: Matrix, columns: Range<Int>, into output: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+      if let shared {
+        shared.multiply(left, columns: columns, into: output, stride: stride)
+      } else {
+        MatrixProduct.compute(
+          left, matrix.columnBlock(columns), into: output, stride: stride, precision: precision)
+      }
+    }
+  }
+
+  /// A few for each thread, so that all end at about the same time. Fewer tiles are larger, and less is packed for each.
+  private static func tasks(_ pool: ThreadPool) -> Int { pool.threadCount == 1 ? 1 : 4 * pool.threadCount }
 
   /// The minimal number of tasks for a weights' gradient; if it has fewer tiles, their sums are split into parts.
   private static let weightTasks = 8
@@ -135,7 +177,7 @@ public struct LinearTransform: Sendable {
     to gradient: GradientSum, _ workspace: UnsafeMutablePointer<Float>?, _ pool: ThreadPool
   ) {
     let (c, k) = (inputs, outputs)
-    let tiles = ProductTiles(rows: c, columns: k)
+    let tiles = ProductTiles(rows: c, columns: k, tasks: Self.tasks(pool))
     let (sums, rowsPerSum) = weightSums
     let partial = sums > 1 ? workspace ?? pool.workspace(workspaceCount) : gradient.memory
     pool.parallel(tiles.count * sums) { task, _ in

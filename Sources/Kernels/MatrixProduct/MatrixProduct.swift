@@ -52,7 +52,8 @@ public enum MatrixProduct {
     precondition(k == right.effectiveRows, "[\(m), \(k)] times [\(right.effectiveRows), \(n)]")
     guard m > 0, n > 0 else { return }
     if precision == .bf16 && scale == 1 && ProductPrecision.hasBFloat16Products {
-      BFloat16Product.compute(left, right, into: output, stride: stride ?? n, accumulating: accumulating)
+      BFloat16Product.compute(
+        left, .matrix(right), into: output, stride: stride ?? n, accumulating: accumulating)
       return
     }
     if scale == 1 && !right.isTransposed && n >= Vector.width && min(m, n) < narrow {
@@ -87,4 +88,7 @@ extension Matrix {
       ? Matrix(elements + range.lowerBound, rows: rows, columns: range.count, stride: stride).transposed
       : Matrix(elements + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
   }
+
+  /// Columns `range` of the effective matrix.
+  func columnBlock(_ range: Range<Int>) -> Matrix { transposed.rowBlock(range).transposed }
 }

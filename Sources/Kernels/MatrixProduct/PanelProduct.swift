@@ -13,39 +13,97 @@ enum PanelProduct {
   /// Below this many rows, packing the right matrix costs more than reading it in place.
   private static let fewRows = 24
 
+  /// A right matrix: as it is, or columns of one that has been packed.
+  enum Right {
+    case matrix(Matrix, scale: Float)
+    case panels(Panels, Range<Int>)
+  }
+
   /// output [rows, columns] = scale * left * right (+ output if `accumulating`).
   static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
     accumulating: Bool
   ) {
-    let (rows, depth, columns) = (left.effectiveRows, left.effectiveColumns, right.effectiveColumns)
-    guard columns >= Vector.width else {
+    guard right.effectiveColumns >= Vector.width else {
       return narrow(left, right, into: output, stride: stride, scale: scale, accumulating: accumulating)
     }
-    let depthParts = max((depth + depthPerBlock - 1) / depthPerBlock, 1)
-    let partDepth = (depth + depthParts - 1) / depthParts
+    compute(
+      left, .matrix(right, scale: scale), into: output, stride: stride, accumulating: accumulating)
+  }
+
+  /// output [rows, columns] = left * right (+ output if `accumulating`), for at least sixteen columns.
+  static func compute(
+    _ left: Matrix, _ right: Right, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
+  ) {
+    let (rows, depth) = (left.effectiveRows, left.effectiveColumns)
+    let (columns, isPacked) =
+      switch right {
+      case .matrix(let matrix, _): (matrix.effectiveColumns, false)
+      case .panels(_, let columns): (columns.count, true)
+      }
+    let parts = depthParts(depth)
     let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
     let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
-    let leftCount = left.isTransposed ? partRows * partDepth : 0
+    let leftCount = left.isTransposed ? partRows * parts.size : 0
+    let rightCount = isPacked ? 0 : columnsPerBlock * parts.size
     withUnsafeTemporaryAllocation(
-      byteCount: (leftCount + columnsPerBlock * partDepth) * MemoryLayout<Float>.stride,
+      byteCount: max(leftCount + rightCount, 1) * MemoryLayout<Float>.stride,
       alignment: MemoryLayout<Vector>.alignment
     ) { memory in
       let leftPanels = memory.baseAddress!.assumingMemoryBound(to: Float.self)
       let rightPanels = leftPanels + leftCount
       for row in Swift.stride(from: 0, to: rows, by: partRows) {
         let rowRange = row..<min(row + partRows, rows)
-        for part in 0..<depthParts {
-          let depthRange = part * partDepth..<min((part + 1) * partDepth, depth)
-          let leftPart = LeftPart(left, rowRange, depthRange, memory: leftPanels)
+        for part in 0..<parts.count {
+          let leftPart = LeftPart(left, rowRange, parts[part], memory: leftPanels)
           forEachBlock(columns) { block in
+            let rightPart =
+              switch right {
+              case .matrix(let matrix, let scale):
+                rightPart(
+                  matrix, parts[part], block, scale: scale, rows: rowRange.count, memory: rightPanels)
+              case .panels(let panels, let columns): panels.part(parts[part], block, of: columns)
+              }
             leftPart.multiply(
-              rightPart(right, depthRange, block, scale: scale, rows: rowRange.count, memory: rightPanels),
-              into: output + (row * stride + block.lowerBound), stride: stride,
+              rightPart, into: output + (row * stride + block.lowerBound), stride: stride,
               accumulating: accumulating || part > 0)
           }
         }
       }
+    }
+  }
+
+  private static func depthParts(_ depth: Int) -> DepthParts { DepthParts(depth, most: depthPerBlock) }
+
+  /// A right matrix, packed whole: for each part of the depth, all panels of sixteen columns, [depth, 16] each. The last
+  /// panel holds the last sixteen columns.
+  struct Panels {
+    private let elements: UnsafePointer<Float>
+    private let panels: Int
+
+    /// - Parameters:
+    ///   - matrix: at least sixteen columns.
+    ///   - memory: room for as many floats as the panels have.
+    init(_ matrix: Matrix, memory: UnsafeMutablePointer<Float>, pool: ThreadPool) {
+      let (width, columns) = (Vector.width, matrix.effectiveColumns)
+      let (panels, parts) = ((columns + width - 1) / width, depthParts(matrix.effectiveRows))
+      pool.parallel(panels * parts.count) { task, _ in
+        let (part, panel) = (parts[task / panels], task % panels)
+        let column = min(panel * width, columns - width)
+        copyPanel(
+          matrix, part, column..<column + width, scale: 1,
+          to: memory + (part.lowerBound * panels + panel * part.count) * width)
+      }
+      elements = UnsafePointer(memory)
+      self.panels = panels
+    }
+
+    /// Block `block` of the columns `columns`.
+    func part(_ depth: Range<Int>, _ block: Range<Int>, of columns: Range<Int>) -> VectorProduct.Right {
+      let first = (columns.lowerBound + block.lowerBound) / Vector.width
+      return .init(
+        elements: elements + (depth.lowerBound * panels + first * depth.count) * Vector.width,
+        columns: block.count, stride: depth.count * Vector.width, isPanels: true)
     }
   }
 
@@ -182,14 +240,18 @@ enum PanelProduct {
       copyPanel(right, 0..<depth, 0..<columns, scale: scale, to: panel)
       for row in Swift.stride(from: 0, to: rows, by: rowsPerBlock) {
         let range = row..<min(row + rowsPerBlock, rows)
+        // Sums start from the output, as those of wider products do: how columns are divided must not change bits.
+        if accumulating {
+          products.update(repeating: 0, count: range.count * width)
+          for index in 0..<range.count {
+            (products + index &* width).update(from: output + (row + index) &* stride, count: columns)
+          }
+        }
         compute(
           left.rowBlock(range), Matrix(panel, rows: depth, columns: width), into: products, stride: width,
-          scale: 1, accumulating: false)
+          scale: 1, accumulating: accumulating)
         for index in 0..<range.count {
-          let (source, target) = (products + index &* width, output + (row + index) &* stride)
-          for column in 0..<columns {
-            target[column] = accumulating ? target[column] + source[column] : source[column]
-          }
+          (output + (row + index) &* stride).update(from: products + index &* width, count: columns)
         }
       }
     }

@@ -6,18 +6,21 @@ struct ProductTiles {
   let height: Int
   let width: Int
 
-  private static let tallest = 256
+  static let tallest = 256
   private static let widest = 384
   private static let smallest = 64
-  /// The desired number of tasks, unless tiles would become too small.
-  private static let wanted = 16
+  /// The number of tasks for any number of threads.
+  static let usualTasks = 16
 
-  /// - Parameter times: the number of such matrices computed in one loop.
-  init(rows: Int, columns: Int, times: Int = 1) {
+  /// - Parameters:
+  ///   - times: the number of such matrices computed in one loop.
+  ///   - tasks: the desired number of tasks, unless tiles would become too small. If it depends on the threads, nothing but
+  ///     tiles must depend on it: how sums are split, for example, must not.
+  init(rows: Int, columns: Int, times: Int = 1, tasks: Int = Self.usualTasks) {
     (self.rows, self.columns) = (rows, columns)
     var height = Self.evenPart(rows, most: Self.tallest)
     var width = Self.evenPart(columns, most: Self.widest)
-    while Self.parts(rows, height) * Self.parts(columns, width) * times < Self.wanted
+    while Self.parts(rows, height) * Self.parts(columns, width) * times < tasks
       && max(height, width) > Self.smallest
     {
       if height >= width {

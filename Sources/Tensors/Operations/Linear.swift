@@ -20,24 +20,36 @@ extension Tensor {
       shape.dropLast() + [k], of: [self, weights] + [bias, residual].compactMap { $0 })
     let isKept = tape.keepsStep(of: output) && activation != .none
     let activationInput = isKept ? tape.engine.storage(output.count) : nil
-    transform.forward(
-      pointer, weights: weights.pointer, bias: bias?.pointer, residual: residual?.pointer,
-      activationInput: activationInput?.pointer, output: output.pointer, pool: threads)
+    transform.withPacking(tape.engine) { packing in
+      transform.forward(
+        pointer, weights: weights.pointer, bias: bias?.pointer, residual: residual?.pointer,
+        activationInput: activationInput?.pointer, output: output.pointer, packing: packing, pool: threads)
+    }
     tape.record(
       output,
-      work: Work(
-        MatrixProductShape(rows: count / c, inner: c, columns: k), gradients: needsGradient,
-        weights.needsGradient)
+      work: Work(transform, gradients: needsGradient, weights.needsGradient)
     ) { [storage, target, residual = residual?.target ?? .none] tape, dy in
       tape.add(dy, to: residual)
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
-      transform.backward(
-        storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
-        outputGradient: dy.pointer, inputGradient: dx?.pointer,
-        weightGradient: tape.gradientSum(weights.target, count: c * k),
-        biasGradient: bias.flatMap { tape.gradientMemory($0.target, count: k) }, pool: tape.engine.threads)
+      transform.withPacking(tape.engine) { packing in
+        transform.backward(
+          storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
+          outputGradient: dy.pointer, inputGradient: dx?.pointer,
+          weightGradient: tape.gradientSum(weights.target, count: c * k),
+          biasGradient: bias.flatMap { tape.gradientMemory($0.target, count: k) }, packing: packing,
+          pool: tape.engine.threads)
+      }
       if let dx { tape.add(dx, to: target) }
     }
     return output
+  }
+}
+
+extension LinearTransform {
+  /// Calls `body` with memory in which tasks share packed weights, where that is faster.
+  fileprivate func withPacking(_ engine: Engine, _ body: (UnsafeMutablePointer<Float>?) -> Void) {
+    guard packedWeightCount > 0 else { return body(nil) }
+    let memory = engine.storage(packedWeightCount)
+    withExtendedLifetime(memory) { body(memory.pointer) }
   }
 }
