@@ -99,7 +99,9 @@ import Testing
   @Test(arguments: [false, true], ProductPrecision.allCases)
   func howAProductIsDividedDoesNotChangeBits(accumulating: Bool, precision: ProductPrecision) {
     let (m, k, n) = (130, 300, 102)
-    let (a, b, start) = (normalValues(m * k, seed: 1), normalValues(k * n, seed: 2), normalValues(m * n, seed: 3))
+    let (a, b, start) = (
+      normalValues(m * k, seed: 1), normalValues(k * n, seed: 2), normalValues(m * n, seed: 3)
+    )
     a.withUnsafeBufferPointer { a in
       b.withUnsafeBufferPointer { b in
         func compute(_ rows: Range<Int>, _ columns: Range<Int>, _ output: UnsafeMutablePointer<Float>) {
