@@ -277,6 +277,31 @@ import Testing
     #expect(Set(sizes).count == sizes.count)
   }
 
+  /// Of 784 rows, whose weights are packed for all tasks.
+  @Test(arguments: [("float32", 1e-5), ("bf16", 5e-3)])
+  func linearLayersAgreeWithTheirReferences(precision: String, bound: Double) throws {
+    let trial = try Trial()
+    let configuration = "\(trial.path)/dit.yaml"
+    try """
+    dataset: {path: none}
+    model: {kind: dit, image_size: 28, patch_size: 4, channels: 1, hidden_size: 64, depth: 1, heads: 2}
+    training: {batch_size: 16, microbatches: 1, precision: \(precision)}
+    """.write(toFile: configuration, atomically: true, encoding: .utf8)
+    let run = try oboro(["bench", "kernels", "--config", configuration, "--json"])
+    #expect(run.exitStatus == 0 && run.errors == "", "\(run)")
+    let kernels = try #require(object(run.output)["kernels"] as? [[String: Any]])
+    for pass in ["forward", "input gradient", "weight gradient"] {
+      let found = kernels.filter {
+        ($0["sizes"] as? String)?.hasPrefix("784 x 64 -> 256") == true && $0["pass"] as? String == pass
+      }
+      #expect(found.count == 1, "\(pass)\n\(run)")
+      for kernel in found {
+        let error = try #require(kernel["error"] as? Double)
+        #expect(error > 0 && error < bound, "\(kernel)")
+      }
+    }
+  }
+
   @Test func mistakesAreUsageErrors() throws {
     let trial = try Trial()
     func expect(

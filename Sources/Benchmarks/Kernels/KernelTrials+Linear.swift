@@ -31,12 +31,15 @@ extension LinearTransform: TriedKernel {
     let outputGradient = ParameterBuffer.random(rows * outputs)
     let (inputGradient, weightGradient) = (ParameterBuffer.pair(x.count), ParameterBuffer.pair(weights.count))
     let packing = ParameterBuffer(count: max(transform.packedWeightCount, 1))
-    let packed = transform.packedWeightCount > 0 ? packing.pointer : nil
+    // Each pass must keep the memory, not just its address.
+    func packed() -> UnsafeMutablePointer<Float>? {
+      transform.packedWeightCount > 0 ? packing.pointer : nil
+    }
     let bytes = MemoryLayout<Float>.size * (x.count + weights.count + outputGradient.count)
     func backward(_ inputGradient: UnsafeMutablePointer<Float>?, _ weightGradient: GradientSum?) {
       transform.backward(
         x.pointer, weights: weights.pointer, activationInput: nil, outputGradient: outputGradient.pointer,
-        inputGradient: inputGradient, weightGradient: weightGradient, biasGradient: nil, packing: packed,
+        inputGradient: inputGradient, weightGradient: weightGradient, biasGradient: nil, packing: packed(),
         pool: threads)
     }
     return [
@@ -45,7 +48,7 @@ extension LinearTransform: TriedKernel {
         fast: {
           transform.forward(
             x.pointer, weights: weights.pointer, bias: bias.pointer, activationInput: nil,
-            output: output.fast.pointer, packing: packed, pool: threads)
+            output: output.fast.pointer, packing: packed(), pool: threads)
         },
         reference: {
           ReferenceConvolution.forward(
