@@ -56,28 +56,6 @@ import Testing
     }
   }
 
-  /// Bits must not depend on how a product is divided among tasks.
-  @Test func partsHaveTheBitsOfTheWhole() {
-    let (m, k, n) = (130, 77, 100)
-    let (a, b) = (normalValues(m * k, seed: 4), normalValues(k * n, seed: 5))
-    var (whole, parts) = ([Float](repeating: 0, count: m * n), [Float](repeating: 0, count: m * n))
-    a.withUnsafeBufferPointer { a in
-      b.withUnsafeBufferPointer { b in
-        func compute(_ rows: Range<Int>, _ columns: Range<Int>, _ output: UnsafeMutablePointer<Float>) {
-          MatrixProduct.compute(
-            Matrix(a.baseAddress! + rows.lowerBound * k, rows: rows.count, columns: k),
-            Matrix(b.baseAddress! + columns.lowerBound, rows: k, columns: columns.count, stride: n),
-            into: output + (rows.lowerBound * n + columns.lowerBound), stride: n, precision: .bf16)
-        }
-        compute(0..<m, 0..<n, &whole)
-        for rows in [0..<37, 37..<m] {
-          for columns in [0..<48, 48..<n] { compute(rows, columns, &parts) }
-        }
-      }
-    }
-    #expect(whole == parts)
-  }
-
   /// What is non-finite stays so: a step with such a gradient must be noticed.
   @Test(arguments: [Float.nan, .infinity])
   func nonFiniteFactors(_ value: Float) {

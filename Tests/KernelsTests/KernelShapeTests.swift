@@ -34,6 +34,7 @@ import Testing
 
   @Test func aMatrixProductCountsEachElementsSum() {
     #expect(MatrixProductShape(rows: 3, inner: 5, columns: 7).flops == 2 * 3 * 5 * 7)
+    #expect(LinearTransform(rows: 3, inputs: 5, outputs: 7, activation: .gelu).flops == 2 * 3 * 5 * 7)
   }
 
   @Test func aNormalisationIsBoundByMemory() {

@@ -96,9 +96,13 @@ import Testing
   }
 
   /// An element has the same bits whatever is computed with it: columns are divided by the number of threads.
-  @Test(arguments: [false, true], ProductPrecision.allCases)
-  func howAProductIsDividedDoesNotChangeBits(accumulating: Bool, precision: ProductPrecision) {
-    let (m, k, n) = (130, 300, 102)
+  @Test(
+    arguments: [(77, false), (77, true), (300, false), (300, true), (1201, false), (1201, true)],
+    ProductPrecision.allCases)
+  func howAProductIsDividedDoesNotChangeBits(
+    product: (depth: Int, accumulating: Bool), precision: ProductPrecision
+  ) {
+    let (m, k, n) = (130, product.depth, 102)
     let (a, b, start) = (
       normalValues(m * k, seed: 1), normalValues(k * n, seed: 2), normalValues(m * n, seed: 3)
     )
@@ -108,14 +112,14 @@ import Testing
           MatrixProduct.compute(
             Matrix(a.baseAddress! + rows.lowerBound * k, rows: rows.count, columns: k),
             Matrix(b.baseAddress! + columns.lowerBound, rows: k, columns: columns.count, stride: n),
-            into: output + (rows.lowerBound * n + columns.lowerBound), stride: n, accumulating: accumulating,
-            precision: precision)
+            into: output + (rows.lowerBound * n + columns.lowerBound), stride: n,
+            accumulating: product.accumulating, precision: precision)
         }
         var (whole, parts) = (start, start)
         compute(0..<m, 0..<n, &whole)
         // Narrower than a vector, a vector with a rest, several blocks, and what remains.
-        for rows in [0..<3, 3..<70, 70..<m] {
-          for columns in [0..<5, 5..<37, 37..<96, 96..<n] { compute(rows, columns, &parts) }
+        for rows in [0..<3, 3..<37, 37..<m] {
+          for columns in [0..<5, 5..<37, 37..<48, 48..<96, 96..<n] { compute(rows, columns, &parts) }
         }
         #expect(bitPatterns(whole) == bitPatterns(parts))
       }

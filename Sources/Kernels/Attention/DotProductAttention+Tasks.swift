@@ -26,8 +26,7 @@ struct AttentionForwardTask<Factor: TileFactor> {
   /// - Parameter isMasked: whether some keys may be masked.
   init(
     _ attention: DotProductAttention, _ packed: PackedHead<Factor>, _ range: Range<Int>, isMasked: Bool,
-    head: Memory,
-    scratch: Memory
+    head: Memory, scratch: Memory
   ) {
     self.packed = packed
     self.range = range

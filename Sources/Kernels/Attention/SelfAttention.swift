@@ -183,10 +183,7 @@ protocol AttentionCore: Sendable {
 }
 
 /// Linear attention of a whole batch that never computes the tokens' values; see `FoldedLinearAttention`.
-protocol FoldingAttention {
-  /// How the factors of products with all tokens are rounded; those of a head's small matrices are not.
-  var precision: ProductPrecision { get }
-
+protocol FoldingAttention: RoundingAttention {
   func forward(
     _ x: UnsafePointer<Float>, _ weights: FoldedLinearAttention.Weights, bias: UnsafePointer<Float>,
     output: UnsafeMutablePointer<Float>, pool: ThreadPool)
@@ -198,8 +195,13 @@ protocol FoldingAttention {
     outputWeightGradient: GradientSum?, pool: ThreadPool)
 }
 
-extension FoldingAttention {
-  /// A product with all tokens of an image, or of a piece of it.
+/// Attention that rounds the factors of products with all tokens of an image, or of a piece of it; those of a head's small
+/// matrices are not rounded.
+protocol RoundingAttention {
+  var precision: ProductPrecision { get }
+}
+
+extension RoundingAttention {
   func product(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
     accumulating: Bool = false

@@ -1,5 +1,5 @@
 /// softmax(Q Kᵀ / sqrt(D)) V, one block of queries at a time, so the N x N matrix is never materialised.
-struct SoftmaxAttentionCore: AttentionCore {
+struct SoftmaxAttentionCore: AttentionCore, RoundingAttention {
   let tokens: Int
   let heads: Int
   let headWidth: Int
@@ -66,14 +66,6 @@ struct SoftmaxAttentionCore: AttentionCore {
           stride: stride, accumulating: isLater)
       }
     }
-  }
-
-  private func product(
-    _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int? = nil,
-    accumulating: Bool = false
-  ) {
-    MatrixProduct.compute(
-      left, right, into: output, stride: stride, accumulating: accumulating, precision: precision)
   }
 
   private func forEachBlock(_ body: (Range<Int>) -> Void) {

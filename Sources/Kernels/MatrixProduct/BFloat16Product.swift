@@ -15,29 +15,19 @@ enum BFloat16Product {
   /// Rows of the output per block: their part of the left matrix stays in the second-level cache.
   private static let rowsPerBlock = 384
 
-  /// A right matrix: as it is, or columns of one that has been packed.
-  enum Right {
-    case matrix(Matrix)
-    case panels(Panels, Range<Int>)
-  }
-
   /// output [rows, columns] = left * right, or += if `accumulating`.
   static func compute(
-    _ left: Matrix, _ right: Right, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
+    _ left: Matrix, _ right: RightFactor<Panels>, into output: UnsafeMutablePointer<Float>, stride: Int,
+    accumulating: Bool
   ) {
     let (rows, depth) = (left.effectiveRows, left.effectiveColumns)
-    let (columns, isPacked) =
-      switch right {
-      case .matrix(let matrix): (matrix.effectiveColumns, false)
-      case .panels(_, let columns): (columns.count, true)
-      }
     let parts = depthParts(depth)
     let pairs = parts.size / 2
     let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
     let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
     let rowStride = rowStride(pairs)
     let leftCount = partRows * rowStride
-    let rightCount = isPacked ? 0 : columnsPerBlock * pairs + transposedCount(pairs)
+    let rightCount = right.isPacked ? 0 : columnsPerBlock * pairs + transposedCount(pairs)
     withUnsafeTemporaryAllocation(
       byteCount: (leftCount + rightCount) * MemoryLayout<Word>.stride,
       alignment: MemoryLayout<Words>.alignment
@@ -53,8 +43,8 @@ enum BFloat16Product {
             left.isTransposed
             ? leftPanels(left, rowRange, depthRange, into: leftWords)
             : leftRows(left, rowRange, depthRange, stride: rowStride, into: leftWords)
-          for column in Swift.stride(from: 0, to: columns, by: columnsPerBlock) {
-            let block = column..<min(column + columnsPerBlock, columns)
+          for column in Swift.stride(from: 0, to: right.columns, by: columnsPerBlock) {
+            let block = column..<min(column + columnsPerBlock, right.columns)
             let place = Output(
               elements: output + (row * stride + column), stride: stride, columns: block.count,
               isBegun: accumulating || part > 0)
@@ -97,7 +87,7 @@ enum BFloat16Product {
         packRight(
           matrix, part, panel * width..<min((panel + 1) * width, columns),
           scratch: scratch.assumingMemoryBound(to: Word.self),
-          into: words + (part.lowerBound / 2 * panels + panel * ((part.count + 1) / 2)) * width)
+          into: words + Self.place(part, panel: panel, of: panels))
       }
       self.words = UnsafePointer(words)
       self.panels = panels
@@ -105,8 +95,11 @@ enum BFloat16Product {
 
     /// The panels from that of `column` on.
     func part(_ depth: Range<Int>, from column: Int) -> UnsafePointer<Word> {
-      words
-        + (depth.lowerBound / 2 * panels + column / Vector.width * ((depth.count + 1) / 2)) * Vector.width
+      words + Self.place(depth, panel: column / Vector.width, of: panels)
+    }
+
+    private static func place(_ depth: Range<Int>, panel: Int, of panels: Int) -> Int {
+      (depth.lowerBound / 2 * panels + panel * ((depth.count + 1) / 2)) * Vector.width
     }
   }
 

@@ -13,12 +13,6 @@ enum PanelProduct {
   /// Below this many rows, packing the right matrix costs more than reading it in place.
   private static let fewRows = 24
 
-  /// A right matrix: as it is, or columns of one that has been packed.
-  enum Right {
-    case matrix(Matrix, scale: Float)
-    case panels(Panels, Range<Int>)
-  }
-
   /// output [rows, columns] = scale * left * right (+ output if `accumulating`).
   static func compute(
     _ left: Matrix, _ right: Matrix, into output: UnsafeMutablePointer<Float>, stride: Int, scale: Float,
@@ -27,25 +21,20 @@ enum PanelProduct {
     guard right.effectiveColumns >= Vector.width else {
       return narrow(left, right, into: output, stride: stride, scale: scale, accumulating: accumulating)
     }
-    compute(
-      left, .matrix(right, scale: scale), into: output, stride: stride, accumulating: accumulating)
+    compute(left, .matrix(right), scale: scale, into: output, stride: stride, accumulating: accumulating)
   }
 
-  /// output [rows, columns] = left * right (+ output if `accumulating`), for at least sixteen columns.
+  /// The same for at least sixteen columns; packed ones are not scaled.
   static func compute(
-    _ left: Matrix, _ right: Right, into output: UnsafeMutablePointer<Float>, stride: Int, accumulating: Bool
+    _ left: Matrix, _ right: RightFactor<Panels>, scale: Float = 1, into output: UnsafeMutablePointer<Float>,
+    stride: Int, accumulating: Bool
   ) {
     let (rows, depth) = (left.effectiveRows, left.effectiveColumns)
-    let (columns, isPacked) =
-      switch right {
-      case .matrix(let matrix, _): (matrix.effectiveColumns, false)
-      case .panels(_, let columns): (columns.count, true)
-      }
     let parts = depthParts(depth)
     let rowParts = (rows + rowsPerBlock - 1) / rowsPerBlock
     let partRows = ((rows + rowParts - 1) / rowParts + Vector.width - 1) / Vector.width * Vector.width
     let leftCount = left.isTransposed ? partRows * parts.size : 0
-    let rightCount = isPacked ? 0 : columnsPerBlock * parts.size
+    let rightCount = right.isPacked ? 0 : columnsPerBlock * parts.size
     withUnsafeTemporaryAllocation(
       byteCount: max(leftCount + rightCount, 1) * MemoryLayout<Float>.stride,
       alignment: MemoryLayout<Vector>.alignment
@@ -56,10 +45,10 @@ enum PanelProduct {
         let rowRange = row..<min(row + partRows, rows)
         for part in 0..<parts.count {
           let leftPart = LeftPart(left, rowRange, parts[part], memory: leftPanels)
-          forEachBlock(columns) { block in
+          forEachBlock(right.columns) { block in
             let rightPart =
               switch right {
-              case .matrix(let matrix, let scale):
+              case .matrix(let matrix):
                 rightPart(
                   matrix, parts[part], block, scale: scale, rows: rowRange.count, memory: rightPanels)
               case .panels(let panels, let columns): panels.part(parts[part], block, of: columns)
@@ -92,7 +81,7 @@ enum PanelProduct {
         let column = min(panel * width, columns - width)
         copyPanel(
           matrix, part, column..<column + width, scale: 1,
-          to: memory + (part.lowerBound * panels + panel * part.count) * width)
+          to: memory + Self.place(part, panel: panel, of: panels))
       }
       elements = UnsafePointer(memory)
       self.panels = panels
@@ -102,8 +91,12 @@ enum PanelProduct {
     func part(_ depth: Range<Int>, _ block: Range<Int>, of columns: Range<Int>) -> VectorProduct.Right {
       let first = (columns.lowerBound + block.lowerBound) / Vector.width
       return .init(
-        elements: elements + (depth.lowerBound * panels + first * depth.count) * Vector.width,
-        columns: block.count, stride: depth.count * Vector.width, isPanels: true)
+        elements: elements + Self.place(depth, panel: first, of: panels), columns: block.count,
+        stride: depth.count * Vector.width, isPanels: true)
+    }
+
+    private static func place(_ depth: Range<Int>, panel: Int, of panels: Int) -> Int {
+      (depth.lowerBound * panels + panel * depth.count) * Vector.width
     }
   }
 

@@ -46,6 +46,26 @@ struct SharedFactor {
   }
 }
 
+/// The right factor of a product: a matrix, or some columns of one that has been packed.
+enum RightFactor<Panels> {
+  case matrix(Matrix)
+  case panels(Panels, Range<Int>)
+
+  var columns: Int {
+    switch self {
+    case .matrix(let matrix): matrix.effectiveColumns
+    case .panels(_, let columns): columns.count
+    }
+  }
+
+  var isPacked: Bool {
+    switch self {
+    case .matrix: false
+    case .panels: true
+    }
+  }
+}
+
 /// The parts of the depth of a product that are multiplied one after the other. They depend on the depth alone.
 struct DepthParts {
   private let depth: Int

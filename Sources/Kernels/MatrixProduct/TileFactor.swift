@@ -13,7 +13,7 @@ protocol TileFactor {
   /// sum + factor * line, for each column.
   static func add(_ factor: Self, times line: Line, to sum: Vector) -> Vector
 
-  /// The factors [rows, columns / elements] of a left matrix [rows, columns], whose depth are its columns.
+  /// The factors [rows, columns / elements] of a left matrix [rows, columns], whose depth is its columns.
   ///
   /// - Parameters:
   ///   - columns: a multiple of 16.

@@ -8,8 +8,8 @@ struct BenchKernels: ParsableCommand {
     commandName: "kernels",
     abstract: "Check the kernels of models against plain references, then time them.",
     discussion: """
-      Each shape of convolution, attention and normalisation that a model has is tried once, with the batch of a \
-      micro-batch. Errors are relative, ‖fast - reference‖ / ‖reference‖; where the reference would take too long, both are \
+      Each shape of convolution, linear layer, attention and normalisation that a model has is tried once, with the \
+      batch of a micro-batch. Errors are relative, ‖fast - reference‖ / ‖reference‖; where the reference would take too long, both are \
       compared on a smaller image or batch. Then parallel loops of 1 to 64 threads are timed, whatever the cores.
 
       oboro bench kernels --config configs/benchmarks/annotated-28.yaml

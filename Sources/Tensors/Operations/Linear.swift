@@ -20,7 +20,7 @@ extension Tensor {
       shape.dropLast() + [k], of: [self, weights] + [bias, residual].compactMap { $0 })
     let isKept = tape.keepsStep(of: output) && activation != .none
     let activationInput = isKept ? tape.engine.storage(output.count) : nil
-    transform.withPacking(tape.engine) { packing in
+    transform.withPacking(tape.engine, isUsed: true) { packing in
       transform.forward(
         pointer, weights: weights.pointer, bias: bias?.pointer, residual: residual?.pointer,
         activationInput: activationInput?.pointer, output: output.pointer, packing: packing, pool: threads)
@@ -31,7 +31,7 @@ extension Tensor {
     ) { [storage, target, residual = residual?.target ?? .none] tape, dy in
       tape.add(dy, to: residual)
       let dx = target == .none ? nil : tape.engine.storage(storage.count)
-      transform.withPacking(tape.engine) { packing in
+      transform.withPacking(tape.engine, isUsed: dx != nil) { packing in
         transform.backward(
           storage.pointer, weights: weights.pointer, activationInput: activationInput?.pointer,
           outputGradient: dy.pointer, inputGradient: dx?.pointer,
@@ -46,9 +46,11 @@ extension Tensor {
 }
 
 extension LinearTransform {
-  /// Calls `body` with memory in which tasks share packed weights, where that is faster.
-  fileprivate func withPacking(_ engine: Engine, _ body: (UnsafeMutablePointer<Float>?) -> Void) {
-    guard packedWeightCount > 0 else { return body(nil) }
+  /// Calls `body` with memory in which tasks share packed weights, if those are used and sharing them is faster.
+  fileprivate func withPacking(
+    _ engine: Engine, isUsed: Bool, _ body: (UnsafeMutablePointer<Float>?) -> Void
+  ) {
+    guard isUsed && packedWeightCount > 0 else { return body(nil) }
     let memory = engine.storage(packedWeightCount)
     withExtendedLifetime(memory) { body(memory.pointer) }
   }
